@@ -1,0 +1,27 @@
+"""cyclekit: learn the mapping between two unpaired collections, whatever they hold.
+
+Names are looked up on first use, so that ``cyclekit --help`` and ``cyclekit plugins list``
+never pay for importing torch.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cyclekit.python_api import TrainedModel, TrainResult, load, train
+
+API_VERSION = 1
+"""The plugin contract this host speaks; compared with ``Modality.api``."""
+
+__all__ = ["API_VERSION", "TrainResult", "TrainedModel", "load", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("cyclekit")
+    if name in ("TrainResult", "TrainedModel", "load", "train"):
+        from cyclekit import python_api
+
+        return getattr(python_api, name)
+    raise AttributeError(f"module 'cyclekit' has no attribute {name!r}")

@@ -1,0 +1,54 @@
+"""All that a plugin author imports."""
+
+from cyclekit import API_VERSION
+from cyclekit.contract import (
+    Baseline,
+    Codec,
+    Media,
+    Metric,
+    Modality,
+    Network,
+    Options,
+    PreviewRow,
+    Sample,
+    TensorSpec,
+    Translations,
+)
+from cyclekit.engine.cycle import CycleObjective, CycleOptions
+from cyclekit.engine.objective import Direction, Losses, NetworkBuilder, Objective, Phase, Step
+from cyclekit.errors import BadSample
+from cyclekit.hookspecs import hookimpl
+from cyclekit.nets import PATCHGAN, RESNET
+from cyclekit.nets.patchgan import PatchGAN, PatchGANOptions
+from cyclekit.nets.resnet import ResNetGenerator, ResNetOptions
+
+__all__ = [
+    "API_VERSION",
+    "PATCHGAN",
+    "RESNET",
+    "BadSample",
+    "Baseline",
+    "Codec",
+    "CycleObjective",
+    "CycleOptions",
+    "Direction",
+    "Losses",
+    "Media",
+    "Metric",
+    "Modality",
+    "Network",
+    "NetworkBuilder",
+    "Objective",
+    "Options",
+    "PatchGAN",
+    "PatchGANOptions",
+    "Phase",
+    "PreviewRow",
+    "ResNetGenerator",
+    "ResNetOptions",
+    "Sample",
+    "Step",
+    "TensorSpec",
+    "Translations",
+    "hookimpl",
+]

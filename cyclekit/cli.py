@@ -1,0 +1,92 @@
+"""The command line: names the verbs, imports each only when it is used, and reports errors."""
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from cyclekit.errors import CyclekitError
+
+VERBS = ("train", "resume", "translate", "evaluate", "recipes", "plugins")
+
+
+class Verbs(click.Group):
+    """Commands that live in ``cyclekit.commands``, one module each."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order in which one needs them."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the verb's module; it imports nothing heavy until it runs."""
+        if cmd_name not in VERBS:
+            return None
+        module = importlib.import_module(f"cyclekit.commands.{cmd_name}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Suggest the nearest verb when there is none of that name."""
+        from cyclekit.errors import suggest
+
+        if args and args[0] not in VERBS and not args[0].startswith("-"):
+            ctx.fail(f"No command {args[0]!r}. {suggest(args[0], VERBS)}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="cyclekit")
+def cyclekit() -> None:
+    """Learn the mapping between two unpaired collections, whatever they hold.
+
+    \b
+    Examples:
+      cyclekit train --plugin image --recipe demo
+      cyclekit train --plugin image --recipe horse2zebra --data datasets/horse2zebra
+      cyclekit translate runs/00001-image-demo photo.jpg -o out --direction a2b
+      cyclekit recipes list
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit: 0 done, 1 failed with one message, 2 wrong usage."""
+    try:
+        cyclekit.main(args=arguments, prog_name="cyclekit", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort:
+        _fail("interrupted", 130)
+    except KeyboardInterrupt:
+        _fail("interrupted", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except CyclekitError as error:
+        _fail(str(error), error.exit_code, error)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        _fail(f"{where}{error.strerror or error}", 1, error)
+    except Exception as error:
+        _fail(
+            f"unexpected {type(error).__name__}: {' '.join(str(error).split())}\n"
+            f"This is a fault of cyclekit or a plugin. Set CYCLEKIT_DEBUG=1 for the traceback.",
+            1,
+            error,
+        )
+
+
+def _fail(message: str, code: int, error: Any = None) -> None:
+    if error is not None and os.environ.get("CYCLEKIT_DEBUG"):
+        raise error
+    click.echo(f"error: {message}", err=True)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

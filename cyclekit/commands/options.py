@@ -1,0 +1,62 @@
+"""Options that several verbs share."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from cyclekit.engine.hardware import Hardware
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+PATH = click.Path(path_type=Path)
+PRECISIONS = ("32-true", "64-true", "bf16-mixed", "16-mixed")
+
+accelerator_option = click.option(
+    "--accelerator",
+    type=click.Choice(["auto", "cpu", "cuda", "mps"]),
+    default="auto",
+    show_default=True,
+    help="Where to compute.",
+)
+precision_option = click.option(
+    "--precision", type=click.Choice(PRECISIONS), help="Arithmetic; default: the recipe's."
+)
+checkpoint_option = click.option(
+    "--checkpoint",
+    default="latest",
+    show_default=True,
+    metavar="latest|best|STEP",
+    help="Which weights to use.",
+)
+batch_size_option = click.option(
+    "--batch-size",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Items of one size that are translated together.",
+)
+run_argument = click.argument("run", type=PATH)
+
+
+def hardware_options(command: Command) -> Command:
+    """``--accelerator --devices --num-nodes --strategy``, as Lightning Fabric takes them."""
+    for option in (
+        click.option("--strategy", default="auto", show_default=True, help="auto, ddp, fsdp, ..."),
+        click.option("--num-nodes", type=click.IntRange(min=1), default=1, show_default=True,
+                     help="Machines."),
+        click.option("--devices", type=click.IntRange(min=1), default=1, show_default=True,
+                     help="Processes on this machine, one for each device."),
+        accelerator_option,
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def hardware(accelerator: str, devices: int = 1, num_nodes: int = 1, strategy: str = "auto") -> "Hardware":  # fmt: skip
+    """What the hardware options say."""
+    from cyclekit.engine.hardware import Hardware
+
+    return Hardware(accelerator, devices, num_nodes, strategy)

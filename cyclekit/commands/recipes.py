@@ -1,0 +1,146 @@
+"""``cyclekit recipes``."""
+
+from pathlib import Path
+
+import click
+
+from cyclekit.commands.options import PATH
+from cyclekit.errors import RecipeError, UsageError
+
+plugin_option = click.option("--plugin", metavar="NAME|FILE.py", help="The modality.")
+
+
+@click.group()
+def recipes() -> None:
+    """List, show, copy and check recipes."""
+
+
+@recipes.command("list")
+@plugin_option
+def list_recipes(plugin: str | None) -> None:
+    """List every recipe, or one plugin's.
+
+    \b
+    Example:
+      cyclekit recipes list --plugin image
+    """
+    import tomllib
+
+    from cyclekit.plugins import find_plugin, installed_plugins
+    from cyclekit.recipe.sources import find_recipes
+
+    for info in [find_plugin(plugin)] if plugin else installed_plugins():
+        for name, path in find_recipes(info).items():
+            try:
+                summary = tomllib.loads(path.read_text(encoding="utf-8")).get("summary", "")
+            except (OSError, ValueError) as error:
+                summary = f"(cannot be read: {error})"
+            click.echo(f"{info.name:<10} {name:<24} {summary}")
+
+
+@recipes.command()
+@click.argument("name")
+@plugin_option
+@click.option("--resolved", is_flag=True, help="Every key, with what the recipe extends.")
+def show(name: str, plugin: str | None, resolved: bool) -> None:
+    """Print a recipe.
+
+    \b
+    Examples:
+      cyclekit recipes show horse2zebra
+      cyclekit recipes show horse2zebra --resolved
+    """
+    path, owner = _find(name, plugin)
+    if not resolved:
+        click.echo(path.read_text(encoding="utf-8"), nl=False)
+        return
+    from cyclekit.engine.launch import plan_training
+    from cyclekit.recipe.resolve import to_toml
+
+    click.echo(to_toml(plan_training(owner, str(path)).recipe), nl=False)
+
+
+@recipes.command()
+@click.argument("name")
+@click.argument("destination", type=PATH)
+@plugin_option
+def copy(name: str, destination: Path, plugin: str | None) -> None:
+    """Copy a recipe to a file or folder, to change it there.
+
+    \b
+    Example:
+      cyclekit recipes copy horse2zebra my_recipe.toml
+    """
+    path, _ = _find(name, plugin)
+    target = destination / path.name if destination.is_dir() else destination
+    if target.exists():
+        raise UsageError(f"{target} exists already. Name another file.")
+    target.write_text(path.read_text(encoding="utf-8"), encoding="utf-8")
+    click.echo(f"{target}")
+
+
+@recipes.command()
+@click.argument("path")
+@click.option("--plugin", metavar="NAME|FILE.py", help="The modality, where the recipe names none.")
+def check(path: str, plugin: str | None) -> None:
+    """Check a recipe and build its networks.
+
+    \b
+    Example:
+      cyclekit recipes check my_recipe.toml --plugin image
+    """
+    file, owner = _find(path, plugin)
+    from cyclekit.engine.launch import plan_training
+    from cyclekit.engine.model import build_model
+
+    plan = plan_training(owner, str(file))
+    model = build_model(plan.host.modality, plan.recipe)
+    for name, network in model.networks.items():
+        size = sum(parameter.numel() for parameter in network.parameters())
+        click.echo(f"{name}: {size / 1e6:.3f} M parameters")
+    click.echo(f"{file}: ok")
+
+
+@recipes.command()
+@click.option("--plugin", required=True, metavar="NAME|FILE.py", help="The modality.")
+def schema(plugin: str) -> None:
+    """Print the JSON schema of a plugin's recipes, with every key described.
+
+    \b
+    Example:
+      cyclekit recipes schema --plugin image > recipe.schema.json
+    """
+    import json
+
+    from cyclekit.plugins import load_plugin
+    from cyclekit.recipe.settings import recipe_model
+
+    click.echo(json.dumps(recipe_model(load_plugin(plugin).modality).model_json_schema(), indent=2))
+
+
+def _find(name: str, plugin: str | None) -> tuple[Path, str]:
+    """A recipe's file and the plugin it belongs to; without ``--plugin``, whichever has it."""
+    import tomllib
+
+    from cyclekit.errors import suggest
+    from cyclekit.plugins import find_plugin, installed_plugins
+    from cyclekit.recipe.sources import find_recipe, find_recipes
+
+    if plugin:
+        return find_recipe(name, find_plugin(plugin)), plugin
+    if Path(name).is_file():
+        try:
+            owner = tomllib.loads(Path(name).read_text(encoding="utf-8")).get("plugin")
+        except ValueError as error:
+            raise RecipeError(f"{name} is not valid TOML: {error}.") from error
+        if not isinstance(owner, str):
+            raise UsageError(f"{name} does not say which plugin it is for. Add --plugin NAME.")
+        return Path(name), owner
+    held = {info.name: find_recipes(info) for info in installed_plugins()}
+    owners = [owner for owner, found in held.items() if name in found]
+    if not owners:
+        known = {recipe for found in held.values() for recipe in found}
+        raise UsageError(f"No recipe called {name!r}. {suggest(name, known)}")
+    if len(owners) > 1:
+        raise UsageError(f"{' and '.join(owners)} have a recipe {name!r}. Choose one with --plugin.")
+    return held[owners[0]][name], owners[0]

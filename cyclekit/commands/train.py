@@ -1,0 +1,59 @@
+"""``cyclekit train``."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cyclekit.commands.options import PATH, hardware, hardware_options, precision_option
+
+
+@click.command()
+@click.option("--plugin", required=True, metavar="NAME|FILE.py", help="The modality.")
+@click.option("--recipe", required=True, metavar="NAME|FILE.toml", help="What to train, and how.")
+@click.option("--data", type=PATH, help="Folder with trainA trainB testA testB (sets data.root).")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE",
+              help="Change a key of the recipe; may be repeated.")  # fmt: skip
+@click.option("--steps", type=click.IntRange(min=1), help="Steps in all (sets train.steps).")
+@click.option("--run-dir", type=PATH, help="A new folder for the run; default: the next in runs/.")
+@click.option("--seed", type=click.IntRange(min=0), help="Sets train.seed.")
+@click.option("--dry-run", is_flag=True, help="Do everything but train; write nothing.")
+@hardware_options
+@precision_option
+def train(
+    plugin: str,
+    recipe: str,
+    data: Path | None,
+    settings: tuple[str, ...],
+    steps: int | None,
+    run_dir: Path | None,
+    seed: int | None,
+    dry_run: bool,
+    precision: str | None,
+    **machine: Any,
+) -> None:
+    """Train from a recipe.
+
+    \b
+    Examples:
+      cyclekit train --plugin image --recipe demo
+      cyclekit train --plugin image --recipe horse2zebra --data datasets/horse2zebra
+      cyclekit train --plugin image --recipe horse2zebra \\
+          --set data.a=cats --set data.b=dogs --set codec.resize=143 --set codec.crop=128
+      cyclekit train --plugin ./my_plugin.py --recipe my_recipe.toml --steps 100
+    """
+    from cyclekit.engine.console import Watcher
+    from cyclekit.engine.launch import plan_training, start_training
+    from cyclekit.recipe.sources import parse_setting
+
+    changes = [parse_setting(text) for text in settings]
+    for option, key, value in (
+        ("--data", "data.root", str(data) if data is not None else None),
+        ("--steps", "train.steps", steps),
+        ("--seed", "train.seed", seed),
+        ("--precision", "train.precision", precision),
+    ):
+        if value is not None:
+            changes.append((key, value, option))
+    plan = plan_training(plugin, recipe, changes)
+    start_training(plan, run_dir, hardware(**machine), Watcher(), dry_run)

@@ -1,0 +1,58 @@
+"""``cyclekit translate``."""
+
+from pathlib import Path
+
+import click
+
+from cyclekit.commands.options import (
+    PATH,
+    accelerator_option,
+    batch_size_option,
+    checkpoint_option,
+    hardware,
+    precision_option,
+    run_argument,
+)
+from cyclekit.errors import CyclekitError
+
+
+@click.command()
+@run_argument
+@click.argument("inputs", nargs=-1, required=True, type=PATH, metavar="INPUT...")
+@click.option("-o", "--output", "output", required=True, type=PATH, help="Folder for the results.")
+@click.option("--direction", required=True, metavar="a2b|b2a", help="Which way to translate.")
+@checkpoint_option
+@accelerator_option
+@precision_option
+@batch_size_option
+def translate(
+    run: Path,
+    inputs: tuple[Path, ...],
+    output: Path,
+    direction: str,
+    checkpoint: str,
+    accelerator: str,
+    precision: str | None,
+    batch_size: int,
+) -> None:
+    """Translate files, or every file in folders, with a trained run.
+
+    A file that cannot be read is named and passed over; the exit code is then 1.
+
+    \b
+    Examples:
+      cyclekit translate runs/00001-image-demo photo.jpg -o out --direction a2b
+      cyclekit translate runs/00001-image-demo testB/ -o out --direction b2a --checkpoint best
+    """
+    from cyclekit.engine.console import Watcher
+    from cyclekit.engine.files import InputFiles, translate_files
+    from cyclekit.engine.opening import open_run
+
+    watcher = Watcher()
+    files = InputFiles.find(inputs)
+    opened = open_run(run, checkpoint, hardware(accelerator), precision, batch_size)
+    way = opened.model.direction(direction)
+    written, bad = translate_files(opened, files, way, output, watcher)
+    watcher.say(f"{written} of {len(files.names)} files translated to {output}")
+    if bad:
+        raise CyclekitError(f"{len(bad)} of {len(files.names)} inputs could not be translated.")

@@ -1,0 +1,302 @@
+"""What a modality is made of: the types that a plugin fills in and the engine relies on."""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
+
+import torch
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from cyclekit.engine.objective import Objective
+
+Item = TypeVar("Item")
+"""What a file holds once it is read: a PIL picture, a waveform, a MIDI object."""
+
+DOMAINS = ("a", "b")
+
+
+class Options(BaseModel):
+    """Base of every settings table. An unknown key is an error; docstrings become descriptions."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, validate_default=True
+    )
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """The shape and range of one tensor, batch axis left out.
+
+    Attributes:
+        channels: Size of the first axis.
+        sizes: Size of each further axis; ``None`` where any length will do.
+        multiple_of: What each further axis must be divisible by; empty means 1 everywhere.
+        range: Smallest and largest value, or ``None`` for unbounded (log-mel spectrograms, logits).
+    """
+
+    channels: int
+    sizes: tuple[int | None, ...]
+    multiple_of: tuple[int, ...] = ()
+    range: tuple[float, float] | None = (-1.0, 1.0)
+
+    @property
+    def dims(self) -> int:
+        """How many axes follow the channels: 1, 2 or 3."""
+        return len(self.sizes)
+
+    def logits(self) -> "TensorSpec":
+        """What a discriminator of such tensors returns: one unbounded channel of any size."""
+        return TensorSpec(channels=1, sizes=(None,) * self.dims, range=None)
+
+
+@dataclass
+class Sample:
+    """An encoded item.
+
+    Attributes:
+        tensor: ``(channels, *sizes)`` of any dtype; compact ones (uint8) make a small cache.
+        meta: What ``decode`` needs besides the tensor. Plain JSON values and arrays only.
+    """
+
+    tensor: Tensor
+    meta: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Media:
+    """A preview that ``Codec.render`` wrote; the engine routes it to TensorBoard by its kind.
+
+    Attributes:
+        title: Shown above it; stays the same from step to step.
+        path: The file for people.
+        image: ``(3, height, width)`` uint8, when the preview is a picture.
+        audio: ``(samples,)`` float in -1..1, when it is a sound.
+        sample_rate: Of ``audio``, in Hz.
+    """
+
+    title: str
+    path: Path
+    image: Tensor | None = None
+    audio: Tensor | None = None
+    sample_rate: int | None = None
+
+
+@dataclass(frozen=True)
+class PreviewRow(Generic[Item]):
+    """One test item on its way through both networks, ready to be shown.
+
+    Attributes:
+        name: The file's name without folder.
+        source: Domain of the real item, ``"a"`` or ``"b"``.
+        target: Domain it was translated to.
+        real: The item as it was read.
+        translated: The generator's output.
+        cycled: The output translated back.
+        truth: The item's twin in the target domain, where the test set is paired.
+    """
+
+    name: str
+    source: str
+    target: str
+    real: Item
+    translated: Item
+    cycled: Item
+    truth: Item | None = None
+
+
+class Codec(ABC, Generic[Item]):
+    """Files <-> items <-> tensors for both domains of a run.
+
+    A codec is made once per run from its validated ``Options``. Whole items of any size go through
+    ``encode``; padding, tiling and joining are the engine's work. Only the first five methods must be
+    written.
+    """
+
+    Options: ClassVar[type[Options]] = Options
+    """Settings of the recipe's ``[codec]`` table."""
+    version: ClassVar[int] = 1
+    """Raise it when ``encode`` or ``windows`` changes: cached samples are then made anew."""
+
+    def __init__(self, options: Any) -> None:
+        self.options = options
+
+    @abstractmethod
+    def spec(self, domain: str) -> TensorSpec:
+        """The tensors that networks see in ``domain`` (after ``to_network``)."""
+
+    @abstractmethod
+    def load(self, path: Path) -> Item:
+        """Read a file. Raises ``BadSample(path, why)`` for anything that cannot be used."""
+
+    @abstractmethod
+    def encode(self, item: Item, domain: str) -> Sample:
+        """Turn a whole item into a tensor; deterministic and free of fitted statistics."""
+
+    @abstractmethod
+    def decode(self, tensor: Tensor, domain: str, meta: Mapping[str, Any]) -> Item:
+        """Turn a tensor back into an item of ``domain``; ``meta`` is the source sample's."""
+
+    @abstractmethod
+    def save(self, item: Item, path: Path) -> Path:
+        """Write an item beside or at ``path`` (its suffix may change) and return the file written."""
+
+    def windows(self, sample: Sample) -> Sequence[Sample]:
+        """The parts of an encoded item that training draws from. Default: the whole."""
+        return [sample]
+
+    def augment(self, tensor: Tensor, domain: str, rng: torch.Generator) -> Tensor:
+        """Vary a window for training; every random choice comes from ``rng``. Default: unchanged."""
+        return tensor
+
+    def fit(self, domain: str, windows: Sequence[Sample]) -> None:
+        """Learn per-domain statistics from the training windows. Default: none."""
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """What ``fit`` learned; it travels in the checkpoint."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Take back what ``state_dict`` returned."""
+
+    def to_network(self, tensor: Tensor, domain: str) -> Tensor:
+        """``(batch, channels, *sizes)`` as cached -> as networks see it. Default: as float."""
+        return tensor.float()
+
+    def from_network(self, tensor: Tensor, domain: str) -> Tensor:
+        """The inverse of ``to_network``. Default: unchanged."""
+        return tensor
+
+    def render(self, rows: Sequence[PreviewRow[Item]], folder: Path) -> list[Media]:
+        """Write previews that a person can look at or listen to. Default: save every item."""
+        for index, row in enumerate(rows):
+            name = Path(row.name).stem.replace(".", "_")  # save() may replace what looks like a suffix
+            stem = f"{index:02d}-{name}-{row.source}2{row.target}"
+            for label in ("real", "translated", "cycled"):
+                self.save(getattr(row, label), folder / f"{stem}-{label}")
+        return []
+
+
+@dataclass(frozen=True)
+class Network:
+    """An architecture that a recipe can name.
+
+    Attributes:
+        name: The value of ``generator.name`` or ``discriminator.name``.
+        build: ``(source, target, options) -> module``. A generator maps ``source`` to ``target``; a
+            discriminator gets ``target = source.logits()``. The module may carry an integer
+            ``multiple_of``: sizes that it needs; the engine pads to it.
+        options: Settings of the recipe's table besides ``name``.
+        summary: One line for listings.
+    """
+
+    name: str
+    build: Callable[[TensorSpec, TensorSpec, Any], nn.Module]
+    options: type[Options] = Options
+    summary: str = ""
+
+
+@dataclass(frozen=True)
+class Translations(Generic[Item]):
+    """What one direction of translation wrote, read back from its files: what metrics judge.
+
+    Attributes:
+        source: Domain of the inputs.
+        target: Domain of the outputs.
+        inputs: Test items of the source domain.
+        outputs: Their translations, in the same order.
+        cycled: The translations translated back, in the same order; empty for baselines.
+        truths: Items of the target domain that the outputs should equal; empty without pairs.
+        targets: All test items of the target domain.
+    """
+
+    source: str
+    target: str
+    inputs: Sequence[Item]
+    outputs: Sequence[Item]
+    cycled: Sequence[Item]
+    truths: Sequence[Item]
+    targets: Sequence[Item]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A measure of translations.
+
+    Attributes:
+        name: For messages.
+        higher_is_better: Each figure that ``score`` may return, and which way is better.
+        score: ``(translations, fitted) -> {figure: value}``, plain finite numbers.
+        needs_pairs: Call it only on items whose true counterpart is known.
+        needs_cycle: Call it only where cycled items exist (baselines have none).
+        fit: ``(train_a, train_b, seed, cache) -> fitted``: what must be learned or computed once
+            from training items before scoring; ``cache`` is a folder of its own.
+    """
+
+    name: str
+    higher_is_better: Mapping[str, bool]
+    score: Callable[[Translations[Any], Any], Mapping[str, float]]
+    needs_pairs: bool = False
+    needs_cycle: bool = False
+    fit: Callable[[Sequence[Any], Sequence[Any], int, Path], Any] | None = None
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A translation that needs no GAN, shown beside every figure.
+
+    Attributes:
+        name: Key in the report.
+        fit: ``(source_train, target_train) -> (item -> item)``, from unpaired training items.
+    """
+
+    name: str
+    fit: Callable[[Sequence[Any], Sequence[Any]], Callable[[Any], Any]]
+
+
+@dataclass(frozen=True)
+class Modality:
+    """Everything that the engine needs to train on one kind of data.
+
+    Attributes:
+        name: The ``--plugin`` value; the same as the entry point's name.
+        api: The contract version the plugin was written for; write the number itself.
+        summary: One line for listings.
+        codec: The codec class.
+        generators: Architectures that ``generator.name`` may choose; the first is the default.
+        discriminators: The same for ``discriminator.name``.
+        metrics: Measures of translated items.
+        baselines: Translations to compare with; ``identity`` is always there.
+        objective: Class that computes the losses; default ``CycleObjective``.
+        datasets: Built-in data: name -> ``make(folder, seed)``, which fills
+            ``trainA trainB testA testB`` and can do so again from the same seed.
+    """
+
+    name: str
+    api: int
+    summary: str
+    codec: type[Codec[Any]]
+    generators: Sequence[Network]
+    discriminators: Sequence[Network]
+    metrics: Sequence[Metric] = ()
+    baselines: Sequence[Baseline] = ()
+    objective: "type[Objective] | None" = None
+    datasets: Mapping[str, Callable[[Path, int], None]] = field(default_factory=dict)
+
+
+def identity_baseline() -> Baseline:
+    """Return the input as it is: the figure that a translation has to beat."""
+    return Baseline("identity", lambda _source, _target: lambda item: item)
+
+
+def common_multiple(spec: TensorSpec, network: nn.Module) -> tuple[int, ...]:
+    """What each axis must divide by so that codec and network are both content."""
+    needed = int(getattr(network, "multiple_of", 1))
+    return tuple(math.lcm(needed, own) for own in spec.multiple_of or (1,) * spec.dims)
+
+
+DirectionName = Literal["a2b", "b2a"]

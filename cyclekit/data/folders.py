@@ -1,0 +1,167 @@
+"""Which files belong to which domain and split."""
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cyclekit.contract import DOMAINS
+from cyclekit.errors import DataError
+from cyclekit.recipe.settings import DataSettings
+
+LAYOUT = "trainA, trainB, testA and testB"
+
+
+@dataclass(frozen=True)
+class Domain:
+    """The files of one domain.
+
+    Attributes:
+        train: Training files, sorted.
+        test: Test files, sorted; none of them is a training file.
+        folder: The folder that test files' names are relative to.
+        held_out: Whether the test files are a share of the training folder.
+    """
+
+    train: tuple[Path, ...]
+    test: tuple[Path, ...]
+    folder: Path
+    held_out: bool
+
+    def test_name(self, file: Path) -> str:
+        """A test file's path inside its folder without suffix: equal names make a pair."""
+        return file.relative_to(self.folder).with_suffix("").as_posix()
+
+
+@dataclass(frozen=True)
+class Collections:
+    """Both domains, and the files of ``data.extra``."""
+
+    domains: dict[str, Domain]
+    extra: tuple[Path, ...]
+
+    @property
+    def paired(self) -> dict[str, tuple[Path, Path]]:
+        """Test files with the same name in both domains: the same thing, seen from both sides.
+
+        Held-out files are never paired: equal names in two unrelated folders mean nothing.
+        """
+        a, b = (self.domains[name] for name in DOMAINS)
+        if a.held_out or b.held_out:
+            return {}
+        twins = {b.test_name(file): file for file in b.test}
+        names = ((a.test_name(file), file) for file in a.test)
+        return {name: (file, twins[name]) for name, file in names if name in twins}
+
+    def warnings(self) -> list[str]:
+        """What a person should know before training starts."""
+        found = []
+        for name, domain in self.domains.items():
+            if len(domain.train) == 1:
+                found.append(
+                    f"domain {name.upper()} has one training file: its discriminator will learn it "
+                    f"by heart"
+                )
+            if domain.held_out and domain.test:
+                found.append(
+                    f"no test folder for domain {name.upper()}: {len(domain.test)} of "
+                    f"{len(domain.train) + len(domain.test)} files are held out"
+                )
+        return found
+
+
+def find_collections(settings: DataSettings, root: Path | None = None) -> Collections:
+    """Find the files that ``settings`` describe.
+
+    Args:
+        settings: The recipe's ``[data]`` table.
+        root: Overrides ``settings.root`` (where built-in data was made).
+
+    Raises:
+        DataError: If a folder is missing or empty; says which ones are expected.
+    """
+    if settings.a is not None and settings.b is not None:
+        folders = {"a": (settings.a, settings.test_a), "b": (settings.b, settings.test_b)}
+    else:
+        folders = _by_layout(settings, root or (Path(settings.root) if settings.root else None))
+    domains = {
+        name: _domain(name, Path(train), Path(test) if test else None, settings)
+        for name, (train, test) in folders.items()
+    }
+    extra = list_files(_existing(Path(settings.extra), settings)) if settings.extra else ()
+    return Collections(domains, tuple(extra))
+
+
+def list_files(folder: Path) -> list[Path]:
+    """Every file below ``folder``, sorted; hidden files and folders are passed over."""
+    found = []
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [Path(parent, name) for name in names if not name.startswith(".")]
+    return sorted(found)
+
+
+def _by_layout(
+    settings: DataSettings, root: Path | None
+) -> dict[str, tuple[str | Path, str | Path | None]]:
+    if root is None:
+        raise DataError(
+            f"No data was named. Give --data DIR, a folder with {LAYOUT}, or set data.a and data.b to "
+            f"two folders.{_publication(settings)}"
+        )
+    _existing(root, settings)
+    missing = [name for name in ("trainA", "trainB") if not (root / name).is_dir()]
+    if missing:
+        inside = sorted(path.name for path in root.iterdir() if path.is_dir())
+        found = f"it holds {', '.join(inside)}" if inside else "it holds no folders"
+        raise DataError(
+            f"{root} lacks {' and '.join(missing)}: expected {LAYOUT} (the last two may be missing), "
+            f"{found}. Two folders with other names are set as data.a and data.b."
+        )
+    tests = (settings.test_a, settings.test_b)
+    return {
+        domain: (root / f"train{letter}", own or _if_folder(root / f"test{letter}"))
+        for domain, letter, own in zip(DOMAINS, "AB", tests, strict=True)
+    }
+
+
+def _domain(name: str, train: Path, test: Path | None, settings: DataSettings) -> Domain:
+    files = list_files(_existing(train, settings))
+    if not files:
+        raise DataError(f"Domain {name.upper()} is empty: there are no files in {train}.")
+    if test is not None:
+        return Domain(tuple(files), tuple(list_files(_existing(test, settings))), test, False)
+    kept, held_out = _split(files, train, settings.held_out)
+    return Domain(kept, held_out, train, True)
+
+
+def _split(
+    files: Sequence[Path], folder: Path, share: float
+) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+    """Hold out a share of the files, chosen by a hash of their names so that it stays put."""
+    wanted = max(1, round(len(files) * share)) if share and len(files) > 1 else 0
+
+    def key(file: Path) -> bytes:
+        return hashlib.sha256(file.relative_to(folder).as_posix().encode(errors="replace")).digest()
+
+    chosen = set(sorted(files, key=key)[:wanted])
+    return tuple(f for f in files if f not in chosen), tuple(f for f in files if f in chosen)
+
+
+def _existing(folder: Path, settings: DataSettings) -> Path:
+    if folder.is_dir():
+        return folder
+    what = "is a file, not a folder" if folder.exists() else "does not exist"
+    raise DataError(
+        f"{folder} {what}. Expected a folder with {LAYOUT}; name yours with --data DIR, or set "
+        f"data.a and data.b.{_publication(settings)}"
+    )
+
+
+def _publication(settings: DataSettings) -> str:
+    return f" The set is published at {settings.published}" if settings.published else ""
+
+
+def _if_folder(path: Path) -> Path | None:
+    return path if path.is_dir() else None

@@ -1,0 +1,251 @@
+"""Checkpoints: safetensors for the weights, plain tensors beside them, nothing that can run code."""
+
+import json
+import os
+import pickle
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from packaging.version import InvalidVersion, Version
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from cyclekit.errors import CheckpointError
+from cyclekit.plugins import PluginInfo
+
+FORMAT = 1
+LATEST, BEST = "latest", "best"
+INCOMING = ".incoming-"  # can never be taken for a checkpoint
+AVERAGED = ".ema"
+
+State = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A complete checkpoint folder, ``step-00000060``."""
+
+    folder: Path
+
+    @property
+    def step(self) -> int:
+        """Steps that were done when it was written."""
+        return int(self.folder.name.removeprefix("step-"))
+
+    def read_weights(self, network: nn.Module, name: str, *, averaged: bool) -> None:
+        """Load a network's weights, its moving average where wanted and there.
+
+        Raises:
+            CheckpointError: If they cannot be read or do not fit.
+        """
+        file = self.folder / f"{name}{AVERAGED}.safetensors"
+        if not averaged or not file.exists():
+            file = self.folder / f"{name}.safetensors"
+        try:
+            weights = load_file(file)
+        except (OSError, SafetensorError) as error:
+            raise CheckpointError(f"{file} cannot be read: {error}.") from error
+        try:
+            network.load_state_dict(weights)
+        except RuntimeError as error:
+            reason = " ".join(str(error).split())[:300]
+            raise CheckpointError(
+                f"{file} does not fit the network that the run's recipe describes: {reason}"
+            ) from error
+
+    def has_average(self, name: str) -> bool:
+        """Whether a moving average of a network was kept."""
+        return (self.folder / f"{name}{AVERAGED}.safetensors").exists()
+
+    def read_state(self) -> State:
+        """Optimizers, buffers, statistics, counters.
+
+        Raises:
+            CheckpointError: If the file is damaged or holds anything but plain data.
+        """
+        file = self.folder / "state.pt"
+        try:
+            state: State = torch.load(file, map_location="cpu", weights_only=True)
+        except pickle.UnpicklingError as error:
+            raise CheckpointError(
+                f"{file} holds more than tensors and plain values and was not opened, since it could "
+                f"run code. Use a checkpoint that cyclekit wrote."
+            ) from error
+        except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise CheckpointError(f"{file} cannot be read: {reason}.") from error
+        return state
+
+    def about(self) -> dict[str, Any]:
+        """Who wrote it.
+
+        Raises:
+            CheckpointError: If it is damaged or of another format.
+        """
+        about = read_json(self.folder / "checkpoint.json")
+        if about.get("format") != FORMAT:
+            raise CheckpointError(
+                f"{self.folder} has checkpoint format {about.get('format')!r}; this cyclekit reads "
+                f"{FORMAT}. Use the version that wrote it: cyclekit {about.get('cyclekit', '?')}."
+            )
+        return about
+
+    def require_plugin(self, plugin: PluginInfo) -> None:
+        """Refuse a checkpoint that another plugin, or an incompatible version, wrote.
+
+        Raises:
+            CheckpointError: Naming what wrote it and what is installed.
+        """
+        about = self.about()
+        name, wrote = about["plugin"]["name"], about["plugin"]["version"]
+        if name != plugin.name:
+            raise CheckpointError(
+                f"{self.folder} was written by plugin {name!r}, not by {plugin.name!r}."
+            )
+        if not compatible(wrote, plugin.version):
+            raise CheckpointError(
+                f"{self.folder} was written by {about['plugin']['distribution']} {wrote}, but "
+                f"{plugin.version} is installed. Install a version that fits: "
+                f"pip install '{about['plugin']['distribution']}=={wrote}'"
+            )
+
+
+class Checkpoints:
+    """The ``checkpoints`` folder of a run."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def all(self) -> list[Checkpoint]:
+        """Complete checkpoints, oldest first."""
+        found = [Checkpoint(path) for path in self.folder.glob("step-*") if path.is_dir()]
+        found = [checkpoint for checkpoint in found if checkpoint.folder.name[5:].isdigit()]
+        return sorted(found, key=lambda checkpoint: checkpoint.step)
+
+    def find(self, which: str) -> Checkpoint:
+        """``latest``, ``best`` or a step number.
+
+        Raises:
+            CheckpointError: If there is none such; lists what there is.
+        """
+        if which in (LATEST, BEST):
+            folder = (self.folder / which).resolve()
+        else:
+            folder = self.folder / f"step-{int(which):08d}" if which.isdigit() else Path("/nowhere")
+        if folder.is_dir() and folder.name.startswith("step-"):
+            return Checkpoint(folder)
+        steps = ", ".join(str(checkpoint.step) for checkpoint in self.all())
+        if not steps:
+            raise CheckpointError(f"{self.folder.parent} has no checkpoint yet.")
+        hint = " `best` exists once the run has evaluated (train.evaluate_every)."
+        raise CheckpointError(
+            f"No checkpoint {which!r} in {self.folder}. There are: latest, {steps}."
+            f"{hint if which == BEST else ''}"
+        )
+
+    def write(
+        self,
+        step: int,
+        networks: Mapping[str, nn.Module],
+        averaged: Mapping[str, nn.Module],
+        state: State,
+        about: Mapping[str, Any],
+        recipe: str,
+    ) -> Checkpoint:
+        """Write a checkpoint aside, then move it into place and point ``latest`` at it."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        final = self.folder / f"step-{step:08d}"
+        aside = self.folder / f"{INCOMING}{final.name}"
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir()
+        for name, network in networks.items():
+            save_file(_plain(network), aside / f"{name}.safetensors")
+        for name, network in averaged.items():
+            save_file(_plain(network), aside / f"{name}{AVERAGED}.safetensors")
+        torch.save(state, aside / "state.pt")
+        (aside / "recipe.toml").write_text(recipe, encoding="utf-8")
+        write_json(aside / "checkpoint.json", {"format": FORMAT, "step": step, **about})
+        for file in aside.iterdir():
+            _flush(file)
+        if final.exists():
+            shutil.rmtree(final)
+        aside.rename(final)
+        _flush(self.folder)
+        checkpoint = Checkpoint(final)
+        self.point(LATEST, checkpoint)
+        return checkpoint
+
+    def point(self, name: str, checkpoint: Checkpoint) -> None:
+        """Make ``latest`` or ``best`` a link to ``checkpoint``, at once or not at all."""
+        aside = self.folder / f"{INCOMING}{name}"
+        aside.unlink(missing_ok=True)
+        aside.symlink_to(checkpoint.folder.name)
+        aside.replace(self.folder / name)
+
+    def prune(self, keep: int) -> None:
+        """Remove all but the newest ``keep`` and whatever ``latest`` and ``best`` name."""
+        named = {(self.folder / name).resolve() for name in (LATEST, BEST)}
+        for checkpoint in self.all()[:-keep]:
+            if checkpoint.folder.resolve() not in named:
+                shutil.rmtree(checkpoint.folder)
+
+
+def compatible(wrote: str, installed: str) -> bool:
+    """Whether two versions share a series: the major number, and before 1.0 the minor one too."""
+    try:
+        a, b = Version(wrote).release, Version(installed).release
+    except InvalidVersion:
+        return wrote == installed
+    series = 2 if a[0] == 0 else 1
+    return a[:series] == b[:series]
+
+
+def describe_writer(plugin: PluginInfo) -> dict[str, Any]:
+    """Who writes runs and checkpoints."""
+    return {
+        "cyclekit": version("cyclekit"),
+        "plugin": {
+            "name": plugin.name,
+            "distribution": plugin.distribution,
+            "version": plugin.version,
+        },
+    }
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises:
+        CheckpointError: If the file is missing or damaged.
+    """
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{file} cannot be read: {error}.") from error
+    if not isinstance(content, dict):
+        raise CheckpointError(f"{file} does not hold a JSON object.")
+    return content
+
+
+def write_json(file: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON object, readable."""
+    file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def _plain(network: nn.Module) -> dict[str, Tensor]:
+    state: dict[str, Tensor] = network.state_dict()
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

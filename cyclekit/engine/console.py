@@ -1,0 +1,107 @@
+"""What the person watching sees: messages, progress, a closing table. All of it on stderr."""
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+PLAIN_EVERY = 5.0  # seconds between progress lines where there is no terminal
+
+
+class Watcher:
+    """Talks to the person who started the run; silent on every rank but the first.
+
+    Args:
+        quiet: Say nothing at all.
+    """
+
+    def __init__(self, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._console = Console(stderr=True, quiet=quiet, highlight=False, soft_wrap=True)
+
+    def say(self, message: str) -> None:
+        """One line of information."""
+        self._console.print(message, markup=False)
+
+    def warn(self, message: str) -> None:
+        """Something that is not as it should be, though the work goes on."""
+        self._console.print(f"warning: {message}", style="yellow", markup=False)
+
+    def track(self, things: Iterable[Any], total: int, what: str) -> Iterator[Any]:
+        """Pass ``things`` through with a bar that goes when it is done."""
+        with self._bar(transient=True) as bar:
+            yield from bar.track(things, total=total, description=what)
+
+    @contextmanager
+    def progress(self, total: int, done: int) -> Iterator["StepProgress"]:
+        """A bar over the steps of a run, or a line now and then where there is no terminal."""
+        with self._bar() as bar:
+            task = bar.add_task("training", total=total, completed=done, note="")
+            plain = not self._console.is_terminal and not self._quiet
+            yield StepProgress(bar, task, self if plain else None, total)
+
+    def table(self, title: str, rows: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
+        """Figures: a row for each way of translating, a column for each direction and figure."""
+        columns = [
+            (direction, name)
+            for direction in next(iter(rows.values()), {})
+            for name in next(iter(rows.values()))[direction]
+        ]
+        table = Table(title=title, title_justify="left")
+        table.add_column("")
+        for direction, name in columns:
+            table.add_column(f"{direction} {name}", justify="right")
+        for label, report in rows.items():
+            cells = [report.get(direction, {}).get(name) for direction, name in columns]
+            table.add_row(label, *("" if cell is None else f"{cell:.4g}" for cell in cells))
+        self._console.print(table)
+
+    def _bar(self, transient: bool = False) -> Progress:
+        return Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}" if not transient else ""),
+            console=self._console,
+            transient=transient,
+            disable=not self._console.is_terminal,
+        )
+
+
+class StepProgress:
+    """The progress of training."""
+
+    def __init__(self, bar: Progress, task: TaskID, plain: Watcher | None, total: int) -> None:
+        self._bar = bar
+        self._task = task
+        self._plain = plain
+        self._total = total
+        self._said = 0.0
+
+    def advance(self) -> None:
+        """One more step is done."""
+        self._bar.advance(self._task)
+
+    def show(self, step: int, losses: Mapping[str, float], rate: float) -> None:
+        """The losses that matter, and samples per second."""
+        note = "  ".join(f"{name} {value:.3f}" for name, value in losses.items())
+        note = f"{rate:.1f} samples/s  {note}"
+        self._bar.update(self._task, note=note)
+        now = time.monotonic()
+        if self._plain and (now - self._said >= PLAIN_EVERY or step == self._total):
+            self._said = now
+            self._plain.say(f"step {step}/{self._total}  {note}")

@@ -1,0 +1,346 @@
+"""The CycleGAN objective (arXiv 1703.10593) with the terms that later papers added."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, ClassVar
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from cyclekit.contract import DOMAINS, Options, TensorSpec
+from cyclekit.engine.history import HistoryBuffer
+from cyclekit.engine.losses import ADVERSARIAL_LOSSES, AdversarialName, gradient_penalty
+from cyclekit.engine.objective import (
+    Batch,
+    Direction,
+    Losses,
+    NetworkBuilder,
+    Networks,
+    Objective,
+    Phase,
+    Step,
+)
+from cyclekit.errors import PluginError, RecipeError
+from cyclekit.nets.blocks import is_per_sample
+
+Weight = Annotated[float, Field(ge=0)]
+
+GENERATORS, DISCRIMINATORS = "generators", "discriminators"
+OTHER = {"a": "b", "b": "a"}
+
+
+class AdversarialOptions(Options):
+    """Fooling a discriminator of the target domain."""
+
+    weight: Weight = 1.0
+    """Weight in the generators' loss."""
+    loss: AdversarialName = "lsgan"
+    """`lsgan`, `vanilla`, `hinge` or `wgan-gp`."""
+    gradient_penalty: Weight = 10.0
+    """Weight of the gradient penalty; only `wgan-gp` pays it."""
+
+
+class CycleTermOptions(Options):
+    """There and back again gives the same: L1."""
+
+    weight: Weight = 10.0
+    """Weight each way."""
+
+
+class IdentityOptions(Options):
+    """A generator leaves alone what is already in its target domain: L1."""
+
+    weight: Weight = 5.0
+    """Absolute weight (the reference's 0.5 is a share of its cycle weight of 10)."""
+    until_step: Annotated[int, Field(ge=0)] | None = None
+    """Step from which the term is dropped; without it, it stays."""
+
+
+class SecondAdversarialOptions(Options):
+    """A second pair of discriminators judges cycled samples (CycleGAN-VC2, arXiv 1904.04631)."""
+
+    weight: Weight = 0.0
+    """Weight in the generators' loss; 0 leaves the discriminators out altogether."""
+
+
+class MixedDomainOptions(Options):
+    """Discriminators of fakes against real samples of all domains (arXiv 1809.07575)."""
+
+    weight: Weight = 0.0
+    """Scales the whole term; 0 leaves the discriminators out altogether."""
+    gamma: Weight = 1.0
+    """Weight in the discriminators' loss."""
+    generator_weight: Weight = 0.0
+    """Weight in the generators' loss. 0 as in the published code, where it never reached them."""
+
+
+class InputNoiseOptions(Options):
+    """Gaussian noise on what discriminators see (arXiv 1809.07575)."""
+
+    sigma: Weight = 0.0
+    """Standard deviation; 0: none."""
+
+
+class CycleOptions(Options):
+    """The terms and their weights."""
+
+    adversarial: AdversarialOptions = AdversarialOptions()
+    cycle: CycleTermOptions = CycleTermOptions()
+    identity: IdentityOptions = IdentityOptions()
+    second_adversarial: SecondAdversarialOptions = SecondAdversarialOptions()
+    mixed_domain: MixedDomainOptions = MixedDomainOptions()
+    input_noise: InputNoiseOptions = InputNoiseOptions()
+    batch_calls: bool = True
+    """Send several inputs through a network at once where that is exact."""
+
+
+class CycleObjective(Objective):
+    """Two generators and their discriminators.
+
+    Networks: ``generator_a2b``, ``generator_b2a``; ``discriminator_a`` judges domain A, whoever made
+    the sample. ``second_discriminator_*`` and ``mixed_discriminator_*`` exist when their terms do.
+
+    A step has two phases, in the paper's order: the generators (discriminators frozen), then the
+    discriminators on real samples and on the history buffer.
+    """
+
+    Options: ClassVar[type[Options]] = CycleOptions
+    options: CycleOptions
+
+    def __init__(
+        self,
+        options: CycleOptions,
+        specs: Mapping[str, TensorSpec],
+        history_size: int = 50,
+        seed: int = 0,
+        rank: int = 0,
+    ) -> None:
+        super().__init__(options, specs, history_size, seed, rank)
+        self._refuse_unequal_specs()
+        self.loss = ADVERSARIAL_LOSSES[options.adversarial.loss]
+        families = ["discriminator"]
+        if options.second_adversarial.weight:
+            families.append("second_discriminator")
+        if options.mixed_domain.weight:
+            families.append("mixed_discriminator")
+        self.judges = tuple(f"{family}_{domain}" for family in families for domain in DOMAINS)
+        self.history = {
+            f"{family}_{domain}": HistoryBuffer(history_size, seed, rank, family, domain)
+            for family in families
+            if family != "mixed_discriminator"  # shown the same fakes as the first pair
+            for domain in DOMAINS
+        }
+
+    @property
+    def streams(self) -> Mapping[str, tuple[str, ...]]:
+        """Batches of both domains, and of everything together where the mixed term is on."""
+        streams: dict[str, tuple[str, ...]] = {domain: (domain,) for domain in DOMAINS}
+        if self.options.mixed_domain.weight:
+            streams["mixed"] = (*DOMAINS, "extra")
+        return streams
+
+    @property
+    def phases(self) -> Sequence[Phase]:
+        """Generators, then discriminators."""
+        generators = tuple(direction.network for direction in self.directions)
+        return (Phase(GENERATORS, generators), Phase(DISCRIMINATORS, self.judges, judges=True))
+
+    @property
+    def directions(self) -> Sequence[Direction]:
+        """``a2b`` and ``b2a``."""
+        return tuple(
+            Direction(source, OTHER[source], f"generator_{source}2{OTHER[source]}")
+            for source in DOMAINS
+        )
+
+    def networks(self, build: NetworkBuilder) -> dict[str, nn.Module]:
+        """Generators for both directions and every discriminator that a term needs."""
+        made = {
+            direction.network: build.generator(
+                self.input_spec(self.specs[direction.source]), self.specs[direction.target]
+            )
+            for direction in self.directions
+        }
+        made |= {judge: build.discriminator(self.specs[judge[-1]]) for judge in self.judges}
+        return made
+
+    def input_spec(self, spec: TensorSpec) -> TensorSpec:
+        """What generators see of a domain; override it together with ``prepare``."""
+        return spec
+
+    def prepare(self, x: Tensor, domain: str, hop: str, step: Step | None) -> Tensor:
+        """Turn samples into a generator's input; variants may mask them and add channels.
+
+        Args:
+            x: ``(batch, channels, *sizes)`` of ``domain``.
+            domain: Where the samples belong.
+            hop: ``"translate"`` (a real sample, on its way out), ``"cycle"`` (a fake, on its way
+                back) or ``"identity"``.
+            step: Source of randomness; ``None`` outside training.
+        """
+        return x
+
+    def translate(self, networks: Networks, x: Tensor, direction: Direction) -> Tensor:
+        """Translate a batch, as after training."""
+        out: Tensor = networks[direction.network](
+            self.prepare(x, direction.source, "translate", None)
+        )
+        return out
+
+    def losses(self, phase: str, networks: Networks, batch: Batch, step: Step) -> Losses:
+        """The losses of one of ``phases``."""
+        if phase == GENERATORS:
+            return self.generator_losses(networks, batch, step)
+        return self.discriminator_losses(networks, batch, step)
+
+    def generator_losses(self, networks: Networks, batch: Batch, step: Step) -> Losses:
+        """Adversarial, cycle and identity terms; leaves the fakes in ``step.kept``."""
+        options = self.options
+        tally = _Tally(batch["a"])
+        fakes, same = self._first_hop(networks, batch, step)
+        for direction in self.directions:
+            source, target = direction.source, direction.target
+            fake = fakes[target]
+            back = networks[f"generator_{target}2{source}"]
+            cycled = back(self.prepare(fake, target, "cycle", step))
+            _require_shape(cycled, batch[source], f"the {source} -> {target} -> {source} cycle")
+            tally.add(f"cycle_{source}", l1(cycled, batch[source]), options.cycle.weight)
+            if target in same:
+                tally.add(
+                    f"identity_{target}", l1(same[target], batch[target]), options.identity.weight
+                )
+            for judge, sample, term, weight in self._trials(direction, fake, cycled):
+                logits = networks[judge](self._noisy(sample, step, "generator", judge))
+                tally.add(term, self.loss.generator(full(logits)), weight)
+                step.kept[judge] = sample.detach()
+        return tally.losses()
+
+    def discriminator_losses(self, networks: Networks, batch: Batch, step: Step) -> Losses:
+        """Real samples against fakes from the history, halved as in the paper."""
+        tally = _Tally(batch["a"])
+        shown: dict[str, Tensor] = {}
+        for judge in self.judges:
+            family, _, domain = judge.rpartition("_")
+            if family == "mixed_discriminator":
+                real, fake = batch["mixed"], shown[f"discriminator_{domain}"]
+                weight = self.options.mixed_domain.weight * self.options.mixed_domain.gamma
+            else:
+                real, weight = batch[domain], 1.0
+                fake = shown[judge] = self.history[judge].query(step.kept[judge])
+            tally.add(judge, self._judge(judge, networks[judge], real, fake, step), weight)
+        return tally.losses()
+
+    def state_dict(self) -> dict[str, Any]:
+        """The history buffers."""
+        return {name: buffer.state_dict() for name, buffer in self.history.items()}
+
+    def load_state_dict(self, state: Mapping[str, Any], device: torch.device) -> None:
+        """Restore the history buffers."""
+        for name, buffer in self.history.items():
+            buffer.load_state_dict(state[name], device)
+
+    def _first_hop(
+        self, networks: Networks, batch: Batch, step: Step
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Fakes by the domain they should belong to, and identity outputs while that term is on."""
+        identity = self.options.identity
+        wanted = identity.weight > 0 and (
+            identity.until_step is None or step.index < identity.until_step
+        )
+        fakes, same = {}, {}
+        for direction in self.directions:
+            source, target = direction.source, direction.target
+            inputs = [self.prepare(batch[source], source, "translate", step)]
+            if wanted:
+                inputs.append(self.prepare(batch[target], target, "identity", step))
+            outputs = self._call(networks[direction.network], *inputs)
+            fakes[target] = outputs[0]
+            if wanted:
+                _require_shape(outputs[1], batch[target], f"{direction.network}, identity")
+                same[target] = outputs[1]
+        return fakes, same
+
+    def _trials(
+        self, direction: Direction, fake: Tensor, cycled: Tensor
+    ) -> Iterator[tuple[str, Tensor, str, float]]:
+        """Every discriminator that a direction has to fool: its name, with what, term and weight."""
+        source, target, options = direction.source, direction.target, self.options
+        adversarial = f"adversarial_{direction.name}"
+        yield f"discriminator_{target}", fake, adversarial, options.adversarial.weight
+        if second := options.second_adversarial.weight:
+            yield f"second_discriminator_{source}", cycled, f"second_adversarial_{source}", second
+        if mixed := options.mixed_domain.weight * options.mixed_domain.generator_weight:
+            yield f"mixed_discriminator_{target}", fake, f"mixed_{adversarial}", mixed
+
+    def _judge(
+        self, name: str, judge: nn.Module, real: Tensor, fake: Tensor, step: Step
+    ) -> Tensor:
+        # One noise for both, so that it tells nothing.
+        real, fake = self._noisy(real, step, name), self._noisy(fake, step, name)
+        on_real, on_fake = self._call(judge, real, fake)
+        cost = (self.loss.real(full(on_real)) + self.loss.fake(full(on_fake))) / 2
+        if self.loss.needs_penalty:
+            share = step.uniform(real, "penalty", name)
+            penalty = gradient_penalty(judge, real, fake, share)
+            cost = cost + self.options.adversarial.gradient_penalty * penalty
+        return cost
+
+    def _noisy(self, x: Tensor, step: Step, *words: str) -> Tensor:
+        sigma = self.options.input_noise.sigma
+        return x + sigma * step.normal(x, "noise", *words) if sigma else x
+
+    def _call(self, network: nn.Module, *inputs: Tensor) -> Sequence[Tensor]:
+        """Each input's output; in one call where that changes nothing but the time it takes."""
+        alike = len({x.shape for x in inputs}) == 1 and len(inputs) > 1
+        if alike and self.options.batch_calls and is_per_sample(network):
+            together: Tensor = network(torch.cat(inputs))
+            return together.chunk(len(inputs))
+        return [network(x) for x in inputs]
+
+    def _refuse_unequal_specs(self) -> None:
+        a, b = (self.specs[domain] for domain in DOMAINS)
+        if a.channels == b.channels and a.dims == b.dims:
+            return
+        for term, weight in (
+            ("identity", self.options.identity.weight),
+            ("mixed_domain", self.options.mixed_domain.weight),
+        ):
+            if weight:
+                raise RecipeError(
+                    f"objective.{term}.weight must be 0 here: the term feeds samples of both domains "
+                    f"to one network, but A has {a.channels} channels and B has {b.channels}."
+                )
+
+
+class _Tally:
+    """Adds up weighted terms and keeps each unweighted one for the log."""
+
+    def __init__(self, like: Tensor) -> None:
+        self._total = torch.zeros((), device=like.device)
+        self._terms: dict[str, Tensor] = {}
+
+    def add(self, name: str, term: Tensor, weight: float) -> None:
+        self._total = self._total + weight * term
+        self._terms[name] = term.detach()
+
+    def losses(self) -> Losses:
+        return Losses(self._total, self._terms)
+
+
+def l1(x: Tensor, y: Tensor) -> Tensor:
+    """Mean absolute difference, in full precision."""
+    return (full(x) - full(y)).abs().mean()
+
+
+def full(x: Tensor) -> Tensor:
+    """Half precision widened to float32; float32 and float64 left alone."""
+    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+
+
+def _require_shape(made: Tensor, wanted: Tensor, where: str) -> None:
+    if made.shape != wanted.shape:
+        raise PluginError(
+            f"The generator changes the size of its samples: {where} made "
+            f"{tuple(made.shape[1:])} of {tuple(wanted.shape[1:])}. Use a window whose sizes divide by "
+            f"what the generator needs."
+        )

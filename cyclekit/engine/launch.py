@@ -1,0 +1,150 @@
+"""Start and resume training: from names and settings to a running session and its result."""
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cyclekit.engine.console import Watcher
+from cyclekit.engine.evaluation import Figures
+from cyclekit.engine.hardware import Hardware, start_fabric
+from cyclekit.engine.opening import read_layers_of, recall
+from cyclekit.engine.run_directory import RunDirectory
+from cyclekit.engine.session import Session
+from cyclekit.errors import UsageError
+from cyclekit.plugins import PluginHost, find_plugin, load_plugin
+from cyclekit.recipe.resolve import resolve, save_recipe
+from cyclekit.recipe.settings import Recipe
+from cyclekit.recipe.sources import Layers, find_recipe, read_layers
+
+Setting = tuple[str, Any, str]
+"""A recipe key, its value, and where it was set."""
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What training left behind.
+
+    Attributes:
+        run: The run directory.
+        evaluation: Figures by direction from the last step, empty where none were taken.
+        sheet: The newest previews' folder, if there are any.
+    """
+
+    run: Path
+    evaluation: dict[str, Figures]
+    sheet: Path | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A recipe that was found and resolved, with its plugins loaded.
+
+    Attributes:
+        host: The plugins.
+        recipe: The resolved recipe.
+        source: The recipe's file.
+    """
+
+    host: PluginHost
+    recipe: Recipe
+    source: Path
+
+
+def plan_training(plugin: str, recipe: str, settings: Iterable[Setting] = ()) -> Plan:
+    """Find a recipe and resolve it with ``settings`` (key, value, origin) laid over it."""
+    info = find_plugin(plugin)
+    source = find_recipe(recipe, info)
+    layers = read_layers(source, info, settings)
+    return Plan(*_resolved(layers, plugin), source)
+
+
+def start_training(
+    plan: Plan, run_dir: Path | None, hardware: Hardware, watcher: Watcher, dry_run: bool = False
+) -> TrainResult:
+    """Begin a new run; a dry run does everything up to the first step and leaves nothing."""
+    fabric = start_fabric(hardware, plan.recipe.train.precision)
+    watcher = watcher if fabric.is_global_zero else Watcher(quiet=True)
+    watcher.say(f"recipe: {plan.source}")
+    with contextlib.ExitStack() as stack:
+        if dry_run:
+            run_dir = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cyclekit-")))
+        folder = None
+        if fabric.is_global_zero:
+            device = str(fabric.device)
+            info, recipe = plan.host.info, plan.recipe
+            folder = RunDirectory.create(run_dir, info, recipe, plan.source.stem, device).folder
+        run = RunDirectory(fabric.broadcast(folder))
+        session = Session(plan.host, plan.recipe, run, fabric, watcher)
+        try:
+            session.prepare()
+        except BaseException:
+            if fabric.is_global_zero:
+                shutil.rmtree(run.folder, ignore_errors=True)  # nothing was trained in it
+            raise
+        for line in session.describe():
+            watcher.say(line)
+        if dry_run:
+            return TrainResult(run.folder, {}, None)
+        watcher.say(f"run: {run}")
+        return _finish(session, session.train())
+
+
+def resume_training(
+    folder: Path, settings: Iterable[Setting], hardware: Hardware, watcher: Watcher
+) -> TrainResult:
+    """Go on with a run from its latest checkpoint, or from the start where it has none."""
+    run = RunDirectory.open(folder)
+    layers = read_layers_of(run)
+    for setting in settings:
+        layers.set(*setting)
+    host, recipe = recall(run, layers)
+    checkpoint = run.checkpoints.find("latest") if run.checkpoints.all() else None
+    if checkpoint and checkpoint.step >= recipe.train.steps:
+        watcher.say(
+            f"{run} is finished: {checkpoint.step} of {recipe.train.steps} steps are done. "
+            f"Train on with --steps and a larger number."
+        )
+        return TrainResult(run.folder, checkpoint.about().get("evaluation", {}), newest_samples(run))
+    fabric = start_fabric(hardware, recipe.train.precision)
+    watcher = watcher if fabric.is_global_zero else Watcher(quiet=True)
+    session = Session(host, recipe, run, fabric, watcher)
+    session.prepare()
+    if fabric.is_global_zero:
+        save_recipe(recipe, run.recipe_file)
+    done = checkpoint.step if checkpoint else 0
+    watcher.say(f"run: {run}, from step {done} of {recipe.train.steps}")
+    return _finish(session, session.train(checkpoint))
+
+
+def newest_samples(run: RunDirectory) -> Path | None:
+    """The last previews of a run."""
+    folders = sorted(run.samples.glob("step-*")) if run.samples.is_dir() else []
+    return folders[-1] if folders else None
+
+
+def _finish(session: Session, evaluation: dict[str, Figures]) -> TrainResult:
+    """Show the last figures beside the baselines, and say where things are."""
+    run, watcher = session.run, session.watcher
+    if evaluation and session.fabric.is_global_zero:
+        watcher.table("on the test set", {"translated": evaluation, **session.judge_baselines()})
+    result = TrainResult(run.folder, evaluation, newest_samples(run))
+    if result.sheet:
+        watcher.say(f"samples: {result.sheet}")
+    watcher.say(f"translate: cyclekit translate {run} INPUT... -o OUT --direction a2b")
+    return result
+
+
+def _resolved(layers: Layers, plugin: str) -> tuple[PluginHost, Recipe]:
+    extensions = layers.table.get("extensions", ())
+    if not isinstance(extensions, (list, tuple)):
+        extensions = ()  # resolve() says what is wrong with it
+    host = load_plugin(plugin, extensions)
+    name = host.modality.name
+    named = layers.table.setdefault("plugin", name)
+    if named != name:
+        raise UsageError(f"The recipe is for plugin {named!r}, not for {name!r}.")
+    return host, resolve(layers, host.modality)

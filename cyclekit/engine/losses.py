@@ -1,0 +1,78 @@
+"""Adversarial losses: what a discriminator's logits cost it and the generator.
+
+Every function takes logits of any shape and returns a scalar. Means run over patches and samples.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+AdversarialName = Literal["lsgan", "vanilla", "hinge", "wgan-gp"]
+
+
+@dataclass(frozen=True)
+class AdversarialLoss:
+    """One kind of adversarial loss.
+
+    Attributes:
+        real: Cost to the discriminator of its logits for real samples.
+        fake: Cost to the discriminator of its logits for fakes.
+        generator: Cost to the generator of the discriminator's logits for its fakes.
+        needs_penalty: Whether the discriminator also pays ``gradient_penalty``.
+    """
+
+    real: Callable[[Tensor], Tensor]
+    fake: Callable[[Tensor], Tensor]
+    generator: Callable[[Tensor], Tensor]
+    needs_penalty: bool = False
+
+
+ADVERSARIAL_LOSSES: dict[str, AdversarialLoss] = {
+    # Least squares (Mao et al., arXiv 1611.04076), as in CycleGAN.
+    "lsgan": AdversarialLoss(
+        real=lambda logits: ((logits - 1) ** 2).mean(),
+        fake=lambda logits: (logits**2).mean(),
+        generator=lambda logits: ((logits - 1) ** 2).mean(),
+    ),
+    # Cross-entropy, non-saturating (Goodfellow et al., arXiv 1406.2661).
+    "vanilla": AdversarialLoss(
+        real=lambda logits: F.softplus(-logits).mean(),
+        fake=lambda logits: F.softplus(logits).mean(),
+        generator=lambda logits: F.softplus(-logits).mean(),
+    ),
+    # Hinge (Lim & Ye, arXiv 1705.02894).
+    "hinge": AdversarialLoss(
+        real=lambda logits: F.relu(1 - logits).mean(),
+        fake=lambda logits: F.relu(1 + logits).mean(),
+        generator=lambda logits: -logits.mean(),
+    ),
+    # Wasserstein with gradient penalty (Gulrajani et al., arXiv 1704.00028).
+    "wgan-gp": AdversarialLoss(
+        real=lambda logits: -logits.mean(),
+        fake=lambda logits: logits.mean(),
+        generator=lambda logits: -logits.mean(),
+        needs_penalty=True,
+    ),
+}
+
+
+def gradient_penalty(
+    discriminator: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, share: Tensor
+) -> Tensor:
+    """``mean((|grad D(x)| - 1)^2)`` at points between real and fake (arXiv 1704.00028, eq. 3).
+
+    Args:
+        discriminator: Maps samples to logits.
+        real: ``(batch, channels, *sizes)``.
+        fake: The same shape.
+        share: ``(batch,)`` in 0..1, how much of each point is real.
+    """
+    share = share.view(-1, *(1,) * (real.dim() - 1))
+    between = (share * real + (1 - share) * fake).detach().requires_grad_(True)
+    logits = discriminator(between)
+    (gradient,) = torch.autograd.grad(logits.sum(), between, create_graph=True)
+    return ((gradient.flatten(1).norm(dim=1) - 1) ** 2).mean()

@@ -1,0 +1,113 @@
+"""A recipe made real: codec, objective and networks."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from cyclekit.contract import DOMAINS, Codec, Modality, Network, TensorSpec
+from cyclekit.engine.cycle import CycleObjective
+from cyclekit.engine.objective import Direction, Objective
+from cyclekit.engine.randomness import derive_seed
+from cyclekit.errors import CyclekitError, PluginError, UsageError, suggest
+from cyclekit.plugins import describe_exception
+from cyclekit.recipe.settings import Recipe
+
+
+@dataclass(frozen=True)
+class Model:
+    """Everything that is built from a recipe before data is seen.
+
+    Attributes:
+        modality: The plugin's.
+        recipe: The resolved recipe.
+        codec: One for both domains.
+        objective: Computes the losses.
+        networks: By the objective's names.
+    """
+
+    modality: Modality
+    recipe: Recipe
+    codec: Codec[Any]
+    objective: Objective
+    networks: dict[str, nn.Module]
+
+    @property
+    def directions(self) -> dict[str, Direction]:
+        """Translations by name."""
+        return {direction.name: direction for direction in self.objective.directions}
+
+    def direction(self, name: str) -> Direction:
+        """The translation called ``name``.
+
+        Raises:
+            UsageError: If there is none.
+        """
+        if name not in self.directions:
+            raise UsageError(f"No direction {name!r}. {suggest(name, self.directions)}")
+        return self.directions[name]
+
+    @property
+    def translators(self) -> dict[str, nn.Module]:
+        """The networks that translate, without the ones that only judge."""
+        names = {direction.network for direction in self.objective.directions}
+        return {name: network for name, network in self.networks.items() if name in names}
+
+
+def build_model(modality: Modality, recipe: Recipe, rank: int = 0) -> Model:
+    """Build what ``recipe`` describes; the same seed gives the same weights.
+
+    Raises:
+        PluginError: If the plugin's code fails; names the place.
+    """
+    codec = _guarded(modality, "codec", lambda: modality.codec(recipe.codec))
+    specs: dict[str, TensorSpec] = {
+        domain: _guarded(modality, "codec.spec", lambda domain=domain: codec.spec(domain))
+        for domain in DOMAINS
+    }
+    objective = (modality.objective or CycleObjective)(
+        recipe.objective, specs, recipe.history.size, recipe.train.seed, rank
+    )
+    networks = objective.networks(_RecipeNetworks(modality, recipe))
+    for network in networks.values():
+        network.requires_grad_(True)
+    return Model(modality, recipe, codec, objective, networks)
+
+
+class _RecipeNetworks:
+    """Builds the architectures that the recipe names, each from a seed of its own."""
+
+    def __init__(self, modality: Modality, recipe: Recipe) -> None:
+        self._modality = modality
+        self._recipe = recipe
+        self._built = 0
+
+    def generator(self, source: TensorSpec, target: TensorSpec) -> nn.Module:
+        return self._build(self._modality.generators, self._recipe.generator, source, target)
+
+    def discriminator(self, source: TensorSpec) -> nn.Module:
+        chosen = self._recipe.discriminator
+        return self._build(self._modality.discriminators, chosen, source, source.logits())
+
+    def _build(self, networks: Any, options: Any, source: TensorSpec, target: TensorSpec) -> nn.Module:
+        network: Network = next(n for n in networks if n.name == options.name)
+        self._built += 1
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derive_seed(self._recipe.train.seed, "network", self._built))
+            made: nn.Module = _guarded(
+                self._modality, network.name, lambda: network.build(source, target, options)
+            )
+        return made
+
+
+def _guarded(modality: Modality, place: str, make: Callable[[], Any]) -> Any:
+    try:
+        return make()
+    except CyclekitError:
+        raise
+    except Exception as error:
+        raise PluginError(
+            f"Plugin {modality.name!r} failed to make {place}: {describe_exception(error)}"
+        ) from error

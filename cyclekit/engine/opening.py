@@ -1,0 +1,89 @@
+"""Open a finished or running run to translate or measure with it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cyclekit.engine.checkpoint import Checkpoint
+from cyclekit.engine.hardware import Hardware, start_fabric
+from cyclekit.engine.model import Model, build_model
+from cyclekit.engine.run_directory import RunDirectory
+from cyclekit.engine.translator import Translator
+from cyclekit.errors import CheckpointError, UsageError
+from cyclekit.plugins import PluginHost, load_plugin
+from cyclekit.recipe.resolve import resolve
+from cyclekit.recipe.settings import Recipe
+from cyclekit.recipe.sources import Layers, read_layers
+
+
+@dataclass(frozen=True)
+class OpenRun:
+    """A run with one checkpoint's weights loaded.
+
+    Attributes:
+        run: Its folder.
+        model: Built from its recipe.
+        checkpoint: The one that was chosen.
+        translator: Uses the moving average where there is one.
+    """
+
+    run: RunDirectory
+    model: Model
+    checkpoint: Checkpoint
+    translator: Translator
+
+
+def open_run(
+    folder: Path | str,
+    checkpoint: str = "latest",
+    hardware: Hardware = Hardware(),  # noqa: B008 - frozen
+    precision: str | None = None,
+    batch_size: int = 1,
+) -> OpenRun:
+    """Open a run; needs no flags, since recipe and plugin are in it.
+
+    Raises:
+        CheckpointError: If the folder is no run, or the checkpoint is missing, damaged or misfit.
+        UsageError: If its plugin is not installed.
+    """
+    run = RunDirectory.open(folder)
+    chosen = run.checkpoints.find(checkpoint)
+    host, recipe = recall(run)
+    chosen.require_plugin(host.info)
+    model = build_model(host.modality, recipe)
+    for name, network in model.translators.items():
+        chosen.read_weights(network, name, averaged=True)
+    model.codec.load_state_dict(chosen.read_state()["codec"])
+    fabric = start_fabric(hardware, precision or recipe.train.precision)
+    for network in model.translators.values():
+        network.requires_grad_(False).eval()
+        fabric.setup_module(network)  # moves and converts it in place; the wrapper is not needed
+    return OpenRun(run, model, chosen, Translator(model, model.networks, fabric, batch_size))
+
+
+def recall(run: RunDirectory, layers: Layers | None = None) -> tuple[PluginHost, Recipe]:
+    """The plugins and recipe that a run was made with.
+
+    Args:
+        run: The run.
+        layers: Its recipe with changes laid over it; default: as it was saved.
+
+    Raises:
+        UsageError: If the plugin is not installed any more; names it with the version it had.
+    """
+    info = run.info()["plugin"]
+    layers = layers or read_layers_of(run)
+    try:
+        host = load_plugin(run.plugin_name(), layers.table.get("extensions", ()))
+    except UsageError as error:
+        raise UsageError(
+            f"{run} was made with plugin {info['name']!r} ({info['distribution']} {info['version']}). "
+            f"{error}"
+        ) from error
+    return host, resolve(layers, host.modality)
+
+
+def read_layers_of(run: RunDirectory) -> Layers:
+    """The run's recipe as it was saved, ready for changes to be laid over it."""
+    if not run.recipe_file.is_file():
+        raise CheckpointError(f"{run} has no recipe.toml.")
+    return read_layers(run.recipe_file)

@@ -1,0 +1,65 @@
+"""Previews: fixed test items on their way there and back, rendered by the codec."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from cyclekit.contract import PreviewRow
+from cyclekit.data.folders import Collections
+from cyclekit.engine.model import Model
+from cyclekit.engine.translator import Translator
+from cyclekit.errors import BadSample
+
+
+class Previewer:
+    """Picks its items once, so that sheets from different steps can be compared.
+
+    Args:
+        model: Knows codec and directions.
+        collections: Test items are shown where there are any, else training items.
+        count: Items of each domain.
+    """
+
+    def __init__(self, model: Model, collections: Collections, count: int) -> None:
+        self._model = model
+        self._picked: dict[str, list[tuple[Path, Any, Any]]] = {}
+        paired = {a: b for a, b in collections.paired.values()}
+        twins = paired | {b: a for a, b in paired.items()}
+        for name, domain in collections.domains.items():
+            files = _spread([f for f in domain.test if f in twins] or domain.test or domain.train)
+            self._picked[name] = []
+            for file in files:
+                if len(self._picked[name]) == count:
+                    break
+                item = self._read(file)
+                if item is not None:
+                    truth = self._read(twins[file]) if file in twins else None
+                    self._picked[name].append((file, item, truth))
+
+    def rows(self, translator: Translator) -> list[PreviewRow[Any]]:
+        """Every picked item with its translation and what comes back."""
+        rows = []
+        directions = self._model.directions
+        for direction in directions.values():
+            back = directions[f"{direction.target}2{direction.source}"]
+            for file, real, truth in self._picked[direction.source]:
+                (translated,) = translator.items([real], direction, [file])
+                (cycled,) = translator.items([translated], back, [file])
+                rows.append(
+                    PreviewRow(
+                        file.name, direction.source, direction.target, real, translated, cycled, truth
+                    )
+                )
+        return rows
+
+    def _read(self, file: Path) -> Any:
+        try:
+            return self._model.codec.load(file)
+        except BadSample:
+            return None  # named when the data was read
+
+
+def _spread(files: Sequence[Path]) -> list[Path]:
+    """The files in an order whose first few are far apart: neighbours by name often look alike."""
+    order = sorted(range(len(files)), key=lambda index: (index * 0.6180339887498949) % 1.0)
+    return [files[index] for index in order]

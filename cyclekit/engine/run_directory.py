@@ -1,0 +1,151 @@
+"""The folder of a run: what is where, and the records that grow in it."""
+
+import json
+import platform
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from cyclekit.engine.checkpoint import Checkpoints, describe_writer, read_json, write_json
+from cyclekit.errors import CheckpointError, CyclekitError, UsageError
+from cyclekit.plugins import PluginInfo
+from cyclekit.recipe.resolve import to_toml
+from cyclekit.recipe.settings import Recipe
+
+RUNS = Path("runs")
+
+
+class RunDirectory:
+    """One run's files."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.checkpoints = Checkpoints(folder / "checkpoints")
+        self.samples = folder / "samples"
+        self.data = folder / "data"
+        self.recipe_file = folder / "recipe.toml"
+        self.info_file = folder / "run.json"
+        self.metrics_file = folder / "metrics.jsonl"
+        self.timing_file = folder / "timing.jsonl"
+
+    def __str__(self) -> str:
+        return str(self.folder)
+
+    @classmethod
+    def create(
+        cls, folder: Path | None, plugin: PluginInfo, recipe: Recipe, name: str, device: str
+    ) -> "RunDirectory":
+        """Make the folder of a new run and write who runs what in it.
+
+        Args:
+            folder: Where, or ``None`` for the next number under ``runs/``.
+            plugin: The modality's plugin.
+            recipe: Resolved.
+            name: The recipe's name, for the folder's.
+            device: What it runs on.
+
+        Raises:
+            UsageError: If ``folder`` already holds a run or anything else.
+        """
+        if folder is None:
+            folder = _next_number(f"{plugin.name}-{name}")
+        elif (folder / "run.json").exists():
+            raise UsageError(
+                f"{folder} already holds a run. Continue it with `cyclekit resume {folder}`, or name "
+                f"another --run-dir."
+            )
+        elif folder.is_dir() and any(folder.iterdir()):
+            raise UsageError(f"{folder} is not empty. Name a new or empty folder as --run-dir.")
+        else:
+            folder.mkdir(parents=True, exist_ok=True)
+        run = cls(folder)
+        run.recipe_file.write_text(to_toml(recipe), encoding="utf-8")
+        write_json(run.info_file, {**_environment(recipe, device), **describe_writer(plugin)})
+        return run
+
+    @classmethod
+    def open(cls, folder: Path | str) -> "RunDirectory":
+        """An existing run.
+
+        Raises:
+            CheckpointError: If the folder is none; says what a run is.
+        """
+        run = cls(Path(folder))
+        if not run.info_file.is_file() or not run.recipe_file.is_file():
+            why = "is no run" if run.folder.exists() else "does not exist"
+            raise CheckpointError(
+                f"{folder} {why}: expected a folder that `cyclekit train` made, with run.json and "
+                f"recipe.toml in it."
+            )
+        return run
+
+    def plugin_name(self) -> str:
+        """How the run's plugin is looked up again: its name, or the file's path."""
+        plugin = self.info()["plugin"]
+        try:
+            name, distribution = str(plugin["name"]), str(plugin["distribution"])
+        except (TypeError, KeyError) as error:
+            raise CheckpointError(f"{self.info_file} names no plugin: it is damaged.") from error
+        return distribution if distribution.endswith(".py") else name
+
+    def info(self) -> dict[str, Any]:
+        """What ``run.json`` says."""
+        return read_json(self.info_file)
+
+    def log(self, record: Mapping[str, Any]) -> None:
+        """Append a line to ``metrics.jsonl``; only what a rerun would reproduce."""
+        _append(self.metrics_file, record)
+
+    def log_timing(self, record: Mapping[str, Any]) -> None:
+        """Append a line to ``timing.jsonl``."""
+        _append(self.timing_file, record)
+
+    def forget_after(self, step: int) -> None:
+        """Cut the records back to what was known at ``step``."""
+        for file in (self.metrics_file, self.timing_file):
+            if file.exists():
+                lines = [line for line in file.read_text().splitlines() if _step(line) <= step]
+                file.write_text("".join(f"{line}\n" for line in lines))
+
+
+def _next_number(name: str) -> Path:
+    """Make the next numbered folder; two processes never get the same."""
+    try:
+        RUNS.mkdir(exist_ok=True)
+    except OSError as error:
+        raise CyclekitError(f"{RUNS} cannot be made: {error.strerror}. Use --run-dir.") from error
+    while True:
+        taken = [int(m[1]) for p in RUNS.iterdir() if (m := re.match(r"(\d{5})-", p.name))]
+        folder = RUNS / f"{max(taken, default=0) + 1:05d}-{name}"
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            continue
+        return folder
+
+
+def _environment(recipe: Recipe, device: str) -> dict[str, Any]:
+    return {
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seed": recipe.train.seed,
+        "device": device,
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def _append(file: Path, record: Mapping[str, Any]) -> None:
+    with file.open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps(record) + "\n")
+
+
+def _step(line: str) -> int:
+    try:
+        return int(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return 2**63  # half a line, from a writer that was killed

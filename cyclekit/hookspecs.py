@@ -1,0 +1,59 @@
+"""The hooks a plugin may implement.
+
+Hooks that offer something yield frozen dataclasses, so that the host can check them all and name the
+plugin at fault. Hooks that observe a run are called on rank 0 and cannot stop it: what they raise is
+reported once and the run goes on.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+if TYPE_CHECKING:
+    from cyclekit.contract import Metric, Modality, Network
+
+PROJECT = "cyclekit"
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def cyclekit_modality() -> "Iterable[Modality]":  # type: ignore[empty-body]
+    """Yield the modality that this plugin brings; its name is the entry point's name."""
+
+
+@hookspec
+def cyclekit_generators(modality: str) -> "Iterable[Network]":  # type: ignore[empty-body]
+    """Yield generators to add to ``modality``, somebody else's or your own."""
+
+
+@hookspec
+def cyclekit_discriminators(modality: str) -> "Iterable[Network]":  # type: ignore[empty-body]
+    """Yield discriminators to add to ``modality``."""
+
+
+@hookspec
+def cyclekit_metrics(modality: str) -> "Iterable[Metric]":  # type: ignore[empty-body]
+    """Yield metrics to add to ``modality``."""
+
+
+@hookspec
+def cyclekit_run_started(run: Path, recipe: Mapping[str, Any]) -> None:
+    """Observe the start (or resumption) of training in the folder ``run`` with the resolved recipe."""
+
+
+@hookspec
+def cyclekit_step_logged(run: Path, record: Mapping[str, Any]) -> None:
+    """Observe one line of ``metrics.jsonl``, on the logging cadence."""
+
+
+@hookspec
+def cyclekit_checkpoint_saved(run: Path, checkpoint: Path) -> None:
+    """Observe a complete checkpoint folder."""
+
+
+@hookspec
+def cyclekit_run_finished(run: Path) -> None:
+    """Observe that the last step is done and saved."""

@@ -1,0 +1,87 @@
+"""Layers by number of dimensions, output ranges, and weight initialisation."""
+
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+Norm = Literal["instance", "batch", "none"]
+Padding = Literal["reflect", "replicate", "zeros"]
+
+_CONV: dict[int, Any] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+_CONV_TRANSPOSE: dict[int, Any] = {
+    1: nn.ConvTranspose1d,
+    2: nn.ConvTranspose2d,
+    3: nn.ConvTranspose3d,
+}
+_INSTANCE_NORM: dict[int, Any] = {1: nn.InstanceNorm1d, 2: nn.InstanceNorm2d, 3: nn.InstanceNorm3d}
+_BATCH_NORM: dict[int, Any] = {1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
+
+
+def conv(dims: int, *args: Any, **kwargs: Any) -> nn.Module:
+    """A convolution over ``dims`` axes."""
+    layer: nn.Module = _CONV[dims](*args, **kwargs)
+    return layer
+
+
+def conv_transpose(dims: int, *args: Any, **kwargs: Any) -> nn.Module:
+    """A transposed convolution over ``dims`` axes."""
+    layer: nn.Module = _CONV_TRANSPOSE[dims](*args, **kwargs)
+    return layer
+
+
+def norm_layers(kind: Norm, dims: int, channels: int) -> list[nn.Module]:
+    """No layer or one: instance norm without parameters, or batch norm with them."""
+    if kind == "none":
+        return []
+    return [(_INSTANCE_NORM if kind == "instance" else _BATCH_NORM)[dims](channels)]
+
+
+def takes_bias(kind: Norm) -> bool:
+    """Whether a convolution before this norm has a bias: batch norm brings its own."""
+    return kind != "batch"
+
+
+class ToRange(nn.Module):
+    """Squash onto ``low..high`` with tanh; pass through where the range is unbounded."""
+
+    def __init__(self, bounds: tuple[float, float] | None) -> None:
+        super().__init__()
+        self.bounds = bounds
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Any shape in, the same shape out."""
+        if self.bounds is None:
+            return x
+        low, high = self.bounds
+        if (low, high) == (0.0, 1.0):
+            return torch.sigmoid(x)
+        return (torch.tanh(x) + 1) * ((high - low) / 2) + low if low != -high else torch.tanh(x) * high
+
+
+def initialize(network: nn.Module, deviation: float = 0.02) -> nn.Module:
+    """Draw weights from N(0, deviation), zero biases, batch-norm scales from N(1, deviation).
+
+    From DCGAN (arXiv 1511.06434), as CycleGAN uses it.
+    """
+    for module in network.modules():
+        if isinstance(module, (*_CONV.values(), *_CONV_TRANSPOSE.values(), nn.Linear)):
+            nn.init.normal_(module.weight, 0.0, deviation)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, _BatchNorm) and module.affine:
+            nn.init.normal_(module.weight, 1.0, deviation)
+            nn.init.zeros_(module.bias)
+    return network
+
+
+def is_per_sample(network: nn.Module) -> bool:
+    """Whether a batch gives the same as its samples one by one, call after call.
+
+    Batch statistics mix samples, and spectral norm moves on with every call while training.
+    """
+    return not any(
+        isinstance(module, _BatchNorm) or type(module).__name__ in ("_SpectralNorm", "SpectralNorm")
+        for module in network.modules()
+    )

@@ -1,0 +1,61 @@
+"""The PatchGAN discriminator (Isola et al., arXiv 1611.07004), over 1, 2 or 3 dimensions."""
+
+from typing import Annotated
+
+from pydantic import Field
+from torch import nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from cyclekit.contract import Options, TensorSpec
+from cyclekit.nets.blocks import Norm, conv, initialize, norm_layers, takes_bias
+
+
+class PatchGANOptions(Options):
+    """A discriminator of overlapping patches."""
+
+    channels: Annotated[int, Field(ge=1)] = 64
+    """Width after the first convolution; doubled by each layer, at most eightfold."""
+    layers: Annotated[int, Field(ge=1)] = 3
+    """Halvings. 1 to 5 see patches of 16, 34, 70, 142, 286."""
+    norm: Norm = "instance"
+    """`instance`, `batch` or `none`."""
+    spectral_norm: bool = False
+    """Divide each weight by its largest singular value (arXiv 1802.05957)."""
+
+
+class PatchGAN(nn.Sequential):
+    """Map ``(batch, channels, *sizes)`` to one logit for each patch, ``(batch, 1, *fewer)``.
+
+    Args:
+        source: Spec of the tensors to judge.
+        target: Spec of the logits.
+        options: Width, depth and norm.
+    """
+
+    def __init__(self, source: TensorSpec, target: TensorSpec, options: PatchGANOptions) -> None:
+        dims = source.dims
+        widths = [options.channels * min(2**n, 8) for n in range(options.layers + 1)]
+        layers: list[nn.Module] = [conv(dims, source.channels, widths[0], 4, stride=2, padding=1)]
+        layers.append(nn.LeakyReLU(0.2, inplace=True))
+        for n in range(1, options.layers + 1):
+            layers += [
+                conv(
+                    dims,
+                    widths[n - 1],
+                    widths[n],
+                    4,
+                    stride=2 if n < options.layers else 1,
+                    padding=1,
+                    bias=takes_bias(options.norm),
+                ),
+                *norm_layers(options.norm, dims, widths[n]),
+                nn.LeakyReLU(0.2, inplace=True),
+            ]
+        layers.append(conv(dims, widths[-1], target.channels, 4, padding=1))
+        super().__init__(*layers)
+        initialize(self)
+        if options.spectral_norm:
+            for layer in self:
+                weight = getattr(layer, "weight", None)
+                if weight is not None and weight.dim() > 1:  # convolutions, not batch norm
+                    spectral_norm(layer)

@@ -1,0 +1,133 @@
+"""The residual generator of CycleGAN (arXiv 1703.10593, section 7.2), over 1, 2 or 3 dimensions."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+from torch import Tensor, nn
+
+from cyclekit.contract import Options, TensorSpec
+from cyclekit.nets.blocks import (
+    Norm,
+    Padding,
+    ToRange,
+    conv,
+    conv_transpose,
+    initialize,
+    norm_layers,
+    takes_bias,
+)
+
+
+class ResNetOptions(Options):
+    """A residual encoder-decoder."""
+
+    channels: Annotated[int, Field(ge=1)] = 64
+    """Width after the first convolution; doubled by each downsampling."""
+    blocks: Annotated[int, Field(ge=0)] = 9
+    """Residual blocks: 9 for 256 px in the paper, 6 for 128."""
+    downsamplings: Annotated[int, Field(ge=0, le=6)] = 2
+    """Halvings of every axis before the residual blocks."""
+    norm: Norm = "instance"
+    """`instance`, `batch` or `none`."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Dropout inside residual blocks."""
+    upsample: Literal["deconv", "resize"] = "deconv"
+    """`deconv` as published; `resize` (nearest, then convolution) leaves no checkerboard."""
+    padding: Padding = "reflect"
+    """At the borders of full-width convolutions: `reflect`, `replicate` or `zeros`."""
+
+
+class ResNetGenerator(nn.Sequential):
+    """Map ``source`` tensors to ``target`` tensors of the same size.
+
+    Args:
+        source: Spec of the input; sizes must divide by ``multiple_of``.
+        target: Spec of the output; its range decides the last activation.
+        options: Width, depth and the rest.
+    """
+
+    multiple_of: int
+
+    def __init__(self, source: TensorSpec, target: TensorSpec, options: ResNetOptions) -> None:
+        dims, width = source.dims, options.channels
+        layers = [
+            conv(
+                dims,
+                source.channels,
+                width,
+                7,
+                padding=3,
+                padding_mode=options.padding,
+                bias=takes_bias(options.norm),
+            ),
+            *norm_layers(options.norm, dims, width),
+            nn.ReLU(inplace=True),
+        ]
+        for _ in range(options.downsamplings):
+            layers += _down(dims, width, options)
+            width *= 2
+        layers += [ResidualBlock(dims, width, options) for _ in range(options.blocks)]
+        for _ in range(options.downsamplings):
+            layers += _up(dims, width, options)
+            width //= 2
+        layers += [
+            conv(dims, width, target.channels, 7, padding=3, padding_mode=options.padding),
+            ToRange(target.range),
+        ]
+        super().__init__(*layers)
+        self.multiple_of = 2**options.downsamplings
+        initialize(self)
+
+
+class ResidualBlock(nn.Module):
+    """``x + f(x)``, two 3-wide convolutions, no activation after the sum."""
+
+    def __init__(self, dims: int, channels: int, options: ResNetOptions) -> None:
+        super().__init__()
+
+        def convolution() -> list[nn.Module]:
+            layer = conv(
+                dims,
+                channels,
+                channels,
+                3,
+                padding=1,
+                padding_mode=options.padding,
+                bias=takes_bias(options.norm),
+            )
+            return [layer, *norm_layers(options.norm, dims, channels)]
+
+        dropout = [nn.Dropout(options.dropout)] if options.dropout else []
+        self.residual = nn.Sequential(
+            *convolution(), nn.ReLU(inplace=True), *dropout, *convolution()
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(batch, channels, *sizes)``, unchanged in shape."""
+        out: Tensor = x + self.residual(x)
+        return out
+
+
+def _down(dims: int, width: int, options: ResNetOptions) -> list[nn.Module]:
+    bias = takes_bias(options.norm)
+    return [
+        conv(dims, width, width * 2, 3, stride=2, padding=1, bias=bias),
+        *norm_layers(options.norm, dims, width * 2),
+        nn.ReLU(inplace=True),
+    ]
+
+
+def _up(dims: int, width: int, options: ResNetOptions) -> list[nn.Module]:
+    bias = takes_bias(options.norm)
+    if options.upsample == "deconv":
+        enlarge = [
+            conv_transpose(
+                dims, width, width // 2, 3, stride=2, padding=1, output_padding=1, bias=bias
+            )
+        ]
+    else:
+        enlarge = [
+            nn.Upsample(scale_factor=2, mode="nearest"),
+            conv(dims, width, width // 2, 3, padding=1, padding_mode=options.padding, bias=bias),
+        ]
+    return [*enlarge, *norm_layers(options.norm, dims, width // 2), nn.ReLU(inplace=True)]

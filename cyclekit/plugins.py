@@ -1,0 +1,254 @@
+"""Find plugins by their metadata, load the ones asked for, check what they bring."""
+
+import importlib.util
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import Distribution, EntryPoint, distributions
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+from cyclekit import API_VERSION, hookspecs
+from cyclekit.errors import PluginError, UsageError, suggest
+
+if TYPE_CHECKING:
+    from cyclekit.contract import Modality
+
+GROUP = "cyclekit"
+
+
+@dataclass(frozen=True)
+class PluginInfo:
+    """What is known about a plugin without importing it.
+
+    Attributes:
+        name: The ``--plugin`` value.
+        distribution: Name of the installed package that brings it, or the file's path.
+        version: Of that package; empty for a single file.
+        entry_point: How to import it; ``None`` for a single file.
+    """
+
+    name: str
+    distribution: str
+    version: str
+    entry_point: EntryPoint | None = None
+
+    @property
+    def package(self) -> str | None:
+        """Top-level import name, or ``None`` for a single file."""
+        return self.entry_point.module.partition(".")[0] if self.entry_point else None
+
+    @property
+    def file(self) -> Path | None:
+        """The plugin's file when it is a single one."""
+        return None if self.entry_point else Path(self.distribution)
+
+
+def installed_plugins() -> list[PluginInfo]:
+    """Every installed plugin, read from package metadata; imports nothing.
+
+    Raises:
+        PluginError: If two distributions claim one name.
+    """
+    found: dict[str, PluginInfo] = {}
+    for distribution in distributions():
+        for entry_point in distribution.entry_points:
+            if entry_point.group == GROUP:
+                info = _describe(distribution, entry_point)
+                rival = found.setdefault(info.name, info)
+                if rival.distribution != info.distribution:
+                    raise PluginError(
+                        f"Two packages bring a plugin called {info.name!r}: {rival.distribution} and "
+                        f"{info.distribution}. Uninstall one of them."
+                    )
+    return [found[name] for name in sorted(found)]
+
+
+def _describe(distribution: Distribution, entry_point: EntryPoint) -> PluginInfo:
+    return PluginInfo(
+        entry_point.name, distribution.metadata["Name"], distribution.version, entry_point
+    )
+
+
+def find_plugin(name: str) -> PluginInfo:
+    """Look up a plugin by name, or by the path of a single ``.py`` file; imports nothing.
+
+    Raises:
+        UsageError: If there is none; suggests the nearest names.
+    """
+    if name.endswith(".py"):
+        file = Path(name).expanduser().resolve()
+        if not file.is_file():
+            raise UsageError(f"No plugin file {name}. Give the path of an existing Python file.")
+        return PluginInfo(file.stem, str(file), "")
+    plugins = {info.name: info for info in installed_plugins()}
+    if name not in plugins:
+        raise UsageError(
+            f"No plugin called {name!r}. {suggest(name, plugins)} "
+            f"See `cyclekit plugins list`; a single file is given as a path ending in .py."
+        )
+    return plugins[name]
+
+
+class PluginHost:
+    """One run's plugins: the modality's own, and the extensions that the recipe names."""
+
+    def __init__(self, info: PluginInfo, extensions: Sequence[str] = ()) -> None:
+        self.info = info
+        self._manager = pluggy.PluginManager(hookspecs.PROJECT)
+        self._manager.add_hookspecs(hookspecs)
+        self._reported: set[tuple[str, str]] = set()
+        for plugin in (info, *(find_plugin(name) for name in extensions)):
+            self._register(plugin)
+        self.modality = self._extended(self._own_modality())
+
+    def observe(self, hook: str, warn: Callable[[str], None], **event: Any) -> None:
+        """Call an observer hook of every plugin; a failure is reported once and costs only itself."""
+        for name, outcome in self._call(hook, event):
+            if isinstance(outcome, Exception) and (name, hook) not in self._reported:
+                self._reported.add((name, hook))
+                warn(f"plugin {name!r} failed in {hook}: {describe_exception(outcome)}")
+
+    def _register(self, info: PluginInfo) -> None:
+        try:
+            plugin = info.entry_point.load() if info.entry_point else _import_file(info.distribution)
+        except Exception as error:
+            # Not only ImportError: a torchaudio that does not fit its torch raises OSError.
+            raise PluginError(
+                f"Plugin {info.name!r} ({_origin(info)}) cannot be imported: "
+                f"{describe_exception(error)}. {_remedy(info, error)}"
+            ) from error
+        try:
+            self._manager.register(plugin, name=info.name)
+            self._manager.check_pending()
+        except pluggy.PluginValidationError as error:
+            raise PluginError(f"Plugin {info.name!r}: {_explain_hook(str(error))}") from error
+
+    def _call(self, hook: str, arguments: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
+        """Call ``hook`` plugin by plugin, so that a failure has a name."""
+        for name, plugin in self._manager.list_name_plugin():
+            others = [other for _, other in self._manager.list_name_plugin() if other is not plugin]
+            caller = self._manager.subset_hook_caller(hook, remove_plugins=others)
+            if not caller.get_hookimpls():
+                continue
+            try:
+                # A hook that yields raises only when it is read: read it here.
+                outcome: Any = [
+                    thing for made in caller(**arguments) if made is not None for thing in made
+                ]
+            except Exception as error:
+                outcome = error
+            yield name, outcome
+
+    def _offers(self, hook: str, kind: type, **arguments: Any) -> dict[str, list[Any]]:
+        offers = {}
+        for name, outcome in self._call(hook, arguments):
+            if isinstance(outcome, Exception):
+                raise PluginError(
+                    f"Plugin {name!r} failed in {hook}: {describe_exception(outcome)}"
+                ) from outcome
+            for thing in outcome:
+                if not isinstance(thing, kind):
+                    raise PluginError(
+                        f"Plugin {name!r}: {hook} must yield {kind.__name__} objects, "
+                        f"not {type(thing).__name__}."
+                    )
+            offers[name] = outcome
+        return offers
+
+    def _own_modality(self) -> "Modality":
+        from cyclekit.contract import Modality
+
+        offered = self._offers("cyclekit_modality", Modality).get(self.info.name, [])
+        if len(offered) != 1:
+            raise PluginError(
+                f"Plugin {self.info.name!r} ({_origin(self.info)}) must yield one Modality from the "
+                f"hook cyclekit_modality; it yielded {len(offered)}."
+            )
+        modality: Modality = offered[0]
+        if modality.api != API_VERSION:
+            raise PluginError(
+                f"Plugin {self.info.name!r} was written for plugin API {modality.api}; this cyclekit "
+                f"speaks {API_VERSION}. Install a version of {self.info.distribution} that fits, or "
+                f"another cyclekit."
+            )
+        if self.info.entry_point and modality.name != self.info.name:
+            raise PluginError(
+                f"Plugin {self.info.name!r} calls its modality {modality.name!r}. Give the entry point "
+                f"and Modality.name the same name."
+            )
+        for kind in ("generators", "discriminators"):
+            if not getattr(modality, kind):
+                raise PluginError(f"Modality {modality.name!r} has no {kind}: name at least one.")
+        return modality
+
+    def _extended(self, modality: "Modality") -> "Modality":
+        from cyclekit.contract import Metric, Network
+
+        added: dict[str, Any] = {}
+        for kind, hook, what in (
+            ("generators", "cyclekit_generators", Network),
+            ("discriminators", "cyclekit_discriminators", Network),
+            ("metrics", "cyclekit_metrics", Metric),
+        ):
+            things = list(getattr(modality, kind))
+            for offers in self._offers(hook, what, modality=modality.name).values():
+                things += offers
+            names = [thing.name for thing in things]
+            twice = {name for name in names if names.count(name) > 1}
+            if twice:
+                raise PluginError(
+                    f"Modality {modality.name!r} has two {kind} called {min(twice)!r}. Rename one."
+                )
+            added[kind] = tuple(things)
+        return replace(modality, **added)
+
+
+def load_plugin(name: str, extensions: Sequence[str] = ()) -> PluginHost:
+    """Import the plugin called ``name`` and its ``extensions``, and nothing else.
+
+    Raises:
+        UsageError: If a name is unknown.
+        PluginError: If a plugin is broken or does not keep the contract.
+    """
+    return PluginHost(find_plugin(name), extensions)
+
+
+def describe_exception(error: BaseException) -> str:
+    """``ValueError: message`` on one line."""
+    message = " ".join(str(error).split())
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__
+
+
+def _import_file(path: str) -> ModuleType:
+    name = f"cyclekit_plugin_{Path(path).stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses and pydantic look their module up by name
+    spec.loader.exec_module(module)
+    return module
+
+
+def _origin(info: PluginInfo) -> str:
+    return f"{info.distribution} {info.version}".strip()
+
+
+def _remedy(info: PluginInfo, error: Exception) -> str:
+    if info.distribution == "cyclekit":
+        return f"Install what it needs: pip install 'cyclekit[{info.name}]'"
+    if isinstance(error, ModuleNotFoundError):
+        return f"Install what it needs, or reinstall {info.distribution}."
+    return f"Reinstall or upgrade {info.distribution}, or tell its author."
+
+
+def _explain_hook(message: str) -> str:
+    """Turn pluggy's words about an unknown hook into ours, with a suggestion."""
+    words = [word.strip("'\"") for word in message.replace("\n", " ").split()]
+    known = [name for name in vars(hookspecs) if name.startswith("cyclekit_")]
+    unknown = next((w for w in words if w.startswith("cyclekit_") and w not in known), None)
+    return f"there is no hook {unknown!r}. {suggest(unknown, known)}" if unknown else message

@@ -1,0 +1,1 @@
+"""Recipes: TOML files that say everything about a run."""

@@ -1,0 +1,121 @@
+"""From layers of text to one validated recipe, with every fault explained at once."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+import tomli_w
+from pydantic import BaseModel, ValidationError
+
+from cyclekit.contract import Modality
+from cyclekit.errors import RecipeError, suggest
+from cyclekit.recipe.settings import Recipe, recipe_model
+from cyclekit.recipe.sources import Layers
+
+
+def resolve(layers: Layers, modality: Modality) -> Recipe:
+    """Validate the merged table against everything that ``modality`` knows.
+
+    Raises:
+        RecipeError: Listing every fault: the key, where it came from, what was expected.
+    """
+    table = dict(layers.table)
+    for kind, networks in (
+        ("generator", modality.generators),
+        ("discriminator", modality.discriminators),
+    ):
+        if isinstance(table.get(kind, {}), Mapping):
+            table[kind] = {"name": networks[0].name, **table.get(kind, {})}
+    model = recipe_model(modality)
+    try:
+        return model.model_validate(table)
+    except ValidationError as error:
+        faults = [_explain(fault, model, layers) for fault in error.errors(include_url=False)]
+        listed = "\n".join(f"  {fault}" for fault in faults)
+        count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+        raise RecipeError(f"The recipe has {count}:\n{listed}") from error
+
+
+def to_toml(recipe: Recipe) -> str:
+    """The recipe as TOML with every key written out; unset ones are left out."""
+    return tomli_w.dumps(_without_none(recipe.model_dump(mode="json")))
+
+
+def save_recipe(recipe: Recipe, path: Path) -> None:
+    """Write ``to_toml`` to a file."""
+    path.write_text(to_toml(recipe), encoding="utf-8")
+
+
+def keys(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every dotted key of a recipe model with its pydantic field."""
+    for name, info in model.model_fields.items():
+        tables = _tables(info.annotation)
+        if not tables:
+            yield f"{prefix}{name}", info
+        for table in tables:
+            yield from keys(table, f"{prefix}{name}.")
+
+
+def _tables(annotation: Any) -> list[type[BaseModel]]:
+    """The settings classes that an annotation allows."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [table for inner in get_args(annotation) for table in _tables(inner)]
+
+
+def _explain(fault: Any, model: type[Recipe], layers: Layers) -> str:
+    key, table = _locate(fault["loc"], model)
+    where = layers.origin(key)
+    if fault["type"] == "extra_forbidden":
+        parent, _, wrong = key.rpartition(".")
+        siblings = [f"{parent}.{name}" if parent else name for name in table.model_fields]
+        # The right key may live in another table: "train.blocks" is "generator.blocks".
+        elsewhere = [name for name, _ in keys(model) if name.rpartition(".")[2] == wrong]
+        hint = f"Did you mean {elsewhere[0]!r}?" if elsewhere else suggest(key, siblings)
+        return f"{key} (from {where}): there is no such key. {hint}"
+    if fault["type"] in ("union_tag_invalid", "literal_error"):
+        wrong = fault["ctx"].get("tag", fault["input"])
+        known = [
+            word.strip("' ")
+            for part in (fault["ctx"].get("expected_tags") or fault["ctx"]["expected"]).split(",")
+            for word in part.split(" or ")
+        ]
+        if fault["type"] == "union_tag_invalid":
+            key = f"{key}.name"
+            where = layers.origin(key)
+        return f"{key} (from {where}): {wrong!r} is not known. {suggest(str(wrong), known)}"
+    message = fault["msg"].removeprefix("Value error, ")
+    found = "" if isinstance(fault["input"], Mapping) else f", got {fault['input']!r}"
+    return f"{key} (from {where}): {message[0].lower()}{message[1:]}{found}"
+
+
+def _locate(location: tuple[Any, ...], model: type[BaseModel]) -> tuple[str, type[BaseModel]]:
+    """The dotted key of a fault, and the settings class that its last part belongs to.
+
+    Pydantic puts the chosen network's name into the path (generator, resnet, blocks); it is no key.
+    """
+    key: list[str] = []
+    table: type[BaseModel] = model
+    choices: list[type[BaseModel]] = []
+    for part in location:
+        chosen = [c for c in choices if _network_name(c) == part] if len(choices) > 1 else []
+        if chosen:
+            table, choices = chosen[0], []
+            continue
+        if len(choices) == 1:
+            table = choices[0]
+        key.append(str(part))
+        info = table.model_fields.get(str(part))
+        choices = _tables(info.annotation) if info else []
+    return ".".join(key), table
+
+
+def _network_name(settings: type[BaseModel]) -> Any:
+    name = settings.model_fields.get("name")
+    return name.default if name else None
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _without_none(inner) for key, inner in value.items() if inner is not None}
+    return value

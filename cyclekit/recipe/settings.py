@@ -1,0 +1,163 @@
+"""The recipe's tables that the engine owns, validated by pydantic."""
+
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import Field, create_model, field_validator, model_validator
+
+from cyclekit.contract import Modality, Network, Options
+
+Precision = Literal["32-true", "64-true", "bf16-mixed", "16-mixed", "bf16-true", "16-true"]
+PRECISIONS = get_args(Precision)
+
+
+class DataSettings(Options):
+    """Where the two collections are."""
+
+    root: str | None = None
+    """Folder with `trainA trainB testA testB` (searched recursively), or `builtin:NAME` for data that
+    the plugin makes itself. `--data` sets it."""
+    a: str | None = None
+    """Folder of domain A's training files, instead of `root`."""
+    b: str | None = None
+    """Folder of domain B's training files."""
+    test_a: str | None = None
+    """Folder of domain A's test files. Without it a share of the training files is held out."""
+    test_b: str | None = None
+    """Folder of domain B's test files."""
+    extra: str | None = None
+    """Folder of further real samples for `objective.mixed_domain`."""
+    held_out: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Share of the files held out for testing where there is no test folder."""
+    published: str = ""
+    """Where the set can be had; shown when it is missing."""
+
+    @model_validator(mode="after")
+    def _both_or_neither(self) -> "DataSettings":
+        if (self.a is None) != (self.b is None):
+            raise ValueError("data.a and data.b go together: give both folders")
+        return self
+
+
+class BestSettings(Options):
+    """Which checkpoint is kept as `best`."""
+
+    metric: str = ""
+    """A figure of `evaluate`, such as `l1`. Empty: the modality's first figure."""
+    direction: Literal["both", "a2b", "b2a"] = "both"
+    """The translation direction it is read from; `both` takes the mean."""
+
+
+class TrainSettings(Options):
+    """How long, how fast, and what is written on the way."""
+
+    steps: Annotated[int, Field(ge=1)] = 200_000
+    """Optimizer steps in all. `--steps` sets it."""
+    batch_size: Annotated[int, Field(ge=1)] = 1
+    """Samples of each domain per rank and step (before `accumulate`)."""
+    accumulate: Annotated[int, Field(ge=1)] = 1
+    """Batches whose gradients are averaged into one step."""
+    learning_rate: Annotated[float, Field(gt=0)] = 2e-4
+    """Adam's rate for the generators."""
+    discriminator_learning_rate: Annotated[float, Field(gt=0)] | None = None
+    """Adam's rate for the discriminators; without it, `learning_rate`."""
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (
+        0.5,
+        0.999,
+    )
+    """Adam's decay rates."""
+    decay_from: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """Share of the steps after which both rates fall linearly, to zero just after the last step."""
+    clip: Annotated[float, Field(ge=0)] = 0.0
+    """Largest norm of each phase's gradient; 0 leaves gradients alone."""
+    ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Decay of the generators' exponential moving average, which translation then uses; 0: none."""
+    precision: Precision = "32-true"
+    """Arithmetic: `32-true`, `64-true`, `bf16-mixed`, `16-mixed`. `--precision` sets it."""
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    """Everything random follows from it. `--seed` sets it."""
+    log_every: Annotated[int, Field(ge=1)] = 50
+    """Steps between lines of `metrics.jsonl` (means over the steps since the last line)."""
+    checkpoint_every: Annotated[int, Field(ge=0)] = 5000
+    """Steps between checkpoints; the last step always leaves one. 0: only the last."""
+    preview_every: Annotated[int, Field(ge=0)] = 1000
+    """Steps between previews in `samples/`, the first before step 0. 0: none."""
+    preview_items: Annotated[int, Field(ge=1)] = 4
+    """Test items of each domain in a preview."""
+    evaluate_every: Annotated[int, Field(ge=0)] = 0
+    """Steps between evaluations on the test set. 0: none while training."""
+    evaluate_items: Annotated[int, Field(ge=0)] = 0
+    """Test items of each domain used by evaluations while training; 0 takes all."""
+    keep: Annotated[int, Field(ge=1)] = 3
+    """Checkpoints kept besides the best."""
+    best: BestSettings = BestSettings()
+    """What makes a checkpoint the best (needs `evaluate_every`)."""
+
+
+class HistorySettings(Options):
+    """The buffer of earlier fakes that discriminators are shown."""
+
+    size: Annotated[int, Field(ge=0)] = 50
+    """Fakes kept for each domain on each rank; 0 turns it off."""
+
+
+class Recipe(Options):
+    """A resolved recipe. `recipe_model` narrows the tables that a modality owns."""
+
+    plugin: str
+    """The modality."""
+    summary: str = ""
+    """One line for `cyclekit recipes list`."""
+    extensions: tuple[str, ...] = ()
+    """Further plugins to load: observers, added networks and metrics."""
+    data: DataSettings = DataSettings()
+    codec: Any = None
+    generator: Any = None
+    discriminator: Any = None
+    objective: Any = None
+    history: HistorySettings = HistorySettings()
+    train: TrainSettings = TrainSettings()
+
+    @field_validator("plugin")
+    @classmethod
+    def _named(cls, name: str) -> str:
+        if not name:
+            raise ValueError("name a plugin")
+        return name
+
+
+def recipe_model(modality: Modality) -> type[Recipe]:
+    """The recipe of one modality: its codec's, networks' and objective's options filled in."""
+    from cyclekit.engine.cycle import CycleObjective
+
+    objective = (modality.objective or CycleObjective).Options
+    return create_model(
+        f"{modality.name.title()}Recipe",
+        __base__=Recipe,
+        __doc__=f"A recipe of the {modality.name} plugin.",
+        codec=(modality.codec.Options, Field(default_factory=modality.codec.Options)),
+        generator=_choice(modality.generators),
+        discriminator=_choice(modality.discriminators),
+        objective=(objective, Field(default_factory=objective)),
+    )
+
+
+def _choice(networks: Any) -> tuple[Any, Any]:
+    """A field that holds the options of whichever network its ``name`` says."""
+    settings = [_network_settings(network) for network in networks]
+    first = settings[0]
+    if len(settings) == 1:
+        return first, Field(default_factory=first)
+    union: Any = settings[0]
+    for other in settings[1:]:
+        union |= other
+    return Annotated[union, Field(discriminator="name")], Field(default_factory=first)
+
+
+def _network_settings(network: Network) -> type[Options]:
+    literal: Any = Literal[network.name]  # type: ignore[valid-type]
+    return create_model(
+        f"{network.name.title().replace('-', '').replace('_', '')}Settings",
+        __base__=network.options,
+        __doc__=network.summary or network.options.__doc__,
+        name=(literal, Field(network.name, description="The architecture.")),
+    )

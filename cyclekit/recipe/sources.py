@@ -1,0 +1,179 @@
+"""Where recipes lie, and how ``extends`` and ``--set`` are merged, each key remembering its origin."""
+
+import importlib.util
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cyclekit.errors import RecipeError, UsageError, suggest
+from cyclekit.plugins import PluginInfo
+
+LARGEST_RECIPE = 1_000_000  # bytes; a recipe is a page of text
+
+Table = dict[str, Any]
+
+
+@dataclass
+class Layers:
+    """A table merged from several sources.
+
+    Attributes:
+        table: The merged values.
+        origins: Dotted key of each leaf -> the file or option that set it last.
+    """
+
+    table: Table = field(default_factory=dict)
+    origins: dict[str, str] = field(default_factory=dict)
+
+    def merge(self, table: Mapping[str, Any], origin: str) -> None:
+        """Lay ``table`` over what is there; sub-tables merge key by key."""
+        self._merge(self.table, table, origin, "")
+
+    def set(self, key: str, value: Any, origin: str) -> None:
+        """Set one dotted key."""
+        table: Any = value
+        for part in reversed(key.split(".")):
+            table = {part: table}
+        self.merge(table, origin)
+
+    def origin(self, key: str) -> str:
+        """What set ``key``, or the nearest table above or key below it."""
+        parts = key.split(".")
+        for end in range(len(parts), 0, -1):
+            prefix = ".".join(parts[:end])
+            if prefix in self.origins:
+                return self.origins[prefix]
+        below = [origin for name, origin in self.origins.items() if name.startswith(key + ".")]
+        return below[-1] if below else "the defaults"
+
+    def _merge(self, into: Table, table: Mapping[str, Any], origin: str, prefix: str) -> None:
+        for key, value in table.items():
+            name = f"{prefix}{key}"
+            if isinstance(value, Mapping):
+                held = into.get(key)
+                into[key] = held if isinstance(held, dict) else {}
+                self.origins[name] = origin
+                self._merge(into[key], value, origin, f"{name}.")
+            else:
+                into[key] = value
+                self.origins[name] = origin
+
+
+def recipe_folder(plugin: PluginInfo) -> Path | None:
+    """A plugin's own recipes, found without importing it.
+
+    In a wheel they lie in the package, in a source tree under ``recipes/NAME`` at its top, and for a
+    single-file plugin in ``recipes`` beside it.
+    """
+    if plugin.file:
+        return _if_folder(plugin.file.parent / "recipes")
+    package = importlib.util.find_spec(plugin.package or "")
+    if package is None or not package.submodule_search_locations:
+        return None
+    home = Path(next(iter(package.submodule_search_locations)))
+    return _if_folder(home / "recipes") or _if_folder(home.parents[1] / "recipes" / plugin.name)
+
+
+def find_recipes(plugin: PluginInfo) -> dict[str, Path]:
+    """Every recipe of a plugin by name: the plugin's own, overlaid by ``./recipes/PLUGIN/``."""
+    found: dict[str, Path] = {}
+    for folder in (recipe_folder(plugin), _if_folder(Path("recipes") / plugin.name)):
+        if folder:
+            found |= {file.stem: file for file in sorted(folder.glob("*.toml"))}
+    return found
+
+
+def find_recipe(name: str, plugin: PluginInfo) -> Path:
+    """The file of a recipe: a path that exists, else a name among ``find_recipes``.
+
+    Raises:
+        UsageError: If there is none; suggests the nearest names.
+    """
+    if Path(name).is_file():
+        return Path(name)
+    recipes = find_recipes(plugin)
+    if name in recipes:
+        return recipes[name]
+    if name.endswith(".toml") or "/" in name:
+        raise UsageError(f"No recipe file {name}.")
+    raise UsageError(
+        f"No recipe called {name!r} for plugin {plugin.name!r}. {suggest(name, recipes)}"
+    )
+
+
+def read_layers(
+    recipe: Path, plugin: PluginInfo | None = None, settings: Iterable[tuple[str, Any, str]] = ()
+) -> Layers:
+    """Read a recipe with everything it extends, then lay ``settings`` (key, value, origin) over it.
+
+    Args:
+        recipe: The file.
+        plugin: Where else to look for the recipes that it extends.
+        settings: Changes, last ones winning.
+    """
+    layers = Layers()
+    for path in reversed(_ancestry(recipe, plugin)):
+        table = _read(path)
+        table.pop("extends", None)
+        layers.merge(table, str(path))
+    for key, value, origin in settings:
+        layers.set(key, value, origin)
+    return layers
+
+
+def parse_setting(text: str) -> tuple[str, Any, str]:
+    """Read ``key=value``; the value is TOML where it can be (4, true, [1, 2]), else plain text.
+
+    Raises:
+        UsageError: If there is no key or no ``=``.
+    """
+    key, equals, value = text.partition("=")
+    key = key.strip()
+    if not equals or not key or not all(key.split(".")):
+        raise UsageError(
+            f"--set needs key=value, as in --set train.batch_size=4; got {text!r}."
+        )
+    try:
+        parsed = tomllib.loads(f"value = {value}")
+    except tomllib.TOMLDecodeError:
+        parsed = {}
+    if set(parsed) != {"value"}:  # a line break in the text could smuggle in further keys
+        parsed = {"value": value.strip()}
+    return key, parsed["value"], f"--set {text}"
+
+
+def _ancestry(recipe: Path, plugin: PluginInfo | None) -> list[Path]:
+    """The recipe, the one it extends, and so on."""
+    line = [recipe]
+    while (parent := _read(line[-1]).get("extends")) is not None:
+        if not isinstance(parent, str):
+            raise RecipeError(f"{line[-1]}: extends must be the name or path of one recipe.")
+        beside = line[-1].parent / (parent if parent.endswith(".toml") else f"{parent}.toml")
+        if not beside.is_file() and plugin is None:
+            raise RecipeError(f"{line[-1]} extends {parent!r}, but there is no {beside}.")
+        path = beside if plugin is None or beside.is_file() else find_recipe(parent, plugin)
+        if any(path.resolve() == seen.resolve() for seen in line):
+            raise RecipeError(
+                f"{recipe} extends itself: {' -> '.join(p.stem for p in (*line, path))}."
+            )
+        line.append(path)
+    return line
+
+
+def _read(path: Path) -> Table:
+    try:
+        if path.stat().st_size > LARGEST_RECIPE:
+            raise RecipeError(f"{path} is larger than {LARGEST_RECIPE:,} bytes: not a recipe.")
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"{path} is not valid TOML: {error}.") from error
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"{path} is not UTF-8 text.") from error
+    except OSError as error:
+        raise RecipeError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def _if_folder(path: Path) -> Path | None:
+    return path if path.is_dir() else None

@@ -1,0 +1,78 @@
+"""Built-in data: plain shapes, and the same kinds of shapes with zebra stripes.
+
+The stripes follow the shape's own edge, at fixed depths below it. The edge is seen in both domains,
+so each plain shape has one striped counterpart, and a convolutional network can find it.
+"""
+
+import colorsys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+SIZE = 64  # pixels
+FINER = 4  # drawn at this multiple and averaged down, for smooth edges
+STRIPE = 4.0  # pixels: fill and stripe are equally wide
+DARK = (0.06, 0.06, 0.08)
+TRAIN, TEST = 400, 40
+
+Grid = np.ndarray[Any, Any]
+Distance = Callable[[Grid, Grid, float], Grid]
+
+
+def make_shapes(folder: Path, seed: int) -> None:
+    """Draw ``trainA`` (plain), ``trainB`` (striped), and exact pairs in ``testA`` and ``testB``."""
+    splits = (("trainA", TRAIN, 0), ("trainB", TRAIN, 1), ("testA", TEST, 2), ("testB", TEST, 2))
+    for name, count, stream in splits:
+        rng = np.random.default_rng([seed, stream])
+        (folder / name).mkdir(parents=True)
+        for index in range(count):
+            picture = draw_shape(rng, striped=name.endswith("B"))
+            picture.save(folder / name / f"{index:04d}.png")
+
+
+def draw_shape(rng: np.random.Generator, striped: bool) -> Image.Image:
+    """One shape on a pale ground; the same draws give the same shape, striped or not."""
+    hue, ground_hue = rng.uniform(size=2)
+    fill = colorsys.hsv_to_rgb(hue, rng.uniform(0.5, 0.9), rng.uniform(0.85, 1.0))
+    ground = colorsys.hsv_to_rgb(ground_hue, rng.uniform(0.0, 0.15), rng.uniform(0.85, 1.0))
+    radius = rng.uniform(17, 26)
+    x, y = rng.uniform(radius + 1, SIZE - radius - 1, size=2)
+    turn = rng.uniform(0, 2 * np.pi)
+    distance = SHAPES[int(rng.integers(len(SHAPES)))]
+
+    axis = (np.arange(SIZE * FINER) + 0.5) / FINER
+    right, down = np.meshgrid(axis - x, axis - y)
+    u = right * np.cos(turn) + down * np.sin(turn)
+    v = down * np.cos(turn) - right * np.sin(turn)
+    depth = -distance(u, v, radius)  # pixels below the edge, negative outside
+
+    colours = np.where((depth > 0)[..., None], fill, ground)
+    if striped:
+        dark = (depth > 0) & (np.floor(depth / STRIPE) % 2 == 1)
+        colours = np.where(dark[..., None], DARK, colours)
+    fine = colours.reshape(SIZE, FINER, SIZE, FINER, 3).mean(axis=(1, 3))
+    return Image.fromarray((fine * 255).round().astype(np.uint8))
+
+
+def _disc(u: Grid, v: Grid, radius: float) -> Grid:
+    return np.asarray(np.hypot(u, v) - radius)
+
+
+def _square(u: Grid, v: Grid, radius: float) -> Grid:
+    return np.asarray(np.maximum(np.abs(u), np.abs(v)) - radius * 0.8)
+
+
+def _triangle(u: Grid, v: Grid, radius: float) -> Grid:
+    sides = [np.cos(a) * u + np.sin(a) * v for a in 2 * np.pi / 3 * np.arange(3)]
+    return np.asarray(np.maximum.reduce(sides) - radius * 0.55)
+
+
+def _hexagon(u: Grid, v: Grid, radius: float) -> Grid:
+    sides = [np.abs(np.cos(a) * u + np.sin(a) * v) for a in np.pi / 3 * np.arange(3)]
+    return np.asarray(np.maximum.reduce(sides) - radius * 0.87)
+
+
+SHAPES: tuple[Distance, ...] = (_disc, _square, _triangle, _hexagon)

@@ -1,0 +1,65 @@
+"""The labelled sheet of samples: what a person looks at to judge a run."""
+
+from collections.abc import Sequence
+
+from PIL import Image, ImageDraw, ImageFont
+
+from cyclekit.api import PreviewRow
+
+TILE = 192  # longest side of a picture on the sheet
+GAP = 8
+LABEL = 22
+INK, PAPER = (40, 40, 40), (255, 255, 255)
+
+Row = PreviewRow[Image.Image]
+
+
+def draw_sheet(rows: Sequence[Row]) -> Image.Image:
+    """Draw every row: real, translated, cycled, and the truth where it is known.
+
+    The directions stand side by side, one item to a line, under headings such as "A", "A to B".
+    """
+    blocks = [
+        _draw_block([row for row in rows if (row.source, row.target) == way])
+        for way in dict.fromkeys((row.source, row.target) for row in rows)
+    ]
+    width = sum(block.width for block in blocks) + GAP * 3 * (len(blocks) - 1)
+    sheet = Image.new("RGB", (max(width, 1), max((b.height for b in blocks), default=1)), PAPER)
+    left = 0
+    for block in blocks:
+        sheet.paste(block, (left, 0))
+        left += block.width + GAP * 3
+    return sheet
+
+
+def _draw_block(rows: Sequence[Row]) -> Image.Image:
+    a, b = rows[0].source.upper(), rows[0].target.upper()
+    headings = [f"real {a}", f"{a} to {b}", f"{a} to {b} to {a}"]
+    lines = [[row.real, row.translated, row.cycled] for row in rows]
+    if any(row.truth is not None for row in rows):
+        headings.append(f"truth {b}")
+        for line, row in zip(lines, rows, strict=True):
+            line += [row.truth] if row.truth is not None else []
+    block = Image.new(
+        "RGB",
+        (len(headings) * (TILE + GAP) + GAP, LABEL + len(lines) * (TILE + GAP) + GAP),
+        PAPER,
+    )
+    draw = ImageDraw.Draw(block)
+    font = ImageFont.load_default(size=14)
+    for column, heading in enumerate(headings):
+        x = GAP + column * (TILE + GAP)
+        draw.text((x, 4), heading, fill=INK, font=font)
+        for line, pictures in enumerate(lines):
+            if column < len(pictures):
+                _paste(block, pictures[column], x, LABEL + line * (TILE + GAP))
+    return block
+
+
+def _paste(block: Image.Image, picture: Image.Image, x: int, y: int) -> None:
+    """Fit a picture into its tile, small ones by whole multiples so that pixels stay crisp."""
+    scale = TILE / max(picture.size)
+    size = tuple(max(1, round(side * (int(scale) if scale >= 1 else scale))) for side in picture.size)
+    filter_ = Image.Resampling.NEAREST if scale >= 1 else Image.Resampling.LANCZOS
+    tile = picture.convert("RGB").resize((size[0], size[1]), filter_)
+    block.paste(tile, (x + (TILE - tile.width) // 2, y + (TILE - tile.height) // 2))
