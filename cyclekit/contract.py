@@ -113,8 +113,8 @@ class Codec(ABC, Generic[Item]):
     """Files <-> items <-> tensors for both domains of a run.
 
     A codec is made once per run from its validated ``Options``. Whole items of any size go through
-    ``encode``; padding, tiling and joining are the engine's work. Only the first five methods must be
-    written.
+    ``encode``; padding, tiling and joining are the engine's work. Only the abstract methods must
+    be written.
     """
 
     Options: ClassVar[type[Options]] = Options
@@ -143,14 +143,14 @@ class Codec(ABC, Generic[Item]):
 
     @abstractmethod
     def save(self, item: Item, path: Path) -> Path:
-        """Write an item beside or at ``path`` (its suffix may change) and return the file written."""
+        """Write an item at ``path``, whose suffix may change; return the file written."""
 
     def windows(self, sample: Sample) -> Sequence[Sample]:
         """The parts of an encoded item that training draws from. Default: the whole."""
         return [sample]
 
     def augment(self, tensor: Tensor, domain: str, rng: torch.Generator) -> Tensor:
-        """Vary a window for training; every random choice comes from ``rng``. Default: unchanged."""
+        """Vary a window for training, all chance from ``rng``. Default: unchanged."""
         return tensor
 
     def fit(self, domain: str, windows: Sequence[Sample]) -> None:
@@ -174,7 +174,9 @@ class Codec(ABC, Generic[Item]):
     def render(self, rows: Sequence[PreviewRow[Item]], folder: Path) -> list[Media]:
         """Write previews that a person can look at or listen to. Default: save every item."""
         for index, row in enumerate(rows):
-            name = Path(row.name).stem.replace(".", "_")  # save() may replace what looks like a suffix
+            name = Path(row.name).stem.replace(
+                ".", "_"
+            )  # save() may replace what looks like a suffix
             stem = f"{index:02d}-{name}-{row.source}2{row.target}"
             for label in ("real", "translated", "cycled"):
                 self.save(getattr(row, label), folder / f"{stem}-{label}")

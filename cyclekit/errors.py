@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 class CyclekitError(Exception):
-    """Something that the user can put right. The message says what was expected, found, and to do."""
+    """Something the user can put right; says what was expected, what was found, what to do."""
 
     exit_code = 1
 

@@ -1,8 +1,8 @@
 """The hooks a plugin may implement.
 
-Hooks that offer something yield frozen dataclasses, so that the host can check them all and name the
-plugin at fault. Hooks that observe a run are called on rank 0 and cannot stop it: what they raise is
-reported once and the run goes on.
+Hooks that offer something yield frozen dataclasses, so that the host can check them all and name
+the plugin at fault. Hooks that observe a run are called on rank 0 and cannot stop it: what they
+raise is reported once and the run goes on.
 """
 
 from collections.abc import Iterable, Mapping
@@ -41,7 +41,7 @@ def cyclekit_metrics(modality: str) -> "Iterable[Metric]":  # type: ignore[empty
 
 @hookspec
 def cyclekit_run_started(run: Path, recipe: Mapping[str, Any]) -> None:
-    """Observe the start (or resumption) of training in the folder ``run`` with the resolved recipe."""
+    """Observe that training starts or goes on in the folder ``run``, with the resolved recipe."""
 
 
 @hookspec

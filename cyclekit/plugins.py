@@ -61,8 +61,8 @@ def installed_plugins() -> list[PluginInfo]:
                 rival = found.setdefault(info.name, info)
                 if rival.distribution != info.distribution:
                     raise PluginError(
-                        f"Two packages bring a plugin called {info.name!r}: {rival.distribution} and "
-                        f"{info.distribution}. Uninstall one of them."
+                        f"Two packages bring a plugin called {info.name!r}: {rival.distribution} "
+                        f"and {info.distribution}. Uninstall one of them."
                     )
     return [found[name] for name in sorted(found)]
 
@@ -106,7 +106,7 @@ class PluginHost:
         self.modality = self._extended(self._own_modality())
 
     def observe(self, hook: str, warn: Callable[[str], None], **event: Any) -> None:
-        """Call an observer hook of every plugin; a failure is reported once and costs only itself."""
+        """Call every plugin's observer; a failure is reported once and costs only itself."""
         for name, outcome in self._call(hook, event):
             if isinstance(outcome, Exception) and (name, hook) not in self._reported:
                 self._reported.add((name, hook))
@@ -114,7 +114,9 @@ class PluginHost:
 
     def _register(self, info: PluginInfo) -> None:
         try:
-            plugin = info.entry_point.load() if info.entry_point else _import_file(info.distribution)
+            plugin = (
+                info.entry_point.load() if info.entry_point else _import_file(info.distribution)
+            )
         except Exception as error:
             # Not only ImportError: a torchaudio that does not fit its torch raises OSError.
             raise PluginError(
@@ -165,20 +167,20 @@ class PluginHost:
         offered = self._offers("cyclekit_modality", Modality).get(self.info.name, [])
         if len(offered) != 1:
             raise PluginError(
-                f"Plugin {self.info.name!r} ({_origin(self.info)}) must yield one Modality from the "
-                f"hook cyclekit_modality; it yielded {len(offered)}."
+                f"Plugin {self.info.name!r} ({_origin(self.info)}) must yield one Modality from "
+                f"the hook cyclekit_modality; it yielded {len(offered)}."
             )
         modality: Modality = offered[0]
         if modality.api != API_VERSION:
             raise PluginError(
-                f"Plugin {self.info.name!r} was written for plugin API {modality.api}; this cyclekit "
-                f"speaks {API_VERSION}. Install a version of {self.info.distribution} that fits, or "
-                f"another cyclekit."
+                f"Plugin {self.info.name!r} was written for plugin API {modality.api}; this "
+                f"cyclekit speaks {API_VERSION}. Install a version of {self.info.distribution} "
+                f"that fits, or another cyclekit."
             )
         if self.info.entry_point and modality.name != self.info.name:
             raise PluginError(
-                f"Plugin {self.info.name!r} calls its modality {modality.name!r}. Give the entry point "
-                f"and Modality.name the same name."
+                f"Plugin {self.info.name!r} calls its modality {modality.name!r}. Give the entry "
+                f"point and Modality.name the same name."
             )
         for kind in ("generators", "discriminators"):
             if not getattr(modality, kind):

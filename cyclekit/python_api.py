@@ -63,7 +63,7 @@ def train(
     recipe: str,
     *,
     data: str | Path | None = None,
-    set: Mapping[str, Any] | None = None,  # noqa: A002 - as on the command line
+    set: Mapping[str, Any] | None = None,
     run_dir: str | Path | None = None,
     hardware: Hardware = Hardware(),  # noqa: B008 - frozen
     quiet: bool = False,

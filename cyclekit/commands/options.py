@@ -55,7 +55,9 @@ def hardware_options(command: Command) -> Command:
     return command
 
 
-def hardware(accelerator: str, devices: int = 1, num_nodes: int = 1, strategy: str = "auto") -> "Hardware":  # fmt: skip
+def hardware(
+    accelerator: str, devices: int = 1, num_nodes: int = 1, strategy: str = "auto"
+) -> "Hardware":
     """What the hardware options say."""
     from cyclekit.engine.hardware import Hardware
 

@@ -142,5 +142,7 @@ def _find(name: str, plugin: str | None) -> tuple[Path, str]:
         known = {recipe for found in held.values() for recipe in found}
         raise UsageError(f"No recipe called {name!r}. {suggest(name, known)}")
     if len(owners) > 1:
-        raise UsageError(f"{' and '.join(owners)} have a recipe {name!r}. Choose one with --plugin.")
+        raise UsageError(
+            f"{' and '.join(owners)} have a recipe {name!r}. Choose one with --plugin."
+        )
     return held[owners[0]][name], owners[0]

@@ -105,8 +105,9 @@ def encode_domain(
     bad = [outcome for outcome in outcomes if isinstance(outcome, BadSample)]
     if len(bad) > MOST_BAD * len(files):
         raise DataError(
-            f"{len(bad)} of {len(files)} files of domain {domain.upper()} cannot be used, which is more "
-            f"than a fifth: {list_bad(bad)}. Remove them, or check that this is the right folder."
+            f"{len(bad)} of {len(files)} files of domain {domain.upper()} cannot be used, which is "
+            f"more than a fifth: {list_bad(bad)}. Remove them, or check that this is the "
+            f"right folder."
         )
     good = [outcome for outcome in outcomes if not isinstance(outcome, BadSample)]
     return [window for windows in good for window in windows], bad

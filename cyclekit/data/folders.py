@@ -12,6 +12,9 @@ from cyclekit.recipe.settings import DataSettings
 
 LAYOUT = "trainA, trainB, testA and testB"
 
+Folders = dict[str, tuple[str | Path, str | Path | None]]
+"""Training and test folder of each domain."""
+
 
 @dataclass(frozen=True)
 class Domain:
@@ -82,7 +85,10 @@ def find_collections(settings: DataSettings, root: Path | None = None) -> Collec
         DataError: If a folder is missing or empty; says which ones are expected.
     """
     if settings.a is not None and settings.b is not None:
-        folders = {"a": (settings.a, settings.test_a), "b": (settings.b, settings.test_b)}
+        folders: Folders = {
+            "a": (settings.a, settings.test_a),
+            "b": (settings.b, settings.test_b),
+        }
     else:
         folders = _by_layout(settings, root or (Path(settings.root) if settings.root else None))
     domains = {
@@ -102,13 +108,11 @@ def list_files(folder: Path) -> list[Path]:
     return sorted(found)
 
 
-def _by_layout(
-    settings: DataSettings, root: Path | None
-) -> dict[str, tuple[str | Path, str | Path | None]]:
+def _by_layout(settings: DataSettings, root: Path | None) -> Folders:
     if root is None:
         raise DataError(
-            f"No data was named. Give --data DIR, a folder with {LAYOUT}, or set data.a and data.b to "
-            f"two folders.{_publication(settings)}"
+            f"No data was named. Give --data DIR, a folder with {LAYOUT}, or set data.a and data.b "
+            f"to two folders.{_publication(settings)}"
         )
     _existing(root, settings)
     missing = [name for name in ("trainA", "trainB") if not (root / name).is_dir()]
@@ -116,8 +120,8 @@ def _by_layout(
         inside = sorted(path.name for path in root.iterdir() if path.is_dir())
         found = f"it holds {', '.join(inside)}" if inside else "it holds no folders"
         raise DataError(
-            f"{root} lacks {' and '.join(missing)}: expected {LAYOUT} (the last two may be missing), "
-            f"{found}. Two folders with other names are set as data.a and data.b."
+            f"{root} lacks {' and '.join(missing)}: expected {LAYOUT} (the last two may be "
+            f"missing), {found}. Two folders with other names are set as data.a and data.b."
         )
     tests = (settings.test_a, settings.test_b)
     return {

@@ -131,6 +131,6 @@ class UnpairedBatches:
         shapes = sorted({tuple(tensor.shape) for tensor in tensors})
         if len(shapes) > 1:
             raise DataError(
-                f"A batch needs samples of one size, but domain {name.upper()} gave {shapes[0]} and "
+                f"A batch needs samples of one size, but {name.upper()} gave {shapes[0]} and "
                 f"{shapes[1]}. Crop or resize in the codec, or set train.batch_size to 1."
             )

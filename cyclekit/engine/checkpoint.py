@@ -1,4 +1,4 @@
-"""Checkpoints: safetensors for the weights, plain tensors beside them, nothing that can run code."""
+"""Checkpoints: safetensors for weights, plain tensors beside them, nothing that can run code."""
 
 import json
 import os
@@ -74,8 +74,8 @@ class Checkpoint:
             state: State = torch.load(file, map_location="cpu", weights_only=True)
         except pickle.UnpicklingError as error:
             raise CheckpointError(
-                f"{file} holds more than tensors and plain values and was not opened, since it could "
-                f"run code. Use a checkpoint that cyclekit wrote."
+                f"{file} holds more than tensors and plain values and was not opened, since it "
+                f"could run code. Use a checkpoint that cyclekit wrote."
             ) from error
         except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
             reason = " ".join(str(error).split())[:200]

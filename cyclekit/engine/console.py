@@ -52,20 +52,28 @@ class Watcher:
             plain = not self._console.is_terminal and not self._quiet
             yield StepProgress(bar, task, self if plain else None, total)
 
-    def table(self, title: str, rows: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
-        """Figures: a row for each way of translating, a column for each direction and figure."""
-        columns = [
-            (direction, name)
-            for direction in next(iter(rows.values()), {})
-            for name in next(iter(rows.values()))[direction]
+    def table(self, title: str, reports: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
+        """Figures, a column each, a row for each direction and way of translating.
+
+        Args:
+            title: Above the table.
+            reports: Way of translating ("translated", "identity", ...) -> direction -> figures.
+        """
+        rows = [
+            (direction, label, report[direction])
+            for direction in next(iter(reports.values()), {})
+            for label, report in reports.items()
+            if direction in report
         ]
+        names = dict.fromkeys(name for _, _, figures in rows for name in figures)
         table = Table(title=title, title_justify="left")
         table.add_column("")
-        for direction, name in columns:
-            table.add_column(f"{direction} {name}", justify="right")
-        for label, report in rows.items():
-            cells = [report.get(direction, {}).get(name) for direction, name in columns]
-            table.add_row(label, *("" if cell is None else f"{cell:.4g}" for cell in cells))
+        table.add_column("")
+        for name in names:
+            table.add_column(name, justify="right")
+        for direction, label, figures in rows:
+            cells = (f"{figures[name]:.4f}" if name in figures else "" for name in names)
+            table.add_row(direction, label, *cells)
         self._console.print(table)
 
     def _bar(self, transient: bool = False) -> Progress:

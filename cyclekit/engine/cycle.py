@@ -97,8 +97,9 @@ class CycleOptions(Options):
 class CycleObjective(Objective):
     """Two generators and their discriminators.
 
-    Networks: ``generator_a2b``, ``generator_b2a``; ``discriminator_a`` judges domain A, whoever made
-    the sample. ``second_discriminator_*`` and ``mixed_discriminator_*`` exist when their terms do.
+    Networks: ``generator_a2b``, ``generator_b2a``; ``discriminator_a`` judges domain A, whoever
+    made the sample. ``second_discriminator_*`` and ``mixed_discriminator_*`` exist when their terms
+    do.
 
     A step has two phases, in the paper's order: the generators (discriminators frozen), then the
     discriminators on real samples and on the history buffer.
@@ -263,7 +264,7 @@ class CycleObjective(Objective):
     def _trials(
         self, direction: Direction, fake: Tensor, cycled: Tensor
     ) -> Iterator[tuple[str, Tensor, str, float]]:
-        """Every discriminator that a direction has to fool: its name, with what, term and weight."""
+        """Whom a direction has to fool: the discriminator, with what, the term and its weight."""
         source, target, options = direction.source, direction.target, self.options
         adversarial = f"adversarial_{direction.name}"
         yield f"discriminator_{target}", fake, adversarial, options.adversarial.weight
@@ -272,9 +273,7 @@ class CycleObjective(Objective):
         if mixed := options.mixed_domain.weight * options.mixed_domain.generator_weight:
             yield f"mixed_discriminator_{target}", fake, f"mixed_{adversarial}", mixed
 
-    def _judge(
-        self, name: str, judge: nn.Module, real: Tensor, fake: Tensor, step: Step
-    ) -> Tensor:
+    def _judge(self, name: str, judge: nn.Module, real: Tensor, fake: Tensor, step: Step) -> Tensor:
         # One noise for both, so that it tells nothing.
         real, fake = self._noisy(real, step, name), self._noisy(fake, step, name)
         on_real, on_fake = self._call(judge, real, fake)
@@ -307,8 +306,9 @@ class CycleObjective(Objective):
         ):
             if weight:
                 raise RecipeError(
-                    f"objective.{term}.weight must be 0 here: the term feeds samples of both domains "
-                    f"to one network, but A has {a.channels} channels and B has {b.channels}."
+                    f"objective.{term}.weight must be 0 here: the term feeds samples of both "
+                    f"domains to one network, but A has {a.channels} channels and B "
+                    f"has {b.channels}."
                 )
 
 
@@ -341,6 +341,6 @@ def _require_shape(made: Tensor, wanted: Tensor, where: str) -> None:
     if made.shape != wanted.shape:
         raise PluginError(
             f"The generator changes the size of its samples: {where} made "
-            f"{tuple(made.shape[1:])} of {tuple(wanted.shape[1:])}. Use a window whose sizes divide by "
-            f"what the generator needs."
+            f"{tuple(made.shape[1:])} of {tuple(wanted.shape[1:])}. Use a window whose sizes "
+            f"divide by what the generator needs."
         )

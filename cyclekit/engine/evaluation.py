@@ -84,8 +84,8 @@ class Judge:
         for name, domain in self.collections.domains.items():
             if not domain.test:
                 raise DataError(
-                    f"Domain {name.upper()} has no test files: add a folder test{name.upper()}, or name "
-                    f"one as data.test_{name}."
+                    f"Domain {name.upper()} has no test files: add a folder test{name.upper()}, or "
+                    f"name one as data.test_{name}."
                 )
 
     def _score_baseline(self, baseline: Baseline) -> dict[str, Figures] | None:
@@ -99,9 +99,7 @@ class Judge:
                     self._train_items(direction.source), self._train_items(direction.target)
                 )
                 with tempfile.TemporaryDirectory(prefix="cyclekit-") as folder:
-                    scored[name] = self._measure(
-                        self._converted(convert, direction, Path(folder))
-                    )
+                    scored[name] = self._measure(self._converted(convert, direction, Path(folder)))
         except CyclekitError:
             raise
         except Exception as error:
@@ -143,7 +141,7 @@ class Judge:
         self, direction: Direction, written: "_Written", cycled: Sequence[Path]
     ) -> Translations[Any]:
         pairs = self.collections.paired.values()
-        twins = {a: b for a, b in pairs} | {b: a for a, b in pairs}
+        twins = dict(pairs) | {b: a for a, b in pairs}
         files = list(written.files)
         kept = [index for index, file in enumerate(files) if file in twins]
         if kept and len(kept) < len(files):
@@ -234,7 +232,7 @@ class _Written:
 def best_figure(
     report: Mapping[str, Figures], best: BestSettings, metrics: Sequence[Metric]
 ) -> tuple[str, float, bool] | None:
-    """The figure that decides which checkpoint is best: its name, value, and whether higher is better.
+    """The figure that decides which checkpoint is best: name, value, whether higher is better.
 
     Returns ``None`` where the report has no such figure.
     """

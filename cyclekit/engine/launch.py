@@ -108,7 +108,9 @@ def resume_training(
             f"{run} is finished: {checkpoint.step} of {recipe.train.steps} steps are done. "
             f"Train on with --steps and a larger number."
         )
-        return TrainResult(run.folder, checkpoint.about().get("evaluation", {}), newest_samples(run))
+        return TrainResult(
+            run.folder, checkpoint.about().get("evaluation", {}), newest_samples(run)
+        )
     fabric = start_fabric(hardware, recipe.train.precision)
     watcher = watcher if fabric.is_global_zero else Watcher(quiet=True)
     session = Session(host, recipe, run, fabric, watcher)

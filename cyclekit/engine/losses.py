@@ -75,4 +75,5 @@ def gradient_penalty(
     between = (share * real + (1 - share) * fake).detach().requires_grad_(True)
     logits = discriminator(between)
     (gradient,) = torch.autograd.grad(logits.sum(), between, create_graph=True)
-    return ((gradient.flatten(1).norm(dim=1) - 1) ** 2).mean()
+    steepness: Tensor = torch.linalg.vector_norm(gradient.flatten(1), dim=1)
+    return ((steepness - 1) ** 2).mean()

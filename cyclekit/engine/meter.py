@@ -1,4 +1,4 @@
-"""Means of losses over the steps since the last log line, kept on the device until they are read."""
+"""Means of losses over the steps since the last log line, kept on the device until read."""
 
 from collections.abc import Mapping
 from typing import Any

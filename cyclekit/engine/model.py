@@ -63,10 +63,9 @@ def build_model(modality: Modality, recipe: Recipe, rank: int = 0) -> Model:
         PluginError: If the plugin's code fails; names the place.
     """
     codec = _guarded(modality, "codec", lambda: modality.codec(recipe.codec))
-    specs: dict[str, TensorSpec] = {
-        domain: _guarded(modality, "codec.spec", lambda domain=domain: codec.spec(domain))
-        for domain in DOMAINS
-    }
+    specs: dict[str, TensorSpec] = _guarded(
+        modality, "codec.spec", lambda: {domain: codec.spec(domain) for domain in DOMAINS}
+    )
     objective = (modality.objective or CycleObjective)(
         recipe.objective, specs, recipe.history.size, recipe.train.seed, rank
     )
@@ -91,7 +90,9 @@ class _RecipeNetworks:
         chosen = self._recipe.discriminator
         return self._build(self._modality.discriminators, chosen, source, source.logits())
 
-    def _build(self, networks: Any, options: Any, source: TensorSpec, target: TensorSpec) -> nn.Module:
+    def _build(
+        self, networks: Any, options: Any, source: TensorSpec, target: TensorSpec
+    ) -> nn.Module:
         network: Network = next(n for n in networks if n.name == options.name)
         self._built += 1
         with torch.random.fork_rng(devices=[]):

@@ -61,7 +61,7 @@ class Step:
     kept: dict[str, Tensor] = field(default_factory=dict)
 
     def normal(self, like: Tensor, *words: str) -> Tensor:
-        """Gaussian noise shaped ``like`` a batch, drawn sample by sample from seed, step, position."""
+        """Gaussian noise shaped ``like`` a batch, each sample's from (seed, step, position)."""
         return self._draw(torch.randn, like.shape[1:], like, words)
 
     def uniform(self, like: Tensor, *words: str) -> Tensor:
@@ -151,11 +151,13 @@ class Objective(ABC):
 
     @abstractmethod
     def translate(self, networks: Networks, x: Tensor, direction: Direction) -> Tensor:
-        """Translate a batch ``(batch, channels, *sizes)``; sizes are already fit for the network."""
+        """Translate ``(batch, channels, *sizes)``, whose sizes fit the network already."""
 
     def state_dict(self) -> dict[str, Any]:
         """What must survive a restart besides the networks."""
         return {}
 
-    def load_state_dict(self, state: Mapping[str, Any], device: torch.device) -> None:
+    def load_state_dict(  # noqa: B027 - optional
+        self, state: Mapping[str, Any], device: torch.device
+    ) -> None:
         """Take back what ``state_dict`` returned."""

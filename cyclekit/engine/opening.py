@@ -76,8 +76,8 @@ def recall(run: RunDirectory, layers: Layers | None = None) -> tuple[PluginHost,
         host = load_plugin(run.plugin_name(), layers.table.get("extensions", ()))
     except UsageError as error:
         raise UsageError(
-            f"{run} was made with plugin {info['name']!r} ({info['distribution']} {info['version']}). "
-            f"{error}"
+            f"{run} was made with plugin {info['name']!r} "
+            f"({info['distribution']} {info['version']}). {error}"
         ) from error
     return host, resolve(layers, host.modality)
 

@@ -20,7 +20,9 @@ def pad_to_multiple(x: Tensor, multiples: tuple[int, ...]) -> Tensor:
 
 def crop_to(x: Tensor, sizes: tuple[int, ...]) -> Tensor:
     """Cut ``(batch, channels, *larger)`` back to ``sizes``."""
-    return x[(..., *(slice(size) for size in sizes))]
+    for axis, size in enumerate(sizes, start=2):
+        x = x.narrow(axis, 0, size)
+    return x
 
 
 def _mirrored(length: int, total: int) -> Tensor:

@@ -23,7 +23,7 @@ class Previewer:
     def __init__(self, model: Model, collections: Collections, count: int) -> None:
         self._model = model
         self._picked: dict[str, list[tuple[Path, Any, Any]]] = {}
-        paired = {a: b for a, b in collections.paired.values()}
+        paired = dict(collections.paired.values())
         twins = paired | {b: a for a, b in paired.items()}
         for name, domain in collections.domains.items():
             files = _spread([f for f in domain.test if f in twins] or domain.test or domain.train)
@@ -47,7 +47,13 @@ class Previewer:
                 (cycled,) = translator.items([translated], back, [file])
                 rows.append(
                     PreviewRow(
-                        file.name, direction.source, direction.target, real, translated, cycled, truth
+                        file.name,
+                        direction.source,
+                        direction.target,
+                        real,
+                        translated,
+                        cycled,
+                        truth,
                     )
                 )
         return rows

@@ -55,8 +55,8 @@ class RunDirectory:
             folder = _next_number(f"{plugin.name}-{name}")
         elif (folder / "run.json").exists():
             raise UsageError(
-                f"{folder} already holds a run. Continue it with `cyclekit resume {folder}`, or name "
-                f"another --run-dir."
+                f"{folder} already holds a run. Continue it with `cyclekit resume {folder}`, or "
+                f"name another --run-dir."
             )
         elif folder.is_dir() and any(folder.iterdir()):
             raise UsageError(f"{folder} is not empty. Name a new or empty folder as --run-dir.")

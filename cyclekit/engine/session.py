@@ -3,7 +3,7 @@
 import copy
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +15,7 @@ from lightning_fabric.loggers import TensorBoardLogger
 
 from cyclekit.contract import Media
 from cyclekit.data.builtin import is_builtin, make_builtin
-from cyclekit.data.encoded import SampleCache, encode_domain, list_bad
+from cyclekit.data.encoded import SampleCache, Tracker, encode_domain, list_bad
 from cyclekit.data.folders import find_collections
 from cyclekit.data.sampling import UnpairedBatches, Window
 from cyclekit.engine.checkpoint import BEST, Checkpoint, describe_writer
@@ -108,13 +108,16 @@ class Session:
             for name, network in self.model.networks.items()
         }
         train = self.recipe.train
-        domains = self.collections.domains.items()
+        files = [
+            f"{name.upper()}: {len(domain.train)} training files, {len(domain.test)} test files"
+            for name, domain in self.collections.domains.items()
+        ]
         return [
-            *(f"{n.upper()}: {len(d.train)} training files, {len(d.test)} test files" for n, d in domains),
+            *files,
             *(f"{name}: {size / 1e6:.3f} M parameters" for name, size in sizes.items()),
             f"{train.steps} steps of {self.batches.global_batch} samples of each domain "
             f"on {self.fabric.device}, {train.precision}",
-        ]  # fmt: skip
+        ]
 
     def _batches(self) -> UnpairedBatches:
         cache = SampleCache(self.model.codec)
@@ -123,9 +126,7 @@ class Session:
             files["extra"] = self.collections.extra
         windows: dict[str, list[Window]] = {}
         for domain, paths in files.items():
-            samples, bad = encode_domain(
-                cache, paths, domain, lambda it, n, d=domain: self._track(it, n, d)
-            )
+            samples, bad = encode_domain(cache, paths, domain, self._tracker(domain))
             if bad:
                 self.watcher.warn(
                     f"skipped {len(bad)} of {len(paths)} files of domain {domain.upper()}: "
@@ -147,8 +148,9 @@ class Session:
             rank=self.fabric.global_rank,
         )
 
-    def _track(self, things: Any, total: int, domain: str) -> Iterator[Any]:
-        return self.watcher.track(things, total, f"reading domain {domain.upper()}")
+    def _tracker(self, domain: str) -> Tracker:
+        what = f"reading domain {domain.upper()}"
+        return lambda things, total: self.watcher.track(things, total, what)
 
     def _builtin_data(self) -> Path | None:
         """The folder of built-in data, made by rank 0 where it is not there yet."""

@@ -49,7 +49,7 @@ class Trainer:
         )
 
     def fit(self, after_step: Callable[[], None]) -> None:
-        """Train from the current step to the last; ``after_step`` logs, shows, measures and saves."""
+        """Train on to the last step; ``after_step`` logs, shows, measures and saves."""
         while self.step < self.settings.steps:
             self.train_step()
             self.step += 1
@@ -75,9 +75,7 @@ class Trainer:
             with self._only(phase):
                 for micro, (batch, step) in enumerate(parts):
                     with self._synchronised(phase, last=micro == accumulate - 1):
-                        losses = self.model.objective.losses(
-                            phase.name, self._wrapped, batch, step
-                        )
+                        losses = self.model.objective.losses(phase.name, self._wrapped, batch, step)
                         self.fabric.backward(losses.total / accumulate)
                     self.meter.add({phase.name: losses.total, **losses.terms})
                 self._clip(phase, optimizer)
@@ -104,8 +102,9 @@ class Trainer:
         for name, value in means.items():
             if not math.isfinite(value):
                 raise CyclekitError(
-                    f"Training came apart: {name} is {value} by step {self.step}. Resume from the last "
-                    f"checkpoint with a lower train.learning_rate, train.clip, or 32-true precision."
+                    f"Training came apart: {name} is {value} by step {self.step}. Go back to the "
+                    f"last checkpoint; try a lower train.learning_rate, train.clip, or 32-true "
+                    f"precision."
                 )
         return means
 
@@ -195,5 +194,3 @@ class Stopwatch:
 def due(step: int, every: int, steps: int) -> bool:
     """Whether something on a cadence happens after ``step``; always after the last one."""
     return every > 0 and (step % every == 0 or step == steps)
-
-

@@ -61,7 +61,7 @@ class Translator:
     def files(
         self, files: Iterable[Path], direction: Direction
     ) -> Iterator[tuple[Path, Any | BadSample]]:
-        """Translate files a batch at a time; a bad one yields its ``BadSample`` in place of an item."""
+        """Translate files a batch at a time; a bad one yields ``BadSample`` for an item."""
         waiting = iter(files)
         while chunk := list(islice(waiting, self._batch_size)):
             read: dict[Path, Sample | BadSample] = {}

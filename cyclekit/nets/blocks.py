@@ -57,7 +57,9 @@ class ToRange(nn.Module):
         low, high = self.bounds
         if (low, high) == (0.0, 1.0):
             return torch.sigmoid(x)
-        return (torch.tanh(x) + 1) * ((high - low) / 2) + low if low != -high else torch.tanh(x) * high
+        return (
+            (torch.tanh(x) + 1) * ((high - low) / 2) + low if low != -high else torch.tanh(x) * high
+        )
 
 
 def initialize(network: nn.Module, deviation: float = 0.02) -> nn.Module:
@@ -67,9 +69,10 @@ def initialize(network: nn.Module, deviation: float = 0.02) -> nn.Module:
     """
     for module in network.modules():
         if isinstance(module, (*_CONV.values(), *_CONV_TRANSPOSE.values(), nn.Linear)):
-            nn.init.normal_(module.weight, 0.0, deviation)
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
+            layer: Any = module
+            nn.init.normal_(layer.weight, 0.0, deviation)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
         elif isinstance(module, _BatchNorm) and module.affine:
             nn.init.normal_(module.weight, 1.0, deviation)
             nn.init.zeros_(module.bias)

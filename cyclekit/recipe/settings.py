@@ -14,8 +14,8 @@ class DataSettings(Options):
     """Where the two collections are."""
 
     root: str | None = None
-    """Folder with `trainA trainB testA testB` (searched recursively), or `builtin:NAME` for data that
-    the plugin makes itself. `--data` sets it."""
+    """Folder with `trainA trainB testA testB` (searched recursively), or `builtin:NAME` for data
+    that the plugin makes itself. `--data` sets it."""
     a: str | None = None
     """Folder of domain A's training files, instead of `root`."""
     b: str | None = None
@@ -154,7 +154,7 @@ def _choice(networks: Any) -> tuple[Any, Any]:
 
 
 def _network_settings(network: Network) -> type[Options]:
-    literal: Any = Literal[network.name]  # type: ignore[valid-type]
+    literal: Any = Literal[network.name]
     return create_model(
         f"{network.name.title().replace('-', '').replace('_', '')}Settings",
         __base__=network.options,

@@ -1,4 +1,4 @@
-"""Where recipes lie, and how ``extends`` and ``--set`` are merged, each key remembering its origin."""
+"""Where recipes lie, and how ``extends`` and ``--set`` merge, each key keeping its origin."""
 
 import importlib.util
 import tomllib
@@ -64,8 +64,8 @@ class Layers:
 def recipe_folder(plugin: PluginInfo) -> Path | None:
     """A plugin's own recipes, found without importing it.
 
-    In a wheel they lie in the package, in a source tree under ``recipes/NAME`` at its top, and for a
-    single-file plugin in ``recipes`` beside it.
+    In a wheel they lie in the package, in a source tree under ``recipes/NAME`` at its top, and for
+    a single-file plugin in ``recipes`` beside it.
     """
     if plugin.file:
         return _if_folder(plugin.file.parent / "recipes")
@@ -132,9 +132,7 @@ def parse_setting(text: str) -> tuple[str, Any, str]:
     key, equals, value = text.partition("=")
     key = key.strip()
     if not equals or not key or not all(key.split(".")):
-        raise UsageError(
-            f"--set needs key=value, as in --set train.batch_size=4; got {text!r}."
-        )
+        raise UsageError(f"--set needs key=value, as in --set train.batch_size=4; got {text!r}.")
     try:
         parsed = tomllib.loads(f"value = {value}")
     except tomllib.TOMLDecodeError:

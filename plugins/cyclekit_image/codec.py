@@ -24,9 +24,9 @@ class ImageOptions(Options):
     """How training windows are cut from pictures. Translation always keeps a picture's own size."""
 
     preprocess: Literal["resize_and_crop", "crop", "scale_width", "none"] = "resize_and_crop"
-    """`resize_and_crop`: to a square of `resize`, then a random square of `crop`. `crop`: only that.
-    `scale_width`: to a width of `resize`. `none`: as it is. The last two need a batch size of 1 unless
-    all pictures have one shape."""
+    """`resize_and_crop`: to a square of `resize`, then a random square of `crop`. `crop`: only the
+    latter. `scale_width`: to a width of `resize`. `none`: as it is. The last two need a batch size
+    of 1 unless all pictures have one shape."""
     resize: Pixels = 286
     """Pixels that pictures are resized to."""
     crop: Pixels = 256

@@ -50,16 +50,18 @@ def _draw_block(rows: Sequence[Row]) -> Image.Image:
     for column, heading in enumerate(headings):
         x = GAP + column * (TILE + GAP)
         draw.text((x, 4), heading, fill=INK, font=font)
-        for line, pictures in enumerate(lines):
+        for number, pictures in enumerate(lines):
             if column < len(pictures):
-                _paste(block, pictures[column], x, LABEL + line * (TILE + GAP))
+                _paste(block, pictures[column], x, LABEL + number * (TILE + GAP))
     return block
 
 
 def _paste(block: Image.Image, picture: Image.Image, x: int, y: int) -> None:
     """Fit a picture into its tile, small ones by whole multiples so that pixels stay crisp."""
     scale = TILE / max(picture.size)
-    size = tuple(max(1, round(side * (int(scale) if scale >= 1 else scale))) for side in picture.size)
+    size = tuple(
+        max(1, round(side * (int(scale) if scale >= 1 else scale))) for side in picture.size
+    )
     filter_ = Image.Resampling.NEAREST if scale >= 1 else Image.Resampling.LANCZOS
     tile = picture.convert("RGB").resize((size[0], size[1]), filter_)
     block.paste(tile, (x + (TILE - tile.width) // 2, y + (TILE - tile.height) // 2))
