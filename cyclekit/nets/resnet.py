@@ -6,7 +6,9 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from cyclekit.contract import Options, TensorSpec
+from cyclekit.errors import RecipeError
 from cyclekit.nets.blocks import (
+    Clip,
     Norm,
     Padding,
     ToRange,
@@ -35,20 +37,30 @@ class ResNetOptions(Options):
     """`deconv` as published; `resize` (nearest, then convolution) leaves no checkerboard."""
     padding: Padding = "reflect"
     """At the borders of full-width convolutions: `reflect`, `replicate` or `zeros`."""
+    residual: bool = False
+    """Learn the change instead of the whole: output = input + f(input), clipped to the range. It
+    starts as the identity, which spares small budgets most of the work where domains are alike."""
 
 
-class ResNetGenerator(nn.Sequential):
+class ResNetGenerator(nn.Module):
     """Map ``source`` tensors to ``target`` tensors of the same size.
 
     Args:
         source: Spec of the input; sizes must divide by ``multiple_of``.
         target: Spec of the output; its range decides the last activation.
         options: Width, depth and the rest.
+
+    Raises:
+        RecipeError: If ``residual`` is asked for between different numbers of channels.
     """
 
-    multiple_of: int
-
     def __init__(self, source: TensorSpec, target: TensorSpec, options: ResNetOptions) -> None:
+        super().__init__()
+        if options.residual and source.channels != target.channels:
+            raise RecipeError(
+                f"generator.residual adds the input to the output, but there are {source.channels} "
+                f"channels to {target.channels}. Set it to false."
+            )
         dims, width = source.dims, options.channels
         layers = [
             conv(
@@ -70,13 +82,20 @@ class ResNetGenerator(nn.Sequential):
         for _ in range(options.downsamplings):
             layers += _up(dims, width, options)
             width //= 2
-        layers += [
-            conv(dims, width, target.channels, 7, padding=3, padding_mode=options.padding),
-            ToRange(target.range),
-        ]
-        super().__init__(*layers)
+        layers.append(
+            conv(dims, width, target.channels, 7, padding=3, padding_mode=options.padding)
+        )
+        self.layers = nn.Sequential(*layers)
+        self.residual = options.residual
+        self.finish = Clip(target.range) if options.residual else ToRange(target.range)
         self.multiple_of = 2**options.downsamplings
         initialize(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(batch, source.channels, *sizes)`` to ``(batch, target.channels, *sizes)``."""
+        made = self.layers(x)
+        finished: Tensor = self.finish(x + made if self.residual else made)
+        return finished
 
 
 class ResidualBlock(nn.Module):

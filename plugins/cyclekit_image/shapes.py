@@ -14,8 +14,8 @@ from PIL import Image
 
 SIZE = 64  # pixels
 FINER = 4  # drawn at this multiple and averaged down, for smooth edges
-STRIPE = 4.0  # pixels: fill and stripe are equally wide
-DARK = (0.06, 0.06, 0.08)
+STRIPE = 5.0  # pixels: fill and stripe are equally wide
+DARKEN = 0.4  # a stripe is the fill at this brightness
 TRAIN, TEST = 400, 40
 
 Grid = np.ndarray[Any, Any]
@@ -52,7 +52,7 @@ def draw_shape(rng: np.random.Generator, striped: bool) -> Image.Image:
     colours = np.where((depth > 0)[..., None], fill, ground)
     if striped:
         dark = (depth > 0) & (np.floor(depth / STRIPE) % 2 == 1)
-        colours = np.where(dark[..., None], DARK, colours)
+        colours = np.where(dark[..., None], DARKEN * np.array(fill), colours)
     fine = colours.reshape(SIZE, FINER, SIZE, FINER, 3).mean(axis=(1, 3))
     return Image.fromarray((fine * 255).round().astype(np.uint8))
 

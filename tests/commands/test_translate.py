@@ -1,0 +1,261 @@
+"""Translating and measuring with a trained run."""
+
+import json
+import pickle
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from support import SMALL, draw
+
+import cyclekit
+
+Cli = Callable[..., Any]
+
+
+def copied(run: Path, to: Path) -> Path:
+    shutil.copytree(run, to, symlinks=True)
+    return to
+
+
+@pytest.mark.parametrize("size", [(40, 40), (37, 51), (1, 1), (7, 90), (128, 64)])
+def test_any_size_comes_back_as_it_was(
+    cli: Cli, trained: Path, tmp_path: Path, size: tuple[int, int]
+) -> None:
+    draw(tmp_path / "in.jpg", 0, size)
+    outcome = cli(
+        "translate", trained, tmp_path / "in.jpg", "-o", tmp_path / "out", "--direction=a2b"
+    )
+    assert outcome.code == 0, outcome.err
+    with Image.open(tmp_path / "out" / "in.png") as made:
+        assert made.size == size
+
+
+def test_folders_keep_their_layout_and_batches_change_nothing(
+    cli: Cli, trained: Path, tmp_path: Path
+) -> None:
+    for index, name in enumerate(("x.png", "deep/x.png", "deep/y.png", "deep/y.jpg")):
+        draw(tmp_path / "in" / name, index, (40, 40 + 8 * (index % 2)))
+    for number, batch in enumerate((1, 3)):
+        outcome = cli("translate", trained, tmp_path / "in", "-o", tmp_path / f"out{number}",
+                      "--direction=b2a", f"--batch-size={batch}")  # fmt: skip
+        assert outcome.code == 0, outcome.err
+    names = ["deep/x.png", "deep/y-2.png", "deep/y.png", "x.png"]
+    for number in range(2):
+        out = tmp_path / f"out{number}"
+        assert sorted(p.relative_to(out).as_posix() for p in out.rglob("*.png")) == names
+    for name in names:
+        one, three = (
+            np.asarray(Image.open(tmp_path / f"out{n}" / name)).astype(int) for n in (0, 1)
+        )
+        assert np.abs(one - three).max() <= 1
+
+
+def test_a_bad_file_costs_only_itself(cli: Cli, trained: Path, tmp_path: Path) -> None:
+    draw(tmp_path / "good.png", 0)
+    (tmp_path / "bad.png").write_text("no picture")
+    inputs = [tmp_path / name for name in ("bad.png", "good.png", "missing.png")]
+    outcome = cli("translate", trained, *inputs, "-o", tmp_path / "out", "--direction=a2b")
+    assert outcome.code == 1
+    assert "bad.png: is no picture" in outcome.err
+    assert "missing.png" in outcome.err
+    assert "1 of 3 files translated" in outcome.err
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["good.png"]
+
+
+def test_inputs_are_never_replaced(cli: Cli, trained: Path, tmp_path: Path) -> None:
+    file = draw(tmp_path / "x.png", 0)
+    before = file.read_bytes()
+    outcome = cli("translate", trained, file, "-o", tmp_path, "--direction=a2b")
+    assert outcome.code == 2
+    assert "name another folder" in outcome.err
+    assert file.read_bytes() == before
+
+
+def test_python_and_command_line_agree(cli: Cli, trained: Path, tmp_path: Path) -> None:
+    file = draw(tmp_path / "x.png", 0)
+    cli("translate", trained, file, "-o", tmp_path / "out", "--direction=a2b")
+    written = np.asarray(Image.open(tmp_path / "out/x.png"))
+    model = cyclekit.load(trained)
+    with Image.open(file) as picture:
+        np.testing.assert_array_equal(
+            np.asarray(model.translate(picture, direction="a2b")), written
+        )
+    np.testing.assert_array_equal(np.asarray(model.translate(str(file), direction="a2b")), written)
+    assert model.step == 4
+
+
+def test_averaged_weights_are_used_where_there_are_any(
+    cli: Cli, folders: Path, tmp_path: Path
+) -> None:
+    settings = SMALL | {"train.ema": 0.5, "train.learning_rate": 0.01}
+    result = cyclekit.train(
+        "image", "horse2zebra", data=folders, run_dir=tmp_path / "run", quiet=True, set=settings
+    )
+    picture = Image.open(folders / "testA/0.png")
+    averaged = np.asarray(result.load().translate(picture, "a2b")).astype(int)
+    for file in (tmp_path / "run/checkpoints/latest").glob("*.ema.safetensors"):
+        file.unlink()
+    plain = np.asarray(result.load().translate(picture, "a2b")).astype(int)
+    assert np.abs(averaged - plain).max() > 0
+
+
+def test_evaluate_scores_what_translate_writes(
+    cli: Cli, folders: Path, trained: Path, tmp_path: Path
+) -> None:
+    run = copied(trained, tmp_path / "run")
+    outcome = cli("evaluate", run, "--json")
+    assert outcome.code == 0, outcome.err
+    report = json.loads(outcome.out)
+    assert (report["checkpoint"], report["step"]) == ("step-00000004", 4)
+    saved = json.loads((run / "evaluations/step-00000004.json").read_text())
+    assert saved == report
+
+    cli("translate", run, folders / "testA", "-o", tmp_path / "out", "--direction=a2b")
+
+    def picture(path: Path) -> Any:
+        return np.asarray(Image.open(path)).astype(float) / 255
+
+    errors = [
+        np.abs(picture(tmp_path / "out" / file.name) - picture(file)).mean()
+        for file in (folders / "testB").iterdir()
+    ]
+    assert report["a2b"]["l1"] == pytest.approx(np.mean(errors), rel=1e-4)
+    identity = [
+        np.abs(picture(folders / "testA" / file.name) - picture(file)).mean()
+        for file in (folders / "testB").iterdir()
+    ]
+    for way in ("a2b", "b2a"):
+        measured = report["baselines"]["identity"][way]["l1"]
+        assert measured == pytest.approx(np.mean(identity), rel=1e-4)
+    assert set(report["baselines"]) == {"identity", "colour"}
+
+
+def test_evaluate_on_other_data_and_without_pairs(cli: Cli, trained: Path, tmp_path: Path) -> None:
+    for split in ("trainA", "trainB", "testA", "testB"):
+        draw(tmp_path / "data" / split / f"{split}.png", len(split))
+    run = copied(trained, tmp_path / "run")
+    report = json.loads(cli("evaluate", run, "--data", tmp_path / "data", "--json").out)
+    assert set(report["a2b"]) == {"cycle_l1"}
+    shown = cli("evaluate", run)
+    assert (shown.code, shown.out) == (0, "")
+    assert "identity" in shown.err
+    shutil.rmtree(tmp_path / "data/testB")
+    refused = cli("evaluate", run, "--data", tmp_path / "data", "--set")
+    assert refused.code == 2
+
+
+class Payload:
+    def __reduce__(self) -> Any:
+        return Path.touch, (Path("/tmp/cyclekit-was-here"),)
+
+
+@pytest.mark.parametrize(
+    ("damage", "code", "said"),
+    [
+        ("missing", 1, "does not exist: expected a folder that `cyclekit train` made"),
+        ("no run", 1, "is no run"),
+        ("no checkpoint", 1, "has no checkpoint yet"),
+        ("pickle", 1, "could run code"),
+        ("truncated weights", 1, "cannot be read"),
+        ("truncated state", 1, "cannot be read"),
+        ("other plugin", 1, "was written by plugin 'audio'"),
+        ("other version", 1, "cyclekit 7.0 , but|cyclekit 7.0, but 0.1.0 is installed"),
+        ("other format", 1, "checkpoint format 99; this cyclekit reads 1"),
+        ("other size", 1, "does not fit the network"),
+        (
+            "plugin gone",
+            2,
+            "was made with plugin 'gone' .cyclekit-gone 3.1.*No plugin called 'gone'",
+        ),
+        ("damaged json", 1, "run.json cannot be read"),
+    ],
+)
+def test_runs_that_cannot_be_used(
+    cli: Cli, trained: Path, tmp_path: Path, damage: str, code: int, said: str
+) -> None:
+    import re
+
+    run = copied(trained, tmp_path / "run")
+    latest = run / "checkpoints/latest"
+
+    def edit(file: Path, change: Callable[[Any], None]) -> None:
+        content = json.loads(file.read_text())
+        change(content)
+        file.write_text(json.dumps(content))
+
+    if damage == "missing":
+        shutil.rmtree(run)
+    elif damage == "no run":
+        (run / "run.json").unlink()
+    elif damage == "no checkpoint":
+        shutil.rmtree(run / "checkpoints")
+    elif damage == "pickle":
+        (latest / "state.pt").write_bytes(pickle.dumps(Payload()))
+    elif damage == "truncated weights":
+        file = latest / "generator_a2b.safetensors"
+        file.write_bytes(file.read_bytes()[:100])
+    elif damage == "truncated state":
+        (latest / "state.pt").write_bytes((latest / "state.pt").read_bytes()[:5000])
+    elif damage == "other plugin":
+        edit(latest / "checkpoint.json", lambda about: about["plugin"].update(name="audio"))
+    elif damage == "other version":
+        edit(latest / "checkpoint.json", lambda about: about["plugin"].update(version="7.0"))
+    elif damage == "other format":
+        edit(latest / "checkpoint.json", lambda about: about.update(format=99))
+    elif damage == "other size":
+        recipe = (run / "recipe.toml").read_text()
+        (run / "recipe.toml").write_text(recipe.replace("blocks = 1", "blocks = 2"))
+    elif damage == "plugin gone":
+        gone = {"name": "gone", "distribution": "cyclekit-gone", "version": "3.1"}
+        edit(run / "run.json", lambda about: about.update(plugin=gone))
+    elif damage == "damaged json":
+        (run / "run.json").write_text("{")
+    file = draw(tmp_path / "x.png", 0)
+    outcome = cli("translate", run, file, "-o", tmp_path / "out", "--direction=a2b")
+    assert outcome.code == code, outcome.err
+    assert re.search(said, outcome.err), outcome.err
+    assert "Traceback" not in outcome.err
+    assert not Path("/tmp/cyclekit-was-here").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "Missing option '--direction'"),
+        (["--direction=a2c"], "No direction 'a2c'. Did you mean 'a2b'"),
+        (["--direction=a2b", "--checkpoint=7"], "No checkpoint '7'.*There are: latest, 2, 4"),
+        (["--direction=a2b", "--checkpoint=newest"], "No checkpoint 'newest'"),
+    ],
+)
+def test_wrong_usage(
+    cli: Cli, trained: Path, tmp_path: Path, arguments: list[str], said: str
+) -> None:
+    import re
+
+    file = draw(tmp_path / "x.png", 0)
+    outcome = cli("translate", trained, file, "-o", tmp_path / "out", *arguments)
+    assert outcome.code in (1, 2)
+    assert re.search(said, outcome.err), outcome.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_output_that_is_a_file(cli: Cli, trained: Path, tmp_path: Path) -> None:
+    file = draw(tmp_path / "x.png", 0)
+    outcome = cli("translate", trained, file, "-o", file, "--direction=a2b")
+    assert (outcome.code, "is a file; -o names the folder" in outcome.err) == (2, True)
+
+
+def test_other_checkpoints(cli: Cli, trained: Path, tmp_path: Path) -> None:
+    file = draw(tmp_path / "x.png", 0)
+    for which in ("2", "best"):
+        out = tmp_path / which
+        outcome = cli(
+            "translate", trained, file, "-o", out, "--direction=a2b", "--checkpoint", which
+        )
+        assert outcome.code == 0
+    assert (tmp_path / "2/x.png").read_bytes() != (tmp_path / "best/x.png").read_bytes()

@@ -1,0 +1,58 @@
+"""What the tests share: small pictures, small networks, one run that is trained once."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from support import SMALL, Outcome, as_options, draw
+
+from cyclekit.cli import main
+
+# Two busy processes on two cores would make torch's threads wait for each other.
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """trainA trainB testA testB with a few pictures; test names are equal in both domains."""
+    root = tmp_path_factory.mktemp("data")
+    for split, count, first in (("trainA", 6, 0), ("trainB", 7, 100), ("testA", 3, 200)):
+        for index in range(count):
+            draw(root / split / f"{index}.png", first + index)
+    for index in range(3):
+        draw(root / "testB" / f"{index}.png", 300 + index)
+    return root
+
+
+@pytest.fixture
+def cli(capfd: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
+    """Run a command in this process; returns its exit code and what it printed."""
+
+    def run(*arguments: object) -> Outcome:
+        capfd.readouterr()
+        code = 0
+        try:
+            main([str(argument) for argument in arguments])
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        printed = capfd.readouterr()
+        return Outcome(code, printed.out, printed.err)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def trained(folders: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of four steps."""
+    run = tmp_path_factory.mktemp("runs") / "trained"
+    main(["train", "--plugin=image", "--recipe=horse2zebra", f"--data={folders}",
+          f"--run-dir={run}", "--accelerator=cpu", *as_options(SMALL)])  # fmt: skip
+    return run
+
+
+@pytest.fixture(autouse=True)
+def _default_dtype() -> Iterator[None]:
+    before = torch.get_default_dtype()
+    yield
+    assert torch.get_default_dtype() is before, "a test left another default dtype behind"

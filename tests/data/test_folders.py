@@ -1,0 +1,90 @@
+"""Which files belong where, and what is said when they don't."""
+
+from pathlib import Path
+
+import pytest
+
+from cyclekit.data.folders import find_collections
+from cyclekit.errors import DataError
+from cyclekit.recipe.settings import DataSettings
+
+
+def touch(*files: Path) -> None:
+    for file in files:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+
+
+def layout(root: Path) -> DataSettings:
+    touch(*(root / split / f"{n}.png" for split in ("trainA", "trainB") for n in range(3)))
+    touch(root / "testA" / "x.png", root / "testA" / "only.png", root / "testB" / "x.jpg")
+    return DataSettings(root=str(root))
+
+
+def test_the_known_layout(tmp_path: Path) -> None:
+    found = find_collections(layout(tmp_path))
+    assert len(found.domains["a"].train) == 3
+    assert len(found.domains["b"].test) == 1
+    pair = (tmp_path / "testA" / "x.png", tmp_path / "testB" / "x.jpg")
+    assert found.paired == {"x": pair}
+    assert found.warnings() == []
+
+
+def test_folders_are_searched_and_hidden_files_passed_over(tmp_path: Path) -> None:
+    settings = layout(tmp_path)
+    touch(tmp_path / "trainA" / "deep" / "er" / "y.png")
+    touch(tmp_path / "trainA" / ".DS_Store", tmp_path / "trainA" / ".git" / "z.png")
+    names = [file.name for file in find_collections(settings).domains["a"].train]
+    assert sorted(names) == ["0.png", "1.png", "2.png", "y.png"]
+
+
+def test_two_folders_hold_out_a_share_that_stays_put(tmp_path: Path) -> None:
+    touch(*(tmp_path / folder / f"{n}.png" for folder in ("cats", "dogs") for n in range(40)))
+    settings = DataSettings(a=str(tmp_path / "cats"), b=str(tmp_path / "dogs"))
+    found = find_collections(settings)
+    cats = found.domains["a"]
+    assert (len(cats.train), len(cats.test)) == (36, 4)
+    assert not set(cats.train) & set(cats.test)
+    assert find_collections(settings) == found
+    touch(tmp_path / "cats" / "new.png")
+    again = find_collections(settings).domains["a"]
+    assert len(set(again.test) & set(cats.test)) >= 3
+    assert found.paired == {}  # equal names in unrelated folders mean nothing
+    assert any("4 of 40 files are held out" in warning for warning in found.warnings())
+
+
+def test_own_test_folders(tmp_path: Path) -> None:
+    touch(*(tmp_path / name / "1.png" for name in ("a", "b", "ta", "tb")))
+    folders = {"a": "a", "b": "b", "test_a": "ta", "test_b": "tb"}
+    paths = {key: str(tmp_path / name) for key, name in folders.items()}
+    found = find_collections(DataSettings.model_validate(paths))
+    assert list(found.paired) == ["1"]
+
+
+def test_one_file_is_enough_and_is_warned_about(tmp_path: Path) -> None:
+    touch(tmp_path / "trainA" / "1.png", tmp_path / "trainB" / "1.png", tmp_path / "trainB/2.png")
+    found = find_collections(DataSettings(root=str(tmp_path)))
+    assert len(found.domains["a"].train) == 1
+    assert any("domain A has one training file" in warning for warning in found.warnings())
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        ([], "lacks trainA and trainB"),
+        (["trainA/1.png"], "lacks trainB.*it holds trainA"),
+        (["trainA/1.png", "trainB/.hidden"], "Domain B is empty"),
+    ],
+)
+def test_incomplete_folders_are_explained(tmp_path: Path, make: list[str], said: str) -> None:
+    touch(*(tmp_path / name for name in make))
+    with pytest.raises(DataError, match=said):
+        find_collections(DataSettings(root=str(tmp_path)))
+
+
+def test_missing_data_says_where_the_set_is_published(tmp_path: Path) -> None:
+    settings = DataSettings(root=str(tmp_path / "nowhere"), published="http://example.org/x.zip")
+    with pytest.raises(DataError, match=r"does not exist.*trainA.*published at http://example"):
+        find_collections(settings)
+    with pytest.raises(DataError, match=r"No data was named.*--data"):
+        find_collections(DataSettings())

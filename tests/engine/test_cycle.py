@@ -1,0 +1,302 @@
+"""The CycleGAN objective: each term by hand, gradients, batched calls, freezing."""
+
+from collections.abc import Mapping
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from cyclekit.api import (
+    CycleObjective,
+    CycleOptions,
+    PatchGAN,
+    PatchGANOptions,
+    ResNetGenerator,
+    ResNetOptions,
+    Step,
+    TensorSpec,
+)
+from cyclekit.errors import PluginError, RecipeError
+
+SPEC = TensorSpec(1, (None,))
+SPECS = {"a": SPEC, "b": SPEC}
+
+
+class Builder:
+    """Small real networks."""
+
+    def generator(self, source: TensorSpec, target: TensorSpec) -> nn.Module:
+        return ResNetGenerator(source, target, ResNetOptions(channels=4, blocks=1)).double()
+
+    def discriminator(self, source: TensorSpec) -> nn.Module:
+        options = PatchGANOptions(channels=4, layers=1)
+        return PatchGAN(source, source.logits(), options).double()
+
+
+class Affine(nn.Module):
+    """``scale * x + shift``: losses of such networks can be computed by hand."""
+
+    def __init__(self, scale: float, shift: float) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor(scale))
+        self.shift = nn.Parameter(torch.tensor(shift))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.scale * x + self.shift
+
+
+def options(**tables: Mapping[str, object] | bool) -> CycleOptions:
+    return CycleOptions.model_validate(tables)
+
+
+def step(index: int = 0, batch: int = 2) -> Step:
+    return Step(index, seed=0, positions=range(batch))
+
+
+def batch(size: int = 16, count: int = 2, seed: int = 0) -> dict[str, Tensor]:
+    rng = torch.Generator().manual_seed(seed)
+    return {
+        name: torch.rand(count, 1, size, generator=rng, dtype=torch.float64) for name in ("a", "b")
+    }
+
+
+def affine_networks() -> dict[str, nn.Module]:
+    return {
+        "generator_a2b": Affine(2.0, 0.0),
+        "generator_b2a": Affine(0.5, 1.0),
+        "discriminator_a": Affine(1.0, 0.0),
+        "discriminator_b": Affine(1.0, 0.5),
+    }
+
+
+A, B = torch.full((2, 1, 8), 3.0), torch.full((2, 1, 8), 4.0)
+
+
+def test_generator_terms_by_hand() -> None:
+    objective = CycleObjective(options(), SPECS, history_size=0)
+    losses = objective.losses("generators", affine_networks(), {"a": A, "b": B}, step())
+    # a=3 -> fake b 6 -> a 4 (cycle 1); b=4 -> fake a 3 -> b 6 (cycle 2)
+    # identity: G_AB(b) = 8 (4 off), G_BA(a) = 2.5 (.5 off)
+    # D_B(6) = 6.5: (5.5)^2; D_A(3) = 3: 2^2
+    expected = {
+        "cycle_a": 1.0,
+        "cycle_b": 2.0,
+        "identity_b": 4.0,
+        "identity_a": 0.5,
+        "adversarial_a2b": 30.25,
+        "adversarial_b2a": 4.0,
+    }
+    assert {name: value.item() for name, value in losses.terms.items()} == expected
+    assert losses.total.item() == 10 * 3 + 5 * 4.5 + 34.25
+
+
+def test_discriminator_terms_by_hand() -> None:
+    objective = CycleObjective(options(), SPECS, history_size=0)
+    where = step()
+    networks = affine_networks()
+    objective.losses("generators", networks, {"a": A, "b": B}, where)
+    losses = objective.losses("discriminators", networks, {"a": A, "b": B}, where)
+    # D_A: real 3 -> (3-1)^2 = 4, fake 3 -> 9, halved 6.5; D_B: real 4.5 -> 12.25, fake 6.5 -> 42.25
+    terms = {name: value.item() for name, value in losses.terms.items()}
+    assert terms == {"discriminator_a": 6.5, "discriminator_b": 27.25}
+    assert losses.total.item() == 33.75
+
+
+def test_gradient_equals_that_of_separately_computed_terms() -> None:
+    objective = CycleObjective(options(), SPECS, history_size=0)
+    torch.manual_seed(0)
+    networks = objective.networks(Builder())
+    samples = batch()
+    objective.losses("generators", networks, samples, step()).total.backward()
+    got = [p.grad.clone() for p in networks["generator_a2b"].parameters() if p.grad is not None]
+
+    for network in networks.values():
+        network.zero_grad()
+    there, back = networks["generator_a2b"], networks["generator_b2a"]
+    a, b = samples["a"], samples["b"]
+    terms = [
+        ((networks["discriminator_b"](there(a)) - 1) ** 2).mean(),
+        ((networks["discriminator_a"](back(b)) - 1) ** 2).mean(),
+        10 * (back(there(a)) - a).abs().mean(),
+        10 * (there(back(b)) - b).abs().mean(),
+        5 * (there(b) - b).abs().mean(),
+        5 * (back(a) - a).abs().mean(),
+    ]
+    for term in terms:
+        term.backward()
+    wanted = [p.grad for p in there.parameters() if p.grad is not None]
+    assert len(got) == len(wanted) > 0
+    for one, other in zip(got, wanted, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("phase", ["generators", "discriminators"])
+def test_batched_calls_equal_separate_ones(phase: str) -> None:
+    totals = []
+    for together in (True, False):
+        objective = CycleObjective(options(batch_calls=together), SPECS, history_size=0)
+        torch.manual_seed(0)
+        networks = objective.networks(Builder())
+        where, samples = step(), batch()
+        losses = objective.losses("generators", networks, samples, where)
+        if phase == "discriminators":
+            losses = objective.losses("discriminators", networks, samples, where)
+        losses.total.backward()
+        judge = networks["discriminator_a" if phase == "discriminators" else "generator_a2b"]
+        gradient = torch.cat([p.grad.flatten() for p in judge.parameters() if p.grad is not None])
+        totals.append((losses.total.detach(), gradient))
+    torch.testing.assert_close(totals[0], totals[1], rtol=1e-6, atol=1e-9)
+
+
+def test_networks_with_batch_statistics_are_called_separately() -> None:
+    class Counting(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.norm = nn.BatchNorm1d(1)
+            self.sizes: list[int] = []
+
+        def forward(self, x: Tensor) -> Tensor:
+            self.sizes.append(len(x))
+            out: Tensor = self.norm(x)
+            return out
+
+    networks: dict[str, nn.Module] = {name: Counting() for name in affine_networks()}
+    objective = CycleObjective(options(), SPECS, history_size=0)
+    objective.losses("generators", networks, {"a": A, "b": B}, step())
+    assert networks["generator_a2b"].sizes == [2, 2, 2]  # fake, identity, cycle: never four at once
+
+
+def test_identity_ends_at_its_step() -> None:
+    objective = CycleObjective(options(identity={"until_step": 10}), SPECS, history_size=0)
+    samples = {"a": A, "b": B}
+    before = objective.losses("generators", affine_networks(), samples, step(9)).terms
+    after = objective.losses("generators", affine_networks(), samples, step(10)).terms
+    assert "identity_a" in before
+    assert "identity_a" not in after
+
+
+def test_second_adversarial_judges_cycled_samples() -> None:
+    objective = CycleObjective(options(second_adversarial={"weight": 2.0}), SPECS, history_size=0)
+    networks = affine_networks() | {
+        "second_discriminator_a": Affine(1.0, 0.0),
+        "second_discriminator_b": Affine(1.0, 0.0),
+    }
+    where, samples = step(), {"a": A, "b": B}
+    losses = objective.losses("generators", networks, samples, where)
+    # cycled a = 4 -> (4-1)^2, cycled b = 6 -> (6-1)^2
+    assert losses.terms["second_adversarial_a"].item() == 9.0
+    assert losses.terms["second_adversarial_b"].item() == 25.0
+    assert losses.total.item() == 10 * 3 + 5 * 4.5 + 34.25 + 2 * 34
+    judged = objective.losses("discriminators", networks, samples, where).terms
+    # real a = 3: 4, cycled 4: 16, halved 10
+    assert judged["second_discriminator_a"].item() == 10.0
+
+
+def test_mixed_domain_reaches_generators_only_with_a_weight() -> None:
+    samples = {"a": A, "b": B, "mixed": torch.full((2, 1, 8), 1.0)}
+    for weight, reached in ((0.0, False), (0.5, True)):
+        mixed = {"weight": 1.0, "gamma": 3.0, "generator_weight": weight}
+        objective = CycleObjective(options(mixed_domain=mixed), SPECS, history_size=0)
+        networks = affine_networks() | {
+            "mixed_discriminator_a": Affine(1.0, 0.0),
+            "mixed_discriminator_b": Affine(1.0, 0.0),
+        }
+        where = step()
+        losses = objective.losses("generators", networks, samples, where)
+        losses.total.backward()
+        assert ("mixed_adversarial_a2b" in losses.terms) is reached
+        assert (networks["mixed_discriminator_b"].scale.grad is not None) is reached
+        judged = objective.losses("discriminators", networks, samples, where)
+        # real 1: 0, fake a 3: 9, halved 4.5; fake b 6: 36, halved 18; gamma 3
+        assert judged.terms["mixed_discriminator_a"].item() == 4.5
+        assert judged.total.item() == 33.75 + 3 * (4.5 + 18)
+    assert objective.streams["mixed"] == ("a", "b", "extra")
+
+
+def test_wgan_gp_really_pays_its_penalty() -> None:
+    totals = []
+    for weight in (0.0, 10.0):
+        adversarial = {"loss": "wgan-gp", "gradient_penalty": weight}
+        objective = CycleObjective(options(adversarial=adversarial), SPECS, history_size=0)
+        networks, where, samples = affine_networks(), step(), {"a": A, "b": B}
+        objective.losses("generators", networks, samples, where)
+        totals.append(objective.losses("discriminators", networks, samples, where).total.item())
+    # |d sum(x) / dx| = sqrt(8) for both critics
+    assert totals[1] - totals[0] == pytest.approx(2 * 10 * (8**0.5 - 1) ** 2, rel=1e-5)
+
+
+def test_input_noise_is_drawn_from_step_and_position() -> None:
+    objective = CycleObjective(options(input_noise={"sigma": 0.5}), SPECS, history_size=0)
+    samples = {"a": A, "b": B}
+
+    def term(where: Step) -> float:
+        return objective.losses("generators", affine_networks(), samples, where).terms[
+            "adversarial_a2b"
+        ].item()  # fmt: skip
+
+    assert term(step(3)) == term(step(3)) != term(step(4))
+    whole = step(3, batch=2).normal(A, "x")
+    parts = [Step(3, 0, [position]).normal(A[:1], "x") for position in (0, 1)]
+    torch.testing.assert_close(whole, torch.cat(parts))
+    assert whole.std().item() == pytest.approx(1, abs=0.5)
+
+
+def test_history_shows_old_fakes() -> None:
+    objective = CycleObjective(options(), SPECS, history_size=2)
+    networks, samples = affine_networks(), {"a": A, "b": B}
+    seen = set()
+    for index in range(20):
+        with torch.no_grad():
+            networks["generator_a2b"].shift.fill_(float(index))
+        where = step(index)
+        objective.losses("generators", networks, samples, where)
+        seen.add(
+            round(objective.losses("discriminators", networks, samples, where).total.item(), 3)
+        )
+    fresh = CycleObjective(options(), SPECS, history_size=0)
+    where = step(19)
+    fresh.losses("generators", networks, samples, where)
+    assert len(seen) > 10
+    state = objective.state_dict()
+    assert state["discriminator_b"]["stored"].shape == (2, 1, 8)
+
+
+def test_different_channels_need_the_identity_term_off() -> None:
+    specs = {"a": SPEC, "b": TensorSpec(3, (None,))}
+    with pytest.raises(RecipeError, match=r"identity\.weight must be 0.*A has 1 channels.*B"):
+        CycleObjective(options(), specs)
+    CycleObjective(options(identity={"weight": 0}), specs)
+
+
+def test_a_generator_that_changes_sizes_is_named() -> None:
+    networks = affine_networks() | {"generator_a2b": nn.AvgPool1d(2)}
+    objective = CycleObjective(options(), SPECS, history_size=0)
+    with pytest.raises(PluginError, match="changes the size"):
+        objective.losses("generators", networks, {"a": A, "b": B}, step())
+
+
+def test_variants_prepare_the_generators_input() -> None:
+    class Masked(CycleObjective):
+        """Half of each real sample is hidden on its first hop, and the mask is a second channel."""
+
+        def input_spec(self, spec: TensorSpec) -> TensorSpec:
+            return TensorSpec(spec.channels + 1, spec.sizes)
+
+        def prepare(self, x: Tensor, domain: str, hop: str, step: Step | None) -> Tensor:
+            mask = torch.ones_like(x[:, :1])
+            if hop == "translate" and step is not None:
+                mask[..., : x.shape[-1] // 2] = 0
+            seen.append((domain, hop, mask.mean().item()))
+            return torch.cat([x * mask, mask], dim=1)
+
+    seen: list[tuple[str, str, float]] = []
+    objective = Masked(options(), SPECS, history_size=0)
+    networks = objective.networks(Builder())
+    objective.losses("generators", networks, batch(), step()).total.backward()
+    assert set(seen) == {
+        ("a", "translate", 0.5), ("b", "translate", 0.5),
+        ("b", "identity", 1.0), ("a", "identity", 1.0),
+        ("a", "cycle", 1.0), ("b", "cycle", 1.0),
+    }  # fmt: skip
+    made = objective.translate(networks, batch()["a"], objective.directions[0])
+    assert made.shape == (2, 1, 16)

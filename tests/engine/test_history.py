@@ -1,0 +1,71 @@
+"""The history buffer: fills, then swaps half of the fakes for stored ones."""
+
+import torch
+
+from cyclekit.engine.history import HistoryBuffer
+
+
+def numbered(start: int, count: int) -> torch.Tensor:
+    return torch.arange(start, start + count, dtype=torch.float32).view(-1, 1, 1)
+
+
+def test_fills_first_and_shows_what_it_stores() -> None:
+    buffer = HistoryBuffer(5, 0)
+    shown = buffer.query(numbered(0, 5))
+    assert shown.flatten().tolist() == [0, 1, 2, 3, 4]
+    assert len(buffer) == 5
+
+
+def test_then_half_of_the_fakes_are_stored_ones() -> None:
+    buffer = HistoryBuffer(50, 0)
+    buffer.query(numbered(0, 50))
+    fresh = sum(int(buffer.query(numbered(n, 1)).item() == n) for n in range(50, 4050))
+    # Binomial(4000, 1/2): four standard deviations are 126.
+    assert abs(fresh - 2000) < 130
+    assert len(buffer) == 50
+
+
+def test_each_sample_of_a_batch_is_decided_on_its_own() -> None:
+    buffer = HistoryBuffer(8, 0)
+    buffer.query(numbered(0, 8))
+    mixed = 0
+    for start in range(8, 408, 8):
+        fresh = (buffer.query(numbered(start, 8)).flatten() >= start).sum().item()
+        mixed += 0 < fresh < 8
+    assert mixed > 40  # of 50 batches; all-or-nothing would give 0
+
+
+def test_a_swapped_fake_stays_in_the_buffer() -> None:
+    buffer = HistoryBuffer(1, 0)
+    buffer.query(numbered(0, 1))
+    held = 0.0
+    for n in range(1, 200):
+        shown = buffer.query(numbered(n, 1)).item()
+        assert shown in (held, n)
+        held = n if shown == held else held
+
+
+def test_size_zero_turns_it_off() -> None:
+    buffer = HistoryBuffer(0, 0)
+    fakes = numbered(0, 4).requires_grad_()
+    shown = buffer.query(fakes)
+    torch.testing.assert_close(shown, fakes.detach())
+    assert not shown.requires_grad
+    assert len(buffer) == 0
+
+
+def test_goes_on_as_if_never_stopped() -> None:
+    one, other = HistoryBuffer(4, 1), HistoryBuffer(4, 2)
+    for n in range(20):
+        one.query(numbered(n, 1))
+    other.load_state_dict(one.state_dict(), torch.device("cpu"))
+    for n in range(20, 60):
+        assert one.query(numbered(n, 1)).item() == other.query(numbered(n, 1)).item()
+
+
+def test_stored_fakes_are_copies() -> None:
+    buffer = HistoryBuffer(2, 0)
+    fakes = numbered(0, 2)
+    buffer.query(fakes)
+    fakes.fill_(99)
+    assert buffer.state_dict()["stored"].flatten().tolist() == [0, 1]

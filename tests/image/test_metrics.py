@@ -1,0 +1,57 @@
+"""Figures for pairs, the cycle, and the colour baseline, on pictures with known answers."""
+
+import math
+
+import numpy as np
+import pytest
+from cyclekit_image.metrics import match_colours, score_cycle, score_pairs, score_structure
+from PIL import Image
+
+from cyclekit.api import Translations
+
+
+def flat(*values: int, size: int = 16) -> list[Image.Image]:
+    return [Image.new("RGB", (size, size), (v, v, v)) for v in values]
+
+
+def pictures(made: list[Image.Image], truth: list[Image.Image]) -> Translations[Image.Image]:
+    return Translations("a", "b", truth, made, made, truth, truth)
+
+
+def test_l1_and_psnr_by_hand() -> None:
+    scored = score_pairs(pictures(flat(100, 51), flat(151, 51)), None)
+    assert scored["l1"] == pytest.approx((51 / 255) / 2)
+    # First pair: error .2, so -10 log10(.04); second: equal, capped at 100 dB.
+    assert scored["psnr"] == pytest.approx((-10 * math.log10(0.04) + 100) / 2, rel=1e-5)
+
+
+def test_ssim_of_equal_and_of_unlike_pictures() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
+    x, y = (Image.fromarray(pixels) for pixels in noise)
+    assert score_structure(pictures([x], [x]), None)["ssim"] == pytest.approx(1)
+    assert score_structure(pictures([x], [y]), None)["ssim"] < 0.1
+
+
+def test_cycle_compares_inputs_with_what_came_back() -> None:
+    scored = score_cycle(pictures(flat(100), flat(151)), None)
+    assert scored == {"cycle_l1": pytest.approx(0.2)}
+
+
+def test_pairs_of_different_sizes_are_no_pairs() -> None:
+    with pytest.raises(ValueError, match="differ in size"):
+        score_pairs(pictures(flat(0), flat(0, size=20)), None)
+
+
+def test_colour_matching_gives_the_targets_mean_and_deviation() -> None:
+    rng = np.random.default_rng(0)
+    source = [Image.fromarray(rng.normal(100, 20, (32, 32, 3)).clip(0, 255).astype(np.uint8))]
+    target = [Image.fromarray(rng.normal(150, 10, (32, 32, 3)).clip(0, 255).astype(np.uint8))]
+    made = np.asarray(match_colours(source, target)(source[0]), dtype=float)
+    assert made.mean() == pytest.approx(150, abs=1)
+    assert made.std() == pytest.approx(10, abs=0.5)
+
+
+def test_colour_matching_of_grey_and_of_one_flat_picture() -> None:
+    grey = [Image.new("L", (8, 8), 100)]
+    made = match_colours(grey, [Image.new("L", (8, 8), 200)])(grey[0])
+    assert (made.mode, made.getpixel((0, 0))) == ("L", 200)

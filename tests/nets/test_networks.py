@@ -1,0 +1,104 @@
+"""Networks: the paper's sizes, any number of dimensions, every option."""
+
+import pytest
+import torch
+from torch import nn
+
+from cyclekit.api import PatchGAN, PatchGANOptions, ResNetGenerator, ResNetOptions, TensorSpec
+from cyclekit.nets.blocks import is_per_sample
+
+PICTURE = TensorSpec(3, (None, None))
+
+
+def count(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def test_the_papers_sizes() -> None:
+    assert count(ResNetGenerator(PICTURE, PICTURE, ResNetOptions())) == 11_378_179
+    assert count(ResNetGenerator(PICTURE, PICTURE, ResNetOptions(blocks=6))) == 7_837_699
+    assert count(PatchGAN(PICTURE, PICTURE.logits(), PatchGANOptions())) == 2_764_737
+
+
+@pytest.mark.parametrize("dims", [1, 2, 3])
+@pytest.mark.parametrize("norm", ["instance", "batch", "none"])
+@pytest.mark.parametrize("upsample", ["deconv", "resize"])
+def test_generators_keep_sizes_in_any_dimension(dims: int, norm: str, upsample: str) -> None:
+    source, target = TensorSpec(2, (None,) * dims), TensorSpec(5, (None,) * dims)
+    options = ResNetOptions(channels=4, blocks=1, norm=norm, upsample=upsample, dropout=0.5)
+    made = ResNetGenerator(source, target, options)(torch.randn(2, 2, *(8, 12, 16)[:dims]))
+    assert made.shape == (2, 5, *(8, 12, 16)[:dims])
+
+
+@pytest.mark.parametrize("dims", [1, 2, 3])
+def test_discriminators_in_any_dimension(dims: int) -> None:
+    spec = TensorSpec(2, (None,) * dims)
+    judge = PatchGAN(spec, spec.logits(), PatchGANOptions(channels=4, layers=2, spectral_norm=True))
+    logits = judge(torch.randn(2, 2, *(32,) * dims))
+    assert logits.shape == (2, 1, *(6,) * dims)
+
+
+@pytest.mark.parametrize(("layers", "field"), [(1, 16), (2, 34), (3, 70), (4, 142)])
+def test_receptive_field(layers: int, field: int) -> None:
+    options = PatchGANOptions(channels=2, layers=layers, norm="none")
+    judge = PatchGAN(TensorSpec(1, (None,)), TensorSpec(1, (None,)), options).double()
+    x = torch.zeros(1, 1, 512, dtype=torch.float64, requires_grad=True)
+    logits = judge(x)
+    logits[0, 0, logits.shape[2] // 2].backward()
+    assert x.grad is not None
+    seen = x.grad.flatten().nonzero().flatten()
+    assert seen.max() - seen.min() + 1 == field
+
+
+def test_spectral_norm_divides_by_the_largest_singular_value() -> None:
+    torch.manual_seed(0)
+    options = PatchGANOptions(channels=4, layers=1, spectral_norm=True)
+    judge = PatchGAN(PICTURE, PICTURE.logits(), options)
+    for _ in range(200):
+        judge(torch.randn(1, 3, 32, 32))
+    for layer in judge:
+        if isinstance(layer, nn.Conv2d):
+            assert torch.linalg.matrix_norm(layer.weight.flatten(1), 2).item() == pytest.approx(
+                1.0, abs=0.01
+            )
+
+
+@pytest.mark.parametrize(
+    ("bounds", "low", "high"),
+    [((-1.0, 1.0), -1, 1), ((0.0, 1.0), 0, 1), ((-2.0, 2.0), -2, 2), ((0.0, 10.0), 0, 10)],
+)
+def test_outputs_stay_in_the_targets_range(
+    bounds: tuple[float, float], low: float, high: float
+) -> None:
+    target = TensorSpec(1, (None,), range=bounds)
+    options = ResNetOptions(channels=2, blocks=0, downsamplings=0, norm="none")
+    network = ResNetGenerator(TensorSpec(1, (None,)), target, options)
+    made = network(torch.randn(4, 1, 16) * 1e6)
+    assert made.min() == pytest.approx(low, abs=1e-4)
+    assert made.max() == pytest.approx(high, abs=1e-4)
+
+
+def test_unbounded_targets_are_not_squashed() -> None:
+    options = ResNetOptions(channels=2, blocks=0, downsamplings=0, norm="none")
+    spec = TensorSpec(1, (None,), range=None)
+    made = ResNetGenerator(spec, spec, options)(torch.randn(1, 1, 16) * 1e9)
+    assert made.abs().max() > 10
+
+
+def test_weights_are_drawn_from_the_published_distribution() -> None:
+    torch.manual_seed(0)
+    network = ResNetGenerator(PICTURE, PICTURE, ResNetOptions(blocks=2, norm="batch"))
+    weights = torch.cat([m.weight.flatten() for m in network.modules() if isinstance(m, nn.Conv2d)])
+    assert weights.std().item() == pytest.approx(0.02, rel=0.01)
+    assert weights.mean().item() == pytest.approx(0, abs=1e-4)
+    scales = torch.cat([m.weight for m in network.modules() if isinstance(m, nn.BatchNorm2d)])
+    assert scales.mean().item() == pytest.approx(1, abs=0.005)
+
+
+def test_per_sample_networks_are_recognised() -> None:
+    def patchgan(**options: object) -> nn.Module:
+        return PatchGAN(PICTURE, PICTURE.logits(), PatchGANOptions(channels=2, **options))
+
+    assert is_per_sample(patchgan())
+    assert not is_per_sample(patchgan(norm="batch"))
+    assert not is_per_sample(patchgan(spectral_norm=True))

@@ -1,0 +1,178 @@
+"""Finding, loading and refusing plugins. Neighbours are made on the spot and never installed."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cyclekit.errors import PluginError, UsageError
+from cyclekit.plugins import installed_plugins, load_plugin
+
+GOOD = """
+from cyclekit.api import *
+import torch
+
+class Numbers(Codec):
+    def spec(self, domain): return TensorSpec(1, (8,))
+    def load(self, path): return float(path.read_text())
+    def encode(self, item, domain): return Sample(torch.full((1, 8), item))
+    def decode(self, tensor, domain, meta): return tensor.mean().item()
+    def save(self, item, path): path.write_text(str(item)); return path
+
+@hookimpl
+def cyclekit_modality():
+    yield Modality(name={name!r}, api={api}, summary="numbers", codec=Numbers,
+                   generators=(RESNET,), discriminators=(PATCHGAN,))
+"""
+
+
+def neighbour(folder: Path, name: str, source: str, distribution: str = "") -> None:
+    """A package with an entry point, as it would lie in site-packages."""
+    module = f"neighbour_{distribution or name}".replace("-", "_")
+    (folder / f"{module}.py").write_text(source)
+    info = folder / f"{distribution or 'cyclekit_' + name}-1.2.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Name: {distribution or 'cyclekit_' + name}\nVersion: 1.2\n")
+    (info / "entry_points.txt").write_text(f"[cyclekit]\n{name} = {module}\n")
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return tmp_path
+
+
+def test_listing_reads_metadata_and_imports_nothing(site: Path, cli: Callable[..., Any]) -> None:
+    neighbour(site, "explosive", "raise SystemExit('imported')")
+    listed = cli("plugins", "list", "--json")
+    rows = {row["name"]: row for row in json.loads(listed.out)}
+    assert rows["image"]["distribution"] == "cyclekit"
+    assert rows["explosive"] == {
+        "name": "explosive",
+        "distribution": "cyclekit_explosive",
+        "version": "1.2",
+    }
+    assert "neighbour_explosive" not in sys.modules
+
+
+def test_a_broken_neighbour_is_harmless(site: Path, cli: Callable[..., Any]) -> None:
+    neighbour(site, "broken", "raise OSError('libtorch_cuda.so: cannot open')")
+    assert load_plugin("image").modality.name == "image"
+    checked = cli("plugins", "list", "--check")
+    assert checked.code == 0
+    assert (
+        "broken: Plugin 'broken' (cyclekit_broken 1.2) cannot be imported: OSError" in checked.out
+    )
+    assert "image" in checked.out
+    assert "ok" in checked.out
+
+
+def test_only_the_plugin_asked_for_is_imported(site: Path) -> None:
+    neighbour(site, "numbers", GOOD.format(name="numbers", api=1))
+    load_plugin("image")
+    assert "neighbour_numbers" not in sys.modules
+    assert load_plugin("numbers").modality.summary == "numbers"
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("import a_module_that_is_not_there", "cannot be imported: ModuleNotFoundError.*Install"),
+        (GOOD.format(name="bad", api=2), "written for plugin API 2; this cyclekit speaks 1"),
+        (GOOD.format(name="other", api=1), "calls its modality 'other'"),
+        ("x = 1", "must yield one Modality.*yielded 0"),
+        (
+            GOOD.format(name="bad", api=1).replace("cyclekit_modality", "cyclekit_modalty"),
+            "no hook 'cyclekit_modalty'. Did you mean 'cyclekit_modality'",
+        ),
+        (
+            GOOD.format(name="bad", api=1).replace("yield Modality", "yield 1/0, Modality"),
+            "failed in cyclekit_modality: ZeroDivisionError",
+        ),
+        (
+            "from cyclekit.api import hookimpl\n@hookimpl\ndef cyclekit_modality(): yield 'image'",
+            "must yield Modality objects, not str",
+        ),
+        (
+            GOOD.format(name="bad", api=1).replace("(RESNET,)", "(RESNET, RESNET)"),
+            "two generators called 'resnet'",
+        ),
+    ],
+)
+def test_faults_are_named(site: Path, source: str, said: str) -> None:
+    neighbour(site, "bad", source)
+    with pytest.raises(PluginError, match=said):
+        load_plugin("bad")
+    sys.modules.pop("neighbour_bad", None)
+
+
+def test_two_packages_with_one_name(site: Path) -> None:
+    neighbour(site, "numbers", "", "first")
+    neighbour(site, "numbers", "", "second")
+    with pytest.raises(PluginError, match=r"Two packages.*(first and second|second and first)"):
+        installed_plugins()
+
+
+def test_unknown_names_are_refused_with_the_nearest() -> None:
+    with pytest.raises(UsageError, match=r"No plugin called 'imgae'.*Did you mean 'image'"):
+        load_plugin("imgae")
+    with pytest.raises(UsageError, match="No plugin file"):
+        load_plugin("./nowhere.py")
+
+
+def test_extensions_add_to_somebody_elses_modality(site: Path) -> None:
+    source = """
+from cyclekit.api import Metric, Network, RESNET, hookimpl
+@hookimpl
+def cyclekit_generators(modality):
+    if modality == "image":
+        yield Network("mine", RESNET.build, RESNET.options)
+@hookimpl
+def cyclekit_metrics(modality):
+    yield Metric("always", {"one": True}, lambda translations, fitted: {"one": 1.0})
+"""
+    neighbour(site, "extra", source)
+    modality = load_plugin("image", ["extra"]).modality
+    assert [network.name for network in modality.generators][-1] == "mine"
+    assert modality.metrics[-1].name == "always"
+    assert all(network.name != "mine" for network in load_plugin("image").modality.generators)
+
+
+def test_an_observer_cannot_stop_a_run(site: Path) -> None:
+    source = """
+from cyclekit.api import hookimpl
+seen = []
+@hookimpl
+def cyclekit_step_logged(run, record):
+    seen.append(record["step"])
+    raise RuntimeError("webhook is down")
+"""
+    neighbour(site, "watching", source)
+    host = load_plugin("image", ["watching"])
+    warned: list[str] = []
+    for step in (1, 2):
+        host.observe("cyclekit_step_logged", warned.append, run=Path("r"), record={"step": step})
+    import neighbour_watching  # type: ignore[import-not-found]
+
+    assert neighbour_watching.seen == [1, 2]
+    assert warned == [
+        "plugin 'watching' failed in cyclekit_step_logged: RuntimeError: webhook is down"
+    ]
+
+
+def test_nothing_heavy_is_imported_for_listings_and_help(tmp_path: Path) -> None:
+    for arguments in (["--help"], ["train", "--help"], ["plugins", "list"], ["recipes", "list"]):
+        script = (
+            "import sys\nfrom cyclekit.cli import main\n"
+            f"try:\n    main({arguments!r})\nexcept SystemExit:\n    pass\n"
+            "heavy = {'torch', 'numpy', 'pydantic', 'rich'} & set(sys.modules)\n"
+            "print('HEAVY', sorted(heavy))"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=tmp_path
+        )
+        assert "HEAVY []" in done.stdout, (arguments, done.stdout, done.stderr)
