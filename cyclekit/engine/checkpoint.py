@@ -134,12 +134,11 @@ class Checkpoints:
         Raises:
             CheckpointError: If there is none such; lists what there is.
         """
-        if which in (LATEST, BEST):
-            folder = (self.folder / which).resolve()
-        else:
-            folder = self.folder / f"step-{int(which):08d}" if which.isdigit() else Path("/nowhere")
-        if folder.is_dir() and folder.name.startswith("step-"):
-            return Checkpoint(folder)
+        name = f"step-{int(which):08d}" if which.isdigit() else which
+        if which.isdigit() or which in (LATEST, BEST):
+            folder = (self.folder / name).resolve()
+            if folder.is_dir() and folder.name.startswith("step-"):
+                return Checkpoint(folder)
         steps = ", ".join(str(checkpoint.step) for checkpoint in self.all())
         if not steps:
             raise CheckpointError(f"{self.folder.parent} has no checkpoint yet.")

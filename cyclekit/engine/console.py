@@ -1,4 +1,4 @@
-"""What the person watching sees: messages, progress, a closing table. All of it on stderr."""
+"""What the person watching sees: messages and progress on stderr, results on stdout."""
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,6 +18,7 @@ from rich.progress import (
 from rich.table import Table
 
 PLAIN_EVERY = 5.0  # seconds between progress lines where there is no terminal
+WIDE = 160  # columns of a table where there is no terminal
 
 
 class Watcher:
@@ -30,10 +31,17 @@ class Watcher:
     def __init__(self, quiet: bool = False) -> None:
         self._quiet = quiet
         self._console = Console(stderr=True, quiet=quiet, highlight=False, soft_wrap=True)
+        self._results = Console(quiet=quiet, highlight=False, soft_wrap=True)
+        if not self._results.is_terminal:
+            self._results.width = WIDE
 
     def say(self, message: str) -> None:
         """One line of information."""
         self._console.print(message, markup=False)
+
+    def result(self, message: str) -> None:
+        """One line of what was asked for."""
+        self._results.print(message, markup=False)
 
     def warn(self, message: str) -> None:
         """Something that is not as it should be, though the work goes on."""
@@ -74,7 +82,7 @@ class Watcher:
         for direction, label, figures in rows:
             cells = (f"{figures[name]:.4f}" if name in figures else "" for name in names)
             table.add_row(direction, label, *cells)
-        self._console.print(table)
+        self._results.print(table)
 
     def _bar(self, transient: bool = False) -> Progress:
         return Progress(

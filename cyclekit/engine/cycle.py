@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar
 
 import torch
+from lightning_fabric import is_wrapped
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -280,7 +281,7 @@ class CycleObjective(Objective):
         cost = (self.loss.real(full(on_real)) + self.loss.fake(full(on_fake))) / 2
         if self.loss.needs_penalty:
             share = step.uniform(real, "penalty", name)
-            penalty = gradient_penalty(judge, real, fake, share)
+            penalty = gradient_penalty(_bare(judge), real, fake, share)
             cost = cost + self.options.adversarial.gradient_penalty * penalty
         return cost
 
@@ -335,6 +336,16 @@ def l1(x: Tensor, y: Tensor) -> Tensor:
 def full(x: Tensor) -> Tensor:
     """Half precision widened to float32; float32 and float64 left alone."""
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+
+
+def _bare(network: nn.Module) -> nn.Module:
+    """The network without Fabric's wrapper, which allows no backward pass but Fabric's own.
+
+    It then runs in full precision, as the gradient of a gradient should.
+    """
+    inner = network.module if is_wrapped(network) else network
+    assert isinstance(inner, nn.Module)
+    return inner
 
 
 def _require_shape(made: Tensor, wanted: Tensor, where: str) -> None:

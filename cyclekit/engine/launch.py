@@ -4,10 +4,11 @@ import contextlib
 import shutil
 import tempfile
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from cyclekit.data.builtin import is_builtin
 from cyclekit.engine.console import Watcher
 from cyclekit.engine.evaluation import Figures
 from cyclekit.engine.hardware import Hardware, start_fabric
@@ -31,12 +32,12 @@ class TrainResult:
     Attributes:
         run: The run directory.
         evaluation: Figures by direction from the last step, empty where none were taken.
-        sheet: The newest previews' folder, if there are any.
+        samples: The newest previews: the file where it is one, else their folder.
     """
 
     run: Path
     evaluation: dict[str, Figures]
-    sheet: Path | None
+    samples: Path | None
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ def start_training(
     plan: Plan, run_dir: Path | None, hardware: Hardware, watcher: Watcher, dry_run: bool = False
 ) -> TrainResult:
     """Begin a new run; a dry run does everything up to the first step and leaves nothing."""
+    plan = replace(plan, recipe=_anchored(plan.recipe))
     fabric = start_fabric(hardware, plan.recipe.train.precision)
     watcher = watcher if fabric.is_global_zero else Watcher(quiet=True)
     watcher.say(f"recipe: {plan.source}")
@@ -123,9 +125,23 @@ def resume_training(
 
 
 def newest_samples(run: RunDirectory) -> Path | None:
-    """The last previews of a run."""
+    """The last previews of a run: the file where it is one, else the folder."""
     folders = sorted(run.samples.glob("step-*")) if run.samples.is_dir() else []
-    return folders[-1] if folders else None
+    if not folders:
+        return None
+    files = list(folders[-1].iterdir())
+    return files[0] if len(files) == 1 else folders[-1]
+
+
+def _anchored(recipe: Recipe) -> Recipe:
+    """The recipe with absolute data folders, so that the run can be opened from anywhere."""
+    data = recipe.data
+    folders = {
+        key: str(Path(path).expanduser().resolve())
+        for key in ("root", "a", "b", "test_a", "test_b", "extra")
+        if (path := getattr(data, key)) is not None and not (key == "root" and is_builtin(data))
+    }
+    return recipe.model_copy(update={"data": data.model_copy(update=folders)})
 
 
 def _finish(session: Session, evaluation: dict[str, Figures]) -> TrainResult:
@@ -134,8 +150,8 @@ def _finish(session: Session, evaluation: dict[str, Figures]) -> TrainResult:
     if evaluation and session.fabric.is_global_zero:
         watcher.table("on the test set", {"translated": evaluation, **session.judge_baselines()})
     result = TrainResult(run.folder, evaluation, newest_samples(run))
-    if result.sheet:
-        watcher.say(f"samples: {result.sheet}")
+    if result.samples:
+        watcher.result(f"samples: {result.samples}")
     watcher.say(f"translate: cyclekit translate {run} INPUT... -o OUT --direction a2b")
     return result
 

@@ -18,7 +18,7 @@ class Meter:
     def add(self, terms: Mapping[str, Tensor]) -> None:
         """Count one more value of each term."""
         for name, value in terms.items():
-            value = value.detach().double()
+            value = value.detach().float()
             self._sums[name] = self._sums[name] + value if name in self._sums else value
             self._counts[name] = self._counts.get(name, 0) + 1
 

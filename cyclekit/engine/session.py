@@ -67,6 +67,8 @@ class Session:
         self.trainer = Trainer(self.fabric, self.model, self.batches)
         if resume_from:
             self._restore(resume_from)
+        if self.fabric.is_global_zero:
+            self.run.forget_after(self.trainer.step)
         rank_zero = self.fabric.is_global_zero
         self._board = self._tensorboard() if rank_zero else None
         self._judge = Judge(
@@ -299,8 +301,6 @@ class Session:
         state = checkpoint.read_state()
         self.trainer.load_state_dict(state)
         self._best = state["best"]
-        if self.fabric.is_global_zero:
-            self.run.forget_after(self.trainer.step)
 
     def _translator(self) -> Translator:
         return Translator(

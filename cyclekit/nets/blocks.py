@@ -62,18 +62,6 @@ class ToRange(nn.Module):
         )
 
 
-class Clip(nn.Module):
-    """Cut off at ``low..high``; pass through where the range is unbounded."""
-
-    def __init__(self, bounds: tuple[float, float] | None) -> None:
-        super().__init__()
-        self.bounds = bounds
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Any shape in, the same shape out."""
-        return x.clamp(*self.bounds) if self.bounds else x
-
-
 def initialize(network: nn.Module, deviation: float = 0.02) -> nn.Module:
     """Draw weights from N(0, deviation), zero biases, batch-norm scales from N(1, deviation).
 

@@ -8,7 +8,6 @@ from torch import Tensor, nn
 from cyclekit.contract import Options, TensorSpec
 from cyclekit.errors import RecipeError
 from cyclekit.nets.blocks import (
-    Clip,
     Norm,
     Padding,
     ToRange,
@@ -38,8 +37,8 @@ class ResNetOptions(Options):
     padding: Padding = "reflect"
     """At the borders of full-width convolutions: `reflect`, `replicate` or `zeros`."""
     residual: bool = False
-    """Learn the change instead of the whole: output = input + f(input), clipped to the range. It
-    starts as the identity, which spares small budgets most of the work where domains are alike."""
+    """Learn the change instead of the whole: output = input + f(input). It starts
+    as the identity, which spares small budgets most of the work where domains are alike."""
 
 
 class ResNetGenerator(nn.Module):
@@ -87,7 +86,8 @@ class ResNetGenerator(nn.Module):
         )
         self.layers = nn.Sequential(*layers)
         self.residual = options.residual
-        self.finish = Clip(target.range) if options.residual else ToRange(target.range)
+        # A sum that were cut off at the range would leave its overshoots without a gradient.
+        self.finish = nn.Identity() if options.residual else ToRange(target.range)
         self.multiple_of = 2**options.downsamplings
         initialize(self)
 

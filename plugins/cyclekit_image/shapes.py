@@ -15,7 +15,7 @@ from PIL import Image
 SIZE = 64  # pixels
 FINER = 4  # drawn at this multiple and averaged down, for smooth edges
 STRIPE = 5.0  # pixels: fill and stripe are equally wide
-DARKEN = 0.4  # a stripe is the fill at this brightness
+DARK = (0.08, 0.08, 0.08)  # stripes
 TRAIN, TEST = 400, 40
 
 Grid = np.ndarray[Any, Any]
@@ -34,10 +34,10 @@ def make_shapes(folder: Path, seed: int) -> None:
 
 
 def draw_shape(rng: np.random.Generator, striped: bool) -> Image.Image:
-    """One shape on a pale ground; the same draws give the same shape, striped or not."""
+    """A pale shape on a coloured ground; the same draws give the same shape, striped or not."""
     hue, ground_hue = rng.uniform(size=2)
-    fill = colorsys.hsv_to_rgb(hue, rng.uniform(0.5, 0.9), rng.uniform(0.85, 1.0))
-    ground = colorsys.hsv_to_rgb(ground_hue, rng.uniform(0.0, 0.15), rng.uniform(0.85, 1.0))
+    fill = colorsys.hsv_to_rgb(hue, rng.uniform(0.0, 0.12), rng.uniform(0.9, 1.0))
+    ground = colorsys.hsv_to_rgb(ground_hue, rng.uniform(0.2, 0.7), rng.uniform(0.45, 0.75))
     radius = rng.uniform(17, 26)
     x, y = rng.uniform(radius + 1, SIZE - radius - 1, size=2)
     turn = rng.uniform(0, 2 * np.pi)
@@ -52,7 +52,7 @@ def draw_shape(rng: np.random.Generator, striped: bool) -> Image.Image:
     colours = np.where((depth > 0)[..., None], fill, ground)
     if striped:
         dark = (depth > 0) & (np.floor(depth / STRIPE) % 2 == 1)
-        colours = np.where(dark[..., None], DARKEN * np.array(fill), colours)
+        colours = np.where(dark[..., None], DARK, colours)
     fine = colours.reshape(SIZE, FINER, SIZE, FINER, 3).mean(axis=(1, 3))
     return Image.fromarray((fine * 255).round().astype(np.uint8))
 

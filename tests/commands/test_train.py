@@ -64,6 +64,15 @@ def test_metrics_say_what_happened(trained: Path) -> None:
     assert set(measured["a2b"]) == {"l1", "psnr", "ssim", "cycle_l1"}
 
 
+def test_tensorboard_has_scalars_and_sheets(trained: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(trained / "tensorboard")).Reload()
+    assert [event.step for event in events.Scalars("train/cycle_a")] == [2, 4]
+    assert [event.step for event in events.Scalars("test/a2b/l1")] == [4]
+    assert [event.step for event in events.Images("samples")] == [0, 4]
+
+
 def test_sheets_show_what_was_seen(trained: Path) -> None:
     sheets = sorted((trained / "samples").glob("*/sheet.png"))
     assert [sheet.parent.name for sheet in sheets] == ["step-00000000", "step-00000004"]
@@ -75,7 +84,9 @@ def test_sheets_show_what_was_seen(trained: Path) -> None:
 def test_the_end_is_reported(cli: Cli, folders: Path, tmp_path: Path) -> None:
     outcome = train(cli, folders, tmp_path / "run")
     assert outcome.code == 0
-    for said in ("identity", "colour", "l1", "samples:", "step 4/4", "horse2zebra.toml"):
+    for said in ("identity", "colour", "l1", "samples:", "step-00000004/sheet.png"):
+        assert said in outcome.out
+    for said in ("step 4/4", "samples/s", "horse2zebra.toml"):
         assert said in outcome.err
 
 
@@ -112,7 +123,7 @@ def test_resuming_ends_where_the_uninterrupted_run_ends(
 ) -> None:
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     assert train(cli, folders, whole, train__evaluate_every=0, **options).code == 0
-    shutil.copytree(whole, parts)
+    shutil.copytree(whole, parts, symlinks=True)
     # As a run looks that was killed after step 3: the checkpoint of step 2, and records beyond it.
     checkpoints = parts / "checkpoints"
     shutil.rmtree(checkpoints / "step-00000004")

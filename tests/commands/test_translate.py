@@ -97,10 +97,10 @@ def test_averaged_weights_are_used_where_there_are_any(
         "image", "horse2zebra", data=folders, run_dir=tmp_path / "run", quiet=True, set=settings
     )
     picture = Image.open(folders / "testA/0.png")
-    averaged = np.asarray(result.load().translate(picture, "a2b")).astype(int)
+    averaged = np.asarray(cyclekit.load(result.run).translate(picture, "a2b")).astype(int)
     for file in (tmp_path / "run/checkpoints/latest").glob("*.ema.safetensors"):
         file.unlink()
-    plain = np.asarray(result.load().translate(picture, "a2b")).astype(int)
+    plain = np.asarray(cyclekit.load(result.run).translate(picture, "a2b")).astype(int)
     assert np.abs(averaged - plain).max() > 0
 
 
@@ -142,8 +142,8 @@ def test_evaluate_on_other_data_and_without_pairs(cli: Cli, trained: Path, tmp_p
     report = json.loads(cli("evaluate", run, "--data", tmp_path / "data", "--json").out)
     assert set(report["a2b"]) == {"cycle_l1"}
     shown = cli("evaluate", run)
-    assert (shown.code, shown.out) == (0, "")
-    assert "identity" in shown.err
+    assert shown.code == 0
+    assert "identity" in shown.out
     shutil.rmtree(tmp_path / "data/testB")
     refused = cli("evaluate", run, "--data", tmp_path / "data", "--set")
     assert refused.code == 2
