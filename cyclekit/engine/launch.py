@@ -8,13 +8,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from lightning_fabric import Fabric
+
 from cyclekit.data.builtin import is_builtin
+from cyclekit.engine.checkpoint import Checkpoint
 from cyclekit.engine.console import Watcher
 from cyclekit.engine.evaluation import Figures
-from cyclekit.engine.hardware import Hardware, start_fabric
+from cyclekit.engine.hardware import Hardware, full_precision, start_fabric
 from cyclekit.engine.opening import read_layers_of, recall
+from cyclekit.engine.preparation import Prepared, prepare
+from cyclekit.engine.recorder import Recorder
 from cyclekit.engine.run_directory import RunDirectory
-from cyclekit.engine.session import Session
+from cyclekit.engine.trainer import Trainer
 from cyclekit.errors import UsageError
 from cyclekit.plugins import PluginHost, find_plugin, load_plugin
 from cyclekit.recipe.resolve import resolve, save_recipe
@@ -80,19 +85,18 @@ def start_training(
             info, recipe = plan.host.info, plan.recipe
             folder = RunDirectory.create(run_dir, info, recipe, plan.source.stem, device).folder
         run = RunDirectory(fabric.broadcast(folder))
-        session = Session(plan.host, plan.recipe, run, fabric, watcher)
         try:
-            session.prepare()
+            prepared = prepare(plan.host, plan.recipe, run, fabric, watcher)
         except BaseException:
             if fabric.is_global_zero:
                 shutil.rmtree(run.folder, ignore_errors=True)  # nothing was trained in it
             raise
-        for line in session.describe():
+        for line in prepared.describe(fabric):
             watcher.say(line)
         if dry_run:
             return TrainResult(run.folder, {}, None)
         watcher.say(f"run: {run}")
-        return _finish(session, session.train())
+        return _train(plan.host, prepared, run, fabric, watcher)
 
 
 def resume_training(
@@ -115,13 +119,12 @@ def resume_training(
         )
     fabric = start_fabric(hardware, recipe.train.precision)
     watcher = watcher if fabric.is_global_zero else Watcher(quiet=True)
-    session = Session(host, recipe, run, fabric, watcher)
-    session.prepare()
+    prepared = prepare(host, recipe, run, fabric, watcher)
     if fabric.is_global_zero:
         save_recipe(recipe, run.recipe_file)
     done = checkpoint.step if checkpoint else 0
     watcher.say(f"run: {run}, from step {done} of {recipe.train.steps}")
-    return _finish(session, session.train(checkpoint))
+    return _train(host, prepared, run, fabric, watcher, checkpoint)
 
 
 def newest_samples(run: RunDirectory) -> Path | None:
@@ -144,12 +147,30 @@ def _anchored(recipe: Recipe) -> Recipe:
     return recipe.model_copy(update={"data": data.model_copy(update=folders)})
 
 
-def _finish(session: Session, evaluation: dict[str, Figures]) -> TrainResult:
-    """Show the last figures beside the baselines, and say where things are."""
-    run, watcher = session.run, session.watcher
-    if evaluation and session.fabric.is_global_zero:
-        watcher.table("on the test set", {"translated": evaluation, **session.judge_baselines()})
-    result = TrainResult(run.folder, evaluation, newest_samples(run))
+def _train(
+    host: PluginHost,
+    prepared: Prepared,
+    run: RunDirectory,
+    fabric: Fabric,
+    watcher: Watcher,
+    checkpoint: Checkpoint | None = None,
+) -> TrainResult:
+    """Train to the last step, then show the last figures beside the baselines."""
+    trainer = Trainer(fabric, prepared.model, prepared.batches)
+    recorder = Recorder(host, run, trainer, prepared.collections, watcher)
+    if checkpoint:
+        recorder.restore(checkpoint)
+    recorder.start()
+    with (
+        watcher.progress(trainer.settings.steps, trainer.step) as progress,
+        full_precision(trainer.settings.precision),
+    ):
+        trainer.fit(lambda: recorder.after_step(progress))
+    recorder.finish()
+    if recorder.report and fabric.is_global_zero:
+        baselines = recorder.judge.score_baselines()
+        watcher.table("on the test set", {"translated": recorder.report, **baselines})
+    result = TrainResult(run.folder, recorder.report, newest_samples(run))
     if result.samples:
         watcher.result(f"samples: {result.samples}")
     watcher.say(f"translate: cyclekit translate {run} INPUT... -o OUT --direction a2b")

@@ -1,7 +1,6 @@
 """The training loop. It knows phases, optimizers and cadences; never a loss, never a modality."""
 
 import math
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -170,27 +169,3 @@ class Trainer:
             self.fabric.clip_gradients(
                 networks, optimizer, max_norm=self.settings.clip, error_if_nonfinite=False
             )
-
-
-class Stopwatch:
-    """Samples per second since it was last read."""
-
-    def __init__(self) -> None:
-        self._since = time.perf_counter()
-        self._step = 0
-
-    def start(self, step: int) -> None:
-        """Begin at ``step``."""
-        self._since, self._step = time.perf_counter(), step
-
-    def read(self, step: int, global_batch: int) -> dict[str, float]:
-        """Seconds per step and samples (of each domain) per second, and a fresh start."""
-        now = time.perf_counter()
-        seconds = (now - self._since) / max(step - self._step, 1)
-        self._since, self._step = now, step
-        return {"seconds_per_step": seconds, "samples_per_second": global_batch / seconds}
-
-
-def due(step: int, every: int, steps: int) -> bool:
-    """Whether something on a cadence happens after ``step``; always after the last one."""
-    return every > 0 and (step % every == 0 or step == steps)

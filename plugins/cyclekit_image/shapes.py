@@ -14,7 +14,8 @@ from PIL import Image
 
 SIZE = 64  # pixels
 FINER = 4  # drawn at this multiple and averaged down, for smooth edges
-STRIPE = 5.0  # pixels: fill and stripe are equally wide
+STRIPE = 4.0  # pixels: fill and stripe are equally wide
+STRIPES = 2  # below the edge; the middle of a large shape stays plain
 DARK = (0.08, 0.08, 0.08)  # stripes
 TRAIN, TEST = 400, 40
 
@@ -51,7 +52,8 @@ def draw_shape(rng: np.random.Generator, striped: bool) -> Image.Image:
 
     colours = np.where((depth > 0)[..., None], fill, ground)
     if striped:
-        dark = (depth > 0) & (np.floor(depth / STRIPE) % 2 == 1)
+        band = np.floor(depth / STRIPE)
+        dark = (band % 2 == 1) & (band > 0) & (band < 2 * STRIPES)
         colours = np.where(dark[..., None], DARK, colours)
     fine = colours.reshape(SIZE, FINER, SIZE, FINER, 3).mean(axis=(1, 3))
     return Image.fromarray((fine * 255).round().astype(np.uint8))

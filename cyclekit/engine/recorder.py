@@ -1,0 +1,215 @@
+"""What happens between steps: log, measure, show and save, each on its cadence."""
+
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+from cyclekit.data.folders import Collections
+from cyclekit.engine.board import Board
+from cyclekit.engine.checkpoint import BEST, Checkpoint, describe_writer
+from cyclekit.engine.console import StepProgress, Watcher
+from cyclekit.engine.evaluation import Figures, Judge, best_figure
+from cyclekit.engine.preview import Previewer
+from cyclekit.engine.run_directory import RunDirectory
+from cyclekit.engine.trainer import Trainer
+from cyclekit.engine.translator import Translator
+from cyclekit.errors import CyclekitError
+from cyclekit.plugins import PluginHost, describe_exception
+from cyclekit.recipe.resolve import to_toml
+
+
+class Recorder:
+    """Keeps a run's records. Every rank calls it; only rank 0 writes.
+
+    Attributes:
+        report: Figures of the last evaluation by direction; empty before the first.
+        judge: Measures translations and baselines on the test set.
+    """
+
+    def __init__(
+        self,
+        host: PluginHost,
+        run: RunDirectory,
+        trainer: Trainer,
+        collections: Collections,
+        watcher: Watcher,
+    ) -> None:
+        self._host = host
+        self._run = run
+        self._trainer = trainer
+        self._watcher = watcher
+        self._settings = trainer.settings
+        self._writes = trainer.fabric.is_global_zero
+        self._board = Board(run) if self._writes else None
+        self._has_tests = all(domain.test for domain in collections.domains.values())
+        self._previewer = (
+            Previewer(trainer.model, collections, self._settings.preview_items)
+            if self._writes and self._settings.preview_every
+            else None
+        )
+        self._stopwatch = Stopwatch()
+        self._best: dict[str, Any] = {}
+        self.report: dict[str, Figures] = {}
+        self.judge = Judge(
+            trainer.model,
+            collections,
+            self._settings.seed,
+            watcher.warn,
+            self._settings.evaluate_items,
+        )
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Put the trainer and these records back to where a checkpoint was written."""
+        checkpoint.require_plugin(self._host.info)
+        trainer = self._trainer
+        for name, network in trainer.model.networks.items():
+            checkpoint.read_weights(network, name, averaged=False)
+        if trainer.average:
+            for name, network in trainer.average.networks.items():
+                checkpoint.read_weights(network, name, averaged=True)
+        state = checkpoint.read_state()
+        trainer.load_state_dict(state)
+        self._best = state["best"]
+
+    def start(self) -> None:
+        """Forget what a killed run wrote after its checkpoint; show the untrained networks."""
+        if self._writes:
+            self._run.forget_after(self._trainer.step)
+        self._observe("run_started", recipe=self._trainer.model.recipe.model_dump(mode="json"))
+        if self._trainer.step == 0:
+            self._preview()
+        self._stopwatch.start(self._trainer.step)
+
+    def after_step(self, progress: StepProgress) -> None:
+        """Do what is due after the step that was just done."""
+        settings = self._settings
+        progress.advance()
+        if self._due(settings.log_every):
+            self._log(progress)
+        improved = self._due(settings.evaluate_every) and self._evaluate()
+        if self._due(settings.preview_every):
+            self._preview()
+        last = self._trainer.step == settings.steps
+        if self._due(settings.checkpoint_every) or improved or last:
+            self._save(improved)
+
+    def finish(self) -> None:
+        """Close the records of a run that is done."""
+        if self._board:
+            self._board.close()
+        self._observe("run_finished")
+
+    def _due(self, every: int) -> bool:
+        """Whether something on a cadence happens now; always after the last step. 0: never."""
+        step = self._trainer.step
+        return every > 0 and (step % every == 0 or step == self._settings.steps)
+
+    def _log(self, progress: StepProgress) -> None:
+        trainer, step = self._trainer, self._trainer.step
+        losses = trainer.read_losses()
+        if not self._writes or self._board is None:
+            return
+        timing = self._stopwatch.read(step, trainer.batches.global_batch)
+        phases = trainer.model.objective.phases
+        rates = {f"learning_rate_{phase.name}": trainer.learning_rate(phase) for phase in phases}
+        record = {"step": step, **losses, **rates}
+        self._run.log(record)
+        self._run.log_timing({"step": step, "time": time.time(), **timing})
+        self._board.scalars("train", losses | rates, step)
+        self._board.scalars("timing", timing, step)
+        shown = {name: value for name, value in losses.items() if name.startswith("cycle")}
+        shown |= {phase.name: losses[phase.name] for phase in phases}
+        progress.show(step, shown, timing["samples_per_second"])
+        self._observe("step_logged", record=record)
+
+    def _evaluate(self) -> bool:
+        """Measure on rank 0; every rank learns whether this is the best so far."""
+        improved = False
+        if self._board and self._has_tests:
+            step = self._trainer.step
+            self.report = self.judge.score(self._translator())
+            self._run.log({"step": step, "evaluation": self.report})
+            for direction, figures in self.report.items():
+                self._board.scalars(f"test/{direction}", figures, step)
+            improved = self._is_best()
+        improved = bool(self._trainer.fabric.broadcast(improved))
+        self._stopwatch.start(self._trainer.step)
+        return improved
+
+    def _is_best(self) -> bool:
+        metrics = self._host.modality.metrics
+        found = best_figure(self.report, self._settings.best, metrics)
+        if found is None:
+            return False
+        name, value, higher = found
+        held = self._best.get("value")
+        if held is not None and (value <= held if higher else value >= held):
+            return False
+        self._best = {"metric": name, "value": value, "step": self._trainer.step}
+        return True
+
+    def _preview(self) -> None:
+        if self._previewer is None or self._board is None:
+            return
+        folder = self._run.samples / f"step-{self._trainer.step:08d}"
+        try:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            rows = self._previewer.rows(self._translator())
+            media = self._trainer.model.codec.render(rows, folder)
+            self._board.media(media, self._trainer.step)
+        except (CyclekitError, OSError):
+            raise
+        except Exception as error:
+            name = self._host.modality.name
+            self._watcher.warn(f"plugin {name!r} failed in render: {describe_exception(error)}")
+        self._stopwatch.start(self._trainer.step)
+
+    def _save(self, improved: bool) -> None:
+        trainer = self._trainer
+        if self._board:
+            self._board.flush()
+            checkpoints = self._run.checkpoints
+            checkpoint = checkpoints.write(
+                trainer.step,
+                trainer.model.networks,
+                trainer.average.networks if trainer.average else {},
+                trainer.state_dict() | {"best": self._best},
+                {**describe_writer(self._host.info), "evaluation": self.report},
+                to_toml(trainer.model.recipe),
+            )
+            if improved:
+                checkpoints.point(BEST, checkpoint)
+            checkpoints.prune(self._settings.keep)
+            self._observe("checkpoint_saved", checkpoint=checkpoint.folder)
+        trainer.fabric.barrier()
+
+    def _translator(self) -> Translator:
+        trainer = self._trainer
+        return Translator(
+            trainer.model, trainer.translating_networks, trainer.fabric, self._settings.batch_size
+        )
+
+    def _observe(self, event: str, **details: Any) -> None:
+        if self._writes:
+            run: Path = self._run.folder
+            self._host.observe(f"cyclekit_{event}", self._watcher.warn, run=run, **details)
+
+
+class Stopwatch:
+    """Samples per second since it was last read."""
+
+    def __init__(self) -> None:
+        self._since, self._step = time.perf_counter(), 0
+
+    def start(self, step: int) -> None:
+        """Begin at ``step``."""
+        self._since, self._step = time.perf_counter(), step
+
+    def read(self, step: int, global_batch: int) -> dict[str, float]:
+        """Seconds per step and samples (of each domain) per second, and a fresh start."""
+        now = time.perf_counter()
+        seconds = (now - self._since) / max(step - self._step, 1)
+        self._since, self._step = now, step
+        return {"seconds_per_step": seconds, "samples_per_second": global_batch / seconds}
