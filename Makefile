@@ -1,5 +1,5 @@
 # Every target makes its own environment when there is none; `make clean-venv` starts over.
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed

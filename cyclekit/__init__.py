@@ -7,12 +7,12 @@ never pay for importing torch.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cyclekit.python_api import TrainedModel, TrainResult, load, train
+    from cyclekit.python_api import Hardware, TrainedModel, TrainResult, load, train
 
 API_VERSION = 1
 """The plugin contract this host speaks; compared with ``Modality.api``."""
 
-__all__ = ["API_VERSION", "TrainResult", "TrainedModel", "load", "train"]
+__all__ = ["API_VERSION", "Hardware", "TrainResult", "TrainedModel", "load", "train"]
 
 
 def __getattr__(name: str) -> Any:
@@ -20,7 +20,7 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("cyclekit")
-    if name in ("TrainResult", "TrainedModel", "load", "train"):
+    if name in __all__:
         from cyclekit import python_api
 
         return getattr(python_api, name)

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from cyclekit.errors import CyclekitError
+from cyclekit.errors import CyclekitError, suggest
 
 VERBS = ("train", "resume", "translate", "evaluate", "recipes", "plugins")
 
@@ -32,8 +32,6 @@ class Verbs(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Suggest the nearest verb when there is none of that name."""
-        from cyclekit.errors import suggest
-
         if args and args[0] not in VERBS and not args[0].startswith("-"):
             ctx.fail(f"No command {args[0]!r}. {suggest(args[0], VERBS)}")
         return super().resolve_command(ctx, args)
@@ -73,6 +71,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         where = f"{error.filename}: " if error.filename else ""
         _fail(f"{where}{error.strerror or error}", 1, error)
     except Exception as error:
+        if type(error).__name__ == "OutOfMemoryError" or isinstance(error, MemoryError):
+            _fail(
+                "out of memory. Lower train.batch_size or the size of training windows.", 1, error
+            )
         _fail(
             f"unexpected {type(error).__name__}: {' '.join(str(error).split())}\n"
             f"This is a fault of cyclekit or a plugin. Set CYCLEKIT_DEBUG=1 for the traceback.",

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 import torch
 from pydantic import BaseModel, ConfigDict
@@ -96,7 +96,7 @@ class PreviewRow(Generic[Item]):
         target: Domain it was translated to.
         real: The item as it was read.
         translated: The generator's output.
-        cycled: The output translated back.
+        cycled: The output translated back; ``None`` where there is no way back.
         truth: The item's twin in the target domain, where the test set is paired.
     """
 
@@ -105,7 +105,7 @@ class PreviewRow(Generic[Item]):
     target: str
     real: Item
     translated: Item
-    cycled: Item
+    cycled: Item | None
     truth: Item | None = None
 
 
@@ -179,7 +179,9 @@ class Codec(ABC, Generic[Item]):
             )  # save() may replace what looks like a suffix
             stem = f"{index:02d}-{name}-{row.source}2{row.target}"
             for label in ("real", "translated", "cycled"):
-                self.save(getattr(row, label), folder / f"{stem}-{label}")
+                item = getattr(row, label)
+                if item is not None:
+                    self.save(item, folder / f"{stem}-{label}")
         return []
 
 
@@ -209,7 +211,7 @@ class Translations(Generic[Item]):
     Attributes:
         source: Domain of the inputs.
         target: Domain of the outputs.
-        inputs: Test items of the source domain.
+        inputs: Test items of the source domain; where some are paired, the paired ones alone.
         outputs: Their translations, in the same order.
         cycled: The translations translated back, in the same order; empty for baselines.
         truths: Items of the target domain that the outputs should equal; empty without pairs.
@@ -299,6 +301,3 @@ def common_multiple(spec: TensorSpec, network: nn.Module) -> tuple[int, ...]:
     """What each axis must divide by so that codec and network are both content."""
     needed = int(getattr(network, "multiple_of", 1))
     return tuple(math.lcm(needed, own) for own in spec.multiple_of or (1,) * spec.dims)
-
-
-DirectionName = Literal["a2b", "b2a"]

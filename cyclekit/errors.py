@@ -25,6 +25,10 @@ class PluginError(CyclekitError):
     """A plugin that is missing, broken, or does not keep the contract; names the culprit."""
 
 
+class IncompatiblePlugin(PluginError):  # noqa: N818
+    """A plugin that was written for another version of the contract."""
+
+
 class DataError(CyclekitError):
     """Folders or files that cannot serve as a data set."""
 

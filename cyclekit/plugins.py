@@ -1,10 +1,11 @@
 """Find plugins by their metadata, load the ones asked for, check what they bring."""
 
 import importlib.util
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import Distribution, EntryPoint, distributions
+from importlib.metadata import EntryPoint, distributions
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from cyclekit import API_VERSION, hookspecs
-from cyclekit.errors import PluginError, UsageError, suggest
+from cyclekit.errors import IncompatiblePlugin, PluginError, UsageError, suggest
 
 if TYPE_CHECKING:
     from cyclekit.contract import Modality
@@ -48,29 +49,16 @@ class PluginInfo:
 
 
 def installed_plugins() -> list[PluginInfo]:
-    """Every installed plugin, read from package metadata; imports nothing.
-
-    Raises:
-        PluginError: If two distributions claim one name.
-    """
-    found: dict[str, PluginInfo] = {}
-    for distribution in distributions():
-        for entry_point in distribution.entry_points:
-            if entry_point.group == GROUP:
-                info = _describe(distribution, entry_point)
-                rival = found.setdefault(info.name, info)
-                if rival.distribution != info.distribution:
-                    raise PluginError(
-                        f"Two packages bring a plugin called {info.name!r}: {rival.distribution} "
-                        f"and {info.distribution}. Uninstall one of them."
-                    )
-    return [found[name] for name in sorted(found)]
-
-
-def _describe(distribution: Distribution, entry_point: EntryPoint) -> PluginInfo:
-    return PluginInfo(
-        entry_point.name, distribution.metadata["Name"], distribution.version, entry_point
-    )
+    """Every installed plugin by name, read from package metadata; imports nothing."""
+    found = {
+        PluginInfo(entry.name, distribution.metadata["Name"], distribution.version, entry)
+        for distribution in distributions()
+        for entry in distribution.entry_points
+        if entry.group == GROUP
+    }
+    # A path that is listed twice shows a distribution twice.
+    unique = {(info.name, info.distribution): info for info in found}
+    return [unique[key] for key in sorted(unique)]
 
 
 def find_plugin(name: str) -> PluginInfo:
@@ -78,19 +66,26 @@ def find_plugin(name: str) -> PluginInfo:
 
     Raises:
         UsageError: If there is none; suggests the nearest names.
+        PluginError: If two distributions claim the name.
     """
     if name.endswith(".py"):
         file = Path(name).expanduser().resolve()
         if not file.is_file():
             raise UsageError(f"No plugin file {name}. Give the path of an existing Python file.")
         return PluginInfo(file.stem, str(file), "")
-    plugins = {info.name: info for info in installed_plugins()}
-    if name not in plugins:
+    plugins = installed_plugins()
+    named = [info for info in plugins if info.name == name]
+    if not named:
         raise UsageError(
-            f"No plugin called {name!r}. {suggest(name, plugins)} "
+            f"No plugin called {name!r}. {suggest(name, [info.name for info in plugins])} "
             f"See `cyclekit plugins list`; a single file is given as a path ending in .py."
         )
-    return plugins[name]
+    if len(named) > 1:
+        raise PluginError(
+            f"Two packages bring a plugin called {name!r}: "
+            f"{' and '.join(info.distribution for info in named)}. Uninstall one of them."
+        )
+    return named[0]
 
 
 class PluginHost:
@@ -126,7 +121,7 @@ class PluginHost:
         try:
             self._manager.register(plugin, name=info.name)
             self._manager.check_pending()
-        except pluggy.PluginValidationError as error:
+        except (pluggy.PluginValidationError, ValueError) as error:
             raise PluginError(f"Plugin {info.name!r}: {_explain_hook(str(error))}") from error
 
     def _call(self, hook: str, arguments: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
@@ -153,11 +148,7 @@ class PluginHost:
                     f"Plugin {name!r} failed in {hook}: {describe_exception(outcome)}"
                 ) from outcome
             for thing in outcome:
-                if not isinstance(thing, kind):
-                    raise PluginError(
-                        f"Plugin {name!r}: {hook} must yield {kind.__name__} objects, "
-                        f"not {type(thing).__name__}."
-                    )
+                _require_kind(thing, kind, f"Plugin {name!r}: {hook}")
             offers[name] = outcome
         return offers
 
@@ -172,7 +163,7 @@ class PluginHost:
             )
         modality: Modality = offered[0]
         if modality.api != API_VERSION:
-            raise PluginError(
+            raise IncompatiblePlugin(
                 f"Plugin {self.info.name!r} was written for plugin API {modality.api}; this "
                 f"cyclekit speaks {API_VERSION}. Install a version of {self.info.distribution} "
                 f"that fits, or another cyclekit."
@@ -197,6 +188,8 @@ class PluginHost:
             ("metrics", "cyclekit_metrics", Metric),
         ):
             things = list(getattr(modality, kind))
+            for thing in things:
+                _require_kind(thing, what, f"Modality {modality.name!r}: {kind}")
             for offers in self._offers(hook, what, modality=modality.name).values():
                 things += offers
             names = [thing.name for thing in things]
@@ -236,6 +229,11 @@ def _import_file(path: str) -> ModuleType:
     return module
 
 
+def _require_kind(thing: Any, kind: type, where: str) -> None:
+    if not isinstance(thing, kind):
+        raise PluginError(f"{where} must be {kind.__name__} objects, not {type(thing).__name__}.")
+
+
 def _origin(info: PluginInfo) -> str:
     return f"{info.distribution} {info.version}".strip()
 
@@ -250,7 +248,8 @@ def _remedy(info: PluginInfo, error: Exception) -> str:
 
 def _explain_hook(message: str) -> str:
     """Turn pluggy's words about an unknown hook into ours, with a suggestion."""
-    words = [word.strip("'\"") for word in message.replace("\n", " ").split()]
     known = [name for name in vars(hookspecs) if name.startswith("cyclekit_")]
-    unknown = next((w for w in words if w.startswith("cyclekit_") and w not in known), None)
-    return f"there is no hook {unknown!r}. {suggest(unknown, known)}" if unknown else message
+    unknown = re.search(r"unknown hook '(\w+)'", message)
+    if unknown is None:
+        return " ".join(message.split())
+    return f"there is no hook {unknown[1]!r}. {suggest(unknown[1], known)}"

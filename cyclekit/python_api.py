@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cyclekit.engine.console import Watcher
 from cyclekit.engine.hardware import Hardware
-from cyclekit.engine.launch import TrainResult, plan_training, start_training
-from cyclekit.engine.opening import OpenRun, open_run
+from cyclekit.runs.launch import TrainResult, data_settings, plan_training, start_training
+from cyclekit.runs.opening import OpenRun, open_run
+from cyclekit.runs.watcher import Watcher
 
 __all__ = ["Hardware", "TrainResult", "TrainedModel", "load", "train"]
 
@@ -82,8 +82,7 @@ def train(
     Raises:
         CyclekitError: With one clear message, for anything the caller can put right.
     """
-    settings = [(key, value, "set") for key, value in (set or {}).items()]
-    if data is not None:
-        settings.append(("data.root", str(data), "data"))
+    settings = data_settings(data) if data is not None else []
+    settings += [(key, value, "set") for key, value in (set or {}).items()]
     plan = plan_training(plugin, recipe, settings)
     return start_training(plan, Path(run_dir) if run_dir else None, hardware, Watcher(quiet))

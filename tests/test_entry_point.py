@@ -1,5 +1,6 @@
 """The installed command, in a process of its own."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +26,9 @@ def test_train_translate_evaluate_as_a_user_would(folders: Path, tmp_path: Path)
                      "out", "--direction", "b2a", cwd=tmp_path)  # fmt: skip
     assert translated.returncode == 0, translated.stderr
     assert len(list((tmp_path / "out").glob("*.png"))) == 3
+    evaluated = run(COMMAND, "evaluate", home, "--json", cwd=tmp_path)
+    assert evaluated.returncode == 0, evaluated.stderr
+    assert {"a2b", "b2a", "baselines"} <= set(json.loads(evaluated.stdout))
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["train", "--help"], ["--version"]])
@@ -32,6 +36,8 @@ def test_help(arguments: list[str], tmp_path: Path) -> None:
     shown = run(COMMAND, *arguments, cwd=tmp_path)
     assert shown.returncode == 0
     assert "cyclekit" in shown.stdout
+    if arguments != ["--version"]:
+        assert "Examples:" in shown.stdout
 
 
 def test_errors_reach_the_shell(tmp_path: Path) -> None:

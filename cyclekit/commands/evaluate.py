@@ -41,9 +41,9 @@ def evaluate(
     """
     import json
 
-    from cyclekit.engine.console import Watcher
-    from cyclekit.engine.evaluation import evaluate_run
-    from cyclekit.engine.opening import open_run
+    from cyclekit.runs.evaluation import evaluate_run
+    from cyclekit.runs.opening import open_run
+    from cyclekit.runs.watcher import Watcher
 
     watcher = Watcher()
     opened = open_run(run, checkpoint, hardware(accelerator), precision, batch_size)

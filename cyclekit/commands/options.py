@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from cyclekit.recipe.precision import PRECISIONS
+
 if TYPE_CHECKING:
     from cyclekit.engine.hardware import Hardware
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 PATH = click.Path(path_type=Path)
-PRECISIONS = ("32-true", "64-true", "bf16-mixed", "16-mixed")
 
 accelerator_option = click.option(
     "--accelerator",

@@ -4,7 +4,7 @@ import json
 
 import click
 
-from cyclekit.errors import CyclekitError
+from cyclekit.errors import CyclekitError, IncompatiblePlugin
 
 
 @click.group()
@@ -31,9 +31,10 @@ def list_plugins(check: bool, as_json: bool) -> None:
         if check:
             try:
                 row |= {"state": "ok", "detail": load_plugin(info.name).modality.summary}
+            except IncompatiblePlugin as error:
+                row |= {"state": "incompatible", "detail": str(error)}
             except CyclekitError as error:
-                state = "incompatible" if "plugin API" in str(error) else "broken"
-                row |= {"state": state, "detail": str(error)}
+                row |= {"state": "broken", "detail": str(error)}
         rows.append(row)
     if as_json:
         click.echo(json.dumps(rows))

@@ -54,8 +54,8 @@ def show(name: str, plugin: str | None, resolved: bool) -> None:
     if not resolved:
         click.echo(path.read_text(encoding="utf-8"), nl=False)
         return
-    from cyclekit.engine.launch import plan_training
     from cyclekit.recipe.resolve import to_toml
+    from cyclekit.runs.launch import plan_training
 
     click.echo(to_toml(plan_training(owner, str(path)).recipe), nl=False)
 
@@ -90,8 +90,8 @@ def check(path: str, plugin: str | None) -> None:
       cyclekit recipes check my_recipe.toml --plugin image
     """
     file, owner = _find(path, plugin)
-    from cyclekit.engine.launch import plan_training
     from cyclekit.engine.model import build_model
+    from cyclekit.runs.launch import plan_training
 
     plan = plan_training(owner, str(file))
     model = build_model(plan.host.modality, plan.recipe)

@@ -20,8 +20,8 @@ def resume(run: Path, steps: int | None, **machine: Any) -> None:
       cyclekit resume runs/00003-image-horse2zebra
       cyclekit resume runs/00003-image-horse2zebra --steps 400000
     """
-    from cyclekit.engine.console import Watcher
-    from cyclekit.engine.launch import resume_training
+    from cyclekit.runs.launch import resume_training
+    from cyclekit.runs.watcher import Watcher
 
     changes = [("train.steps", steps, "--steps")] if steps is not None else []
     resume_training(run, changes, hardware(**machine), Watcher())

@@ -42,13 +42,13 @@ def train(
           --set data.a=cats --set data.b=dogs --set codec.resize=143 --set codec.crop=128
       cyclekit train --plugin ./my_plugin.py --recipe my_recipe.toml --steps 100
     """
-    from cyclekit.engine.console import Watcher
-    from cyclekit.engine.launch import plan_training, start_training
     from cyclekit.recipe.sources import parse_setting
+    from cyclekit.runs.launch import data_settings, plan_training, start_training
+    from cyclekit.runs.watcher import Watcher
 
-    changes = [parse_setting(text) for text in settings]
+    changes = data_settings(data) if data is not None else []
+    changes += [parse_setting(text) for text in settings]
     for option, key, value in (
-        ("--data", "data.root", str(data) if data is not None else None),
         ("--steps", "train.steps", steps),
         ("--seed", "train.seed", seed),
         ("--precision", "train.precision", precision),

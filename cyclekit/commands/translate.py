@@ -44,9 +44,9 @@ def translate(
       cyclekit translate runs/00001-image-demo photo.jpg -o out --direction a2b
       cyclekit translate runs/00001-image-demo testB/ -o out --direction b2a --checkpoint best
     """
-    from cyclekit.engine.console import Watcher
-    from cyclekit.engine.files import InputFiles, translate_files
-    from cyclekit.engine.opening import open_run
+    from cyclekit.runs.files import InputFiles, translate_files
+    from cyclekit.runs.opening import open_run
+    from cyclekit.runs.watcher import Watcher
 
     watcher = Watcher()
     files = InputFiles.find(inputs)

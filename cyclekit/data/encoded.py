@@ -11,7 +11,7 @@ from cyclekit.errors import BadSample, DataError, PluginError
 from cyclekit.plugins import describe_exception
 
 MOST_BAD = 0.2  # share of a domain's files that may be unusable
-NAMED = 5  # bad files named in a message
+NAMED = 20  # bad files named in a message
 
 Key = tuple[Any, ...]
 Tracker = Callable[[Iterable[Any], int], Iterable[Any]]
@@ -46,7 +46,7 @@ class SampleCache:
 
     def _encode(self, file: Path, domain: str) -> Sequence[Sample]:
         sample = encode_file(self._codec, file, domain)
-        windows = self._codec.windows(sample)
+        windows: Sequence[Sample] = guarded(self._codec, "windows", file, sample)
         if not windows:
             raise BadSample(file, "gives no training window")
         return windows

@@ -45,6 +45,11 @@ class Collections:
     extra: tuple[Path, ...]
 
     @property
+    def has_tests(self) -> bool:
+        """Whether every domain has test files."""
+        return all(domain.test for domain in self.domains.values())
+
+    @property
     def paired(self) -> dict[str, tuple[Path, Path]]:
         """Test files with the same name in both domains: the same thing, seen from both sides.
 
@@ -144,7 +149,7 @@ def _split(
     files: Sequence[Path], folder: Path, share: float
 ) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
     """Hold out a share of the files, chosen by a hash of their names so that it stays put."""
-    wanted = max(1, round(len(files) * share)) if share and len(files) > 1 else 0
+    wanted = min(max(1, round(len(files) * share)), len(files) - 1) if share else 0
 
     def key(file: Path) -> bytes:
         return hashlib.sha256(file.relative_to(folder).as_posix().encode(errors="replace")).digest()

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from cyclekit.contract import Codec, Sample
-from cyclekit.engine.randomness import numpy_generator, torch_generator
 from cyclekit.errors import DataError, PluginError
 from cyclekit.plugins import describe_exception
+from cyclekit.randomness import numpy_generator, torch_generator
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""The engine: tensors, steps, losses, ranks and checkpoints. It never knows a modality."""
+"""The engine: tensors, losses, steps and ranks. It knows no modality and writes no file."""

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cyclekit.engine.randomness import torch_generator
+from cyclekit.randomness import torch_generator
 
 
 class HistoryBuffer:
@@ -45,11 +45,11 @@ class HistoryBuffer:
         return shown
 
     def state_dict(self) -> dict[str, Any]:
-        """The stored fakes as one tensor, and the state of the random choices."""
-        stored = torch.stack(self._stored).cpu() if self._stored else torch.empty(0)
+        """The stored fakes, which may differ in size, and the state of the random choices."""
+        stored = [sample.cpu() for sample in self._stored]
         return {"stored": stored, "generator": self._rng.get_state()}
 
     def load_state_dict(self, state: dict[str, Any], device: torch.device) -> None:
         """Take back what ``state_dict`` returned."""
-        self._stored = [sample.clone() for sample in state["stored"].to(device)]
+        self._stored = [sample.to(device) for sample in state["stored"]]
         self._rng.set_state(state["generator"])

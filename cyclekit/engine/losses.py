@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from cyclekit.errors import RecipeError
+
 AdversarialName = Literal["lsgan", "vanilla", "hinge", "wgan-gp"]
 
 
@@ -70,7 +72,15 @@ def gradient_penalty(
         real: ``(batch, channels, *sizes)``.
         fake: The same shape.
         share: ``(batch,)`` in 0..1, how much of each point is real.
+
+    Raises:
+        RecipeError: If real and fake differ in size, as fakes from the history may.
     """
+    if real.shape != fake.shape:
+        raise RecipeError(
+            f"wgan-gp needs windows of one size; it met {tuple(real.shape[1:])} and "
+            f"{tuple(fake.shape[1:])}. Crop them to one size, or set history.size to 0."
+        )
     share = share.view(-1, *(1,) * (real.dim() - 1))
     between = (share * real + (1 - share) * fake).detach().requires_grad_(True)
     logits = discriminator(between)

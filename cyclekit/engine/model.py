@@ -10,9 +10,9 @@ from torch import nn
 from cyclekit.contract import DOMAINS, Codec, Modality, Network, TensorSpec
 from cyclekit.engine.cycle import CycleObjective
 from cyclekit.engine.objective import Direction, Objective
-from cyclekit.engine.randomness import derive_seed
 from cyclekit.errors import CyclekitError, PluginError, UsageError, suggest
 from cyclekit.plugins import describe_exception
+from cyclekit.randomness import derive_seed
 from cyclekit.recipe.settings import Recipe
 
 
@@ -48,6 +48,11 @@ class Model:
         if name not in self.directions:
             raise UsageError(f"No direction {name!r}. {suggest(name, self.directions)}")
         return self.directions[name]
+
+    def reverse(self, direction: Direction) -> Direction | None:
+        """The way back, where there is one."""
+        ways = self.objective.directions
+        return next((way for way in ways if way.ends == direction.ends[::-1]), None)
 
     @property
     def translators(self) -> dict[str, nn.Module]:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from cyclekit.contract import Options, TensorSpec
-from cyclekit.engine.randomness import torch_generator
+from cyclekit.randomness import torch_generator
 
 Networks = Mapping[str, nn.Module]
 Batch = Mapping[str, Tensor]
@@ -37,6 +37,11 @@ class Direction:
     source: str
     target: str
     network: str
+
+    @property
+    def ends(self) -> tuple[str, str]:
+        """Source and target."""
+        return self.source, self.target
 
     @property
     def name(self) -> str:

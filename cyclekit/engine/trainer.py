@@ -15,9 +15,9 @@ from cyclekit.engine.ema import MovingAverage
 from cyclekit.engine.meter import Meter
 from cyclekit.engine.model import Model
 from cyclekit.engine.objective import Phase, Step
-from cyclekit.engine.randomness import derive_seed
 from cyclekit.engine.schedule import linear_decay
 from cyclekit.errors import CyclekitError
+from cyclekit.randomness import derive_seed
 
 State = dict[str, Any]
 
@@ -81,15 +81,12 @@ class Trainer:
                 optimizer.step()
                 optimizer.zero_grad(set_to_none=True)
 
-    def learning_rate(self, phase: Phase) -> float:
-        """The rate of a phase at the current step."""
+    def learning_rate(self, phase: Phase, step: int) -> float:
+        """The rate of a phase in the step that follows ``step`` others."""
         peak = self.settings.learning_rate
         if phase.judges and self.settings.discriminator_learning_rate is not None:
             peak = self.settings.discriminator_learning_rate
-        factor = linear_decay(
-            min(self.step, self.settings.steps - 1), self.settings.steps, self.settings.decay_from
-        )
-        return peak * factor
+        return peak * linear_decay(step, self.settings.steps, self.settings.decay_from)
 
     def read_losses(self) -> dict[str, float]:
         """Mean losses since the last call.
@@ -101,9 +98,9 @@ class Trainer:
         for name, value in means.items():
             if not math.isfinite(value):
                 raise CyclekitError(
-                    f"Training came apart: {name} is {value} by step {self.step}. Go back to the "
-                    f"last checkpoint; try a lower train.learning_rate, train.clip, or 32-true "
-                    f"precision."
+                    f"Training came apart: {name} is {value} by step {self.step}. Train anew with "
+                    f"a lower train.learning_rate, train.clip or 32-true precision; or change them "
+                    f"in the run's recipe.toml and resume from its last checkpoint."
                 )
         return means
 
@@ -120,6 +117,7 @@ class Trainer:
             "objective": self.model.objective.state_dict(),
             "codec": self.model.codec.state_dict(),
             "meter": self.meter.state_dict(),
+            "precision": self.fabric.strategy.precision.state_dict(),  # fp16's loss scale
         }
 
     def load_state_dict(self, state: State) -> None:
@@ -131,16 +129,19 @@ class Trainer:
         self.model.objective.load_state_dict(state["objective"], device)
         self.model.codec.load_state_dict(state["codec"])
         self.meter.load_state_dict(state["meter"], device)
+        self.fabric.strategy.precision.load_state_dict(state["precision"])
 
     def _optimizer(self, phase: Phase) -> _FabricOptimizer:
         parameters = [p for name in phase.trains for p in self.model.networks[name].parameters()]
-        adam = torch.optim.Adam(parameters, lr=self.learning_rate(phase), betas=self.settings.betas)
+        adam = torch.optim.Adam(
+            parameters, lr=self.settings.learning_rate, betas=self.settings.betas
+        )
         prepared: _FabricOptimizer = self.fabric.setup_optimizers(adam)
         return prepared
 
     def _set_learning_rate(self, optimizer: _FabricOptimizer, phase: Phase) -> None:
         for group in optimizer.param_groups:
-            group["lr"] = self.learning_rate(phase)
+            group["lr"] = self.learning_rate(phase, self.step)
 
     @contextmanager
     def _only(self, phase: Phase) -> Iterator[None]:

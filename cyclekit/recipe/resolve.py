@@ -28,12 +28,14 @@ def resolve(layers: Layers, modality: Modality) -> Recipe:
             table[kind] = {"name": networks[0].name, **table.get(kind, {})}
     model = recipe_model(modality)
     try:
-        return model.model_validate(table)
+        recipe = model.model_validate(table)
     except ValidationError as error:
         faults = [_explain(fault, model, layers) for fault in error.errors(include_url=False)]
         listed = "\n".join(f"  {fault}" for fault in faults)
         count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
         raise RecipeError(f"The recipe has {count}:\n{listed}") from error
+    _require_figure(recipe.train.best.metric, modality, layers)
+    return recipe
 
 
 def to_toml(recipe: Recipe) -> str:
@@ -54,6 +56,15 @@ def keys(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield f"{prefix}{name}", info
         for table in tables:
             yield from keys(table, f"{prefix}{name}.")
+
+
+def _require_figure(name: str, modality: Modality, layers: Layers) -> None:
+    figures = {figure for metric in modality.metrics for figure in metric.higher_is_better}
+    if name and name not in figures:
+        raise RecipeError(
+            f"train.best.metric (from {layers.origin('train.best.metric')}): {name!r} is no figure "
+            f"of plugin {modality.name!r}. {suggest(name, figures)}"
+        )
 
 
 def _tables(annotation: Any) -> list[type[BaseModel]]:

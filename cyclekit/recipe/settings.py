@@ -1,13 +1,11 @@
 """The recipe's tables that the engine owns, validated by pydantic."""
 
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, create_model, field_validator, model_validator
 
 from cyclekit.contract import Modality, Network, Options
-
-Precision = Literal["32-true", "64-true", "bf16-mixed", "16-mixed", "bf16-true", "16-true"]
-PRECISIONS = get_args(Precision)
+from cyclekit.recipe.precision import Precision
 
 
 class DataSettings(Options):

@@ -12,10 +12,8 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from cyclekit.api import Codec, Media, Options, PreviewRow, Sample, TensorSpec
-from cyclekit_image.pictures import read_picture, write_picture
+from cyclekit_image.pictures import plain_picture, read_picture, write_picture
 from cyclekit_image.sheet import draw_sheet
-
-ROUND_TO = 4  # sizes of windows that are not cropped: what two downsamplings divide
 
 Pixels = Annotated[int, Field(ge=8, le=16384)]
 
@@ -31,6 +29,9 @@ class ImageOptions(Options):
     """Pixels that pictures are resized to."""
     crop: Pixels = 256
     """Pixels of the square that networks are trained on."""
+    round_to: Annotated[int, Field(ge=1, le=1024)] = 4
+    """Sizes of windows that are not cropped are rounded to a multiple of this: what the generator
+    needs, 2 to the power of `generator.downsamplings`."""
     flip: bool = True
     """Mirror half of the windows left to right."""
     channels: Literal[1, 3] = 3
@@ -57,13 +58,12 @@ class ImageCodec(Codec[Image.Image]):
 
     def load(self, path: Path) -> Image.Image:
         """Read a picture, upright, opaque, in RGB or grey."""
-        return read_picture(path, "RGB" if self.options.channels == 3 else "L")
+        return read_picture(path, self._mode)
 
     def encode(self, item: Image.Image, domain: str) -> Sample:
         """The whole picture as uint8."""
-        mode = "RGB" if self.options.channels == 3 else "L"
-        pixels = torch.from_numpy(np.array(item.convert(mode)))
-        return Sample(pixels[None] if mode == "L" else pixels.permute(2, 0, 1).contiguous())
+        pixels = torch.from_numpy(np.array(plain_picture(item, self._mode)))
+        return Sample(pixels[None] if pixels.dim() == 2 else pixels.permute(2, 0, 1).contiguous())
 
     def decode(self, tensor: Tensor, domain: str, meta: Mapping[str, Any]) -> Image.Image:
         """Bytes back to a picture."""
@@ -106,6 +106,10 @@ class ImageCodec(Codec[Image.Image]):
         pixels = torch.from_numpy(np.array(sheet)).permute(2, 0, 1)
         return [Media("samples", path, image=pixels)]
 
+    @property
+    def _mode(self) -> str:
+        return "RGB" if self.options.channels == 3 else "L"
+
     def _window_size(self, height: int, width: int) -> tuple[int, int]:
         options = self.options
         if options.preprocess == "resize_and_crop":
@@ -115,11 +119,11 @@ class ImageCodec(Codec[Image.Image]):
             return round(height * enlarge), round(width * enlarge)
         if options.preprocess == "scale_width":
             height, width = round(height * options.resize / width), options.resize
-        return _rounded(height), _rounded(width)
+        return self._rounded(height), self._rounded(width)
 
-
-def _rounded(length: int) -> int:
-    return max(round(length / ROUND_TO), 2) * ROUND_TO
+    def _rounded(self, length: int) -> int:
+        multiple = self.options.round_to
+        return max(round(length / multiple), 2) * multiple
 
 
 def _resize(pixels: Tensor, size: tuple[int, int]) -> Tensor:

@@ -34,7 +34,7 @@ def read_picture(path: Path, mode: str) -> Image.Image:
             if width * height > MOST_PIXELS:
                 raise BadSample(path, f"{width} x {height} pixels are too many to be opened safely")
             picture.load()
-            return _opaque(_eight_bit(ImageOps.exif_transpose(picture))).convert(mode)
+            return plain_picture(picture, mode)
     except Image.DecompressionBombError as error:
         raise BadSample(path, "has too many pixels to be opened safely") from error
     except UnidentifiedImageError as error:
@@ -42,6 +42,11 @@ def read_picture(path: Path, mode: str) -> Image.Image:
     except (OSError, ValueError, SyntaxError, struct.error, EOFError, IndexError) as error:
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())
         raise BadSample(path, f"cannot be read as a picture: {reason}") from error
+
+
+def plain_picture(picture: Image.Image, mode: str) -> Image.Image:
+    """The picture upright, opaque, in 8 bits and in ``mode``; unchanged if it is so already."""
+    return _opaque(_eight_bit(ImageOps.exif_transpose(picture))).convert(mode)
 
 
 def write_picture(picture: Image.Image, path: Path) -> Path:

@@ -34,25 +34,30 @@ def draw_sheet(rows: Sequence[Row]) -> Image.Image:
 
 def _draw_block(rows: Sequence[Row]) -> Image.Image:
     a, b = rows[0].source.upper(), rows[0].target.upper()
-    headings = [f"real {a}", f"{a} to {b}", f"{a} to {b} to {a}"]
-    lines = [[row.real, row.translated, row.cycled] for row in rows]
-    if any(row.truth is not None for row in rows):
-        headings.append(f"truth {b}")
-        for line, row in zip(lines, rows, strict=True):
-            line += [row.truth] if row.truth is not None else []
+    columns: dict[str, list[Image.Image | None]] = {
+        f"real {a}": [row.real for row in rows],
+        f"{a} to {b}": [row.translated for row in rows],
+        f"{a} to {b} to {a}": [row.cycled for row in rows],
+        f"truth {b}": [row.truth for row in rows],
+    }
+    shown = {
+        heading: column
+        for heading, column in columns.items()
+        if any(picture is not None for picture in column)
+    }
     block = Image.new(
         "RGB",
-        (len(headings) * (TILE + GAP) + GAP, LABEL + len(lines) * (TILE + GAP) + GAP),
+        (len(shown) * (TILE + GAP) + GAP, LABEL + len(rows) * (TILE + GAP) + GAP),
         PAPER,
     )
     draw = ImageDraw.Draw(block)
     font = ImageFont.load_default(size=14)
-    for column, heading in enumerate(headings):
+    for column, (heading, pictures) in enumerate(shown.items()):
         x = GAP + column * (TILE + GAP)
         draw.text((x, 4), heading, fill=INK, font=font)
-        for number, pictures in enumerate(lines):
-            if column < len(pictures):
-                _paste(block, pictures[column], x, LABEL + number * (TILE + GAP))
+        for line, picture in enumerate(pictures):
+            if picture is not None:
+                _paste(block, picture, x, LABEL + line * (TILE + GAP))
     return block
 
 

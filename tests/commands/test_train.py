@@ -203,12 +203,60 @@ def test_two_unrelated_folders(cli: Cli, tmp_path: Path) -> None:
     assert "1 of 10 files are held out" in outcome.err
 
 
+@pytest.mark.parametrize("preprocess", ["scale_width", "none", "crop"])
+def test_pictures_of_many_shapes(cli: Cli, tmp_path: Path, preprocess: str) -> None:
+    for index, split in enumerate(("trainA", "trainB", "testA", "testB")):
+        for number, size in enumerate(((40, 40), (64, 40), (33, 70))):
+            draw(tmp_path / "data" / split / f"{number}.png", 10 * index + number, size)
+    outcome = train(cli, tmp_path / "data", tmp_path / "run", codec__preprocess=preprocess,
+                    train__batch_size=2 if preprocess == "crop" else 1)  # fmt: skip
+    assert outcome.code == 0, outcome.err
+    resumed = cli("resume", tmp_path / "run", "--steps=6", "--accelerator=cpu")
+    assert resumed.code == 0, resumed.err
+
+
+def test_a_failure_while_looking_keeps_the_last_checkpoint(
+    cli: Cli, folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cyclekit.runs.evaluation import Judge
+
+    def fail(self: Judge, translator: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(Judge, "score", fail)
+    outcome = train(cli, folders, tmp_path / "run", train__checkpoint_every=0)
+    assert outcome.code == 1
+    assert "out of memory" in outcome.err
+    assert (tmp_path / "run/checkpoints/latest").resolve().name == "step-00000004"
+
+
+def test_data_wins_over_the_recipes_folders(cli: Cli, folders: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text('extends = "horse2zebra"\n[data]\na = "/nowhere/a"\nb = "/nowhere/b"\n')
+    outcome = cli("train", "--plugin=image", f"--recipe={recipe}", f"--data={folders}",
+                  "--dry-run", "--accelerator=cpu", *as_options(SMALL))  # fmt: skip
+    assert outcome.code == 0, outcome.err
+
+
+@pytest.mark.parametrize("precision", ["64-true", "bf16-mixed"])
+def test_precisions(cli: Cli, folders: Path, tmp_path: Path, precision: str) -> None:
+    outcome = train(cli, folders, tmp_path / "run", f"--precision={precision}",
+                    objective__adversarial__loss="wgan-gp")  # fmt: skip
+    assert outcome.code == 0, outcome.err
+    weights = load_file(tmp_path / "run/checkpoints/latest/generator_a2b.safetensors")
+    wanted = torch.float64 if precision == "64-true" else torch.float32
+    assert {tensor.dtype for tensor in weights.values()} == {wanted}
+    made = cyclekit.load(tmp_path / "run").translate(folders / "testA/0.png", "a2b")
+    assert made.size == (40, 40)
+
+
 def test_one_picture_a_domain_works_with_a_warning(cli: Cli, tmp_path: Path) -> None:
     draw(tmp_path / "data/trainA/1.png", 0)
     draw(tmp_path / "data/trainB/1.png", 1)
     outcome = train(cli, tmp_path / "data", tmp_path / "run")
     assert outcome.code == 0, outcome.err
     assert "domain A has one training file" in outcome.err
+    assert "nothing will be evaluated" in outcome.err
     assert (tmp_path / "run/samples/step-00000004/sheet.png").exists()
 
 
@@ -216,11 +264,16 @@ def test_bad_files_are_skipped_counted_and_named(cli: Cli, folders: Path, tmp_pa
     data = tmp_path / "data"
     shutil.copytree(folders, data)
     (data / "trainA" / "broken.png").write_bytes(b"\x89PNG nothing more")
-    (data / "testA" / "broken.png").write_bytes(b"")
+    (data / "testA" / "0.png").write_bytes(b"")  # its twin in testB is sound
     outcome = train(cli, data, tmp_path / "run")
     assert outcome.code == 0, outcome.err
     assert "skipped 1 of 7 files of domain A" in outcome.err
-    assert outcome.err.count("broken.png") >= 2
+    assert outcome.err.count("warning: skipped") == 2
+    assert "broken.png" in (tmp_path / "run/skipped.txt").read_text()
+    (measured,) = [
+        record["evaluation"] for record in records(tmp_path / "run") if "evaluation" in record
+    ]
+    assert {"l1", "cycle_l1"} <= set(measured["b2a"]), "the sound pairs are still judged"
 
 
 def test_a_dry_run_leaves_nothing(

@@ -53,6 +53,13 @@ def test_two_folders_hold_out_a_share_that_stays_put(tmp_path: Path) -> None:
     assert any("4 of 40 files are held out" in warning for warning in found.warnings())
 
 
+def test_holding_out_never_takes_every_file(tmp_path: Path) -> None:
+    touch(*(tmp_path / folder / f"{n}.png" for folder in ("cats", "dogs") for n in range(4)))
+    folders = {"a": str(tmp_path / "cats"), "b": str(tmp_path / "dogs")}
+    found = find_collections(DataSettings(**folders, held_out=0.95))
+    assert (len(found.domains["a"].train), len(found.domains["a"].test)) == (1, 3)
+
+
 def test_own_test_folders(tmp_path: Path) -> None:
     touch(*(tmp_path / name / "1.png" for name in ("a", "b", "ta", "tb")))
     folders = {"a": "a", "b": "b", "test_a": "ta", "test_b": "tb"}

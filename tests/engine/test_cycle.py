@@ -244,21 +244,18 @@ def test_input_noise_is_drawn_from_step_and_position() -> None:
 def test_history_shows_old_fakes() -> None:
     objective = CycleObjective(options(), SPECS, history_size=2)
     networks, samples = affine_networks(), {"a": A, "b": B}
-    seen = set()
+    fresh = CycleObjective(options(), SPECS, history_size=0)
+    differing = 0
     for index in range(20):
         with torch.no_grad():
             networks["generator_a2b"].shift.fill_(float(index))
-        where = step(index)
-        objective.losses("generators", networks, samples, where)
-        seen.add(
-            round(objective.losses("discriminators", networks, samples, where).total.item(), 3)
-        )
-    fresh = CycleObjective(options(), SPECS, history_size=0)
-    where = step(19)
-    fresh.losses("generators", networks, samples, where)
-    assert len(seen) > 10
-    state = objective.state_dict()
-    assert state["discriminator_b"]["stored"].shape == (2, 1, 8)
+        totals = []
+        for which in (objective, fresh):
+            where = step(index)
+            which.losses("generators", networks, samples, where)
+            totals.append(which.losses("discriminators", networks, samples, where).total.item())
+        differing += totals[0] != totals[1]
+    assert 5 < differing < 20, "some fakes are old ones, not all"
 
 
 def test_different_channels_need_the_identity_term_off() -> None:

@@ -139,6 +139,8 @@ def test_set_without_key_or_value(text: str) -> None:
         ("train.learning_rate=-1", r"train\.learning_rate.*greater than 0, got -1"),
         ("codec.crop=300", r"codec\.crop \(300\) cannot be larger than codec\.resize \(286\)"),
         ("data.a=x", r"data\.a and data\.b go together"),
+        ("train.best.metric=ll1", r"train\.best\.metric.*'ll1' is no figure.*'l1'"),
+        ("extensions=[1]", r"extensions\.0.*valid string"),
         ("train=4", r"train \(from --set train=4\).*got 4"),
     ],
 )

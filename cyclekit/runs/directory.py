@@ -10,11 +10,11 @@ from typing import Any
 
 import torch
 
-from cyclekit.engine.checkpoint import Checkpoints, describe_writer, read_json, write_json
 from cyclekit.errors import CheckpointError, CyclekitError, UsageError
 from cyclekit.plugins import PluginInfo
 from cyclekit.recipe.resolve import to_toml
 from cyclekit.recipe.settings import Recipe
+from cyclekit.runs.checkpoint import Checkpoints, describe_writer, read_json, write_json
 
 RUNS = Path("runs")
 
@@ -31,6 +31,7 @@ class RunDirectory:
         self.info_file = folder / "run.json"
         self.metrics_file = folder / "metrics.jsonl"
         self.timing_file = folder / "timing.jsonl"
+        self.skipped_file = folder / "skipped.txt"
 
     def __str__(self) -> str:
         return str(self.folder)
@@ -53,19 +54,28 @@ class RunDirectory:
         """
         if folder is None:
             folder = _next_number(f"{plugin.name}-{name}")
-        elif (folder / "run.json").exists():
-            raise UsageError(
-                f"{folder} already holds a run. Continue it with `cyclekit resume {folder}`, or "
-                f"name another --run-dir."
-            )
-        elif folder.is_dir() and any(folder.iterdir()):
-            raise UsageError(f"{folder} is not empty. Name a new or empty folder as --run-dir.")
         else:
+            cls.require_free(folder)
             folder.mkdir(parents=True, exist_ok=True)
         run = cls(folder)
         run.recipe_file.write_text(to_toml(recipe), encoding="utf-8")
         write_json(run.info_file, {**_environment(recipe, device), **describe_writer(plugin)})
         return run
+
+    @staticmethod
+    def require_free(folder: Path) -> None:
+        """Refuse a folder that holds a run or anything else.
+
+        Raises:
+            UsageError: Saying which, and how to go on.
+        """
+        if (folder / "run.json").exists():
+            raise UsageError(
+                f"{folder} already holds a run. Continue it with `cyclekit resume {folder}`, or "
+                f"name another --run-dir."
+            )
+        if folder.is_dir() and any(folder.iterdir()):
+            raise UsageError(f"{folder} is not empty. Name a new or empty folder as --run-dir.")
 
     @classmethod
     def open(cls, folder: Path | str) -> "RunDirectory":

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from cyclekit.contract import PreviewRow
+from cyclekit.data.encoded import guarded
 from cyclekit.data.folders import Collections
 from cyclekit.engine.model import Model
 from cyclekit.engine.translator import Translator
@@ -39,12 +40,11 @@ class Previewer:
     def rows(self, translator: Translator) -> list[PreviewRow[Any]]:
         """Every picked item with its translation and what comes back."""
         rows = []
-        directions = self._model.directions
-        for direction in directions.values():
-            back = directions[f"{direction.target}2{direction.source}"]
+        for direction in self._model.directions.values():
+            back = self._model.reverse(direction)
             for file, real, truth in self._picked[direction.source]:
                 (translated,) = translator.items([real], direction, [file])
-                (cycled,) = translator.items([translated], back, [file])
+                (cycled,) = translator.items([translated], back, [file]) if back else (None,)
                 rows.append(
                     PreviewRow(
                         file.name,
@@ -60,7 +60,7 @@ class Previewer:
 
     def _read(self, file: Path) -> Any:
         try:
-            return self._model.codec.load(file)
+            return guarded(self._model.codec, "load", file, file)
         except BadSample:
             return None  # named when the data was read
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from lightning_fabric.loggers import TensorBoardLogger
 
 from cyclekit.contract import Media
-from cyclekit.engine.run_directory import RunDirectory
+from cyclekit.runs.directory import RunDirectory
 
 
 class Board:

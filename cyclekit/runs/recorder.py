@@ -6,17 +6,17 @@ from pathlib import Path
 from typing import Any
 
 from cyclekit.data.folders import Collections
-from cyclekit.engine.board import Board
-from cyclekit.engine.checkpoint import BEST, Checkpoint, describe_writer
-from cyclekit.engine.console import StepProgress, Watcher
-from cyclekit.engine.evaluation import Figures, Judge, best_figure
-from cyclekit.engine.preview import Previewer
-from cyclekit.engine.run_directory import RunDirectory
 from cyclekit.engine.trainer import Trainer
 from cyclekit.engine.translator import Translator
-from cyclekit.errors import CyclekitError
+from cyclekit.errors import PluginError
 from cyclekit.plugins import PluginHost, describe_exception
 from cyclekit.recipe.resolve import to_toml
+from cyclekit.runs.board import Board
+from cyclekit.runs.checkpoint import BEST, Checkpoint, describe_writer
+from cyclekit.runs.directory import RunDirectory
+from cyclekit.runs.evaluation import Figures, Judge, best_figure
+from cyclekit.runs.preview import Previewer
+from cyclekit.runs.watcher import StepProgress, Watcher
 
 
 class Recorder:
@@ -42,7 +42,7 @@ class Recorder:
         self._settings = trainer.settings
         self._writes = trainer.fabric.is_global_zero
         self._board = Board(run) if self._writes else None
-        self._has_tests = all(domain.test for domain in collections.domains.values())
+        self._has_tests = collections.has_tests
         self._previewer = (
             Previewer(trainer.model, collections, self._settings.preview_items)
             if self._writes and self._settings.preview_every
@@ -56,6 +56,7 @@ class Recorder:
             collections,
             self._settings.seed,
             watcher.warn,
+            run.folder / "metrics",
             self._settings.evaluate_items,
         )
 
@@ -87,12 +88,16 @@ class Recorder:
         progress.advance()
         if self._due(settings.log_every):
             self._log(progress)
-        improved = self._due(settings.evaluate_every) and self._evaluate()
-        if self._due(settings.preview_every):
-            self._preview()
         last = self._trainer.step == settings.steps
-        if self._due(settings.checkpoint_every) or improved or last:
-            self._save(improved)
+        improved = False
+        try:
+            improved = self._due(settings.evaluate_every) and self._evaluate()
+            if self._due(settings.preview_every):
+                self._preview()
+        finally:  # whatever goes wrong while looking at the result, the result is kept
+            if self._due(settings.checkpoint_every) or improved or last:
+                self._save(improved)
+        self._trainer.fabric.barrier()
 
     def finish(self) -> None:
         """Close the records of a run that is done."""
@@ -112,7 +117,7 @@ class Recorder:
             return
         timing = self._stopwatch.read(step, trainer.batches.global_batch)
         phases = trainer.model.objective.phases
-        rates = {f"learning_rate_{phase.name}": trainer.learning_rate(phase) for phase in phases}
+        rates = {f"learning_rate_{p.name}": trainer.learning_rate(p, step - 1) for p in phases}
         record = {"step": step, **losses, **rates}
         self._run.log(record)
         self._run.log_timing({"step": step, "time": time.time(), **timing})
@@ -153,13 +158,17 @@ class Recorder:
         if self._previewer is None or self._board is None:
             return
         folder = self._run.samples / f"step-{self._trainer.step:08d}"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
         try:
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir(parents=True)
             rows = self._previewer.rows(self._translator())
+        except PluginError as error:
+            self._watcher.warn(f"no preview: {error}")
+            return
+        try:
             media = self._trainer.model.codec.render(rows, folder)
             self._board.media(media, self._trainer.step)
-        except (CyclekitError, OSError):
+        except OSError:
             raise
         except Exception as error:
             name = self._host.modality.name
@@ -183,7 +192,6 @@ class Recorder:
                 checkpoints.point(BEST, checkpoint)
             checkpoints.prune(self._settings.keep)
             self._observe("checkpoint_saved", checkpoint=checkpoint.folder)
-        trainer.fabric.barrier()
 
     def _translator(self) -> Translator:
         trainer = self._trainer

@@ -1,7 +1,7 @@
 """Everything before the first step: build the model, find and encode data, see that they fit."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,18 +9,19 @@ from pathlib import Path
 import torch
 from lightning_fabric import Fabric
 
+from cyclekit.contract import Sample
 from cyclekit.data.builtin import is_builtin, make_builtin
 from cyclekit.data.encoded import SampleCache, Tracker, encode_domain, list_bad
 from cyclekit.data.folders import Collections, find_collections
 from cyclekit.data.sampling import UnpairedBatches, Window
-from cyclekit.engine.console import Watcher
 from cyclekit.engine.model import Model, build_model
 from cyclekit.engine.objective import Step
-from cyclekit.engine.run_directory import RunDirectory
 from cyclekit.engine.translator import evaluating
-from cyclekit.errors import CyclekitError, PluginError
+from cyclekit.errors import BadSample, CyclekitError, PluginError
 from cyclekit.plugins import PluginHost, describe_exception
 from cyclekit.recipe.settings import Recipe
+from cyclekit.runs.directory import RunDirectory
+from cyclekit.runs.watcher import Watcher
 
 
 @dataclass(frozen=True)
@@ -68,20 +69,25 @@ def prepare(
     collections = find_collections(recipe.data, _builtin_data(host, recipe, run, fabric))
     for warning in collections.warnings():
         watcher.warn(warning)
-    windows = _encode(model, collections, watcher)
+    if recipe.train.evaluate_every and not collections.has_tests:
+        watcher.warn("there are no test files in both domains: nothing will be evaluated")
+    windows, skipped = _encode(model, collections, watcher)
+    if skipped and fabric.is_global_zero:
+        run.skipped_file.write_text("".join(f"{error}\n" for error in skipped), encoding="utf-8")
+    streams = {
+        stream: [window for domain in domains for window in windows.get(domain, [])]
+        for stream, domains in model.objective.streams.items()
+    }
     batches = UnpairedBatches(
         model.codec,
-        {
-            stream: [window for domain in domains for window in windows.get(domain, [])]
-            for stream, domains in model.objective.streams.items()
-        },
+        streams,
         seed=recipe.train.seed,
         batch_size=recipe.train.batch_size,
         accumulate=recipe.train.accumulate,
         ranks=fabric.world_size,
         rank=fabric.global_rank,
     )
-    _require_fit(model, batches)
+    _require_fit(model, streams)
     return Prepared(model, collections, batches)
 
 
@@ -97,25 +103,39 @@ def _builtin_data(
     return run.data
 
 
-def _encode(model: Model, collections: Collections, watcher: Watcher) -> dict[str, list[Window]]:
-    """The training windows of each domain, the codec's statistics fitted to them."""
+def _encode(
+    model: Model, collections: Collections, watcher: Watcher
+) -> tuple[dict[str, list[Window]], list[BadSample]]:
+    """The training windows of each domain, the codec's statistics fitted to them, and bad files."""
     cache = SampleCache(model.codec)
     files: dict[str, Sequence[Path]] = {
         name: domain.train for name, domain in collections.domains.items()
     }
     if collections.extra:
         files["extra"] = collections.extra
-    windows = {}
+    windows: dict[str, list[Window]] = {}
+    skipped: list[BadSample] = []
     for domain, paths in files.items():
         samples, bad = encode_domain(cache, paths, domain, _tracker(watcher, domain))
+        skipped += bad
         if bad:
             watcher.warn(
                 f"skipped {len(bad)} of {len(paths)} files of domain {domain.upper()}: "
                 f"{list_bad(bad)}"
             )
-        model.codec.fit(domain, samples)
+        _fit(model, domain, samples)
         windows[domain] = [Window(sample, domain) for sample in samples]
-    return windows
+    return windows, skipped
+
+
+def _fit(model: Model, domain: str, samples: Sequence[Sample]) -> None:
+    try:
+        model.codec.fit(domain, samples)
+    except Exception as error:
+        raise PluginError(
+            f"{type(model.codec).__name__}.fit failed on domain {domain.upper()}: "
+            f"{describe_exception(error)}"
+        ) from error
 
 
 def _tracker(watcher: Watcher, domain: str) -> Tracker:
@@ -123,13 +143,18 @@ def _tracker(watcher: Watcher, domain: str) -> Tracker:
     return lambda things, total: watcher.track(things, total, what)
 
 
-def _require_fit(model: Model, batches: UnpairedBatches) -> None:
-    """Compute every loss of one sample, so that a misfit is named before training starts.
+def _require_fit(model: Model, streams: Mapping[str, Sequence[Window]]) -> None:
+    """Compute every loss of the smallest windows, so that a misfit is named before training.
 
-    A copy of the objective is used, since its buffers must not see the sample.
+    A copy of the objective is used, since its buffers must not see the samples.
     """
-    batch = batches.batch(0, 0, torch.device("cpu"))
-    one = {name: x[:1] for name, x in batch.items()}
+    smallest = {
+        name: [min(windows, key=lambda window: window.sample.tensor.numel())]
+        for name, windows in streams.items()
+    }
+    one = UnpairedBatches(model.codec, smallest, seed=0, batch_size=1).batch(
+        0, 0, torch.device("cpu")
+    )
     objective = copy.deepcopy(model.objective)
     step = Step(0, model.recipe.train.seed, positions=[0])
     try:

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cyclekit.data.folders import list_files
-from cyclekit.engine.console import Watcher
 from cyclekit.engine.objective import Direction
-from cyclekit.engine.opening import OpenRun
 from cyclekit.errors import BadSample, DataError, UsageError
+from cyclekit.runs.opening import OpenRun
+from cyclekit.runs.watcher import Watcher
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,8 @@ def translate_files(
     """
     if output.exists() and not output.is_dir():
         raise UsageError(f"{output} is a file; -o names the folder for the results.")
+    places = _places(files, output)
     output.mkdir(parents=True, exist_ok=True)
-    sources = {file.resolve() for file in files.names}
-    taken: set[Path] = set()
     bad: list[BadSample] = []
     outcomes = opened.translator.files(files.names, direction)
     for file, outcome in watcher.track(outcomes, len(files.names), "translating"):
@@ -62,22 +61,31 @@ def translate_files(
             watcher.warn(str(outcome))
             bad.append(outcome)
             continue
-        path = _free(output / files.names[file], taken)
-        if path.with_suffix("").resolve() in {s.with_suffix("") for s in sources}:
+        places[file].parent.mkdir(parents=True, exist_ok=True)
+        opened.model.codec.save(outcome, places[file])
+    return len(files.names) - len(bad), bad
+
+
+def _places(files: InputFiles, output: Path) -> dict[Path, Path]:
+    """Where each result goes: inputs with one stem are numbered, no input is ever written over.
+
+    Stems count, since a codec chooses the suffix of what it writes.
+    """
+    inputs = {
+        path.with_suffix("") for file in files.names for path in (file.absolute(), file.resolve())
+    }
+    places: dict[Path, Path] = {}
+    taken: set[Path] = set()
+    for file, name in files.names.items():
+        place, number = output / name, 1
+        while place.with_suffix("") in taken:
+            number += 1
+            place = (output / name).with_name(f"{name.stem}-{number}{name.suffix}")
+        taken.add(place.with_suffix(""))
+        if {place.absolute().with_suffix(""), place.resolve().with_suffix("")} & inputs:
             raise UsageError(
                 f"The result of {file} would lie where an input lies: name another folder than "
                 f"{output} with -o."
             )
-        path.parent.mkdir(parents=True, exist_ok=True)
-        opened.model.codec.save(outcome, path)
-    return len(files.names) - len(bad), bad
-
-
-def _free(path: Path, taken: set[Path]) -> Path:
-    """``path``, or a numbered neighbour where another input has already taken its stem."""
-    candidate, number = path, 1
-    while candidate.with_suffix("") in taken:
-        number += 1
-        candidate = path.with_name(f"{path.stem}-{number}{path.suffix}")
-    taken.add(candidate.with_suffix(""))
-    return candidate
+        places[file] = place
+    return places

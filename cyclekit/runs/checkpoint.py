@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from cyclekit.errors import CheckpointError
+from cyclekit.errors import CheckpointError, UsageError
 from cyclekit.plugins import PluginInfo
 
 FORMAT = 1
@@ -58,10 +58,6 @@ class Checkpoint:
             raise CheckpointError(
                 f"{file} does not fit the network that the run's recipe describes: {reason}"
             ) from error
-
-    def has_average(self, name: str) -> bool:
-        """Whether a moving average of a network was kept."""
-        return (self.folder / f"{name}{AVERAGED}.safetensors").exists()
 
     def read_state(self) -> State:
         """Optimizers, buffers, statistics, counters.
@@ -137,8 +133,15 @@ class Checkpoints:
         name = f"step-{int(which):08d}" if which.isdigit() else which
         if which.isdigit() or which in (LATEST, BEST):
             folder = (self.folder / name).resolve()
-            if folder.is_dir() and folder.name.startswith("step-"):
+            if folder.name == which and folder.is_dir():
+                # A run that was copied with its links followed: look up what the copy is of.
+                folder = self.folder / f"step-{read_json(folder / 'checkpoint.json')['step']:08d}"
+            if folder.is_dir():
                 return Checkpoint(folder)
+        if not which.isdigit() and which not in (LATEST, BEST):
+            raise UsageError(
+                f"No checkpoint {which!r}: expected {LATEST}, {BEST} or a step such as 5000."
+            )
         steps = ", ".join(str(checkpoint.step) for checkpoint in self.all())
         if not steps:
             raise CheckpointError(f"{self.folder.parent} has no checkpoint yet.")
@@ -239,7 +242,8 @@ def write_json(file: Path, content: Mapping[str, Any]) -> None:
 
 def _plain(network: nn.Module) -> dict[str, Tensor]:
     state: dict[str, Tensor] = network.state_dict()
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+    # Cloned, since safetensors refuses tensors that share memory, as tied weights do.
+    return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}
 
 
 def _flush(path: Path) -> None:

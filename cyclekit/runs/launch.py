@@ -11,20 +11,20 @@ from typing import Any
 from lightning_fabric import Fabric
 
 from cyclekit.data.builtin import is_builtin
-from cyclekit.engine.checkpoint import Checkpoint
-from cyclekit.engine.console import Watcher
-from cyclekit.engine.evaluation import Figures
 from cyclekit.engine.hardware import Hardware, full_precision, start_fabric
-from cyclekit.engine.opening import read_layers_of, recall
-from cyclekit.engine.preparation import Prepared, prepare
-from cyclekit.engine.recorder import Recorder
-from cyclekit.engine.run_directory import RunDirectory
 from cyclekit.engine.trainer import Trainer
 from cyclekit.errors import UsageError
 from cyclekit.plugins import PluginHost, find_plugin, load_plugin
 from cyclekit.recipe.resolve import resolve, save_recipe
 from cyclekit.recipe.settings import Recipe
 from cyclekit.recipe.sources import Layers, find_recipe, read_layers
+from cyclekit.runs.checkpoint import Checkpoint
+from cyclekit.runs.directory import RunDirectory
+from cyclekit.runs.evaluation import Figures
+from cyclekit.runs.opening import read_layers_of, recall
+from cyclekit.runs.preparation import Prepared, prepare
+from cyclekit.runs.recorder import Recorder
+from cyclekit.runs.watcher import Watcher
 
 Setting = tuple[str, Any, str]
 """A recipe key, its value, and where it was set."""
@@ -43,6 +43,12 @@ class TrainResult:
     run: Path
     evaluation: dict[str, Figures]
     samples: Path | None
+
+
+def data_settings(root: Path | str) -> list[Setting]:
+    """Settings that make ``root`` the data, whatever folders the recipe names."""
+    others = [(f"data.{key}", None, "--data") for key in ("a", "b", "test_a", "test_b")]
+    return [*others, ("data.root", str(root), "--data")]
 
 
 @dataclass(frozen=True)
@@ -78,6 +84,8 @@ def start_training(
     watcher.say(f"recipe: {plan.source}")
     with contextlib.ExitStack() as stack:
         if dry_run:
+            if run_dir is not None:
+                RunDirectory.require_free(run_dir)
             run_dir = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cyclekit-")))
         folder = None
         if fabric.is_global_zero:
@@ -137,14 +145,19 @@ def newest_samples(run: RunDirectory) -> Path | None:
 
 
 def _anchored(recipe: Recipe) -> Recipe:
-    """The recipe with absolute data folders, so that the run can be opened from anywhere."""
+    """The recipe with absolute paths, so that the run can be opened from anywhere."""
     data = recipe.data
     folders = {
         key: str(Path(path).expanduser().resolve())
         for key in ("root", "a", "b", "test_a", "test_b", "extra")
         if (path := getattr(data, key)) is not None and not (key == "root" and is_builtin(data))
     }
-    return recipe.model_copy(update={"data": data.model_copy(update=folders)})
+    extensions = tuple(
+        str(Path(name).expanduser().resolve()) if name.endswith(".py") else name
+        for name in recipe.extensions
+    )
+    changes = {"data": data.model_copy(update=folders), "extensions": extensions}
+    return recipe.model_copy(update=changes)
 
 
 def _train(
@@ -178,9 +191,9 @@ def _train(
 
 
 def _resolved(layers: Layers, plugin: str) -> tuple[PluginHost, Recipe]:
-    extensions = layers.table.get("extensions", ())
-    if not isinstance(extensions, (list, tuple)):
-        extensions = ()  # resolve() says what is wrong with it
+    extensions = layers.table.get("extensions", [])
+    if not isinstance(extensions, list) or not all(isinstance(name, str) for name in extensions):
+        extensions = []  # resolve() says what is wrong with it
     host = load_plugin(plugin, extensions)
     name = host.modality.name
     named = layers.table.setdefault("plugin", name)

@@ -3,16 +3,16 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from cyclekit.engine.checkpoint import Checkpoint
 from cyclekit.engine.hardware import Hardware, start_fabric
 from cyclekit.engine.model import Model, build_model
-from cyclekit.engine.run_directory import RunDirectory
 from cyclekit.engine.translator import Translator
 from cyclekit.errors import CheckpointError, UsageError
 from cyclekit.plugins import PluginHost, load_plugin
 from cyclekit.recipe.resolve import resolve
 from cyclekit.recipe.settings import Recipe
 from cyclekit.recipe.sources import Layers, read_layers
+from cyclekit.runs.checkpoint import Checkpoint
+from cyclekit.runs.directory import RunDirectory
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Runs: their folders, checkpoints and records; starting, resuming, opening and judging them."""

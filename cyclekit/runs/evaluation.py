@@ -1,0 +1,287 @@
+"""Measure what translation would write, on the test set, beside baselines."""
+
+import math
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, overload
+
+from cyclekit.contract import DOMAINS, Baseline, Codec, Metric, Translations, identity_baseline
+from cyclekit.data.builtin import is_builtin, make_builtin
+from cyclekit.data.encoded import guarded
+from cyclekit.data.folders import Collections, find_collections
+from cyclekit.engine.model import Model
+from cyclekit.engine.objective import Direction
+from cyclekit.engine.translator import Translator
+from cyclekit.errors import BadSample, CyclekitError, DataError
+from cyclekit.plugins import describe_exception
+from cyclekit.randomness import numpy_generator
+from cyclekit.recipe.settings import BestSettings, DataSettings
+from cyclekit.runs.checkpoint import write_json
+from cyclekit.runs.opening import OpenRun
+
+MOST_FITTED = 1000  # training files that metrics and baselines are fitted on
+
+Figures = dict[str, float]
+
+
+class LazyItems(Sequence[Any]):
+    """Items read from their files each time they are asked for, so that none stays in memory."""
+
+    def __init__(self, codec: Codec[Any], files: Sequence[Path]) -> None:
+        self._codec = codec
+        self.files = tuple(files)
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    @overload
+    def __getitem__(self, index: int) -> Any: ...
+    @overload
+    def __getitem__(self, index: slice) -> "LazyItems": ...
+    def __getitem__(self, index: int | slice) -> Any:
+        if isinstance(index, slice):
+            return LazyItems(self._codec, self.files[index])
+        return self._codec.load(self.files[index])
+
+
+class Judge:
+    """Scores a model's translations of a test set.
+
+    Args:
+        model: Codec, metrics and baselines.
+        collections: Test files, and training files to fit on.
+        seed: Chooses the training files where there are too many.
+        warn: Told of bad files and failing metrics.
+        cache: Folder in which metrics keep what they learned.
+        limit: Test items of each domain, 0 for all.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        collections: Collections,
+        seed: int,
+        warn: Callable[[str], None],
+        cache: Path,
+        limit: int = 0,
+    ) -> None:
+        self._model = model
+        self._codec = model.codec
+        self._collections = collections
+        self._seed = seed
+        self._warn = warn
+        self._cache = cache
+        self._limit = limit
+        self._fitted: dict[str, Any] = {}
+
+    def score(self, translator: Translator) -> dict[str, Figures]:
+        """Figures by direction."""
+        scored = {}
+        for name, direction in self._model.directions.items():
+            back = self._model.reverse(direction)
+            tests = self._tests[direction.source]
+            with tempfile.TemporaryDirectory(prefix="cyclekit-") as folder:
+                there = self._write(Path(folder, "there"), translated(translator, tests, direction))
+                returned = translated(translator, there, back) if back else ()
+                cycled = self._write(Path(folder, "back"), returned)
+                scored[name] = self._measure(self._assemble(direction, there, cycled))
+        return scored
+
+    def score_baselines(self) -> dict[str, dict[str, Figures]]:
+        """Figures by baseline and direction; one that fails or does not apply is left out."""
+        channels = {spec.channels for spec in self._model.objective.specs.values()}
+        identity = [identity_baseline()] if len(channels) == 1 else []
+        scored = {}
+        for baseline in (*identity, *self._model.modality.baselines):
+            try:
+                scored[baseline.name] = self._score_baseline(baseline)
+            except CyclekitError:
+                raise
+            except Exception as error:
+                self._warn(f"baseline {baseline.name!r} failed: {describe_exception(error)}")
+        return scored
+
+    def require_test_set(self) -> None:
+        """Raise ``DataError`` if a domain has no test files, or none that can be read."""
+        for name, domain in self._collections.domains.items():
+            if not domain.test:
+                raise DataError(
+                    f"Domain {name.upper()} has no test files: add a folder test{name.upper()}, or "
+                    f"name one as data.test_{name}."
+                )
+            if not self._tests[name]:
+                raise DataError(f"None of domain {name.upper()}'s test files can be read.")
+
+    def _score_baseline(self, baseline: Baseline) -> dict[str, Figures]:
+        scored = {}
+        for name, direction in self._model.directions.items():
+            convert = baseline.fit(
+                self._train_items[direction.source], self._train_items[direction.target]
+            )
+            inputs = LazyItems(self._codec, self._tests[direction.source])
+            with tempfile.TemporaryDirectory(prefix="cyclekit-") as folder:
+                outputs = self._write(Path(folder, "there"), map(convert, inputs))
+                scored[name] = self._measure(self._assemble(direction, outputs, []))
+        return scored
+
+    def _write(self, folder: Path, items: Iterable[Any]) -> list[Path]:
+        """Save items as translation would, under running numbers."""
+        folder.mkdir()
+        return [self._codec.save(item, folder / f"{n:06d}") for n, item in enumerate(items)]
+
+    def _assemble(
+        self, direction: Direction, outputs: Sequence[Path], cycled: Sequence[Path]
+    ) -> Translations[Any]:
+        """What metrics are shown; where some items are paired, the paired ones alone."""
+        inputs = self._tests[direction.source]
+        twins = self._twins
+        paired = [n for n, file in enumerate(inputs) if file in twins]
+        judged = paired or range(len(inputs))
+
+        def items(files: Sequence[Path]) -> LazyItems:
+            return LazyItems(self._codec, [files[n] for n in judged] if files else [])
+
+        return Translations(
+            source=direction.source,
+            target=direction.target,
+            inputs=items(inputs),
+            outputs=items(outputs),
+            cycled=items(cycled),
+            truths=LazyItems(self._codec, [twins[inputs[n]] for n in paired]),
+            targets=LazyItems(self._codec, self._tests[direction.target]),
+        )
+
+    def _measure(self, translations: Translations[Any]) -> Figures:
+        figures: Figures = {}
+        for metric in self._model.modality.metrics if translations.inputs else ():
+            if (metric.needs_pairs and not translations.truths) or (
+                metric.needs_cycle and not translations.cycled
+            ):
+                continue
+            try:
+                scored = metric.score(translations, self._fit(metric))
+                figures |= self._finite({name: float(value) for name, value in scored.items()})
+            except CyclekitError:
+                raise
+            except Exception as error:
+                self._warn(f"metric {metric.name!r} failed: {describe_exception(error)}")
+        return figures
+
+    def _fit(self, metric: Metric) -> Any:
+        if metric.fit is not None and metric.name not in self._fitted:
+            cache = self._cache / metric.name
+            cache.mkdir(parents=True, exist_ok=True)
+            a, b = (self._train_items[domain] for domain in DOMAINS)
+            self._fitted[metric.name] = metric.fit(a, b, self._seed, cache)
+        return self._fitted.get(metric.name)
+
+    def _finite(self, figures: Figures) -> Figures:
+        """Leave out, with a warning, what is no number."""
+        for name, value in figures.items():
+            if not math.isfinite(value):
+                self._warn(f"{name} is {value} and is left out")
+        return {name: value for name, value in figures.items() if math.isfinite(value)}
+
+    @cached_property
+    def _tests(self) -> dict[str, list[Path]]:
+        """Readable test files of each domain, the same things in both where they are paired."""
+        pairs = self._collections.paired.values()
+        tests = {}
+        for index, (name, domain) in enumerate(self._collections.domains.items()):
+            files = [pair[index] for pair in pairs] if self._limit and pairs else domain.test
+            wanted = files[: self._limit] if self._limit else files
+            tests[name] = self._readable(wanted, self._warn)
+        return tests
+
+    @cached_property
+    def _twins(self) -> dict[Path, Path]:
+        """Each readable test file's counterpart in the other domain, where it is readable too."""
+        readable = {file for files in self._tests.values() for file in files}
+        pairs = [pair for pair in self._collections.paired.values() if readable.issuperset(pair)]
+        return dict(pairs) | {b: a for a, b in pairs}
+
+    @cached_property
+    def _train_items(self) -> dict[str, LazyItems]:
+        """Training items of each domain, at most ``MOST_FITTED``."""
+        items = {}
+        for name, domain in self._collections.domains.items():
+            files = list(domain.train)
+            if len(files) > MOST_FITTED:
+                chosen = numpy_generator(self._seed, "fitted", name).permutation(len(files))
+                files = [files[index] for index in sorted(chosen[:MOST_FITTED])]
+            # Bad training files were named when the data was read.
+            items[name] = LazyItems(self._codec, self._readable(files, lambda _: None))
+        return items
+
+    def _readable(self, files: Sequence[Path], warn: Callable[[str], None]) -> list[Path]:
+        good = []
+        for file in files:
+            try:
+                guarded(self._codec, "load", file, file)
+            except BadSample as error:
+                warn(f"skipped {error}")
+            else:
+                good.append(file)
+        return good
+
+
+def translated(
+    translator: Translator, files: Sequence[Path], direction: Direction
+) -> Iterator[Any]:
+    """Each file's translation; the files have been read before, so a bad one is an error."""
+    for _, outcome in translator.files(files, direction):
+        if isinstance(outcome, BadSample):
+            raise outcome
+        yield outcome
+
+
+def best_figure(
+    report: Mapping[str, Figures], best: BestSettings, metrics: Sequence[Metric]
+) -> tuple[str, float, bool] | None:
+    """The figure that decides which checkpoint is best: name, value, whether higher is better.
+
+    Returns ``None`` where the report has no such figure.
+    """
+    ways = {name: higher for metric in metrics for name, higher in metric.higher_is_better.items()}
+    name = best.metric or next(iter(ways), "")
+    directions = list(report) if best.direction == "both" else [best.direction]
+    values = [report[d][name] for d in directions if name in report.get(d, {})]
+    if not values or name not in ways:
+        return None
+    return name, sum(values) / len(values), ways[name]
+
+
+def evaluate_run(opened: OpenRun, data: Path | None, warn: Callable[[str], None]) -> dict[str, Any]:
+    """Measure an open run on its test set, or on that of ``data``, beside baselines.
+
+    Returns:
+        ``{"checkpoint", "step", "a2b": {...}, "b2a": {...}, "baselines": {name: {...}}}``, which is
+        also written into the run directory.
+
+    Raises:
+        DataError: If a domain has no test files.
+    """
+    model, run = opened.model, opened.run
+    settings = model.recipe.data
+    root = None
+    if data is not None:
+        settings = DataSettings(root=str(data))
+    elif is_builtin(settings):
+        make_builtin(settings, model.modality, run.data)
+        root = run.data
+    collections = find_collections(settings, root)
+    judge = Judge(model, collections, model.recipe.train.seed, warn, run.folder / "metrics")
+    judge.require_test_set()
+    report = {
+        "checkpoint": opened.checkpoint.folder.name,
+        "step": opened.checkpoint.step,
+        **judge.score(opened.translator),
+        "baselines": judge.score_baselines(),
+    }
+    folder = run.folder / "evaluations"
+    folder.mkdir(exist_ok=True)
+    other = f"-{data.resolve().name}" if data is not None else ""
+    write_json(folder / f"{opened.checkpoint.folder.name}{other}.json", report)
+    return report
