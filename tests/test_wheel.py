@@ -31,6 +31,10 @@ def test_what_is_in_it(wheel: Path) -> None:
     assert {"cyclekit_image/recipes/demo.toml", "cyclekit_image/recipes/horse2zebra.toml"} <= {
         *names
     }
+    (entry_points,) = [name for name in names if name.endswith("entry_points.txt")]
+    declared = zipfile.ZipFile(wheel).read(entry_points).decode()
+    assert "cyclekit = cyclekit.cli:main" in declared
+    assert "image = cyclekit_image" in declared
     tops = {name.partition("/")[0] for name in names if ".dist-info" not in name}
     assert tops == {"cyclekit", "cyclekit_image"}
 

@@ -17,21 +17,28 @@ def is_builtin(settings: DataSettings) -> bool:
     return settings.root is not None and settings.root.startswith(PREFIX)
 
 
-def make_builtin(settings: DataSettings, modality: Modality, folder: Path) -> None:
-    """Make the data in ``folder``, complete or not at all; nothing to do where it is there.
+def builtin_root(settings: DataSettings, modality: Modality, folder: Path) -> Path | None:
+    """Where built-in data is: ``folder``, filled if it is not there yet. ``None`` for other data.
 
     Raises:
         DataError: If the plugin has no such data.
         PluginError: If it fails to make it.
     """
+    if not is_builtin(settings):
+        return None
     name = (settings.root or "").removeprefix(PREFIX)
     if name not in modality.datasets:
         raise DataError(
             f"Plugin {modality.name!r} has no built-in data {name!r}. "
             f"{suggest(name, modality.datasets)}"
         )
-    if folder.exists():
-        return
+    if not folder.exists():
+        _make(name, modality, folder)
+    return folder
+
+
+def _make(name: str, modality: Modality, folder: Path) -> None:
+    """Complete or not at all."""
     aside = folder.with_name(f".incoming-{folder.name}")
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, overload
 
 from cyclekit.contract import DOMAINS, Baseline, Codec, Metric, Translations, identity_baseline
-from cyclekit.data.builtin import is_builtin, make_builtin
+from cyclekit.data.builtin import builtin_root
 from cyclekit.data.encoded import guarded
 from cyclekit.data.folders import Collections, find_collections
 from cyclekit.engine.model import Model
@@ -264,14 +264,8 @@ def evaluate_run(opened: OpenRun, data: Path | None, warn: Callable[[str], None]
         DataError: If a domain has no test files.
     """
     model, run = opened.model, opened.run
-    settings = model.recipe.data
-    root = None
-    if data is not None:
-        settings = DataSettings(root=str(data))
-    elif is_builtin(settings):
-        make_builtin(settings, model.modality, run.data)
-        root = run.data
-    collections = find_collections(settings, root)
+    settings = model.recipe.data if data is None else DataSettings(root=str(data))
+    collections = find_collections(settings, builtin_root(settings, model.modality, run.data))
     judge = Judge(model, collections, model.recipe.train.seed, warn, run.folder / "metrics")
     judge.require_test_set()
     report = {

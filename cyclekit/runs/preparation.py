@@ -10,7 +10,7 @@ import torch
 from lightning_fabric import Fabric
 
 from cyclekit.contract import Sample
-from cyclekit.data.builtin import is_builtin, make_builtin
+from cyclekit.data.builtin import builtin_root
 from cyclekit.data.encoded import SampleCache, Tracker, encode_domain, list_bad
 from cyclekit.data.folders import Collections, find_collections
 from cyclekit.data.sampling import UnpairedBatches, Window
@@ -94,13 +94,11 @@ def prepare(
 def _builtin_data(
     host: PluginHost, recipe: Recipe, run: RunDirectory, fabric: Fabric
 ) -> Path | None:
-    """The folder of built-in data, made by rank 0 where it is not there yet."""
-    if not is_builtin(recipe.data):
-        return None
+    """The folder of built-in data, if that is asked for; rank 0 makes it."""
     if fabric.is_global_zero:
-        make_builtin(recipe.data, host.modality, run.data)
+        builtin_root(recipe.data, host.modality, run.data)
     fabric.barrier()
-    return run.data
+    return builtin_root(recipe.data, host.modality, run.data)
 
 
 def _encode(
