@@ -54,10 +54,18 @@ class BadSample(CyclekitError):  # noqa: N818 - named for what it is about, not 
         return BadSample, (self.path, self.why)
 
 
-def suggest(wrong: str, known: Iterable[str]) -> str:
-    """A sentence that names what was probably meant, or else everything there is."""
+def suggest(wrong: str, known: Iterable[str], prefix: str = "") -> str:
+    """A sentence that names what was probably meant, or else everything there is.
+
+    Args:
+        wrong: What was asked for.
+        known: What there is.
+        prefix: Shown before each name.
+    """
     known = sorted(set(known))
     near = get_close_matches(wrong, known, n=3, cutoff=0.5)
     if near:
-        return f"Did you mean {' or '.join(repr(name) for name in near)}?"
-    return f"There are: {', '.join(known)}." if known else "There are none."
+        return f"Did you mean {' or '.join(repr(prefix + name) for name in near)}?"
+    return (
+        f"There are: {', '.join(prefix + name for name in known)}." if known else "There are none."
+    )

@@ -79,10 +79,13 @@ def _explain(fault: Any, model: type[Recipe], layers: Layers) -> str:
     where = layers.origin(key)
     if fault["type"] == "extra_forbidden":
         parent, _, wrong = key.rpartition(".")
-        siblings = [f"{parent}.{name}" if parent else name for name in table.model_fields]
         # The right key may live in another table: "train.blocks" is "generator.blocks".
         elsewhere = [name for name, _ in keys(model) if name.rpartition(".")[2] == wrong]
-        hint = f"Did you mean {elsewhere[0]!r}?" if elsewhere else suggest(key, siblings)
+        hint = (
+            f"Did you mean {elsewhere[0]!r}?"
+            if elsewhere
+            else suggest(wrong, table.model_fields, f"{parent}." if parent else "")
+        )
         return f"{key} (from {where}): there is no such key. {hint}"
     if fault["type"] in ("union_tag_invalid", "literal_error"):
         wrong = fault["ctx"].get("tag", fault["input"])

@@ -7,7 +7,10 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torchmetrics.functional.image import structural_similarity_index_measure
+from torchmetrics.functional.image import (
+    peak_signal_noise_ratio,
+    structural_similarity_index_measure,
+)
 
 from cyclekit.api import Baseline, Metric, Translations
 
@@ -19,8 +22,7 @@ def score_pairs(pictures: Translations[Image.Image], _fitted: Any) -> dict[str, 
     l1, psnr = [], []
     for made, truth in _both(pictures.outputs, pictures.truths):
         l1.append((made - truth).abs().mean().item())
-        error = (made - truth).square().mean()
-        psnr.append(min((-10 * torch.log10(error)).item(), BEST_PSNR))
+        psnr.append(min(peak_signal_noise_ratio(made, truth, data_range=1.0).item(), BEST_PSNR))
     return {"l1": _mean(l1), "psnr": _mean(psnr)}
 
 

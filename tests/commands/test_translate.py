@@ -233,7 +233,7 @@ def test_runs_that_cannot_be_used(
     elif damage == "no checkpoint":
         shutil.rmtree(run / "checkpoints")
     elif damage == "pickle":
-        (latest / "state.pt").write_bytes(pickle.dumps(Payload()))
+        (latest / "state.pt").write_bytes(pickle.dumps(Payload(), protocol=2))
     elif damage == "truncated weights":
         file = latest / "generator_a2b.safetensors"
         file.write_bytes(file.read_bytes()[:100])
