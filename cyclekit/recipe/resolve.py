@@ -1,7 +1,6 @@
 """From layers of text to one validated recipe, with every fault explained at once."""
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, get_args
 
 import tomli_w
@@ -41,11 +40,6 @@ def resolve(layers: Layers, modality: Modality) -> Recipe:
 def to_toml(recipe: Recipe) -> str:
     """The recipe as TOML with every key written out; unset ones are left out."""
     return tomli_w.dumps(_without_none(recipe.model_dump(mode="json")))
-
-
-def save_recipe(recipe: Recipe, path: Path) -> None:
-    """Write ``to_toml`` to a file."""
-    path.write_text(to_toml(recipe), encoding="utf-8")
 
 
 def keys(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -9,10 +9,18 @@ from cyclekit.runs.directory import RunDirectory
 
 
 class Board:
-    """Scalars, pictures and sounds of a run, in ``tensorboard/``."""
+    """Scalars, pictures and sounds of a run, in ``tensorboard/``.
 
-    def __init__(self, run: RunDirectory) -> None:
-        self._logger = TensorBoardLogger(run.folder, name="", version="tensorboard")
+    Args:
+        run: The run.
+        step: Where training goes on; what was logged beyond it is no longer shown.
+    """
+
+    def __init__(self, run: RunDirectory, step: int) -> None:
+        purge = step + 1 if step or any((run.folder / "tensorboard").glob("*")) else None
+        self._logger = TensorBoardLogger(
+            run.folder, name="", version="tensorboard", purge_step=purge
+        )
 
     def scalars(self, group: str, values: Mapping[str, float], step: int) -> None:
         """Log each value as ``group/name``."""

@@ -1,7 +1,7 @@
 """Checkpoints: safetensors for weights, plain tensors beside them, nothing that can run code."""
 
+import hashlib
 import json
-import os
 import pickle
 import shutil
 from collections.abc import Mapping
@@ -16,12 +16,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from cyclekit.errors import CheckpointError, UsageError
+from cyclekit.errors import CheckpointError, CyclekitError, UsageError
 from cyclekit.plugins import PluginInfo
+from cyclekit.runs.atomic import ASIDE, flush
 
 FORMAT = 1
 LATEST, BEST = "latest", "best"
-INCOMING = ".incoming-"  # can never be taken for a checkpoint
 AVERAGED = ".ema"
 
 State = dict[str, Any]
@@ -47,6 +47,7 @@ class Checkpoint:
         file = self.folder / f"{name}{AVERAGED}.safetensors"
         if not averaged or not file.exists():
             file = self.folder / f"{name}.safetensors"
+        self._require_intact(file)
         try:
             weights = load_file(file)
         except (OSError, SafetensorError) as error:
@@ -66,6 +67,7 @@ class Checkpoint:
             CheckpointError: If the file is damaged or holds anything but plain data.
         """
         file = self.folder / "state.pt"
+        self._require_intact(file)
         try:
             state: State = torch.load(file, map_location="cpu", weights_only=True)
         except pickle.UnpicklingError as error:
@@ -77,6 +79,24 @@ class Checkpoint:
             reason = " ".join(str(error).split())[:200]
             raise CheckpointError(f"{file} cannot be read: {reason}.") from error
         return state
+
+    def _require_intact(self, file: Path) -> None:
+        """Compare a file with the checksum that was taken when it was written."""
+        try:
+            intact = _checksum(file) == self.about()["files"].get(file.name)
+            why = "its content is not what was written"
+        except OSError as error:
+            intact, why = False, error.strerror or "it cannot be read"
+        if intact:
+            return
+        older = [c for c in Checkpoints(self.folder.parent).all() if c.step < self.step]
+        advice = (
+            f"Remove {self.folder} to go on from the one before it (step {older[-1].step}), or "
+            f"name that with --checkpoint {older[-1].step}."
+            if older
+            else "There is no older one in this run."
+        )
+        raise CheckpointError(f"{file} is damaged: {why}. {advice}")
 
     def about(self) -> dict[str, Any]:
         """Who wrote it.
@@ -138,6 +158,8 @@ class Checkpoints:
                 folder = self.folder / f"step-{read_json(folder / 'checkpoint.json')['step']:08d}"
             if folder.is_dir():
                 return Checkpoint(folder)
+        if which == LATEST and self.all():
+            return self.all()[-1]  # the one that the link named was removed
         if not which.isdigit() and which not in (LATEST, BEST):
             raise UsageError(
                 f"No checkpoint {which!r}: expected {LATEST}, {BEST} or a step such as 5000."
@@ -160,10 +182,34 @@ class Checkpoints:
         about: Mapping[str, Any],
         recipe: str,
     ) -> Checkpoint:
-        """Write a checkpoint aside, then move it into place and point ``latest`` at it."""
+        """Write a checkpoint aside, then move it into place and point ``latest`` at it.
+
+        Raises:
+            CyclekitError: If it cannot be written, as on a full disk; the one before it is intact.
+        """
+        try:
+            return self._write(step, networks, averaged, state, about, recipe)
+        except (OSError, RuntimeError, SafetensorError) as error:
+            shutil.rmtree(self.folder / f"{ASIDE}step-{step:08d}", ignore_errors=True)
+            older = [checkpoint.step for checkpoint in self.all() if checkpoint.step < step]
+            kept = f"The one of step {older[-1]} is intact" if older else "There is none before it"
+            raise CyclekitError(
+                f"The checkpoint of step {step} cannot be written to {self.folder}: {error}. "
+                f"{kept}; make room and go on with: cyclekit resume {self.folder.parent}"
+            ) from error
+
+    def _write(
+        self,
+        step: int,
+        networks: Mapping[str, nn.Module],
+        averaged: Mapping[str, nn.Module],
+        state: State,
+        about: Mapping[str, Any],
+        recipe: str,
+    ) -> Checkpoint:
         self.folder.mkdir(parents=True, exist_ok=True)
         final = self.folder / f"step-{step:08d}"
-        aside = self.folder / f"{INCOMING}{final.name}"
+        aside = self.folder / f"{ASIDE}{final.name}"
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir()
         for name, network in networks.items():
@@ -172,20 +218,22 @@ class Checkpoints:
             save_file(_plain(network), aside / f"{name}{AVERAGED}.safetensors")
         torch.save(state, aside / "state.pt")
         (aside / "recipe.toml").write_text(recipe, encoding="utf-8")
-        write_json(aside / "checkpoint.json", {"format": FORMAT, "step": step, **about})
+        files = {file.name: _checksum(file) for file in aside.iterdir()}
+        about = {"format": FORMAT, "step": step, **about, "files": files}
+        write_json(aside / "checkpoint.json", about)
         for file in aside.iterdir():
-            _flush(file)
+            flush(file)
         if final.exists():
             shutil.rmtree(final)
         aside.rename(final)
-        _flush(self.folder)
+        flush(self.folder)
         checkpoint = Checkpoint(final)
         self.point(LATEST, checkpoint)
         return checkpoint
 
     def point(self, name: str, checkpoint: Checkpoint) -> None:
         """Make ``latest`` or ``best`` a link to ``checkpoint``, at once or not at all."""
-        aside = self.folder / f"{INCOMING}{name}"
+        aside = self.folder / f"{ASIDE}{name}"
         aside.unlink(missing_ok=True)
         aside.symlink_to(checkpoint.folder.name)
         aside.replace(self.folder / name)
@@ -246,9 +294,6 @@ def _plain(network: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}
 
 
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _checksum(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,9 +1,13 @@
 """The folder of a run: what is where, and the records that grow in it."""
 
+import fcntl
 import json
+import os
 import platform
 import re
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +18,7 @@ from cyclekit.errors import CheckpointError, CyclekitError, UsageError
 from cyclekit.plugins import PluginInfo
 from cyclekit.recipe.resolve import to_toml
 from cyclekit.recipe.settings import Recipe
+from cyclekit.runs.atomic import ASIDE, replace_text
 from cyclekit.runs.checkpoint import Checkpoints, describe_writer, read_json, write_json
 
 RUNS = Path("runs")
@@ -119,7 +124,40 @@ class RunDirectory:
         for file in (self.metrics_file, self.timing_file):
             if file.exists():
                 lines = [line for line in file.read_text().splitlines() if _step(line) <= step]
-                file.write_text("".join(f"{line}\n" for line in lines))
+                replace_text(file, "".join(f"{line}\n" for line in lines))
+
+    def clean(self) -> None:
+        """Remove what a killed process left half written."""
+        for folder in (self.folder, self.checkpoints.folder):
+            for left in folder.glob(f"{ASIDE}*"):
+                if left.is_dir() and not left.is_symlink():
+                    shutil.rmtree(left)
+                else:
+                    left.unlink()
+
+    @contextmanager
+    def owned(self) -> Iterator[None]:
+        """Own the run while training in it.
+
+        The lock dies with its process, however that ends, and is not inherited by workers.
+
+        Raises:
+            CyclekitError: If another process owns it; names it.
+        """
+        with (self.folder / ".lock").open("a+", encoding="utf-8") as lock:
+            try:
+                fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                lock.seek(0)
+                owner = lock.read().strip() or "unknown"
+                raise CyclekitError(
+                    f"{self} is in use by another process ({owner}). Wait for it or stop it first."
+                ) from error
+            lock.seek(0)
+            lock.truncate()
+            lock.write(f"process {os.getpid()} on {platform.node()}\n")
+            lock.flush()
+            yield
 
 
 def _next_number(name: str) -> Path:

@@ -15,7 +15,7 @@ from cyclekit.engine.hardware import Hardware, full_precision, start_fabric
 from cyclekit.engine.trainer import Trainer
 from cyclekit.errors import UsageError
 from cyclekit.plugins import PluginHost, find_plugin, load_plugin
-from cyclekit.recipe.resolve import resolve, save_recipe
+from cyclekit.recipe.resolve import resolve
 from cyclekit.recipe.settings import Recipe
 from cyclekit.recipe.sources import Layers, find_recipe, read_layers
 from cyclekit.runs.checkpoint import Checkpoint
@@ -24,6 +24,7 @@ from cyclekit.runs.evaluation import Figures
 from cyclekit.runs.opening import read_layers_of, recall
 from cyclekit.runs.preparation import Prepared, prepare
 from cyclekit.runs.recorder import Recorder
+from cyclekit.runs.stopping import Stopped, listening
 from cyclekit.runs.watcher import Watcher
 
 Setting = tuple[str, Any, str]
@@ -93,6 +94,8 @@ def start_training(
             info, recipe = plan.host.info, plan.recipe
             folder = RunDirectory.create(run_dir, info, recipe, plan.source.stem, device).folder
         run = RunDirectory(fabric.broadcast(folder))
+        if fabric.is_global_zero:
+            stack.enter_context(run.owned())
         try:
             prepared = prepare(plan.host, plan.recipe, run, fabric, watcher)
         except BaseException:
@@ -127,12 +130,11 @@ def resume_training(
         )
     fabric = start_fabric(hardware, recipe.train.precision)
     watcher = watcher if fabric.is_global_zero else Watcher(quiet=True)
-    prepared = prepare(host, recipe, run, fabric, watcher)
-    if fabric.is_global_zero:
-        save_recipe(recipe, run.recipe_file)
-    done = checkpoint.step if checkpoint else 0
-    watcher.say(f"run: {run}, from step {done} of {recipe.train.steps}")
-    return _train(host, prepared, run, fabric, watcher, checkpoint)
+    with run.owned() if fabric.is_global_zero else contextlib.nullcontext():
+        prepared = prepare(host, recipe, run, fabric, watcher)
+        done = checkpoint.step if checkpoint else 0
+        watcher.say(f"run: {run}, from step {done} of {recipe.train.steps}")
+        return _train(host, prepared, run, fabric, watcher, checkpoint)
 
 
 def newest_samples(run: RunDirectory) -> Path | None:
@@ -175,10 +177,22 @@ def _train(
         recorder.restore(checkpoint)
     recorder.start()
     with (
+        listening(fabric, watcher.say) as stop,
         watcher.progress(trainer.settings.steps, trainer.step) as progress,
         full_precision(trainer.settings.precision),
     ):
-        trainer.fit(lambda: recorder.after_step(progress))
+
+        def after_step() -> None:
+            number = stop.agreed(trainer.step)
+            recorder.after_step(progress, save=bool(number))
+            if number and trainer.step < trainer.settings.steps:
+                raise Stopped(
+                    f"stopped after step {trainer.step} of {trainer.settings.steps}; everything is "
+                    f"saved. Go on with: cyclekit resume {run}",
+                    number,
+                )
+
+        trainer.fit(after_step)
     recorder.finish()
     if recorder.report and fabric.is_global_zero:
         baselines = recorder.judge.score_baselines()

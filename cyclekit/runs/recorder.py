@@ -11,6 +11,7 @@ from cyclekit.engine.translator import Translator
 from cyclekit.errors import PluginError
 from cyclekit.plugins import PluginHost, describe_exception
 from cyclekit.recipe.resolve import to_toml
+from cyclekit.runs.atomic import replace_text
 from cyclekit.runs.board import Board
 from cyclekit.runs.checkpoint import BEST, Checkpoint, describe_writer
 from cyclekit.runs.directory import RunDirectory
@@ -41,7 +42,7 @@ class Recorder:
         self._watcher = watcher
         self._settings = trainer.settings
         self._writes = trainer.fabric.is_global_zero
-        self._board = Board(run) if self._writes else None
+        self._board: Board | None = None
         self._has_tests = collections.has_tests
         self._previewer = (
             Previewer(trainer.model, collections, self._settings.preview_items)
@@ -74,28 +75,34 @@ class Recorder:
         self._best = state["best"]
 
     def start(self) -> None:
-        """Forget what a killed run wrote after its checkpoint; show the untrained networks."""
+        """Forget what a killed run wrote after its checkpoint; show the untrained networks.
+
+        Nothing in the run is changed before this: a resumption that is refused leaves it as it was.
+        """
         if self._writes:
+            self._run.clean()
+            replace_text(self._run.recipe_file, to_toml(self._trainer.model.recipe))
             self._run.forget_after(self._trainer.step)
+            self._board = Board(self._run, self._trainer.step)
         self._observe("run_started", recipe=self._trainer.model.recipe.model_dump(mode="json"))
         if self._trainer.step == 0:
             self._preview()
         self._stopwatch.start(self._trainer.step)
 
-    def after_step(self, progress: StepProgress) -> None:
-        """Do what is due after the step that was just done."""
+    def after_step(self, progress: StepProgress, save: bool = False) -> None:
+        """Do what is due after the step that was just done; ``save`` in any case if so asked."""
         settings = self._settings
         progress.advance()
         if self._due(settings.log_every):
             self._log(progress)
-        last = self._trainer.step == settings.steps
+        save = save or self._trainer.step == settings.steps
         improved = False
         try:
             improved = self._due(settings.evaluate_every) and self._evaluate()
             if self._due(settings.preview_every):
                 self._preview()
         finally:  # whatever goes wrong while looking at the result, the result is kept
-            if self._due(settings.checkpoint_every) or improved or last:
+            if self._due(settings.checkpoint_every) or improved or save:
                 self._save(improved)
         self._trainer.fabric.barrier()
 

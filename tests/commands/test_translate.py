@@ -1,5 +1,6 @@
 """Translating and measuring with a trained run."""
 
+import hashlib
 import json
 import pickle
 import shutil
@@ -199,8 +200,9 @@ class Payload:
         ("no run", 1, "is no run"),
         ("no checkpoint", 1, "has no checkpoint yet"),
         ("pickle", 1, "could run code"),
-        ("truncated weights", 1, "cannot be read"),
-        ("truncated state", 1, "cannot be read"),
+        ("truncated weights", 1, "is damaged.*one before it .step 2.*--checkpoint 2"),
+        ("flipped state", 1, "state.pt is damaged"),
+        ("missing weights", 1, "generator_a2b.safetensors is damaged: No such file"),
         ("other plugin", 1, "was written by plugin 'audio'"),
         ("other version", 1, "cyclekit 7.0 , but|cyclekit 7.0, but 0.1.0 is installed"),
         ("other format", 1, "checkpoint format 99; this cyclekit reads 1"),
@@ -233,12 +235,22 @@ def test_runs_that_cannot_be_used(
     elif damage == "no checkpoint":
         shutil.rmtree(run / "checkpoints")
     elif damage == "pickle":
-        (latest / "state.pt").write_bytes(pickle.dumps(Payload(), protocol=2))
+        # Somebody who makes such a file makes its checksum, too.
+        state = pickle.dumps(Payload(), protocol=2)
+        (latest / "state.pt").write_bytes(state)
+        checksum = hashlib.sha256(state).hexdigest()
+        edit(
+            latest / "checkpoint.json", lambda about: about["files"].update({"state.pt": checksum})
+        )
     elif damage == "truncated weights":
         file = latest / "generator_a2b.safetensors"
         file.write_bytes(file.read_bytes()[:100])
-    elif damage == "truncated state":
-        (latest / "state.pt").write_bytes((latest / "state.pt").read_bytes()[:5000])
+    elif damage == "flipped state":
+        content = bytearray((latest / "state.pt").read_bytes())
+        content[len(content) // 2] ^= 1
+        (latest / "state.pt").write_bytes(content)
+    elif damage == "missing weights":
+        (latest / "generator_a2b.safetensors").unlink()
     elif damage == "other plugin":
         edit(latest / "checkpoint.json", lambda about: about["plugin"].update(name="audio"))
     elif damage == "other version":

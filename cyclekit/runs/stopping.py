@@ -1,0 +1,74 @@
+"""Stop politely: finish the step, save, and say how to go on."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+
+from cyclekit.errors import CyclekitError
+
+ASK_EVERY = 10  # steps between questions to the other ranks: an answer costs a wait for the device
+
+Handler = Callable[[int, FrameType | None], None]
+
+
+class Stopped(CyclekitError):  # noqa: N818 - asked for, no error
+    """Training ended early because somebody asked for it; everything is saved."""
+
+    def __init__(self, message: str, number: int) -> None:
+        super().__init__(message)
+        self.exit_code = 128 + number
+
+
+class StopRequest:
+    """Remembers that SIGTERM or SIGINT came; ranks then stop after the same step.
+
+    A second signal ends the process at once.
+    """
+
+    def __init__(self, fabric: Fabric, say: Callable[[str], None]) -> None:
+        self._fabric = fabric
+        self._say = say
+        self._number = 0
+
+    def agreed(self, step: int) -> int:
+        """The signal's number if all ranks should stop after ``step``, else 0."""
+        if self._fabric.world_size == 1:
+            return self._number
+        if step % ASK_EVERY:
+            return 0
+        asked = torch.tensor(float(self._number), device=self._fabric.device)
+        highest = self._fabric.all_reduce(asked, reduce_op="max")
+        assert isinstance(highest, Tensor)
+        return int(highest.item())
+
+    def _receive(self, number: int, _frame: FrameType | None) -> None:
+        if self._number:
+            os._exit(128 + number)
+        self._number = number
+        name = signal.Signals(number).name
+        self._say(f"{name}: finishing this step and saving; once more stops at once")
+
+
+@contextmanager
+def listening(fabric: Fabric, say: Callable[[str], None]) -> Iterator[StopRequest]:
+    """Listen for SIGTERM and SIGINT; elsewhere than in the main thread Python cannot."""
+    request = StopRequest(fabric, say)
+    if threading.current_thread() is not threading.main_thread():
+        yield request
+        return
+    before = {
+        number: signal.signal(number, request._receive)
+        for number in (signal.SIGTERM, signal.SIGINT)
+    }
+    try:
+        yield request
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
