@@ -45,13 +45,3 @@ def test_errors_reach_the_shell(tmp_path: Path) -> None:
     assert failed.returncode == 2
     assert failed.stderr.startswith("error: No recipe called 'demoo'")
     assert "Traceback" not in failed.stderr
-
-
-@pytest.mark.slow
-def test_two_processes_train_together(folders: Path, tmp_path: Path) -> None:
-    trained = run(COMMAND, "train", "--plugin=image", "--recipe=horse2zebra", "--data", folders,
-                  "--run-dir", "run", "--accelerator", "cpu", "--devices", 2, "--strategy", "ddp",
-                  *as_options(SMALL), cwd=tmp_path)  # fmt: skip
-    assert trained.returncode == 0, trained.stderr
-    assert (tmp_path / "run/checkpoints/latest/generator_a2b.safetensors").exists()
-    assert [path.name for path in tmp_path.iterdir()] == ["run"]

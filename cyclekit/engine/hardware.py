@@ -1,12 +1,17 @@
 """Devices, ranks and precision: all of it Lightning Fabric's work."""
 
+import inspect
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.strategies import DDPStrategy, Strategy
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from cyclekit.errors import CyclekitError
 from cyclekit.plugins import describe_exception
@@ -14,12 +19,26 @@ from cyclekit.plugins import describe_exception
 
 @dataclass(frozen=True)
 class Hardware:
-    """Where to run; passed on to Fabric as it is."""
+    """Where to run, in Fabric's words.
+
+    Attributes:
+        accelerator: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        devices: Processes on each machine, one for each device. torchrun's word counts before this.
+        num_nodes: Machines, likewise.
+        strategy: ``auto``, ``ddp``, ``fsdp`` or another that Fabric knows.
+    """
 
     accelerator: str = "auto"
     devices: int = 1
     num_nodes: int = 1
     strategy: str = "auto"
+
+    def under_torchrun(self) -> "Hardware":
+        """The same with the numbers of processes that torchrun started, if it did."""
+        if "LOCAL_WORLD_SIZE" not in os.environ:
+            return self
+        devices, ranks = int(os.environ["LOCAL_WORLD_SIZE"]), int(os.environ["WORLD_SIZE"])
+        return replace(self, devices=devices, num_nodes=ranks // devices)
 
 
 def start_fabric(hardware: Hardware, precision: str) -> Fabric:
@@ -28,12 +47,13 @@ def start_fabric(hardware: Hardware, precision: str) -> Fabric:
     Raises:
         CyclekitError: If the hardware is not there.
     """
+    hardware = hardware.under_torchrun()
     try:
         fabric = Fabric(
             accelerator=hardware.accelerator,
             devices=hardware.devices,
             num_nodes=hardware.num_nodes,
-            strategy=hardware.strategy,
+            strategy=_strategy(hardware),
             precision=cast(Any, precision),
         )
         fabric.launch()
@@ -43,6 +63,45 @@ def start_fabric(hardware: Hardware, precision: str) -> Fabric:
             f"--strategy {hardware.strategy} --precision {precision}: {describe_exception(error)}"
         ) from error
     return fabric
+
+
+def _strategy(hardware: Hardware) -> str | Strategy:
+    """DDP as a GAN needs it; any other strategy as Fabric knows it."""
+    several = hardware.devices * hardware.num_nodes > 1
+    if hardware.strategy == "ddp" or (hardware.strategy == "auto" and several):
+        # Somebody's network may have parameters that it does not use. A network is called more than
+        # once before its gradient is taken, which broadcasting its buffers in between would spoil.
+        known = inspect.signature(DistributedDataParallel.__init__).parameters
+        newer = "forward_sync_buffers"  # what torch 2.14 calls it
+        buffers = newer if newer in known else "broadcast_buffers"
+        return DDPStrategy(find_unused_parameters=True, **{buffers: False})
+    return hardware.strategy
+
+
+class LocalNetwork(nn.Module):
+    """A network in a phase that does not train it: Fabric's precision, no gradients exchanged.
+
+    DDP counts on a backward pass through every parameter after each call; frozen ones have none.
+    """
+
+    def __init__(self, network: nn.Module, fabric: Fabric) -> None:
+        super().__init__()
+        self.network = network
+        self._precision = fabric.strategy.precision
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Any batch that the network takes."""
+        with self._precision.forward_context():
+            out = self.network(self._precision.convert_input(x))
+        converted: Tensor = self._precision.convert_output(out)
+        return converted
+
+
+def part(fabric: Fabric) -> None:
+    """Let the ranks end together; a rank that just goes leaves the others' threads hanging."""
+    if fabric.world_size > 1 and torch.distributed.is_initialized():
+        fabric.barrier()
+        torch.distributed.destroy_process_group()
 
 
 @contextmanager

@@ -7,11 +7,13 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.strategies import DDPStrategy
 from lightning_fabric.wrappers import _FabricOptimizer
 from torch import nn
 
 from cyclekit.data.sampling import UnpairedBatches
 from cyclekit.engine.ema import MovingAverage
+from cyclekit.engine.hardware import LocalNetwork
 from cyclekit.engine.meter import Meter
 from cyclekit.engine.model import Model
 from cyclekit.engine.objective import Phase, Step
@@ -39,6 +41,7 @@ class Trainer:
         self.step = 0
         self.meter = Meter()
         self._wrapped = {name: fabric.setup_module(net) for name, net in model.networks.items()}
+        self._local = {name: LocalNetwork(net, fabric) for name, net in model.networks.items()}
         self._optimizers = {p.name: self._optimizer(p) for p in model.objective.phases}
         # Frozen only now: DDP refuses a module without trainable parameters.
         for network in model.networks.values():
@@ -71,10 +74,11 @@ class Trainer:
         for phase in self.model.objective.phases:
             optimizer = self._optimizers[phase.name]
             self._set_learning_rate(optimizer, phase)
+            networks = self._networks_in(phase)
             with self._only(phase):
                 for micro, (batch, step) in enumerate(parts):
                     with self._synchronised(phase, last=micro == accumulate - 1):
-                        losses = self.model.objective.losses(phase.name, self._wrapped, batch, step)
+                        losses = self.model.objective.losses(phase.name, networks, batch, step)
                         self.fabric.backward(losses.total / accumulate)
                     self.meter.add({phase.name: losses.total, **losses.terms})
                 self._clip(phase, optimizer)
@@ -142,6 +146,12 @@ class Trainer:
     def _set_learning_rate(self, optimizer: _FabricOptimizer, phase: Phase) -> None:
         for group in optimizer.param_groups:
             group["lr"] = self.learning_rate(phase, self.step)
+
+    def _networks_in(self, phase: Phase) -> dict[str, nn.Module]:
+        """The networks as a phase calls them: those that it trains exchange gradients under DDP."""
+        if not isinstance(self.fabric.strategy, DDPStrategy):
+            return dict(self._wrapped)
+        return self._local | {name: self._wrapped[name] for name in phase.trains}
 
     @contextmanager
     def _only(self, phase: Phase) -> Iterator[None]:

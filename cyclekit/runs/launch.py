@@ -11,7 +11,7 @@ from typing import Any
 from lightning_fabric import Fabric
 
 from cyclekit.data.builtin import is_builtin
-from cyclekit.engine.hardware import Hardware, full_precision, start_fabric
+from cyclekit.engine.hardware import Hardware, full_precision, part, start_fabric
 from cyclekit.engine.trainer import Trainer
 from cyclekit.errors import UsageError
 from cyclekit.plugins import PluginHost, find_plugin, load_plugin
@@ -201,6 +201,7 @@ def _train(
     if result.samples:
         watcher.result(f"samples: {result.samples}")
     watcher.say(f"translate: cyclekit translate {run} INPUT... -o OUT --direction a2b")
+    part(fabric)
     return result
 
 
