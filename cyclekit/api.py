@@ -14,7 +14,8 @@ from cyclekit.contract import (
     TensorSpec,
     Translations,
 )
-from cyclekit.engine.cycle import CycleObjective, CycleOptions
+from cyclekit.engine.cycle import CycleObjective
+from cyclekit.engine.cycle_options import CycleOptions
 from cyclekit.engine.objective import Direction, Losses, NetworkBuilder, Objective, Phase, Step
 from cyclekit.errors import BadSample
 from cyclekit.hookspecs import hookimpl

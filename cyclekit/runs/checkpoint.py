@@ -4,7 +4,8 @@ import hashlib
 import json
 import pickle
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -83,7 +84,7 @@ class Checkpoint:
     def _require_intact(self, file: Path) -> None:
         """Compare a file with the checksum that was taken when it was written."""
         try:
-            intact = _checksum(file) == self.about()["files"].get(file.name)
+            intact = _checksum(file) == self.about().get("files", {}).get(file.name)
             why = "its content is not what was written"
         except OSError as error:
             intact, why = False, error.strerror or "it cannot be read"
@@ -187,8 +188,36 @@ class Checkpoints:
         Raises:
             CyclekitError: If it cannot be written, as on a full disk; the one before it is intact.
         """
+        with self._explaining(step):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            final = self.folder / f"step-{step:08d}"
+            aside = self.folder / f"{ASIDE}{final.name}"
+            shutil.rmtree(aside, ignore_errors=True)
+            aside.mkdir()
+            for name, network in networks.items():
+                save_file(_plain(network), aside / f"{name}.safetensors")
+            for name, network in averaged.items():
+                save_file(_plain(network), aside / f"{name}{AVERAGED}.safetensors")
+            torch.save(state, aside / "state.pt")
+            (aside / "recipe.toml").write_text(recipe, encoding="utf-8")
+            files = {file.name: _checksum(file) for file in aside.iterdir()}
+            about = {"format": FORMAT, "step": step, **about, "files": files}
+            write_json(aside / "checkpoint.json", about)
+            for file in aside.iterdir():
+                flush(file)
+            if final.exists():
+                shutil.rmtree(final)
+            aside.rename(final)
+            flush(self.folder)
+            checkpoint = Checkpoint(final)
+            self.point(LATEST, checkpoint)
+            return checkpoint
+
+    @contextmanager
+    def _explaining(self, step: int) -> Iterator[None]:
+        """Turn a failure to write into advice, and remove what was begun."""
         try:
-            return self._write(step, networks, averaged, state, about, recipe)
+            yield
         except (OSError, RuntimeError, SafetensorError) as error:
             shutil.rmtree(self.folder / f"{ASIDE}step-{step:08d}", ignore_errors=True)
             older = [checkpoint.step for checkpoint in self.all() if checkpoint.step < step]
@@ -197,39 +226,6 @@ class Checkpoints:
                 f"The checkpoint of step {step} cannot be written to {self.folder}: {error}. "
                 f"{kept}; make room and go on with: cyclekit resume {self.folder.parent}"
             ) from error
-
-    def _write(
-        self,
-        step: int,
-        networks: Mapping[str, nn.Module],
-        averaged: Mapping[str, nn.Module],
-        state: State,
-        about: Mapping[str, Any],
-        recipe: str,
-    ) -> Checkpoint:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        final = self.folder / f"step-{step:08d}"
-        aside = self.folder / f"{ASIDE}{final.name}"
-        shutil.rmtree(aside, ignore_errors=True)
-        aside.mkdir()
-        for name, network in networks.items():
-            save_file(_plain(network), aside / f"{name}.safetensors")
-        for name, network in averaged.items():
-            save_file(_plain(network), aside / f"{name}{AVERAGED}.safetensors")
-        torch.save(state, aside / "state.pt")
-        (aside / "recipe.toml").write_text(recipe, encoding="utf-8")
-        files = {file.name: _checksum(file) for file in aside.iterdir()}
-        about = {"format": FORMAT, "step": step, **about, "files": files}
-        write_json(aside / "checkpoint.json", about)
-        for file in aside.iterdir():
-            flush(file)
-        if final.exists():
-            shutil.rmtree(final)
-        aside.rename(final)
-        flush(self.folder)
-        checkpoint = Checkpoint(final)
-        self.point(LATEST, checkpoint)
-        return checkpoint
 
     def point(self, name: str, checkpoint: Checkpoint) -> None:
         """Make ``latest`` or ``best`` a link to ``checkpoint``, at once or not at all."""

@@ -1,0 +1,75 @@
+"""The recipe's ``[objective]`` table: the terms of the CycleGAN objective and their weights."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from cyclekit.contract import Options
+from cyclekit.engine.losses import AdversarialName
+
+Weight = Annotated[float, Field(ge=0)]
+
+
+class AdversarialOptions(Options):
+    """Fooling a discriminator of the target domain."""
+
+    weight: Weight = 1.0
+    """Weight in the generators' loss."""
+    loss: AdversarialName = "lsgan"
+    """`lsgan`, `vanilla`, `hinge` or `wgan-gp`."""
+    gradient_penalty: Weight = 10.0
+    """Weight of the gradient penalty; only `wgan-gp` pays it."""
+
+
+class CycleTermOptions(Options):
+    """There and back again gives the same: L1."""
+
+    weight: Weight = 10.0
+    """Weight each way."""
+
+
+class IdentityOptions(Options):
+    """A generator leaves alone what is already in its target domain: L1."""
+
+    weight: Weight = 5.0
+    """Absolute weight (the reference's 0.5 is a share of its cycle weight of 10)."""
+    until_step: Annotated[int, Field(ge=0)] | None = None
+    """Step from which the term is dropped; without it, it stays."""
+
+
+class SecondAdversarialOptions(Options):
+    """A second pair of discriminators judges cycled samples (CycleGAN-VC2, arXiv 1904.04631)."""
+
+    weight: Weight = 0.0
+    """Weight in the generators' loss; 0 leaves the discriminators out altogether."""
+
+
+class MixedDomainOptions(Options):
+    """Discriminators of fakes against real samples of all domains (arXiv 1809.07575)."""
+
+    weight: Weight = 0.0
+    """Scales the whole term; 0 leaves the discriminators out altogether."""
+    gamma: Weight = 1.0
+    """Weight in the discriminators' loss."""
+    generator_weight: Weight = 0.0
+    """Weight in the generators' loss. 0 as in the published code, where it never reached them."""
+
+
+class InputNoiseOptions(Options):
+    """Gaussian noise on what discriminators see (arXiv 1809.07575)."""
+
+    sigma: Weight = 0.0
+    """Standard deviation; 0: none."""
+
+
+class CycleOptions(Options):
+    """The terms and their weights."""
+
+    adversarial: AdversarialOptions = AdversarialOptions()
+    cycle: CycleTermOptions = CycleTermOptions()
+    identity: IdentityOptions = IdentityOptions()
+    second_adversarial: SecondAdversarialOptions = SecondAdversarialOptions()
+    mixed_domain: MixedDomainOptions = MixedDomainOptions()
+    input_noise: InputNoiseOptions = InputNoiseOptions()
+    batch_calls: bool = True
+    """Send several inputs through a network at once where that is exact."""
