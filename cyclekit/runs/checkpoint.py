@@ -111,6 +111,7 @@ class Checkpoint:
                 f"{self.folder} has checkpoint format {about.get('format')!r}; this cyclekit reads "
                 f"{FORMAT}. Use the version that wrote it: cyclekit {about.get('cyclekit', '?')}."
             )
+        require_writer(about, self.folder / "checkpoint.json")
         return about
 
     def require_plugin(self, plugin: PluginInfo) -> None:
@@ -142,7 +143,7 @@ class Checkpoints:
     def all(self) -> list[Checkpoint]:
         """Complete checkpoints, oldest first."""
         found = [Checkpoint(path) for path in self.folder.glob("step-*") if path.is_dir()]
-        found = [checkpoint for checkpoint in found if checkpoint.folder.name[5:].isdigit()]
+        found = [checkpoint for checkpoint in found if checkpoint.folder.name[5:].isdecimal()]
         return sorted(found, key=lambda checkpoint: checkpoint.step)
 
     def find(self, which: str) -> Checkpoint:
@@ -151,8 +152,8 @@ class Checkpoints:
         Raises:
             CheckpointError: If there is none such; lists what there is.
         """
-        name = f"step-{int(which):08d}" if which.isdigit() else which
-        if which.isdigit() or which in (LATEST, BEST):
+        name = f"step-{int(which):08d}" if which.isdecimal() else which
+        if which.isdecimal() or which in (LATEST, BEST):
             folder = (self.folder / name).resolve()
             if folder.name == which and folder.is_dir():
                 # A run that was copied with its links followed: look up what the copy is of.
@@ -161,7 +162,7 @@ class Checkpoints:
                 return Checkpoint(folder)
         if which == LATEST and self.all():
             return self.all()[-1]  # the one that the link named was removed
-        if not which.isdigit() and which not in (LATEST, BEST):
+        if not which.isdecimal() and which not in (LATEST, BEST):
             raise UsageError(
                 f"No checkpoint {which!r}: expected {LATEST}, {BEST} or a step such as 5000."
             )
@@ -262,6 +263,18 @@ def describe_writer(plugin: PluginInfo) -> dict[str, Any]:
             "version": plugin.version,
         },
     }
+
+
+def require_writer(content: Mapping[str, Any], file: Path) -> dict[str, str]:
+    """What ``describe_writer`` wrote about the plugin.
+
+    Raises:
+        CheckpointError: If it is not there.
+    """
+    plugin = content.get("plugin")
+    if not isinstance(plugin, dict) or not {"name", "distribution", "version"} <= set(plugin):
+        raise CheckpointError(f"{file} does not say which plugin wrote it: it is damaged.")
+    return plugin
 
 
 def read_json(file: Path) -> dict[str, Any]:

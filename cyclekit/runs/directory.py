@@ -19,7 +19,13 @@ from cyclekit.plugins import PluginInfo
 from cyclekit.recipe.resolve import to_toml
 from cyclekit.recipe.settings import Recipe
 from cyclekit.runs.atomic import ASIDE, replace_text
-from cyclekit.runs.checkpoint import Checkpoints, describe_writer, read_json, write_json
+from cyclekit.runs.checkpoint import (
+    Checkpoints,
+    describe_writer,
+    read_json,
+    require_writer,
+    write_json,
+)
 
 RUNS = Path("runs")
 
@@ -100,16 +106,12 @@ class RunDirectory:
 
     def plugin_name(self) -> str:
         """How the run's plugin is looked up again: its name, or the file's path."""
-        plugin = self.info()["plugin"]
-        try:
-            name, distribution = str(plugin["name"]), str(plugin["distribution"])
-        except (TypeError, KeyError) as error:
-            raise CheckpointError(f"{self.info_file} names no plugin: it is damaged.") from error
-        return distribution if distribution.endswith(".py") else name
+        plugin = self.plugin()
+        return plugin["distribution"] if plugin["distribution"].endswith(".py") else plugin["name"]
 
-    def info(self) -> dict[str, Any]:
-        """What ``run.json`` says."""
-        return read_json(self.info_file)
+    def plugin(self) -> dict[str, str]:
+        """Name, distribution and version of the plugin that the run was made with."""
+        return require_writer(read_json(self.info_file), self.info_file)
 
     def log(self, record: Mapping[str, Any]) -> None:
         """Append a line to ``metrics.jsonl``; only what a rerun would reproduce."""

@@ -105,6 +105,7 @@ def start_training(
         for line in prepared.describe(fabric):
             watcher.say(line)
         if dry_run:
+            part(fabric)
             return TrainResult(run.folder, {}, None)
         watcher.say(f"run: {run}")
         return _train(plan.host, prepared, run, fabric, watcher)
@@ -192,7 +193,11 @@ def _train(
                     number,
                 )
 
-        trainer.fit(after_step)
+        try:
+            trainer.fit(after_step)
+        except Stopped:  # on every rank after the same step
+            part(fabric)
+            raise
     recorder.finish()
     if recorder.report and fabric.is_global_zero:
         baselines = recorder.judge.score_baselines()

@@ -70,7 +70,7 @@ def recall(run: RunDirectory, layers: Layers | None = None) -> tuple[PluginHost,
     Raises:
         UsageError: If the plugin is not installed any more; names it with the version it had.
     """
-    info = run.info()["plugin"]
+    info = run.plugin()
     layers = layers or read_layers_of(run)
     try:
         host = load_plugin(run.plugin_name(), layers.table.get("extensions", ()))

@@ -96,15 +96,17 @@ class Recorder:
         if self._due(settings.log_every):
             self._log(progress)
         save = save or self._trainer.step == settings.steps
+        save = save or self._due(settings.checkpoint_every)
         improved = False
         try:
             improved = self._due(settings.evaluate_every) and self._evaluate()
             if self._due(settings.preview_every):
                 self._preview()
         finally:  # whatever goes wrong while looking at the result, the result is kept
-            if self._due(settings.checkpoint_every) or improved or save:
+            if save or improved:
                 self._save(improved)
-        self._trainer.fabric.barrier()
+        if save or improved:
+            self._trainer.fabric.barrier()  # nobody trains on before the files are there
 
     def finish(self) -> None:
         """Close the records of a run that is done."""

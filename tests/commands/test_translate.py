@@ -213,6 +213,8 @@ class Payload:
             "was made with plugin 'gone' .cyclekit-gone 3.1.*No plugin called 'gone'",
         ),
         ("damaged json", 1, "run.json cannot be read"),
+        ("empty json", 1, "run.json does not say which plugin wrote it"),
+        ("no writer", 1, "checkpoint.json does not say which plugin wrote it"),
     ],
 )
 def test_runs_that_cannot_be_used(
@@ -265,6 +267,10 @@ def test_runs_that_cannot_be_used(
         edit(run / "run.json", lambda about: about.update(plugin=gone))
     elif damage == "damaged json":
         (run / "run.json").write_text("{")
+    elif damage == "empty json":
+        (run / "run.json").write_text("{}")
+    elif damage == "no writer":
+        edit(latest / "checkpoint.json", lambda about: about.pop("plugin"))
     file = draw(tmp_path / "x.png", 0)
     outcome = cli("translate", run, file, "-o", tmp_path / "out", "--direction=a2b")
     assert outcome.code == code, outcome.err
@@ -279,6 +285,7 @@ def test_runs_that_cannot_be_used(
         ([], "Missing option '--direction'"),
         (["--direction=a2c"], "No direction 'a2c'. Did you mean 'a2b'"),
         (["--direction=a2b", "--checkpoint=newest"], "No checkpoint 'newest': expected latest"),
+        (["--direction=a2b", "--checkpoint=²"], "No checkpoint '²': expected latest"),
     ],
 )
 def test_wrong_usage(

@@ -1,8 +1,10 @@
 """Two real gloo processes train what one process with the doubled batch trains."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -82,3 +84,23 @@ def cyclekit_generators(modality):
     weights = load_file(tmp_path / "run/checkpoints/latest/generator_a2b.safetensors")
     assert weights["unused"].tolist() == [0, 0, 0]
     assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["run"]
+
+
+@pytest.mark.slow
+def test_ranks_stop_together(folders: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    settings = SMALL | {"train.steps": 100_000, "train.evaluate_every": 0, "train.keep": 1}
+    process = subprocess.Popen(
+        [BIN / "cyclekit", "train", "--plugin=image", "--recipe=horse2zebra", "--devices=2",
+         f"--data={folders}", f"--run-dir={run}", "--accelerator=cpu", *as_options(settings)],
+        stderr=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    while process.poll() is None and not (run / "checkpoints/latest").exists():
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)  # to the first rank alone
+    _, said = process.communicate(timeout=90)
+    assert process.returncode == 143, said
+    assert f"cyclekit resume {run}" in said
+    stopped = int((run / "checkpoints/latest").resolve().name.removeprefix("step-"))
+    assert 0 < stopped < 100_000
+    assert records(run)[-1]["step"] <= stopped
