@@ -20,6 +20,7 @@ from cyclekit.engine.objective import Direction, Losses, NetworkBuilder, Objecti
 from cyclekit.errors import BadSample
 from cyclekit.hookspecs import hookimpl
 from cyclekit.nets import PATCHGAN, RESNET
+from cyclekit.nets.blocks import ToRange, conv, conv_transpose, initialize, norm_layers
 from cyclekit.nets.patchgan import PatchGAN, PatchGANOptions
 from cyclekit.nets.resnet import ResNetGenerator, ResNetOptions
 
@@ -50,6 +51,11 @@ __all__ = [
     "Sample",
     "Step",
     "TensorSpec",
+    "ToRange",
     "Translations",
+    "conv",
+    "conv_transpose",
     "hookimpl",
+    "initialize",
+    "norm_layers",
 ]

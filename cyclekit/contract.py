@@ -34,7 +34,8 @@ class TensorSpec:
 
     Attributes:
         channels: Size of the first axis.
-        sizes: Size of each further axis; ``None`` where any length will do.
+        sizes: Size of each further axis; ``None`` where any length will do. Longer items are
+            translated in tiles of a fixed size.
         multiple_of: What each further axis must be divisible by; empty means 1 everywhere.
         range: Smallest and largest value, or ``None`` for unbounded (log-mel spectrograms, logits).
     """
@@ -61,10 +62,13 @@ class Sample:
     Attributes:
         tensor: ``(channels, *sizes)`` of any dtype; compact ones (uint8) make a small cache.
         meta: What ``decode`` needs besides the tensor. Plain JSON values and arrays only.
+        facts: What was noticed while encoding a file, as numbers: a person sees their means over
+            each domain before training, and every file's own in the run's ``files.jsonl``.
     """
 
     tensor: Tensor
     meta: dict[str, Any] = field(default_factory=dict)
+    facts: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,18 @@ class PreviewRow(Generic[Item]):
     cycled: Item | None
     truth: Item | None = None
 
+    @property
+    def labelled(self) -> dict[str, Item]:
+        """What there is to see, under headings such as "real A", "A to B", "A to B to A"."""
+        a, b = self.source.upper(), self.target.upper()
+        items = {
+            f"real {a}": self.real,
+            f"{a} to {b}": self.translated,
+            f"{a} to {b} to {a}": self.cycled,
+            f"truth {b}": self.truth,
+        }
+        return {heading: item for heading, item in items.items() if item is not None}
+
 
 class Codec(ABC, Generic[Item]):
     """Files <-> items <-> tensors for both domains of a run.
@@ -144,6 +160,11 @@ class Codec(ABC, Generic[Item]):
     @abstractmethod
     def save(self, item: Item, path: Path) -> Path:
         """Write an item at ``path``, whose suffix may change; return the file written."""
+
+    def read_back(self, path: Path) -> Item:
+        """Read a file that ``save`` wrote. Default: ``load``; override it where that refuses what
+        a translation may be, such as music without a note."""
+        return self.load(path)
 
     def windows(self, sample: Sample) -> Sequence[Sample]:
         """The parts of an encoded item that training draws from. Default: the whole."""

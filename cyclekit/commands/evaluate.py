@@ -51,7 +51,7 @@ def evaluate(
     if as_json:
         click.echo(json.dumps(report))
         return
-    translated = {name: report[name] for name in opened.model.directions}
+    translated = {name: report[name] for name in (*opened.model.directions, "both")}
     watcher.table(
         f"{run}, step {report['step']}", {"translated": translated, **report["baselines"]}
     )

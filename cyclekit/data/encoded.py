@@ -1,55 +1,60 @@
-"""Training windows: every file read and encoded once, then kept in memory."""
+"""Training files read and encoded, each once; what cannot be used is named and counted."""
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cyclekit.contract import Codec, Sample
+from cyclekit.data.windows import Storage, Windows
 from cyclekit.errors import BadSample, DataError, PluginError
 from cyclekit.plugins import describe_exception
 
 MOST_BAD = 0.2  # share of a domain's files that may be unusable
 NAMED = 20  # bad files named in a message
 
-Key = tuple[Any, ...]
 Tracker = Callable[[Iterable[Any], int], Iterable[Any]]
 
 
-class SampleCache:
-    """Encoded windows by file and everything that their content depends on."""
+@dataclass(frozen=True)
+class EncodedFile:
+    """What became of a training file.
 
-    def __init__(self, codec: Codec[Any]) -> None:
-        self._codec = codec
-        self._settings = (type(codec).__qualname__, codec.version, codec.options.model_dump_json())
-        self._windows: dict[Key, Sequence[Sample]] = {}
+    Attributes:
+        path: The file.
+        windows: How many training windows it gave.
+        facts: What the codec noticed about it.
+    """
 
-    def windows(self, file: Path, domain: str) -> Sequence[Sample]:
-        """The training windows of a file.
+    path: Path
+    windows: int
+    facts: Mapping[str, float]
 
-        Raises:
-            BadSample: If the file cannot be used.
-            PluginError: If the codec fails in any other way; names the file.
-        """
-        key = self._key(file, domain)
-        if key not in self._windows:
-            self._windows[key] = self._encode(file, domain)
-        return self._windows[key]
 
-    def _key(self, file: Path, domain: str) -> Key:
-        try:
-            status = file.stat()
-        except OSError as error:
-            raise BadSample(file, error.strerror or "cannot be read") from error
-        return str(file), status.st_size, status.st_mtime_ns, domain, *self._settings
+@dataclass(frozen=True)
+class EncodedDomain:
+    """The training files of a domain, encoded.
 
-    def _encode(self, file: Path, domain: str) -> Sequence[Sample]:
-        sample = encode_file(self._codec, file, domain)
-        windows: Sequence[Sample] = guarded(self._codec, "windows", file, sample)
-        if not windows:
-            raise BadSample(file, "gives no training window")
-        return windows
+    Attributes:
+        windows: Every window, in the order of the files.
+        files: The usable files.
+        bad: The files that were skipped.
+    """
+
+    windows: Windows
+    files: list[EncodedFile]
+    bad: list[BadSample]
+
+    @property
+    def mean_facts(self) -> dict[str, float]:
+        """Each fact's mean over the files that have it."""
+        values: dict[str, list[float]] = {}
+        for file in self.files:
+            for name, value in file.facts.items():
+                values.setdefault(name, []).append(value)
+        return {name: sum(some) / len(some) for name, some in values.items()}
 
 
 def encode_file(codec: Codec[Any], file: Path, domain: str) -> Sample:
@@ -77,40 +82,51 @@ def guarded(codec: Codec[Any], method: str, file: Path, *arguments: Any) -> Any:
 
 
 def encode_domain(
-    cache: SampleCache, files: Sequence[Path], domain: str, track: Tracker
-) -> tuple[list[Sample], list[BadSample]]:
+    codec: Codec[Any], files: Sequence[Path], domain: str, storage: Storage, track: Tracker
+) -> EncodedDomain:
     """Encode all files of a domain on all cores.
 
     Args:
-        cache: Where windows are kept.
+        codec: Reads and encodes them.
         files: Training files.
         domain: Their domain.
+        storage: Where windows are kept.
         track: ``(iterable, total) -> iterable`` that shows progress.
-
-    Returns:
-        Every window, in the order of the files, and the files that were skipped.
 
     Raises:
         DataError: If more than a fifth of the files are unusable.
+        PluginError: If the codec fails with anything but ``BadSample``; names the file.
     """
 
-    def attempt(file: Path) -> Sequence[Sample] | BadSample:
+    def attempt(file: Path) -> tuple[Sample, Sequence[Sample]] | BadSample:
         try:
-            return cache.windows(file, domain)
+            sample = encode_file(codec, file, domain)
+            windows = guarded(codec, "windows", file, sample)
+            if not windows:
+                raise BadSample(file, "gives no training window")
         except BadSample as error:
             return error
+        return sample, windows
 
+    encoded = EncodedDomain(Windows(domain, storage), [], [])
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        outcomes = list(track(pool.map(attempt, files), len(files)))
-    bad = [outcome for outcome in outcomes if isinstance(outcome, BadSample)]
+        outcomes = track(pool.map(attempt, files), len(files))
+        for file, outcome in zip(files, outcomes, strict=True):
+            if isinstance(outcome, BadSample):
+                encoded.bad.append(outcome)
+                continue
+            sample, windows = outcome
+            encoded.files.append(EncodedFile(file, len(windows), sample.facts))
+            for window in windows:
+                encoded.windows.append(window)
+    bad = encoded.bad
     if len(bad) > MOST_BAD * len(files):
         raise DataError(
             f"{len(bad)} of {len(files)} files of domain {domain.upper()} cannot be used, which is "
             f"more than a fifth: {list_bad(bad)}. Remove them, or check that this is the "
             f"right folder."
         )
-    good = [outcome for outcome in outcomes if not isinstance(outcome, BadSample)]
-    return [window for windows in good for window in windows], bad
+    return encoded
 
 
 def list_bad(bad: Sequence[BadSample]) -> str:

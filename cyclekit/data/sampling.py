@@ -1,25 +1,17 @@
 """Unpaired batches, addressed by step: nothing to save, nothing that depends on the ranks."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from cyclekit.contract import Codec, Sample
+from cyclekit.contract import Codec
+from cyclekit.data.windows import Window
 from cyclekit.errors import DataError, PluginError
 from cyclekit.plugins import describe_exception
 from cyclekit.randomness import numpy_generator, torch_generator
-
-
-@dataclass(frozen=True)
-class Window:
-    """A training window and the domain it belongs to."""
-
-    sample: Sample
-    domain: str
 
 
 class Order:

@@ -137,7 +137,8 @@ class CycleObjective(Objective):
             source, target = direction.source, direction.target
             fake = fakes[target]
             back = networks[f"generator_{target}2{source}"]
-            cycled = back(self.prepare(fake, target, "cycle", step))
+            sent = self._rounded(fake, target) if options.rounding.cycle else fake
+            cycled = back(self.prepare(sent, target, "cycle", step))
             _require_shape(cycled, batch[source], f"the {source} -> {target} -> {source} cycle")
             tally.add(f"cycle_{source}", l1(cycled, batch[source]), options.cycle.weight)
             if target in same:
@@ -145,6 +146,8 @@ class CycleObjective(Objective):
                     f"identity_{target}", l1(same[target], batch[target]), options.identity.weight
                 )
             for judge, sample, term, weight in self._trials(direction, fake, cycled):
+                if options.rounding.discriminators:
+                    sample = self._rounded(sample, judge[-1])
                 logits = networks[judge](self._noisy(sample, step, "generator", judge))
                 tally.add(term, self.loss.generator(full(logits)), weight)
                 step.kept[judge] = sample.detach()
@@ -206,6 +209,18 @@ class CycleObjective(Objective):
             yield f"second_discriminator_{source}", cycled, f"second_adversarial_{source}", second
         if mixed := options.mixed_domain.weight * options.mixed_domain.generator_weight:
             yield f"mixed_discriminator_{target}", fake, f"mixed_{adversarial}", mixed
+
+    def _rounded(self, x: Tensor, domain: str) -> Tensor:
+        """The nearer end of the domain's range; the gradient passes as if nothing had happened."""
+        bounds = self.specs[domain].range
+        if bounds is None:
+            raise RecipeError(
+                f"objective.rounding needs tensors with a range, but domain {domain.upper()}'s are "
+                f"unbounded. Switch it off."
+            )
+        low, high = bounds
+        ends = torch.where(x.detach() >= (low + high) / 2, high, low).to(x.dtype)
+        return ends + x - x.detach()
 
     def _judge(self, name: str, judge: nn.Module, real: Tensor, fake: Tensor, step: Step) -> Tensor:
         # One noise for both, so that it tells nothing.

@@ -62,6 +62,16 @@ class InputNoiseOptions(Options):
     """Standard deviation; 0: none."""
 
 
+class RoundingOptions(Options):
+    """Show fakes as files will hold them, for data of two values such as piano rolls: rounded to
+    the nearer end of their range, gradients passing straight through (arXiv 1804.09399)."""
+
+    discriminators: bool = False
+    """Round what discriminators see; else they tell fakes by their in-between values."""
+    cycle: bool = False
+    """Round what the generators get on the way back; else they hide the source in between."""
+
+
 class CycleOptions(Options):
     """The terms and their weights."""
 
@@ -71,5 +81,6 @@ class CycleOptions(Options):
     second_adversarial: SecondAdversarialOptions = SecondAdversarialOptions()
     mixed_domain: MixedDomainOptions = MixedDomainOptions()
     input_noise: InputNoiseOptions = InputNoiseOptions()
+    rounding: RoundingOptions = RoundingOptions()
     batch_calls: bool = True
     """Send several inputs through a network at once where that is exact."""

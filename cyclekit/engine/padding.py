@@ -1,18 +1,29 @@
 """Fit samples of any size to a network, over any number of axes."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 SMALLEST = 4  # multiples that an axis is padded to at least: norms and reflections need some room
 
 
-def pad_to_multiple(x: Tensor, multiples: tuple[int, ...]) -> Tensor:
-    """Mirror ``(batch, channels, *sizes)`` at its far ends until each size divides."""
-    for axis, multiple in enumerate(multiples, start=2):
+def pad_to_multiple(
+    x: Tensor, multiples: tuple[int, ...], least: Sequence[int | None] = ()
+) -> Tensor:
+    """Mirror ``(batch, channels, *sizes)`` at its far ends until each size divides.
+
+    An axis with a size in ``least`` is brought to that size at least, whatever it divides by.
+    """
+    wanted = least or (None,) * len(multiples)
+    for axis, (multiple, fixed) in enumerate(zip(multiples, wanted, strict=True), start=2):
         length = x.shape[axis]
-        if multiple == 1:
+        if fixed is not None:
+            total = max(length, fixed)
+        elif multiple == 1:
             continue
-        total = max(-(-length // multiple), SMALLEST) * multiple
+        else:
+            total = max(-(-length // multiple), SMALLEST) * multiple
         if total != length:
             x = x.index_select(axis, _mirrored(length, total).to(x.device))
     return x

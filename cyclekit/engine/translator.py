@@ -1,10 +1,10 @@
-"""Whole items through a trained network: pad, run, crop, decode."""
+"""Whole items through a trained network: pad, tile, run, join, crop, decode."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from lightning_fabric import Fabric
@@ -15,7 +15,10 @@ from cyclekit.data.encoded import encode_file, guarded
 from cyclekit.engine.model import Model
 from cyclekit.engine.objective import Direction
 from cyclekit.engine.padding import crop_to, pad_to_multiple
+from cyclekit.engine.tiling import Joiner, Tiling
 from cyclekit.errors import BadSample
+
+Thing = TypeVar("Thing")
 
 
 class Translator:
@@ -40,12 +43,22 @@ class Translator:
 
     def samples(self, samples: Sequence[Sample], direction: Direction) -> list[Tensor]:
         """Translate encoded samples of any sizes; tensors come back in their order and sizes."""
-        done: dict[int, Tensor] = {}
-        for indices in _alike(samples, self._batch_size):
-            together = torch.stack([samples[index].tensor for index in indices])
-            for index, tensor in zip(indices, self._run(together, direction), strict=True):
-                done[index] = tensor
-        return [done[index] for index in range(len(samples))]
+        wholes = [
+            self._codec.to_network(sample.tensor[None], direction.source)[0] for sample in samples
+        ]
+        padded = [self._padded(whole, direction) for whole in wholes]
+        tilings = [self._tiling(whole, direction) for whole in padded]
+        channels = self._specs[direction.target].channels
+        joined = [Joiner(tiling, channels) for tiling in tilings]
+        places = [(index, offsets) for index, tiling in enumerate(tilings) for offsets in tiling]
+        for batch in _alike(places, self._batch_size, lambda place: tilings[place[0]].tile):
+            tiles = [tilings[index].cut(padded[index], offsets) for index, offsets in batch]
+            for (index, offsets), tile in zip(batch, self._run(tiles, direction), strict=True):
+                joined[index].add(tile, offsets)
+        return [
+            self._finished(joiner.whole(), whole.shape[1:], direction)
+            for joiner, whole in zip(joined, wholes, strict=True)
+        ]
 
     def items(
         self, items: Sequence[Any], direction: Direction, files: Sequence[Path] | None = None
@@ -86,20 +99,32 @@ class Translator:
             for tensor, sample, file in zip(tensors, samples, files, strict=True)
         ]
 
+    def _padded(self, whole: Tensor, direction: Direction) -> Tensor:
+        """``(channels, *sizes)``, mirrored at its ends until codec and network can take it."""
+        spec = self._specs[direction.source]
+        multiples = common_multiple(spec, self._networks[direction.network])
+        return pad_to_multiple(whole[None], multiples, least=spec.sizes)[0]
+
+    def _tiling(self, whole: Tensor, direction: Direction) -> Tiling:
+        """One tile for the whole, except on axes of which networks see a fixed size."""
+        sizes = tuple(whole.shape[1:])
+        fixed = self._specs[direction.source].sizes
+        tile = tuple(own or length for own, length in zip(fixed, sizes, strict=True))
+        return Tiling(sizes, tile, overlap=(0,) * len(sizes))
+
     @torch.no_grad()
-    def _run(self, batch: Tensor, direction: Direction) -> Tensor:
-        """``(batch, channels, *sizes)`` as encoded -> the same sizes, ready to be decoded."""
+    def _run(self, tiles: Sequence[Tensor], direction: Direction) -> Tensor:
+        """Tiles of one size -> ``(tiles, channels, *sizes)`` float32 on the CPU."""
         network = self._networks[direction.network]
-        x = self._codec.to_network(batch.to(self._fabric.device), direction.source)
-        x = x.to(next(network.parameters()).dtype)
-        sizes = tuple(x.shape[2:])
-        multiples = common_multiple(self._specs[direction.source], network)
+        dtype = next(network.parameters()).dtype
+        batch = torch.stack(list(tiles)).to(self._fabric.device, dtype)
         with evaluating(network), self._fabric.autocast():
-            out = self._objective.translate(
-                self._networks, pad_to_multiple(x, multiples), direction
-            )
-        out = crop_to(out.float(), sizes)
-        return self._codec.from_network(out, direction.target).cpu()
+            return self._objective.translate(self._networks, batch, direction).float().cpu()
+
+    def _finished(self, whole: Tensor, sizes: Sequence[int], direction: Direction) -> Tensor:
+        """A network's output cut to its sample's size, ready to be decoded."""
+        cut = crop_to(whole[None], tuple(sizes))
+        return self._codec.from_network(cut, direction.target)[0]
 
 
 @contextmanager
@@ -113,11 +138,13 @@ def evaluating(network: nn.Module) -> Iterator[None]:
         network.train(training)
 
 
-def _alike(samples: Sequence[Sample], most: int) -> Iterator[list[int]]:
-    """Indices of samples of one shape, at most ``most`` together."""
-    by_shape: dict[tuple[int, ...], list[int]] = {}
-    for index, sample in enumerate(samples):
-        by_shape.setdefault(tuple(sample.tensor.shape), []).append(index)
-    for indices in by_shape.values():
-        for start in range(0, len(indices), most):
-            yield indices[start : start + most]
+def _alike(
+    things: Sequence[Thing], most: int, kind: Callable[[Thing], Hashable]
+) -> Iterator[list[Thing]]:
+    """Things of one kind together, at most ``most`` of them."""
+    by_kind: dict[Hashable, list[Thing]] = {}
+    for thing in things:
+        by_kind.setdefault(kind(thing), []).append(thing)
+    for alike in by_kind.values():
+        for start in range(0, len(alike), most):
+            yield alike[start : start + most]

@@ -5,6 +5,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.instancenorm import _InstanceNorm
 
 Norm = Literal["instance", "batch", "none"]
 Padding = Literal["reflect", "replicate", "zeros"]
@@ -31,16 +32,18 @@ def conv_transpose(dims: int, *args: Any, **kwargs: Any) -> nn.Module:
     return layer
 
 
-def norm_layers(kind: Norm, dims: int, channels: int) -> list[nn.Module]:
-    """No layer or one: instance norm without parameters, or batch norm with them."""
+def norm_layers(kind: Norm, dims: int, channels: int, affine: bool = False) -> list[nn.Module]:
+    """No layer or one: batch norm, or instance norm, with parameters if it is ``affine``."""
     if kind == "none":
         return []
-    return [(_INSTANCE_NORM if kind == "instance" else _BATCH_NORM)[dims](channels)]
+    if kind == "batch":
+        return [_BATCH_NORM[dims](channels)]
+    return [_INSTANCE_NORM[dims](channels, affine=affine)]
 
 
-def takes_bias(kind: Norm) -> bool:
-    """Whether a convolution before this norm has a bias: batch norm brings its own."""
-    return kind != "batch"
+def takes_bias(kind: Norm, affine: bool = False) -> bool:
+    """Whether a convolution before this norm has a bias: norms with parameters bring their own."""
+    return kind == "none" or (kind == "instance" and not affine)
 
 
 class ToRange(nn.Module):
@@ -63,7 +66,7 @@ class ToRange(nn.Module):
 
 
 def initialize(network: nn.Module, deviation: float = 0.02) -> nn.Module:
-    """Draw weights from N(0, deviation), zero biases, batch-norm scales from N(1, deviation).
+    """Draw weights from N(0, deviation), zero biases, norms' scales from N(1, deviation).
 
     From DCGAN (arXiv 1511.06434), as CycleGAN uses it.
     """
@@ -73,7 +76,7 @@ def initialize(network: nn.Module, deviation: float = 0.02) -> nn.Module:
             nn.init.normal_(layer.weight, 0.0, deviation)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
-        elif isinstance(module, _BatchNorm) and module.affine:
+        elif isinstance(module, (_BatchNorm, _InstanceNorm)) and module.affine:
             nn.init.normal_(module.weight, 1.0, deviation)
             nn.init.zeros_(module.bias)
     return network

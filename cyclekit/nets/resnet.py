@@ -30,12 +30,16 @@ class ResNetOptions(Options):
     """Halvings of every axis before the residual blocks."""
     norm: Norm = "instance"
     """`instance`, `batch` or `none`."""
+    affine: bool = False
+    """Let instance norm learn a scale and a shift, in place of the convolutions' biases."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Dropout inside residual blocks."""
     upsample: Literal["deconv", "resize"] = "deconv"
     """`deconv` as published; `resize` (nearest, then convolution) leaves no checkerboard."""
     padding: Padding = "reflect"
     """At the borders of full-width convolutions: `reflect`, `replicate` or `zeros`."""
+    activate_sum: bool = False
+    """End each residual block with a ReLU after the sum, as in Brunner et al."""
     residual: bool = False
     """Learn the change instead of the whole: output = input + f(input). It starts
     as the identity, which spares small budgets most of the work where domains are alike."""
@@ -69,9 +73,9 @@ class ResNetGenerator(nn.Module):
                 7,
                 padding=3,
                 padding_mode=options.padding,
-                bias=takes_bias(options.norm),
+                bias=takes_bias(options.norm, options.affine),
             ),
-            *norm_layers(options.norm, dims, width),
+            *norm_layers(options.norm, dims, width, options.affine),
             nn.ReLU(inplace=True),
         ]
         for _ in range(options.downsamplings):
@@ -99,7 +103,7 @@ class ResNetGenerator(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """``x + f(x)``, two 3-wide convolutions, no activation after the sum."""
+    """``x + f(x)``, two 3-wide convolutions, no activation after the sum unless asked for."""
 
     def __init__(self, dims: int, channels: int, options: ResNetOptions) -> None:
         super().__init__()
@@ -112,32 +116,33 @@ class ResidualBlock(nn.Module):
                 3,
                 padding=1,
                 padding_mode=options.padding,
-                bias=takes_bias(options.norm),
+                bias=takes_bias(options.norm, options.affine),
             )
-            return [layer, *norm_layers(options.norm, dims, channels)]
+            return [layer, *norm_layers(options.norm, dims, channels, options.affine)]
 
         dropout = [nn.Dropout(options.dropout)] if options.dropout else []
         self.residual = nn.Sequential(
             *convolution(), nn.ReLU(inplace=True), *dropout, *convolution()
         )
+        self.finish = nn.ReLU(inplace=True) if options.activate_sum else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         """``(batch, channels, *sizes)``, unchanged in shape."""
-        out: Tensor = x + self.residual(x)
+        out: Tensor = self.finish(x + self.residual(x))
         return out
 
 
 def _down(dims: int, width: int, options: ResNetOptions) -> list[nn.Module]:
-    bias = takes_bias(options.norm)
+    bias = takes_bias(options.norm, options.affine)
     return [
         conv(dims, width, width * 2, 3, stride=2, padding=1, bias=bias),
-        *norm_layers(options.norm, dims, width * 2),
+        *norm_layers(options.norm, dims, width * 2, options.affine),
         nn.ReLU(inplace=True),
     ]
 
 
 def _up(dims: int, width: int, options: ResNetOptions) -> list[nn.Module]:
-    bias = takes_bias(options.norm)
+    bias = takes_bias(options.norm, options.affine)
     if options.upsample == "deconv":
         enlarge = [
             conv_transpose(
@@ -149,4 +154,8 @@ def _up(dims: int, width: int, options: ResNetOptions) -> list[nn.Module]:
             nn.Upsample(scale_factor=2, mode="nearest"),
             conv(dims, width, width // 2, 3, padding=1, padding_mode=options.padding, bias=bias),
         ]
-    return [*enlarge, *norm_layers(options.norm, dims, width // 2), nn.ReLU(inplace=True)]
+    return [
+        *enlarge,
+        *norm_layers(options.norm, dims, width // 2, options.affine),
+        nn.ReLU(inplace=True),
+    ]

@@ -43,6 +43,7 @@ class RunDirectory:
         self.metrics_file = folder / "metrics.jsonl"
         self.timing_file = folder / "timing.jsonl"
         self.skipped_file = folder / "skipped.txt"
+        self.files_file = folder / "files.jsonl"
 
     def __str__(self) -> str:
         return str(self.folder)

@@ -2,15 +2,18 @@
 
 import math
 import tempfile
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
-from cyclekit.contract import DOMAINS, Baseline, Codec, Metric, Translations, identity_baseline
+from cyclekit.contract import DOMAINS, Baseline, Metric, Translations, identity_baseline
 from cyclekit.data.builtin import builtin_root
 from cyclekit.data.encoded import guarded
 from cyclekit.data.folders import Collections, find_collections
+from cyclekit.data.lazy import Lazy, LazyList
 from cyclekit.engine.model import Model
 from cyclekit.engine.objective import Direction
 from cyclekit.engine.translator import Translator
@@ -26,24 +29,9 @@ MOST_FITTED = 1000  # training files that metrics and baselines are fitted on
 Figures = dict[str, float]
 
 
-class LazyItems(Sequence[Any]):
+def items_of(files: Sequence[Path], read: Callable[[Path], Any]) -> Lazy[Any]:
     """Items read from their files each time they are asked for, so that none stays in memory."""
-
-    def __init__(self, codec: Codec[Any], files: Sequence[Path]) -> None:
-        self._codec = codec
-        self.files = tuple(files)
-
-    def __len__(self) -> int:
-        return len(self.files)
-
-    @overload
-    def __getitem__(self, index: int) -> Any: ...
-    @overload
-    def __getitem__(self, index: slice) -> "LazyItems": ...
-    def __getitem__(self, index: int | slice) -> Any:
-        if isinstance(index, slice):
-            return LazyItems(self._codec, self.files[index])
-        return self._codec.load(self.files[index])
+    return LazyList(lambda index: read(files[index]), len(files))
 
 
 class Judge:
@@ -75,6 +63,7 @@ class Judge:
         self._cache = cache
         self._limit = limit
         self._fitted: dict[str, Any] = {}
+        self._warned: set[str] = set()
 
     def score(self, translator: Translator) -> dict[str, Figures]:
         """Figures by direction."""
@@ -84,8 +73,7 @@ class Judge:
             tests = self._tests[direction.source]
             with tempfile.TemporaryDirectory(prefix="cyclekit-") as folder:
                 there = self._write(Path(folder, "there"), translated(translator, tests, direction))
-                returned = translated(translator, there, back) if back else ()
-                cycled = self._write(Path(folder, "back"), returned)
+                cycled = self._write(Path(folder, "back"), self._returned(translator, there, back))
                 scored[name] = self._measure(self._assemble(direction, there, cycled))
         return scored
 
@@ -120,11 +108,21 @@ class Judge:
             convert = baseline.fit(
                 self._train_items[direction.source], self._train_items[direction.target]
             )
-            inputs = LazyItems(self._codec, self._tests[direction.source])
+            inputs = items_of(self._tests[direction.source], self._codec.load)
             with tempfile.TemporaryDirectory(prefix="cyclekit-") as folder:
                 outputs = self._write(Path(folder, "there"), map(convert, inputs))
                 scored[name] = self._measure(self._assemble(direction, outputs, []))
         return scored
+
+    def _returned(
+        self, translator: Translator, files: Sequence[Path], back: Direction | None
+    ) -> Iterator[Any]:
+        """Translations, as they were written, translated back where there is a way."""
+        if back is None:
+            return
+        for file in files:
+            item = guarded(self._codec, "read_back", file, file)
+            yield from translator.items([item], back, [file])
 
     def _write(self, folder: Path, items: Iterable[Any]) -> list[Path]:
         """Save items as translation would, under running numbers."""
@@ -140,17 +138,17 @@ class Judge:
         paired = [n for n, file in enumerate(inputs) if file in twins]
         judged = paired or range(len(inputs))
 
-        def items(files: Sequence[Path]) -> LazyItems:
-            return LazyItems(self._codec, [files[n] for n in judged] if files else [])
+        def written(files: Sequence[Path]) -> Lazy[Any]:
+            return items_of([files[n] for n in judged] if files else [], self._codec.read_back)
 
         return Translations(
             source=direction.source,
             target=direction.target,
-            inputs=items(inputs),
-            outputs=items(outputs),
-            cycled=items(cycled),
-            truths=LazyItems(self._codec, [twins[inputs[n]] for n in paired]),
-            targets=LazyItems(self._codec, self._tests[direction.target]),
+            inputs=items_of([inputs[n] for n in judged], self._codec.load),
+            outputs=written(outputs),
+            cycled=written(cycled),
+            truths=items_of([twins[inputs[n]] for n in paired], self._codec.load),
+            targets=items_of(self._tests[direction.target], self._codec.load),
         )
 
     def _measure(self, translations: Translations[Any]) -> Figures:
@@ -161,13 +159,26 @@ class Judge:
             ):
                 continue
             try:
-                scored = metric.score(translations, self._fit(metric))
+                with self._passing_on_warnings():
+                    scored = metric.score(translations, self._fit(metric))
                 figures |= self._finite({name: float(value) for name, value in scored.items()})
             except CyclekitError:
                 raise
             except Exception as error:
                 self._warn(f"metric {metric.name!r} failed: {describe_exception(error)}")
         return figures
+
+    @contextmanager
+    def _passing_on_warnings(self) -> Iterator[None]:
+        """Let a person see what a metric warns of, each warning once."""
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("always", category=UserWarning)
+            yield
+        for message in dict.fromkeys(str(warning.message) for warning in caught):
+            if message not in self._warned:
+                self._warn(message)
+                self._warned.add(message)
 
     def _fit(self, metric: Metric) -> Any:
         if metric.fit is not None and metric.name not in self._fitted:
@@ -203,7 +214,7 @@ class Judge:
         return dict(pairs) | {b: a for a, b in pairs}
 
     @cached_property
-    def _train_items(self) -> dict[str, LazyItems]:
+    def _train_items(self) -> dict[str, Lazy[Any]]:
         """Training items of each domain, at most ``MOST_FITTED``."""
         items = {}
         for name, domain in self._collections.domains.items():
@@ -212,7 +223,7 @@ class Judge:
                 chosen = numpy_generator(self._seed, "fitted", name).permutation(len(files))
                 files = [files[index] for index in sorted(chosen[:MOST_FITTED])]
             # Bad training files were named when the data was read.
-            items[name] = LazyItems(self._codec, self._readable(files, lambda _: None))
+            items[name] = items_of(self._readable(files, lambda _: None), self._codec.load)
         return items
 
     def _readable(self, files: Sequence[Path], warn: Callable[[str], None]) -> list[Path]:
@@ -253,12 +264,19 @@ def best_figure(
     return name, sum(values) / len(values), ways[name]
 
 
+def both_ways(report: Mapping[str, Figures]) -> Figures:
+    """Each figure that all directions have, averaged over them."""
+    first, *others = report.values() or ({},)
+    shared = [name for name in first if all(name in figures for figures in others)]
+    return {name: sum(f[name] for f in report.values()) / len(report) for name in shared}
+
+
 def evaluate_run(opened: OpenRun, data: Path | None, warn: Callable[[str], None]) -> dict[str, Any]:
     """Measure an open run on its test set, or on that of ``data``, beside baselines.
 
     Returns:
-        ``{"checkpoint", "step", "a2b": {...}, "b2a": {...}, "baselines": {name: {...}}}``, which is
-        also written into the run directory.
+        ``{"checkpoint", "step", "a2b": {...}, "b2a": {...}, "both": {...}, "baselines": {name:
+        {...}}}``, which is also written into the run directory; ``both`` is the directions' mean.
 
     Raises:
         DataError: If a domain has no test files.
@@ -268,11 +286,14 @@ def evaluate_run(opened: OpenRun, data: Path | None, warn: Callable[[str], None]
     collections = find_collections(settings, builtin_root(settings, model.modality, run.data))
     judge = Judge(model, collections, model.recipe.train.seed, warn, run.folder / "metrics")
     judge.require_test_set()
+    scored = judge.score(opened.translator)
+    baselines = judge.score_baselines()
     report = {
         "checkpoint": opened.checkpoint.folder.name,
         "step": opened.checkpoint.step,
-        **judge.score(opened.translator),
-        "baselines": judge.score_baselines(),
+        **scored,
+        "both": both_ways(scored),
+        "baselines": {name: {**of, "both": both_ways(of)} for name, of in baselines.items()},
     }
     folder = run.folder / "evaluations"
     folder.mkdir(exist_ok=True)

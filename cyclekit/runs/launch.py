@@ -20,7 +20,7 @@ from cyclekit.recipe.settings import Recipe
 from cyclekit.recipe.sources import Layers, find_recipe, read_layers
 from cyclekit.runs.checkpoint import Checkpoint
 from cyclekit.runs.directory import RunDirectory
-from cyclekit.runs.evaluation import Figures
+from cyclekit.runs.evaluation import Figures, both_ways
 from cyclekit.runs.opening import read_layers_of, recall
 from cyclekit.runs.preparation import Prepared, prepare
 from cyclekit.runs.recorder import Recorder
@@ -200,8 +200,9 @@ def _train(
             raise
     recorder.finish()
     if recorder.report and fabric.is_global_zero:
-        baselines = recorder.judge.score_baselines()
-        watcher.table("on the test set", {"translated": recorder.report, **baselines})
+        reports = {"translated": recorder.report, **recorder.judge.score_baselines()}
+        with_mean = {way: {**report, "both": both_ways(report)} for way, report in reports.items()}
+        watcher.table("on the test set", with_mean)
     result = TrainResult(run.folder, recorder.report, newest_samples(run))
     if result.samples:
         watcher.result(f"samples: {result.samples}")

@@ -1,6 +1,7 @@
 """Everything before the first step: build the model, find and encode data, see that they fit."""
 
 import copy
+import json
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -9,15 +10,16 @@ from pathlib import Path
 import torch
 from lightning_fabric import Fabric
 
-from cyclekit.contract import Sample
 from cyclekit.data.builtin import builtin_root
-from cyclekit.data.encoded import SampleCache, Tracker, encode_domain, list_bad
+from cyclekit.data.encoded import EncodedDomain, Tracker, encode_domain, list_bad
 from cyclekit.data.folders import Collections, find_collections
-from cyclekit.data.sampling import UnpairedBatches, Window
+from cyclekit.data.lazy import LazyList
+from cyclekit.data.sampling import UnpairedBatches
+from cyclekit.data.windows import Joined, Storage, Window
 from cyclekit.engine.model import Model, build_model
 from cyclekit.engine.objective import Step
 from cyclekit.engine.translator import evaluating
-from cyclekit.errors import BadSample, CyclekitError, PluginError
+from cyclekit.errors import CyclekitError, PluginError
 from cyclekit.plugins import PluginHost, describe_exception
 from cyclekit.recipe.settings import Recipe
 from cyclekit.runs.directory import RunDirectory
@@ -32,18 +34,23 @@ class Prepared:
         model: Built from the recipe.
         collections: The files.
         batches: Their encoded windows, unpaired.
+        encoded: The training files, by domain.
     """
 
     model: Model
     collections: Collections
     batches: UnpairedBatches
+    encoded: Mapping[str, EncodedDomain]
 
     def describe(self, fabric: Fabric) -> list[str]:
         """What is about to be trained: data, networks, length."""
         train = self.model.recipe.train
+        tests = {name: len(domain.test) for name, domain in self.collections.domains.items()}
         files = [
-            f"{name.upper()}: {len(domain.train)} training files, {len(domain.test)} test files"
-            for name, domain in self.collections.domains.items()
+            f"{name.upper()}: {len(domain.files)} training files, {len(domain.windows)} windows"
+            + (f", {tests[name]} test files" if name in tests else "")
+            + "".join(f", {fact} {mean:.3g}" for fact, mean in domain.mean_facts.items())
+            for name, domain in self.encoded.items()
         ]
         networks = [
             f"{name}: {sum(p.numel() for p in network.parameters()) / 1e6:.3f} M parameters"
@@ -71,11 +78,12 @@ def prepare(
         watcher.warn(warning)
     if recipe.train.evaluate_every and not collections.has_tests:
         watcher.warn("there are no test files in both domains: nothing will be evaluated")
-    windows, skipped = _encode(model, collections, watcher)
-    if skipped and fabric.is_global_zero:
-        run.skipped_file.write_text("".join(f"{error}\n" for error in skipped), encoding="utf-8")
+    storage = Storage(recipe.data.memory * 2**20, run.folder)
+    encoded = _encode(model, collections, storage, watcher)
+    if fabric.is_global_zero:
+        _record_files(run, encoded)
     streams = {
-        stream: [window for domain in domains for window in windows.get(domain, [])]
+        stream: Joined([encoded[domain].windows for domain in domains if domain in encoded])
         for stream, domains in model.objective.streams.items()
     }
     batches = UnpairedBatches(
@@ -88,7 +96,7 @@ def prepare(
         rank=fabric.global_rank,
     )
     _require_fit(model, streams)
-    return Prepared(model, collections, batches)
+    return Prepared(model, collections, batches, encoded)
 
 
 def _builtin_data(
@@ -102,33 +110,44 @@ def _builtin_data(
 
 
 def _encode(
-    model: Model, collections: Collections, watcher: Watcher
-) -> tuple[dict[str, list[Window]], list[BadSample]]:
-    """The training windows of each domain, the codec's statistics fitted to them, and bad files."""
-    cache = SampleCache(model.codec)
+    model: Model, collections: Collections, storage: Storage, watcher: Watcher
+) -> dict[str, EncodedDomain]:
+    """The training files of each domain, the codec's statistics fitted to their windows."""
     files: dict[str, Sequence[Path]] = {
         name: domain.train for name, domain in collections.domains.items()
     }
     if collections.extra:
         files["extra"] = collections.extra
-    windows: dict[str, list[Window]] = {}
-    skipped: list[BadSample] = []
+    encoded = {}
     for domain, paths in files.items():
-        samples, bad = encode_domain(cache, paths, domain, _tracker(watcher, domain))
-        skipped += bad
-        if bad:
+        encoded[domain] = encode_domain(
+            model.codec, paths, domain, storage, _tracker(watcher, domain)
+        )
+        if bad := encoded[domain].bad:
             watcher.warn(
                 f"skipped {len(bad)} of {len(paths)} files of domain {domain.upper()}: "
                 f"{list_bad(bad)}"
             )
-        _fit(model, domain, samples)
-        windows[domain] = [Window(sample, domain) for sample in samples]
-    return windows, skipped
+        _fit(model, domain, encoded[domain].windows)
+    return encoded
 
 
-def _fit(model: Model, domain: str, samples: Sequence[Sample]) -> None:
+def _record_files(run: RunDirectory, encoded: Mapping[str, EncodedDomain]) -> None:
+    """Write which files were skipped and why, and what is known about the others."""
+    skipped = [error for domain in encoded.values() for error in domain.bad]
+    if skipped:
+        run.skipped_file.write_text("".join(f"{error}\n" for error in skipped), encoding="utf-8")
+    lines = (
+        json.dumps({"file": str(f.path), "domain": name, "windows": f.windows, **f.facts})
+        for name, domain in encoded.items()
+        for f in domain.files
+    )
+    run.files_file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+def _fit(model: Model, domain: str, windows: Sequence[Window]) -> None:
     try:
-        model.codec.fit(domain, samples)
+        model.codec.fit(domain, LazyList(lambda index: windows[index].sample, len(windows)))
     except Exception as error:
         raise PluginError(
             f"{type(model.codec).__name__}.fit failed on domain {domain.upper()}: "
@@ -141,15 +160,12 @@ def _tracker(watcher: Watcher, domain: str) -> Tracker:
     return lambda things, total: watcher.track(things, total, what)
 
 
-def _require_fit(model: Model, streams: Mapping[str, Sequence[Window]]) -> None:
+def _require_fit(model: Model, streams: Mapping[str, Joined]) -> None:
     """Compute every loss of the smallest windows, so that a misfit is named before training.
 
     A copy of the objective is used, since its buffers must not see the samples.
     """
-    smallest = {
-        name: [min(windows, key=lambda window: window.sample.tensor.numel())]
-        for name, windows in streams.items()
-    }
+    smallest = {name: [windows.smallest] for name, windows in streams.items()}
     one = UnpairedBatches(model.codec, smallest, seed=0, batch_size=1).batch(
         0, 0, torch.device("cpu")
     )

@@ -61,27 +61,25 @@ class Watcher:
             yield StepProgress(bar, task, self if plain else None, total)
 
     def table(self, title: str, reports: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
-        """Figures, a column each, a row for each direction and way of translating.
+        """Figures, a row each, a column for each direction and way of translating.
 
         Args:
             title: Above the table.
             reports: Way of translating ("translated", "identity", ...) -> direction -> figures.
         """
-        rows = [
-            (direction, label, report[direction])
+        columns = {
+            f"{direction}\n{label}": report[direction]
             for direction in next(iter(reports.values()), {})
             for label, report in reports.items()
             if direction in report
-        ]
-        names = dict.fromkeys(name for _, _, figures in rows for name in figures)
+        }
         table = Table(title=title, title_justify="left")
         table.add_column("")
-        table.add_column("")
-        for name in names:
-            table.add_column(name, justify="right")
-        for direction, label, figures in rows:
-            cells = (f"{figures[name]:.4f}" if name in figures else "" for name in names)
-            table.add_row(direction, label, *cells)
+        for heading in columns:
+            table.add_column(heading, justify="right")
+        for name in dict.fromkeys(name for figures in columns.values() for name in figures):
+            cells = (f"{of[name]:.4f}" if name in of else "" for of in columns.values())
+            table.add_row(name, *cells)
         self._results.print(table)
 
     def _bar(self, transient: bool = False) -> Progress:

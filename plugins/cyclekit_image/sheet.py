@@ -33,31 +33,20 @@ def draw_sheet(rows: Sequence[Row]) -> Image.Image:
 
 
 def _draw_block(rows: Sequence[Row]) -> Image.Image:
-    a, b = rows[0].source.upper(), rows[0].target.upper()
-    columns: dict[str, list[Image.Image | None]] = {
-        f"real {a}": [row.real for row in rows],
-        f"{a} to {b}": [row.translated for row in rows],
-        f"{a} to {b} to {a}": [row.cycled for row in rows],
-        f"truth {b}": [row.truth for row in rows],
-    }
-    shown = {
-        heading: column
-        for heading, column in columns.items()
-        if any(picture is not None for picture in column)
-    }
+    headings = list(dict.fromkeys(heading for row in rows for heading in row.labelled))
     block = Image.new(
         "RGB",
-        (len(shown) * (TILE + GAP) + GAP, LABEL + len(rows) * (TILE + GAP) + GAP),
+        (len(headings) * (TILE + GAP) + GAP, LABEL + len(rows) * (TILE + GAP) + GAP),
         PAPER,
     )
     draw = ImageDraw.Draw(block)
     font = ImageFont.load_default(size=14)
-    for column, (heading, pictures) in enumerate(shown.items()):
+    for column, heading in enumerate(headings):
         x = GAP + column * (TILE + GAP)
         draw.text((x, 4), heading, fill=INK, font=font)
-        for line, picture in enumerate(pictures):
-            if picture is not None:
-                _paste(block, picture, x, LABEL + line * (TILE + GAP))
+        for line, row in enumerate(rows):
+            if heading in row.labelled:
+                _paste(block, row.labelled[heading], x, LABEL + line * (TILE + GAP))
     return block
 
 

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from cyclekit.contract import Sample, TensorSpec
-from cyclekit.data.sampling import Order, UnpairedBatches, Window
+from cyclekit.data.sampling import Order, UnpairedBatches
+from cyclekit.data.windows import Window
 from cyclekit.errors import DataError
 
 CPU = torch.device("cpu")

@@ -1,0 +1,235 @@
+"""The genre classifier of Brunner et al. (arXiv 1809.07575), the judge of their transfer."""
+
+import hashlib
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from cyclekit.api import Metric, Translations, initialize
+from cyclekit_music.phrases import Score
+from cyclekit_music.piece import Array, Piece
+
+DOMAINS = ("a", "b")
+TRUSTED = 0.75  # accuracy on real test pieces below which a verdict means little
+STEPS, BATCH, CHECK_EVERY = 600, 32, 50
+HELD_OUT = 0.1  # share of the training pieces that chooses among the classifier's states
+NOISE = 0.1  # standard deviation added to phrases in -1..1 while training
+RESAMPLES = 1000
+
+
+def genre_network() -> nn.Sequential:
+    """Map ``(batch, 1, 64, 84)`` in -1..1 to two logits ``(batch, 2)``, for A and B."""
+    return nn.Sequential(
+        nn.Conv2d(1, 64, (1, 12), stride=(1, 12), bias=False),
+        nn.LeakyReLU(0.2),
+        *_layer(64, 128, 4),
+        *_layer(128, 256, 2),
+        *_layer(256, 512, 8),
+        nn.Conv2d(512, 2, (1, 7), bias=False),
+        nn.Flatten(),
+    )
+
+
+def _layer(source: int, target: int, steps: int) -> list[nn.Module]:
+    return [
+        nn.Conv2d(source, target, (steps, 1), stride=(steps, 1), bias=False),
+        nn.InstanceNorm2d(target, affine=True),
+        nn.LeakyReLU(0.2),
+    ]
+
+
+@dataclass(frozen=True)
+class Phrases:
+    """Phrases of a collection: ``(phrases, 64, 84)`` uint8, and the piece that each is from."""
+
+    rolls: Array
+    pieces: Array
+
+    @classmethod
+    def of(cls, pieces: Sequence[Piece]) -> "Phrases":
+        """All phrases, silent ones included."""
+        rolls, owners = [], []
+        for index, piece in enumerate(pieces):
+            found = list(Score.of(piece).phrases())
+            rolls += found
+            owners += [index] * len(found)
+        return cls(np.stack(rolls), np.array(owners))
+
+    @property
+    def heard(self) -> Array:
+        """Which phrases are not silent."""
+        return np.asarray(self.rolls.any(axis=(1, 2)))
+
+    def only(self, chosen: Array) -> "Phrases":
+        """Some of them."""
+        return Phrases(self.rolls[chosen], self.pieces[chosen])
+
+
+class GenreJudge:
+    """A trained classifier."""
+
+    def __init__(self, network: nn.Module) -> None:
+        self._network = network.eval()
+
+    @torch.no_grad()
+    def share(self, phrases: Phrases, domain: str) -> Array:
+        """``(phrases,)``: probability that each belongs to ``domain``."""
+        batches = torch.split(torch.from_numpy(phrases.rolls), 256)
+        logits = torch.cat([self._network(_input(batch)) for batch in batches])
+        shares: Array = logits.softmax(dim=1)[:, DOMAINS.index(domain)].numpy()
+        return shares
+
+
+def fit_genre(a: Sequence[Piece], b: Sequence[Piece], seed: int, cache: Path) -> GenreJudge:
+    """Train the classifier on real pieces, or take it from ``cache`` where it was trained before.
+
+    Phrases of both genres come equally often, transposed alike and with noise; of the states that
+    training passes through, the one that does best on pieces held out is kept.
+    """
+    collections = [Phrases.of(pieces) for pieces in (a, b)]
+    collections = [phrases.only(phrases.heard) for phrases in collections]
+    digest = hashlib.sha256(str((seed, STEPS, BATCH)).encode())
+    for phrases in collections:
+        digest.update(np.packbits(phrases.rolls).tobytes())
+    file = cache / f"{digest.hexdigest()[:16]}.safetensors"
+    network = genre_network()
+    if file.exists():
+        network.load_state_dict(load_file(file))
+    else:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            _train(initialize(network), collections, np.random.default_rng(seed))
+        save_file(network.state_dict(), file)
+    return GenreJudge(network)
+
+
+def _train(network: nn.Module, collections: Sequence[Phrases], rng: np.random.Generator) -> None:
+    split = [_held_out(phrases, rng) for phrases in collections]
+    optimizer = torch.optim.Adam(network.parameters(), lr=1e-3, betas=(0.5, 0.999))
+    best, kept = -1.0, network.state_dict()
+    labels = torch.arange(2).repeat_interleave(BATCH // 2)
+    for step in range(1, STEPS + 1):
+        network.train()
+        drawn = [
+            _transposed(train.rolls[rng.integers(len(train.rolls), size=BATCH // 2)], rng)
+            for train, _ in split
+        ]
+        phrases = _input(torch.from_numpy(np.concatenate(drawn)))
+        logits = network(phrases + NOISE * torch.randn_like(phrases))
+        optimizer.zero_grad()
+        loss: Any = F.cross_entropy(logits, labels)
+        loss.backward()
+        optimizer.step()
+        if step % CHECK_EVERY == 0:
+            judge = GenreJudge(network)
+            right = [
+                float((judge.share(held, domain) > 0.5).mean())
+                for (_, held), domain in zip(split, DOMAINS, strict=True)
+            ]
+            if np.mean(right) > best:
+                best = float(np.mean(right))
+                kept = {name: value.clone() for name, value in network.state_dict().items()}
+    network.load_state_dict(kept)
+
+
+def _held_out(phrases: Phrases, rng: np.random.Generator) -> tuple[Phrases, Phrases]:
+    """Phrases to train on and others to choose by, of different pieces where there are two."""
+    pieces = rng.permutation(np.unique(phrases.pieces))
+    chosen = np.isin(phrases.pieces, pieces[: max(round(len(pieces) * HELD_OUT), 1)])
+    if chosen.all():
+        return phrases, phrases
+    return phrases.only(~chosen), phrases.only(chosen)
+
+
+def _transposed(rolls: Array, rng: np.random.Generator) -> Array:
+    """Each phrase by -5 to 6 semitones: what falls off one end was silent in nearly all music."""
+    moved = np.zeros_like(rolls)
+    for index, semitones in enumerate(rng.integers(-5, 7, size=len(rolls))):
+        if semitones >= 0:
+            moved[index, :, semitones:] = rolls[index, :, : 84 - semitones]
+        else:
+            moved[index, :, :semitones] = rolls[index, :, -semitones:]
+    return moved
+
+
+def _input(rolls: Tensor) -> Tensor:
+    """0 and 1 as -1 and 1."""
+    return rolls[:, None].float() * 2 - 1
+
+
+def score_genre(pieces: Translations[Piece], judge: GenreJudge) -> dict[str, float]:
+    """What the classifier makes of the translations.
+
+    ``classifier_accuracy``: on real test phrases, mean of both genres. ``called_target``: share of
+    the translated pieces that it calls the target's genre, by the mean over their phrases, with
+    the ends of a 95 % bootstrap interval over pieces. ``transfer_strength``: the paper's S, the
+    mean fall of the share of phrases called the source's genre, from the source to its
+    translation and from the cycled piece to the translation (without a way back: the former); its
+    mean over both directions is S_tot. ``transfer_strength_p``: the same with probabilities.
+    """
+    there = Phrases.of(pieces.outputs)
+    target = judge.share(there, pieces.target) * there.heard  # silence is no genre
+    verdicts = _by_piece(target, there) > 0.5
+    source = judge.share(Phrases.of(pieces.inputs), pieces.source)
+    back = judge.share(Phrases.of(pieces.cycled), pieces.source) if pieces.cycled else source
+    accuracy = _accuracy(source, judge.share(Phrases.of(pieces.targets), pieces.target))
+    low, high = _interval(verdicts)
+    return {
+        "classifier_accuracy": accuracy,
+        "called_target": float(verdicts.mean()),
+        "called_target_low": low,
+        "called_target_high": high,
+        "transfer_strength": _strength(source > 0.5, back > 0.5, target <= 0.5),
+        "transfer_strength_p": _strength(source, back, 1 - target),
+    }
+
+
+def _accuracy(source: Array, target: Array) -> float:
+    accuracy = float(((source > 0.5).mean() + (target > 0.5).mean()) / 2)
+    if accuracy < TRUSTED:
+        warnings.warn(
+            f"the genre classifier is right on {accuracy:.0%} of real test phrases only, less than "
+            f"{TRUSTED:.0%}: called_target and transfer_strength mean little",
+            stacklevel=2,
+        )
+    return accuracy
+
+
+def _strength(source: Array, back: Array, left: Array) -> float:
+    return float((source.mean() + back.mean()) / 2 - left.mean())
+
+
+def _by_piece(values: Array, phrases: Phrases) -> Array:
+    means: Array = np.bincount(phrases.pieces, values) / np.bincount(phrases.pieces)
+    return means
+
+
+def _interval(verdicts: Array) -> tuple[float, float]:
+    """Ends of a 95 % interval of the mean, by resampling pieces."""
+    rng = np.random.default_rng(0)
+    drawn = rng.integers(len(verdicts), size=(RESAMPLES, len(verdicts)))
+    low, high = np.quantile(verdicts[drawn].mean(axis=1), [0.025, 0.975])
+    return float(low), float(high)
+
+
+GENRE = Metric(
+    "genre",
+    {
+        "called_target": True,
+        "called_target_low": True,
+        "called_target_high": True,
+        "classifier_accuracy": True,
+        "transfer_strength": True,
+        "transfer_strength_p": True,
+    },
+    score_genre,
+    fit=fit_genre,
+)

@@ -1,0 +1,137 @@
+"""A piece of music as MIDI writes it down: notes at ticks of the beat, never at seconds."""
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pretty_midi
+
+Array = np.ndarray[Any, Any]
+
+NOTE = np.dtype(
+    [("start", "i8"), ("end", "i8"), ("pitch", "i2"), ("velocity", "i2"), ("part", "i2")]
+)
+"""One note: first tick, the tick after its last, MIDI pitch, velocity 1..127, index of its part."""
+
+DEFAULT_TEMPO = 500_000  # microseconds a quarter, MIDI's own default: 120 beats a minute
+DRUM_CHANNEL = 9
+
+
+@dataclass(frozen=True)
+class Part:
+    """An instrument.
+
+    Attributes:
+        program: General MIDI program, 0..127.
+        drums: Whether it is the drum kit.
+        name: The track's name.
+    """
+
+    program: int = 0
+    drums: bool = False
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Notes, and the map from beats to seconds and bars.
+
+    Attributes:
+        resolution: Ticks a quarter note.
+        notes: Of dtype ``NOTE``, sorted by start.
+        parts: The instruments that notes name.
+        tempi: ``(n, 2)`` int64: tick, microseconds a quarter from there on.
+        signatures: ``(n, 3)`` int64: tick, numerator, denominator from there on.
+    """
+
+    resolution: int
+    notes: Array
+    parts: tuple[Part, ...]
+    tempi: Array
+    signatures: Array
+
+    @property
+    def end(self) -> int:
+        """The tick at which the last note ends."""
+        return int(self.notes["end"].max()) if len(self.notes) else 0
+
+    @property
+    def drums(self) -> Array:
+        """``(notes,)`` bool: which notes a drum kit plays."""
+        kits = np.array([part.drums for part in self.parts] or [False])
+        drums: Array = kits[self.notes["part"]]
+        return drums
+
+    def seconds(self, ticks: Any) -> Array:
+        """When ticks happen, by the tempo map."""
+        tempi = with_start(self.tempi, (DEFAULT_TEMPO,))
+        lengths = tempi[:, 1] / (1e6 * self.resolution)  # seconds a tick
+        starts = np.concatenate([[0.0], np.cumsum(np.diff(tempi[:, 0]) * lengths[:-1])])
+        ticks = np.asarray(ticks)
+        span = np.maximum(np.searchsorted(tempi[:, 0], ticks, side="right") - 1, 0)
+        times: Array = starts[span] + (ticks - tempi[span, 0]) * lengths[span]
+        return times
+
+    def until(self, seconds: float) -> "Piece":
+        """The piece's beginning: notes that start before ``seconds``, cut off there."""
+        kept = self.notes[self.seconds(self.notes["start"]) < seconds].copy()
+        late = self.seconds(kept["end"]) > seconds
+        tempi = with_start(self.tempi, (DEFAULT_TEMPO,))
+        starts = self.seconds(tempi[:, 0])
+        span = np.searchsorted(starts, seconds, side="right") - 1
+        length = tempi[span, 1] / (1e6 * self.resolution)
+        last = int(tempi[span, 0] + (seconds - starts[span]) / length)
+        kept["end"][late] = np.maximum(last, kept["start"][late] + 1)
+        return replace(self, notes=kept)
+
+    def to_pretty_midi(self) -> pretty_midi.PrettyMIDI:
+        """The piece as pretty_midi sees it: in seconds."""
+        from cyclekit_music.writing import to_mido
+
+        return pretty_midi.PrettyMIDI(mido_object=to_mido(self))
+
+    @classmethod
+    def from_pretty_midi(cls, midi: pretty_midi.PrettyMIDI) -> "Piece":
+        """A piece from pretty_midi's seconds, by way of the file that it would write."""
+        from cyclekit_music.reading import read_bytes
+
+        written = io.BytesIO()
+        midi.write(written)
+        return read_bytes(written.getvalue())
+
+    def meta(self) -> dict[str, Any]:
+        """Everything as plain values and arrays."""
+        return {
+            "resolution": self.resolution,
+            "notes": self.notes,
+            "parts": [[part.program, part.drums, part.name] for part in self.parts],
+            "tempi": self.tempi,
+            "signatures": self.signatures,
+        }
+
+    @classmethod
+    def from_meta(cls, meta: Mapping[str, Any]) -> "Piece":
+        """The inverse of ``meta``."""
+        parts = tuple(Part(*part) for part in meta["parts"])
+        return cls(meta["resolution"], meta["notes"], parts, meta["tempi"], meta["signatures"])
+
+
+def make_notes(rows: Any) -> Array:
+    """Notes from ``(start, end, pitch, velocity, part)`` rows, sorted."""
+    notes = np.array([tuple(row) for row in rows], dtype=NOTE)
+    notes.sort(order=("start", "pitch", "end", "part"))
+    return notes
+
+
+def with_start(events: Array, default: tuple[int, ...]) -> Array:
+    """Events in force from tick 0 on: sorted, the last of each tick, MIDI's default before them."""
+    events = events[np.argsort(events[:, 0], kind="stable")]
+    last = np.ones(len(events), dtype=bool)
+    last[:-1] = events[1:, 0] != events[:-1, 0]
+    events = events[last]
+    if len(events) and events[0, 0] <= 0:
+        return events
+    start = np.array([[0, *default]], dtype=np.int64)
+    return np.concatenate([start, events]) if len(events) else start
