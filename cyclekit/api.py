@@ -20,7 +20,15 @@ from cyclekit.engine.objective import Direction, Losses, NetworkBuilder, Objecti
 from cyclekit.errors import BadSample
 from cyclekit.hookspecs import hookimpl
 from cyclekit.nets import PATCHGAN, RESNET
-from cyclekit.nets.blocks import ToRange, conv, conv_transpose, initialize, norm_layers
+from cyclekit.nets.blocks import (
+    Norm,
+    ToRange,
+    conv,
+    conv_transpose,
+    initialize,
+    norm_layers,
+    normalize_spectra,
+)
 from cyclekit.nets.patchgan import PatchGAN, PatchGANOptions
 from cyclekit.nets.resnet import ResNetGenerator, ResNetOptions
 
@@ -40,6 +48,7 @@ __all__ = [
     "Modality",
     "Network",
     "NetworkBuilder",
+    "Norm",
     "Objective",
     "Options",
     "PatchGAN",
@@ -58,4 +67,5 @@ __all__ = [
     "hookimpl",
     "initialize",
     "norm_layers",
+    "normalize_spectra",
 ]

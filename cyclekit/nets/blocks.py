@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.instancenorm import _InstanceNorm
+from torch.nn.utils.parametrizations import spectral_norm
 
 Norm = Literal["instance", "batch", "none"]
 Padding = Literal["reflect", "replicate", "zeros"]
@@ -79,6 +80,14 @@ def initialize(network: nn.Module, deviation: float = 0.02) -> nn.Module:
         elif isinstance(module, (_BatchNorm, _InstanceNorm)) and module.affine:
             nn.init.normal_(module.weight, 1.0, deviation)
             nn.init.zeros_(module.bias)
+    return network
+
+
+def normalize_spectra(network: nn.Module) -> nn.Module:
+    """Divide each convolution's weight by its largest singular value (arXiv 1802.05957)."""
+    for module in network.modules():
+        if isinstance(module, (*_CONV.values(), *_CONV_TRANSPOSE.values(), nn.Linear)):
+            spectral_norm(module)
     return network
 
 

@@ -4,10 +4,9 @@ from typing import Annotated
 
 from pydantic import Field
 from torch import nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 from cyclekit.contract import Options, TensorSpec
-from cyclekit.nets.blocks import Norm, conv, initialize, norm_layers, takes_bias
+from cyclekit.nets.blocks import Norm, conv, initialize, norm_layers, normalize_spectra, takes_bias
 
 
 class PatchGANOptions(Options):
@@ -55,7 +54,4 @@ class PatchGAN(nn.Sequential):
         super().__init__(*layers)
         initialize(self)
         if options.spectral_norm:
-            for layer in self:
-                weight = getattr(layer, "weight", None)
-                if weight is not None and weight.dim() > 1:  # convolutions, not batch norm
-                    spectral_norm(layer)
+            normalize_spectra(self)

@@ -1,12 +1,14 @@
 """The networks of Brunner et al. (arXiv 1809.07575), and small ones for CPUs."""
 
+from dataclasses import replace
 from typing import Annotated
 
 from pydantic import Field
-from torch import nn
+from torch import Tensor, nn
 
 from cyclekit.api import (
     Network,
+    Norm,
     Options,
     ResNetGenerator,
     ResNetOptions,
@@ -14,6 +16,7 @@ from cyclekit.api import (
     conv,
     initialize,
     norm_layers,
+    normalize_spectra,
 )
 
 Width = Annotated[int, Field(ge=1)]
@@ -29,6 +32,9 @@ class BrunnerOptions(ResNetOptions):
     """Let instance norm learn a scale and a shift, in place of the convolutions' biases."""
     activate_sum: bool = True
     """End each residual block with a ReLU after the sum."""
+    keep: Annotated[float, Field(ge=0, le=10)] = 0.0
+    """How firmly a note stays unless the network moves it: cells that are on or off begin at
+    logits of plus or minus this, to which the network adds. 0: as published."""
 
 
 class TinyOptions(BrunnerOptions):
@@ -40,6 +46,23 @@ class TinyOptions(BrunnerOptions):
     """Residual blocks."""
 
 
+class RollGenerator(nn.Module):
+    """Map rolls in 0..1 to rolls in 0..1, with the engine's residual generator in between."""
+
+    def __init__(self, source: TensorSpec, target: TensorSpec, options: BrunnerOptions) -> None:
+        super().__init__()
+        self.change = ResNetGenerator(source, replace(target, range=None), options)
+        self.multiple_of = self.change.multiple_of
+        self.keep = options.keep
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(batch, channels, steps, pitches)`` to the same shape."""
+        logits: Tensor = self.change(x)
+        if self.keep:
+            logits = logits + self.keep * (2 * x - 1)
+        return logits.sigmoid()
+
+
 class PhraseJudgeOptions(Options):
     """A PatchGAN of three convolutions, of which the first two halve time and pitch."""
 
@@ -47,6 +70,10 @@ class PhraseJudgeOptions(Options):
     """Widths after the first two convolutions."""
     kernels: tuple[Kernel, Kernel, Kernel] = (7, 7, 7)
     """Sizes of the kernels: 7, 7, 7 in the published code; 4, 4, 1 in the paper's table."""
+    norm: Norm = "instance"
+    """`instance`, `batch` or `none`. An instance norm is blind to how many notes there are."""
+    spectral_norm: bool = False
+    """Divide each weight by its largest singular value (arXiv 1802.05957)."""
 
 
 class TinyJudgeOptions(PhraseJudgeOptions):
@@ -56,34 +83,38 @@ class TinyJudgeOptions(PhraseJudgeOptions):
     """Widths after the first two convolutions."""
     kernels: tuple[Kernel, Kernel, Kernel] = (7, 7, 3)
     """Sizes of the kernels."""
+    norm: Norm = "none"
+    """`instance`, `batch` or `none`. An instance norm is blind to how many notes there are."""
 
 
 class PhraseJudge(nn.Sequential):
     """Map ``(batch, channels, steps, pitches)`` to one logit for each patch, a quarter as many."""
 
     def __init__(self, source: TensorSpec, target: TensorSpec, options: PhraseJudgeOptions) -> None:
-        dims, (first, second) = source.dims, options.channels
-        kernels = options.kernels
-        super().__init__(
-            conv(dims, source.channels, first, kernels[0], stride=2, padding=_same(kernels[0]),
-                 bias=False),
-            nn.LeakyReLU(0.2, inplace=True),
-            conv(dims, first, second, kernels[1], stride=2, padding=_same(kernels[1]), bias=False),
-            *norm_layers("instance", dims, second, affine=True),
-            nn.LeakyReLU(0.2, inplace=True),
-            conv(dims, second, target.channels, kernels[2], padding=_same(kernels[2]), bias=False),
-        )  # fmt: skip
+        dims, widths = source.dims, (source.channels, *options.channels, target.channels)
+        layers: list[nn.Module] = []
+        for index, (kernel, stride) in enumerate(zip(options.kernels, (2, 2, 1), strict=True)):
+            normed = "none" if index != 1 else options.norm
+            layer = conv(
+                dims,
+                widths[index],
+                widths[index + 1],
+                kernel,
+                stride=stride,
+                padding=(kernel - 1) // 2,  # keeps a size, or halves an even one
+                bias=options.norm == "none",
+            )
+            layers += [layer, *norm_layers(normed, dims, widths[index + 1], affine=True)]
+            layers.append(nn.LeakyReLU(0.2, inplace=True))
+        super().__init__(*layers[:-1])
         initialize(self)
-
-
-def _same(kernel: int) -> int:
-    """Padding that keeps a size, or halves an even one at stride 2."""
-    return (kernel - 1) // 2
+        if options.spectral_norm:
+            normalize_spectra(self)
 
 
 GENERATORS = (
-    Network("brunner", ResNetGenerator, BrunnerOptions, "Brunner et al.: ten residual blocks"),
-    Network("tiny", ResNetGenerator, TinyOptions, "The same for CPUs: 16 channels, 4 blocks"),
+    Network("brunner", RollGenerator, BrunnerOptions, "Brunner et al.: ten residual blocks"),
+    Network("tiny", RollGenerator, TinyOptions, "The same for CPUs: 16 channels, 4 blocks"),
 )
 DISCRIMINATORS = (
     Network("brunner", PhraseJudge, PhraseJudgeOptions, "Brunner et al.: three convolutions"),

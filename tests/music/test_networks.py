@@ -1,0 +1,67 @@
+"""The published sizes and shapes, and a start that leaves pieces as they are."""
+
+import pytest
+import torch
+from cyclekit_music.genre import genre_network
+from cyclekit_music.networks import (
+    DISCRIMINATORS,
+    GENERATORS,
+    BrunnerOptions,
+    PhraseJudge,
+    PhraseJudgeOptions,
+    RollGenerator,
+    TinyOptions,
+)
+from torch import nn
+
+from cyclekit.api import TensorSpec
+
+PAPER = TensorSpec(channels=1, sizes=(64, 84), range=(0.0, 1.0))
+
+
+def parameters(network: nn.Module, least_axes: int = 1) -> int:
+    return sum(p.numel() for p in network.parameters() if p.dim() >= least_axes)
+
+
+def test_the_papers_generator_has_its_size() -> None:
+    network = RollGenerator(PAPER, PAPER, BrunnerOptions())
+    assert parameters(network, least_axes=4) == 12_540_032  # convolutions
+    assert round(parameters(network) / 1e6, 1) == 12.5
+
+
+@pytest.mark.parametrize(
+    ("kernels", "weights"), [((7, 7, 7), 818_496), ((4, 4, 1), 263_424)], ids=["code", "table"]
+)
+def test_the_papers_discriminator_has_its_size(kernels: tuple[int, int, int], weights: int) -> None:
+    judge = PhraseJudge(PAPER, PAPER.logits(), PhraseJudgeOptions(kernels=kernels))
+    assert parameters(judge, least_axes=4) == weights
+    assert judge(torch.rand(2, 1, 64, 84)).shape == (2, 1, 16, 21)
+
+
+def test_the_papers_classifier_has_its_size() -> None:
+    network = genre_network()
+    assert parameters(network, least_axes=4) == 1_154_816
+    assert network(torch.rand(3, 1, 64, 84)).shape == (3, 2)
+
+
+@pytest.mark.parametrize("network", [n for n in GENERATORS if n.name == "tiny"])
+def test_rolls_keep_their_shape_and_range(network: object) -> None:
+    spec = TensorSpec(channels=2, sizes=(64, 84), range=(0.0, 1.0))
+    made = RollGenerator(spec, spec, TinyOptions())(torch.rand(2, 2, 64, 84))
+    assert made.shape == (2, 2, 64, 84)
+    assert 0 <= made.min() <= made.max() <= 1
+
+
+def test_a_generator_that_keeps_begins_as_the_identity() -> None:
+    spec = TensorSpec(channels=2, sizes=(64, 84), range=(0.0, 1.0))
+    roll = (torch.rand(1, 2, 64, 84) < 0.1).float()
+    keeping = RollGenerator(spec, spec, TinyOptions(keep=2.0))
+    assert torch.equal((keeping(roll) >= 0.5).float(), roll)
+    published = RollGenerator(spec, spec, TinyOptions())
+    assert not torch.equal((published(roll) >= 0.5).float(), roll)
+
+
+def test_every_network_names_itself_once() -> None:
+    for networks in (GENERATORS, DISCRIMINATORS):
+        names = [network.name for network in networks]
+        assert len(set(names)) == len(names)

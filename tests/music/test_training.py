@@ -1,0 +1,158 @@
+"""Music through the command line: train, resume exactly, translate whole pieces, judge."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import mido
+import numpy as np
+import pretty_midi
+import pytest
+import symusic
+from cyclekit_music.piece import Part, Piece
+from cyclekit_music.reading import read_piece
+from cyclekit_music.writing import write_piece
+from music_support import SMALL_MUSIC, piece, scale, write_scales
+from safetensors.torch import load_file
+from support import as_options, records
+
+import cyclekit
+from cyclekit.cli import main
+
+Cli = Callable[..., Any]
+
+
+@pytest.fixture(scope="session")
+def songs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_scales(tmp_path_factory.mktemp("songs"))
+
+
+def arguments(data: Path, run: Path, **settings: object) -> list[str]:
+    changed = SMALL_MUSIC | {key.replace("__", "."): value for key, value in settings.items()}
+    return ["train", "--plugin=music", "--recipe=classical2jazz", f"--data={data}",
+            f"--run-dir={run}", "--accelerator=cpu", *as_options(changed)]  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def run(songs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("music") / "run"
+    main(arguments(songs, folder))
+    return folder
+
+
+def test_previews_show_the_way_there_and_back(run: Path) -> None:
+    names = {path.name for path in (run / "samples" / "step-00000004").iterdir()}
+    assert "sheet.png" in names
+    assert {"00-0-real-A.mid", "00-0-A-to-B.mid", "00-0-A-to-B-to-A.mid"} <= names
+    assert {"01-0-real-B.wav", "01-0-B-to-A.wav"} <= names
+
+
+def test_what_was_noticed_about_each_file_is_kept(run: Path, songs: Path) -> None:
+    lines = [json.loads(line) for line in (run / "files.jsonl").read_text().splitlines()]
+    assert [(line["domain"], Path(line["file"]).name) for line in lines] == [
+        (domain, f"{n}.mid") for domain in "ab" for n in range(3)
+    ]
+    assert all(line["off_grid"] == 0 and line["windows"] == 1 for line in lines)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"codec__representation": "onset+sustain", "generator__keep": 2.0},
+        {"objective__rounding": "{discriminators = true, cycle = true}", "train__ema": 0.9},
+        {"objective__mixed_domain": "{weight = 1, generator_weight = 0.5}"},
+    ],
+)
+def test_a_resumed_run_ends_where_an_uninterrupted_one_does(
+    songs: Path, tmp_path: Path, settings: dict[str, object], cli: Cli
+) -> None:
+    whole, halved = tmp_path / "whole", tmp_path / "halved"
+    assert cli(*arguments(songs, whole, **settings)).code == 0
+    shutil.copytree(whole, halved)
+    shutil.rmtree(halved / "checkpoints" / "step-00000004")
+    (halved / "checkpoints" / "latest").unlink()
+    assert cli("resume", halved).code == 0
+    for file in (whole / "checkpoints" / "latest").glob("*.safetensors"):
+        other = load_file(halved / "checkpoints" / "latest" / file.name)
+        for name, tensor in load_file(file).items():
+            assert tensor.equal(other[name]), (file.name, name)
+    assert records(whole) == records(halved)
+
+
+def test_a_third_genre_joins_the_mixed_samples(songs: Path, tmp_path: Path, cli: Cli) -> None:
+    third = tmp_path / "third"
+    third.mkdir()
+    for index in range(2):
+        write_piece(piece(*scale(5, 50 + index)), third / f"{index}.mid")
+    done = cli(*arguments(songs, tmp_path / "run", data__extra=third,
+                          objective__mixed_domain="{weight = 1}"))  # fmt: skip
+    assert done.code == 0, done.err
+    assert "EXTRA: 2 training files, 2 windows" in done.err
+    losses = [record for record in records(tmp_path / "run") if "generators" in record]
+    assert {"mixed_discriminator_a", "mixed_discriminator_b"} <= set(losses[-1])
+
+
+def test_a_whole_piece_comes_back_from_beginning_to_end(
+    run: Path, tmp_path: Path, cli: Cli
+) -> None:
+    made = piece(*scale(11), tempi=[(0, 400_000), (17.5, 650_000)], parts=(Part(24),))
+    made.notes["pitch"][-1] = 10  # out of range: set aside and given back
+    file = write_piece(made, tmp_path / "song.mid")
+    # An untrained network turns on whatever it likes; as many cells as the source has are kept.
+    recipe = (run / "recipe.toml").read_text()
+    other = shutil.copytree(run, tmp_path / "other")
+    (other / "recipe.toml").write_text(recipe.replace('"threshold"', '"density"'))
+    done = cli("translate", other, file, "-o", tmp_path / "out", "--direction=a2b")
+    assert done.code == 0, done.err
+    out = tmp_path / "out" / "song.mid"
+    translated = read_piece(out)
+    assert np.array_equal(translated.tempi, made.tempi)
+    assert np.array_equal(translated.signatures, made.signatures)
+    assert 10 in translated.notes["pitch"]
+    assert {part.program for part in translated.parts} == {24}
+    assert len(translated.notes) > 10
+    bar = 4 * made.resolution
+    assert translated.notes["start"].min() < bar
+    assert translated.end > made.end - bar
+    for opened in (pretty_midi.PrettyMIDI(str(out)), mido.MidiFile(out), symusic.Score(out)):
+        assert opened
+
+
+def test_python_translates_pieces_and_pretty_midi_objects(run: Path) -> None:
+    model = cyclekit.load(run)
+    song = piece(*scale(4))
+    for item in (song, song.to_pretty_midi()):
+        assert isinstance(model.translate(item, "b2a"), Piece)
+
+
+def test_the_judges_figures_have_their_names(run: Path, cli: Cli, monkeypatch: Any) -> None:
+    monkeypatch.setattr("cyclekit_music.genre.STEPS", 4)
+    done = cli("evaluate", run, "--json")
+    assert done.code == 0, done.err
+    report = json.loads(done.out)
+    for direction in ("a2b", "b2a", "both"):
+        assert {
+            "called_target", "transfer_strength", "classifier_accuracy", "chroma", "cycle_f1",
+            "density_ratio", "empty_bars", "polyphony", "pitch_class_overlap_target",
+        } <= set(report[direction])  # fmt: skip
+        assert set(report["baselines"]) == {"identity", "random_pair"}
+        assert report["baselines"]["identity"][direction]["chroma"] == pytest.approx(1)
+        assert report["baselines"]["identity"][direction]["transfer_strength"] == 0
+    mean = (report["a2b"]["transfer_strength"] + report["b2a"]["transfer_strength"]) / 2
+    assert report["both"]["transfer_strength"] == pytest.approx(mean)
+    assert list((run / "metrics" / "genre").glob("*.safetensors"))
+
+
+def test_pieces_in_other_meters_are_named_and_counted(
+    songs: Path, tmp_path: Path, cli: Cli
+) -> None:
+    data = shutil.copytree(songs, tmp_path / "data")
+    for index in range(3, 9):
+        write_piece(piece(*scale(6, 40 + index)), data / "trainA" / f"{index}.mid")
+    write_piece(piece(*scale(6), signatures=[(0, 3, 4)]), data / "trainA" / "waltz.mid")
+    done = cli(*arguments(data, tmp_path / "run"), "--dry-run")
+    assert done.code == 0, done.err
+    assert "skipped 1 of 10 files of domain A" in done.err
+    assert "waltz.mid: has no bars of four quarters (its meter is 3/4)" in done.err
