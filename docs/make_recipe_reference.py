@@ -1,5 +1,7 @@
 """Write docs/recipes.md from the settings classes: `python docs/make_recipe_reference.py`."""
 
+from collections.abc import Iterable
+from itertools import groupby
 from pathlib import Path
 from typing import Any, get_args
 
@@ -24,25 +26,49 @@ and builds its networks. Where a recipe is silent, the defaults below hold.
 - A key that does not exist is an error that suggests the right one. All faults are reported at once.
 - The resolved recipe, every key written out, lies in each run directory and each checkpoint.
 
-The keys of `[codec]`, `[generator]` and `[discriminator]` belong to the plugin; those of `image` are shown.
-This page is made by `docs/make_recipe_reference.py`; a test keeps it true.
+The engine's keys come first. `[codec]`, `[generator]` and `[discriminator]` belong to the plugin; which of the networks'
+tables holds depends on their `name`. This page is made by `docs/make_recipe_reference.py`; a test keeps it true.
 """
+PLUGINS = ("image", "music")
+OWNED = ("codec", "generator", "discriminator")
 
 
 def reference() -> str:
     """The page as Markdown."""
     page = [HEAD]
-    table = None
-    for key, field in keys(recipe_model(load_plugin("image").modality)):
-        top, _, rest = key.partition(".")
-        heading = top if rest else "(top level)"
-        if heading != table:
-            table = heading
-            name = f"`[{table}]`" if rest else "Top level"
-            page.append(f"\n## {name}\n\n| key | default | |\n| --- | --- | --- |")
-        description = " ".join((field.description or "").split()).replace("|", "\\|")
-        page.append(f"| `{key}` | {_default(field)} | {description} |")
+    engine = [
+        (key, field)
+        for key, field in keys(recipe_model(load_plugin(PLUGINS[0]).modality))
+        if key.partition(".")[0] not in OWNED
+    ]
+    for name, group in groupby(engine, key=lambda pair: table_of(pair[0])):
+        page += table(f"## `[{name}]`" if name else "## Top level", group)
+    for plugin in PLUGINS:
+        modality = load_plugin(plugin).modality
+        page.append(f"\n## Plugin `{plugin}`")
+        page += table("### `[codec]`", keys(modality.codec.Options, "codec."))
+        for kind, networks in (
+            ("generator", modality.generators), ("discriminator", modality.discriminators)
+        ):  # fmt: skip
+            for network in networks:
+                heading = f'### `[{kind}]` with `name = "{network.name}"`: {network.summary}'
+                page += table(heading, keys(network.options, f"{kind}."))
     return "\n".join(page) + "\n"
+
+
+def table_of(key: str) -> str:
+    """The table that a key lies in, empty for the top level."""
+    first, dot, _ = key.partition(".")
+    return first if dot else ""
+
+
+def table(heading: str, rows: Iterable[tuple[str, Any]]) -> list[str]:
+    """Lines of a table of keys."""
+    lines = [f"\n{heading}\n\n| key | default | |\n| --- | --- | --- |"]
+    for key, field in rows:
+        description = " ".join((field.description or "").split()).replace("|", "\\|")
+        lines.append(f"| `{key}` | {_default(field)} | {description} |")
+    return lines
 
 
 def _default(field: Any) -> str:

@@ -35,8 +35,9 @@ def test_what_is_in_it(wheel: Path) -> None:
     declared = zipfile.ZipFile(wheel).read(entry_points).decode()
     assert "cyclekit = cyclekit.cli:main" in declared
     assert "image = cyclekit_image" in declared
+    assert "music = cyclekit_music" in declared
     tops = {name.partition("/")[0] for name in names if ".dist-info" not in name}
-    assert tops == {"cyclekit", "cyclekit_image"}
+    assert tops == {"cyclekit", "cyclekit_image", "cyclekit_music"}
 
 
 def test_installed_elsewhere_it_lists_and_trains(
@@ -61,6 +62,7 @@ def test_installed_elsewhere_it_lists_and_trains(
 
     listed = run("recipes", "list")
     assert "horse2zebra" in listed.stdout, listed.stderr
+    assert "classical2jazz" in listed.stdout, listed.stderr
     trained = run("train", "--plugin=image", "--recipe=horse2zebra", f"--data={folders}",
                   "--run-dir=run", *as_options(SMALL))  # fmt: skip
     assert trained.returncode == 0, trained.stderr

@@ -1,5 +1,6 @@
 """Translate many files into a folder, each under its own name."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,13 +67,18 @@ def translate_files(
     return len(files.names) - len(bad), bad
 
 
+def _real(path: Path) -> Path:
+    """The path without symbolic links; one that only leads to itself stays as it is."""
+    return Path(os.path.realpath(path))
+
+
 def _places(files: InputFiles, output: Path) -> dict[Path, Path]:
     """Where each result goes: inputs with one stem are numbered, no input is ever written over.
 
     Stems count, since a codec chooses the suffix of what it writes.
     """
     inputs = {
-        path.with_suffix("") for file in files.names for path in (file.absolute(), file.resolve())
+        path.with_suffix("") for file in files.names for path in (file.absolute(), _real(file))
     }
     places: dict[Path, Path] = {}
     taken: set[Path] = set()
@@ -82,7 +88,7 @@ def _places(files: InputFiles, output: Path) -> dict[Path, Path]:
             number += 1
             place = (output / name).with_name(f"{name.stem}-{number}{name.suffix}")
         taken.add(place.with_suffix(""))
-        if {place.absolute().with_suffix(""), place.resolve().with_suffix("")} & inputs:
+        if {place.absolute().with_suffix(""), _real(place).with_suffix("")} & inputs:
             raise UsageError(
                 f"The result of {file} would lie where an input lies: name another folder than "
                 f"{output} with -o."

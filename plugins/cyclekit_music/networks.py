@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Annotated
 
+import torch
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -35,6 +36,8 @@ class BrunnerOptions(ResNetOptions):
     keep: Annotated[float, Field(ge=0, le=10)] = 0.0
     """How firmly a note stays unless the network moves it: cells that are on or off begin at
     logits of plus or minus this, to which the network adds. 0: as published."""
+    positions: bool = False
+    """Tell the network how high each pitch is and where in the bar each step lies."""
 
 
 class TinyOptions(BrunnerOptions):
@@ -44,6 +47,38 @@ class TinyOptions(BrunnerOptions):
     """Width after the first convolution; doubled by each downsampling."""
     blocks: Annotated[int, Field(ge=0)] = 4
     """Residual blocks."""
+    keep: Annotated[float, Field(ge=0, le=10)] = 2.0
+    """How firmly a note stays unless the network moves it: cells that are on or off begin at
+    logits of plus or minus this, to which the network adds."""
+    positions: bool = True
+    """Tell the network how high each pitch is and where in the bar each step lies."""
+
+
+class Positions(nn.Module):
+    """Append what a convolution cannot see: the height of each pitch, the phase of each bar.
+
+    Three channels: pitch from low to high, sine and cosine of the step's place in its bar, a
+    quarter of the window. Music moved up an octave or by a beat is not the same music (compare
+    CoordConv, arXiv 1807.03247).
+    """
+
+    channels = 3
+    strength = 0.2  # a roll is nearly empty: whole numbers everywhere would drown it
+
+    def __init__(self, source: TensorSpec) -> None:
+        super().__init__()
+        steps, pitches = source.sizes
+        if steps is None or pitches is None:
+            raise ValueError("positions need a window of fixed size")
+        phase = torch.arange(steps)[:, None] / steps * 4 * 2 * torch.pi
+        height = torch.linspace(-1, 1, pitches)[None]
+        maps = [part.expand(steps, pitches) for part in (height, phase.sin(), phase.cos())]
+        self.register_buffer("maps", self.strength * torch.stack(maps)[None], persistent=False)
+        self.maps: Tensor
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(batch, channels, steps, pitches)`` to three channels more."""
+        return torch.cat([x, self.maps.to(x.dtype).expand(len(x), -1, -1, -1)], dim=1)
 
 
 class RollGenerator(nn.Module):
@@ -51,13 +86,17 @@ class RollGenerator(nn.Module):
 
     def __init__(self, source: TensorSpec, target: TensorSpec, options: BrunnerOptions) -> None:
         super().__init__()
-        self.change = ResNetGenerator(source, replace(target, range=None), options)
+        self.positions = Positions(source) if options.positions else nn.Identity()
+        seen = source.channels + options.positions * Positions.channels
+        self.change = ResNetGenerator(
+            replace(source, channels=seen), replace(target, range=None), options
+        )
         self.multiple_of = self.change.multiple_of
         self.keep = options.keep
 
     def forward(self, x: Tensor) -> Tensor:
         """``(batch, channels, steps, pitches)`` to the same shape."""
-        logits: Tensor = self.change(x)
+        logits: Tensor = self.change(self.positions(x))
         if self.keep:
             logits = logits + self.keep * (2 * x - 1)
         return logits.sigmoid()
@@ -74,6 +113,8 @@ class PhraseJudgeOptions(Options):
     """`instance`, `batch` or `none`. An instance norm is blind to how many notes there are."""
     spectral_norm: bool = False
     """Divide each weight by its largest singular value (arXiv 1802.05957)."""
+    positions: bool = False
+    """Tell the network how high each pitch is and where in the bar each step lies."""
 
 
 class TinyJudgeOptions(PhraseJudgeOptions):
@@ -85,14 +126,18 @@ class TinyJudgeOptions(PhraseJudgeOptions):
     """Sizes of the kernels."""
     norm: Norm = "none"
     """`instance`, `batch` or `none`. An instance norm is blind to how many notes there are."""
+    positions: bool = True
+    """Tell the network how high each pitch is and where in the bar each step lies."""
 
 
 class PhraseJudge(nn.Sequential):
     """Map ``(batch, channels, steps, pitches)`` to one logit for each patch, a quarter as many."""
 
     def __init__(self, source: TensorSpec, target: TensorSpec, options: PhraseJudgeOptions) -> None:
-        dims, widths = source.dims, (source.channels, *options.channels, target.channels)
-        layers: list[nn.Module] = []
+        dims = source.dims
+        layers: list[nn.Module] = [Positions(source)] if options.positions else []
+        seen = source.channels + options.positions * Positions.channels
+        widths = (seen, *options.channels, target.channels)
         for index, (kernel, stride) in enumerate(zip(options.kernels, (2, 2, 1), strict=True)):
             normed = "none" if index != 1 else options.norm
             layer = conv(

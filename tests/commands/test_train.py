@@ -283,7 +283,7 @@ def test_a_dry_run_leaves_nothing(
     outcome = cli("train", "--plugin=image", "--recipe=horse2zebra", f"--data={folders}",
                   "--dry-run", "--accelerator=cpu", *as_options(SMALL))  # fmt: skip
     assert outcome.code == 0
-    assert "A: 6 training files, 3 test files" in outcome.err
+    assert "A: 6 training files, 6 windows, 3 test files" in outcome.err
     assert "generator_a2b: 0.0" in outcome.err
     assert list(tmp_path.iterdir()) == []
 

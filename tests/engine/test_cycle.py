@@ -213,6 +213,61 @@ def test_mixed_domain_reaches_generators_only_with_a_weight() -> None:
     assert objective.streams["mixed"] == ("a", "b", "extra")
 
 
+@pytest.mark.parametrize(("weight", "moved"), [(0.0, False), (0.5, True)])
+def test_the_mixed_term_alone_moves_the_generators(weight: float, moved: bool) -> None:
+    none = {"weight": 0.0}
+    mixed = {"weight": 1.0, "generator_weight": weight}
+    objective = CycleObjective(
+        options(adversarial=none, cycle=none, identity=none, mixed_domain=mixed), SPECS
+    )
+    networks = {name: network.double() for name, network in objective.networks(Builder()).items()}
+    samples = batch() | {"mixed": batch(seed=1)["a"]}
+    objective.losses("generators", networks, samples, step()).total.backward()
+    for name in ("generator_a2b", "generator_b2a"):
+        gradients = [p.grad for p in networks[name].parameters() if p.grad is not None]
+        assert any(gradient.abs().sum() > 0 for gradient in gradients) is moved
+
+
+def two_valued(bounds: tuple[float, float] | None = (0.0, 1.0)) -> dict[str, TensorSpec]:
+    return dict.fromkeys("ab", TensorSpec(1, (None,), range=bounds))
+
+
+class Watching(Affine):
+    """Remembers what it was shown."""
+
+    def __init__(self) -> None:
+        super().__init__(1.0, 0.0)
+        self.shown: list[Tensor] = []
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.shown.append(x.detach())
+        return super().forward(x)
+
+
+@pytest.mark.parametrize("everywhere", [False, True])
+def test_rounded_fakes_have_two_values_and_a_gradient(everywhere: bool) -> None:
+    rounding = {"discriminators": True, "cycle": everywhere}
+    objective = CycleObjective(options(rounding=rounding), two_valued(), history_size=0)
+    judge, back = Watching(), Watching()
+    networks = affine_networks() | {"discriminator_b": judge, "generator_b2a": back}
+    networks["generator_a2b"] = Affine(1.0, 0.2)
+    samples = {name: torch.tensor([[[0.0, 0.2, 0.4, 1.0]]]) for name in "ab"}
+    where = step(batch=1)
+    objective.losses("generators", networks, samples, where).total.backward()
+    (shown,) = judge.shown
+    assert shown.flatten().tolist() == pytest.approx([0, 0, 1, 1])
+    assert where.kept["discriminator_b"].flatten().tolist() == pytest.approx([0, 0, 1, 1])
+    returned = back.shown[-1].flatten().tolist()
+    assert returned == pytest.approx([0, 0, 1, 1] if everywhere else [0.2, 0.4, 0.6, 1.2])
+    assert networks["generator_a2b"].shift.grad.abs() > 0
+
+
+def test_rounding_needs_a_range() -> None:
+    objective = CycleObjective(options(rounding={"discriminators": True}), two_valued(None))
+    with pytest.raises(RecipeError, match="rounding needs tensors with a range"):
+        objective.losses("generators", affine_networks(), {"a": A, "b": B}, step())
+
+
 def test_wgan_gp_really_pays_its_penalty() -> None:
     totals = []
     for weight in (0.0, 10.0):

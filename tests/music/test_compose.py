@@ -61,7 +61,8 @@ def test_settings_are_what_they_are_called() -> None:
     for seed in range(20):
         chart = draw_chart(np.random.default_rng(seed))
         chorale, jazz = set_chorale(chart), set_jazz(chart)
-        assert chorale.end == jazz.end == 8 * 4 * 480
+        assert chorale.end == 8 * 4 * 480
+        assert 0 <= chorale.end - jazz.end < 480
         assert not (chorale.notes["start"] % 480).any()
         assert (jazz.notes["start"] % 480 == 320).mean() > 0.3
         assert [part.name for part in jazz.parts] == ["bass", "piano", "melody"]

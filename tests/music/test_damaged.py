@@ -78,8 +78,9 @@ def test_translating_the_corpus_names_each_file_and_writes_the_rest(
                   *as_options(short))  # fmt: skip
     assert trained.code == 0, trained.err
     done = cli("translate", tmp_path / "run", corpus, "-o", tmp_path / "out", "--direction=a2b")
-    assert done.code == 1
+    assert done.code == 1, done.err
     assert "Traceback" not in done.err
+    assert (tmp_path / "out").is_dir(), done.err
     files = [path for path in corpus.iterdir() if not path.is_dir()]
     written = {path.stem for path in (tmp_path / "out").iterdir()}
     assert "whole" in written

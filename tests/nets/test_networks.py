@@ -30,6 +30,23 @@ def test_generators_keep_sizes_in_any_dimension(dims: int, norm: str, upsample: 
     assert made.shape == (2, 5, *(8, 12, 16)[:dims])
 
 
+def test_norms_with_parameters_take_the_biases_place() -> None:
+    plain = ResNetGenerator(PICTURE, PICTURE, ResNetOptions(channels=4, blocks=1))
+    affine = ResNetGenerator(PICTURE, PICTURE, ResNetOptions(channels=4, blocks=1, affine=True))
+    widths = 4 + 8 + 16 + 16 + 16 + 8 + 4
+    assert count(affine) == count(plain) + widths  # a scale and a shift each, for a bias
+
+
+def test_blocks_may_end_with_an_activation() -> None:
+    options = ResNetOptions(channels=4, blocks=1, activate_sum=True)
+    block = next(
+        module
+        for module in ResNetGenerator(PICTURE, PICTURE, options).modules()
+        if type(module).__name__ == "ResidualBlock"
+    )
+    assert block(torch.randn(1, 16, 8, 8)).min() >= 0
+
+
 @pytest.mark.parametrize("dims", [1, 2, 3])
 def test_discriminators_in_any_dimension(dims: int) -> None:
     spec = TensorSpec(2, (None,) * dims)

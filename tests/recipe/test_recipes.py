@@ -203,10 +203,12 @@ def test_recipes_verbs(
     assert tomllib.loads(shown.out)["train"]["steps"] == 266_800
     everything = cli("recipes", "show", "horse2zebra", "--resolved")
     assert tomllib.loads(everything.out)["train"]["clip"] == 0
-    copied = cli("recipes", "copy", "demo", tmp_path / "mine.toml")
+    copied = cli("recipes", "copy", "demo", tmp_path / "mine.toml", "--plugin=image")
     assert copied.code == 0
-    assert (tmp_path / "mine.toml").read_text() == cli("recipes", "show", "demo").out
-    again = cli("recipes", "copy", "demo", tmp_path / "mine.toml")
+    assert (tmp_path / "mine.toml").read_text() == cli(
+        "recipes", "show", "demo", "--plugin=image"
+    ).out
+    again = cli("recipes", "copy", "demo", tmp_path / "mine.toml", "--plugin=image")
     assert (again.code, "exists already" in again.err) == (2, True)
     checked = cli("recipes", "check", tmp_path / "mine.toml")
     assert "ok" in checked.out, checked.err
