@@ -60,7 +60,7 @@ class Sample:
     """An encoded item.
 
     Attributes:
-        tensor: ``(channels, *sizes)`` of any dtype; compact ones (uint8) make a small cache.
+        tensor: ``(channels, *sizes)`` of any dtype; compact ones (uint8) take little memory.
         meta: What ``decode`` needs besides the tensor. Plain JSON values and arrays only.
         facts: What was noticed while encoding a file, as numbers: a person sees their means over
             each domain before training, and every file's own in the run's ``files.jsonl``.
@@ -135,8 +135,6 @@ class Codec(ABC, Generic[Item]):
 
     Options: ClassVar[type[Options]] = Options
     """Settings of the recipe's ``[codec]`` table."""
-    version: ClassVar[int] = 1
-    """Raise it when ``encode`` or ``windows`` changes: cached samples are then made anew."""
 
     def __init__(self, options: Any) -> None:
         self.options = options
@@ -151,7 +149,10 @@ class Codec(ABC, Generic[Item]):
 
     @abstractmethod
     def encode(self, item: Item, domain: str) -> Sample:
-        """Turn a whole item into a tensor; deterministic and free of fitted statistics."""
+        """Turn a whole item into a tensor; deterministic and free of fitted statistics.
+
+        The engine calls it from several threads at once.
+        """
 
     @abstractmethod
     def decode(self, tensor: Tensor, domain: str, meta: Mapping[str, Any]) -> Item:

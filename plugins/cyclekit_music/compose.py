@@ -115,8 +115,8 @@ def set_jazz(chart: Chart) -> Piece:
                 rows += [(start + beat + off, 1 - off, pitch, 64, 1) for pitch in chord]
     for quarter, pitch in enumerate(chart.melody):
         late = quarter % 2 == 0 and rng.random() < 0.5
-        start, length = (quarter + off, 1 - off) if late else (quarter, off)
-        rows.append((start, length, pitch, 96, 2))
+        begin, length = (quarter + off, 1 - off) if late else (quarter, off)
+        rows.append((begin, length, pitch, 96, 2))
         if not late and rng.random() < 0.35:  # an ornament before the next note
             rows.append((quarter + off, 1 - off, _neighbour(chart, pitch, rng), 80, 2))
     parts = (Part(BASS, name="bass"), Part(PIANO, name="piano"), Part(SAXOPHONE, name="melody"))

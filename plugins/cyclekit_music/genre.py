@@ -223,12 +223,12 @@ def _interval(verdicts: Array) -> tuple[float, float]:
 GENRE = Metric(
     "genre",
     {
+        "transfer_strength": True,
+        "transfer_strength_p": True,
         "called_target": True,
         "called_target_low": True,
         "called_target_high": True,
         "classifier_accuracy": True,
-        "transfer_strength": True,
-        "transfer_strength_p": True,
     },
     score_genre,
     fit=fit_genre,

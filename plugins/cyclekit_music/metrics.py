@@ -138,6 +138,7 @@ def _mean(values: Sequence[float]) -> float:
 
 
 METRICS = (
+    GENRE,
     Metric(
         "content",
         {
@@ -153,7 +154,6 @@ METRICS = (
         },
         score_content,
     ),
-    GENRE,
     Metric("cycle", {"cycle_f1": True}, score_cycle, needs_cycle=True),
     Metric("pairs", {"truth_chroma": True, "truth_f1": True}, score_pairs, needs_pairs=True),
 )

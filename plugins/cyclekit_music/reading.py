@@ -156,7 +156,9 @@ def _piece(
     tempi = np.array(tempi, dtype=np.int64).reshape(-1, 2)
     signatures = np.array(signatures, dtype=np.int64).reshape(-1, 3)
     tempi = with_start(tempi[tempi[:, 1] > 0], (DEFAULT_TEMPO,))
-    signatures = signatures[signatures[:, 1] > 0]
+    _, beats, unit = signatures.T
+    legal = (beats > 0) & (unit > 0) & (unit & (unit - 1) == 0)  # a unit is a power of two
+    signatures = signatures[legal]
     signatures = signatures[np.argsort(signatures[:, 0], kind="stable")]
     return Piece(resolution, notes, parts, tempi, signatures)
 
