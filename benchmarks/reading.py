@@ -1,5 +1,11 @@
-"""Reading and encoding MIDI against reading alone, files a second on one core."""
+"""Reading and encoding MIDI against reading alone, files a second on one core.
 
+    python benchmarks/reading.py [FOLDER]
+
+Without a folder of MIDI files it composes some.
+"""
+
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -28,13 +34,17 @@ def seconds(work: Callable[[Path], Any], files: list[Path]) -> float:
     return median(taken)
 
 
+def composed(folder: Path) -> list[Path]:
+    return [
+        write_piece(set_jazz(draw_chart(np.random.default_rng(n))), folder / f"{n}.mid")
+        for n in range(FILES)
+    ]
+
+
 def main() -> None:
     codec = MusicCodec(MusicOptions())
     with tempfile.TemporaryDirectory() as folder:
-        files = [
-            write_piece(set_jazz(draw_chart(np.random.default_rng(n))), Path(folder) / f"{n}.mid")
-            for n in range(FILES)
-        ]
+        files = sorted(Path(sys.argv[1]).glob("*.mid")) if sys.argv[1:] else composed(Path(folder))
         ways: dict[str, Callable[[Path], Any]] = {
             "pretty_midi reads": lambda file: pretty_midi.PrettyMIDI(str(file)),
             "mido reads": lambda file: read_bytes(file.read_bytes(), fast=False),

@@ -255,7 +255,8 @@ class Metric:
 
     Attributes:
         name: For messages.
-        higher_is_better: Each figure that ``score`` may return, and which way is better.
+        higher_is_better: Figures of ``score`` that may decide which checkpoint is best, and which
+            way is better. Others, such as a ratio that should be near 1, are only reported.
         score: ``(translations, fitted) -> {figure: value}``, plain finite numbers.
         needs_pairs: Call it only on items whose true counterpart is known.
         needs_cycle: Call it only where cycled items exist (baselines have none).

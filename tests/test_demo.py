@@ -6,7 +6,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import mido
+import pretty_midi
 import pytest
+import symusic
 
 COMMAND = Path(sys.executable).with_name("cyclekit")
 
@@ -42,9 +45,17 @@ def test_the_image_demo_learns_stripes(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_music_demo_changes_the_genre_and_keeps_the_harmony(tmp_path: Path) -> None:
     # Half its steps, which is enough for the promise though not for the best sound.
+    charts = tmp_path / "runs/00001-music-demo/data/testA"
     report = report_of_demo("music", tmp_path, "--steps=350", "--set=train.evaluate_every=0")
     for direction in ("a2b", "b2a"):
         assert report[direction]["classifier_accuracy"] > 0.9
         assert report[direction]["called_target"] >= 0.8, direction
         assert report[direction]["chroma"] > 0.7, direction
         assert report["baselines"]["random_pair"][direction]["chroma"] < 0.5
+    source, run_name = charts / "0000.mid", "runs/00001-music-demo"
+    done = run(tmp_path, "translate", run_name, str(source), "-o", "out", "--direction=a2b")
+    assert done.returncode == 0, done.stderr
+    file = tmp_path / "out/0000.mid"
+    assert pretty_midi.PrettyMIDI(str(file)).instruments[0].notes
+    assert symusic.Score(file).end() > 0
+    assert mido.MidiFile(file).length == pytest.approx(mido.MidiFile(source).length, rel=0.1)

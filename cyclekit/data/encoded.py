@@ -1,11 +1,12 @@
 """Training files read and encoded, each once; what cannot be used is named and counted."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from cyclekit.contract import Codec, Sample
 from cyclekit.data.windows import Storage, Windows
@@ -14,7 +15,9 @@ from cyclekit.plugins import describe_exception
 
 MOST_BAD = 0.2  # share of a domain's files that may be unusable
 NAMED = 20  # bad files named in a message
+WAITING = 64  # files encoded ahead of the one whose windows are taken next
 
+Outcome = TypeVar("Outcome")
 Tracker = Callable[[Iterable[Any], int], Iterable[Any]]
 
 
@@ -110,7 +113,7 @@ def encode_domain(
 
     encoded = EncodedDomain(Windows(domain, storage), [], [])
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        outcomes = track(pool.map(attempt, files), len(files))
+        outcomes = track(_in_order(pool, attempt, files), len(files))
         for file, outcome in zip(files, outcomes, strict=True):
             if isinstance(outcome, BadSample):
                 encoded.bad.append(outcome)
@@ -127,6 +130,19 @@ def encode_domain(
             f"right folder."
         )
     return encoded
+
+
+def _in_order(
+    pool: ThreadPoolExecutor, work: Callable[[Path], Outcome], files: Sequence[Path]
+) -> Iterator[Outcome]:
+    """Results in the order of the files, with only so many waiting that no thread is idle."""
+    waiting: deque[Future[Outcome]] = deque()
+    for file in files:
+        waiting.append(pool.submit(work, file))
+        if len(waiting) > WAITING:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
 
 
 def list_bad(bad: Sequence[BadSample]) -> str:

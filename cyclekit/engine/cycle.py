@@ -220,7 +220,7 @@ class CycleObjective(Objective):
             )
         low, high = bounds
         ends = torch.where(x.detach() >= (low + high) / 2, high, low).to(x.dtype)
-        return ends + x - x.detach()
+        return ends + (x - x.detach())  # exactly an end: the bracket is zero
 
     def _judge(self, name: str, judge: nn.Module, real: Tensor, fake: Tensor, step: Step) -> Tensor:
         # One noise for both, so that it tells nothing.

@@ -25,6 +25,7 @@ from cyclekit_music.roll import (
     in_roll,
     mean_velocity,
     read_roll,
+    transpose,
 )
 from cyclekit_music.sheet import draw_sheet
 from cyclekit_music.sound import SAMPLE_RATE, play, write_sound
@@ -140,6 +141,8 @@ class MusicCodec(Codec[Piece]):
             "piece": replace(piece, notes=piece.notes[~usable]).meta(),
             "spans": [list(span) for span in spans],
             "cells": cells(roll),
+            "tails": _tails(notes, grid),
+            "heard": tensor.reshape(len(roll), -1, self.options.window * PITCHES).any(axis=(0, 2)),
             "velocity": mean_velocity(notes, grid),
             "program": _most_heard(piece, notes),
         }
@@ -156,10 +159,13 @@ class MusicCodec(Codec[Piece]):
         """Notes of a roll, on the source's tempo map, with what was set aside."""
         source = Piece.from_meta(meta["piece"])
         grid = self._grid(meta["spans"], source.resolution)
-        values = tensor.numpy()[:, self._places(grid)[0]]
+        heard = np.repeat(meta["heard"], self.options.window)  # a long rest stays one
+        values = (tensor.numpy() * heard[:, None])[:, self._places(grid)[0]]
         wanted = meta["cells"] if self.options.binarize == "density" else None
         notes, steps = read_roll(binarize(values, self.options.threshold, wanted), grid)
         notes["velocity"] = meta["velocity"][steps]
+        for stop, pitch, end in meta["tails"]:
+            notes["end"][(notes["end"] == stop) & (notes["pitch"] == pitch)] = end
         chosen = self.options.program_a if domain == "a" else self.options.program_b
         part = Part(program=meta["program"] if chosen is None else chosen)
         aside = source.notes.copy()
@@ -178,7 +184,7 @@ class MusicCodec(Codec[Piece]):
         grid = self._grid(sample.meta["spans"], sample.meta["piece"]["resolution"])
         found, offset = [], 0
         for _, count in grid.regions.tolist():
-            bars = -(-count // options.bar)
+            bars = max(-(-count // options.bar), options.bars)  # short ones are filled up
             for bar in range(0, bars - options.bars + 1, options.hop):
                 start = offset + bar * options.bar
                 window = sample.tensor[:, start : start + options.window]
@@ -191,12 +197,7 @@ class MusicCodec(Codec[Piece]):
         """Transpose."""
         low, high = self.options.transpose
         semitones = int(torch.randint(low, high + 1, (), generator=rng))
-        moved = torch.zeros_like(tensor)
-        if semitones >= 0:
-            moved[..., semitones:] = tensor[..., : PITCHES - semitones]
-        else:
-            moved[..., :semitones] = tensor[..., -semitones:]
-        return moved
+        return torch.from_numpy(transpose(tensor.numpy(), semitones))
 
     def render(self, rows: Sequence[PreviewRow[Piece]], folder: Path) -> list[Media]:
         """A sheet of piano rolls; every piece as MIDI and its beginning as sound."""
@@ -233,6 +234,17 @@ class MusicCodec(Codec[Piece]):
             places.append(offset + np.arange(count))
             offset += -(-count // window) * window
         return np.concatenate(places), offset
+
+
+def _tails(notes: Array, grid: Grid) -> list[list[int]]:
+    """Notes held into a region that is copied through: where the roll ends, pitch, true end."""
+    starts = grid.starts(notes["start"])
+    held = grid.tails(notes["end"], starts)
+    stops = grid.stops[grid.ends(notes["end"], starts) - 1].round().astype(int)
+    return [
+        [int(stop), int(note["pitch"]), int(note["end"])]
+        for stop, note in zip(stops[held], notes[held], strict=True)
+    ]
 
 
 def _most_heard(piece: Piece, notes: Array) -> int:

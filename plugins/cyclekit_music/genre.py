@@ -1,6 +1,7 @@
 """The genre classifier of Brunner et al. (arXiv 1809.07575), the judge of their transfer."""
 
 import hashlib
+import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from cyclekit.api import Metric, Translations, initialize
 from cyclekit_music.phrases import Score
 from cyclekit_music.piece import Array, Piece
+from cyclekit_music.roll import transpose
 
 DOMAINS = ("a", "b")
 TRUSTED = 0.75  # accuracy on real test pieces below which a verdict means little
@@ -68,6 +70,10 @@ class Phrases:
         """Which phrases are not silent."""
         return np.asarray(self.rolls.any(axis=(1, 2)))
 
+    def by_piece(self, count: int, values: Array | None = None) -> Array:
+        """``(count,)``: how many phrases each piece has, or the sum of their ``values``."""
+        return np.bincount(self.pieces, values, minlength=count)
+
     def only(self, chosen: Array) -> "Phrases":
         """Some of them."""
         return Phrases(self.rolls[chosen], self.pieces[chosen])
@@ -82,6 +88,8 @@ class GenreJudge:
     @torch.no_grad()
     def share(self, phrases: Phrases, domain: str) -> Array:
         """``(phrases,)``: probability that each belongs to ``domain``."""
+        if not len(phrases.rolls):
+            return np.zeros(0)
         batches = torch.split(torch.from_numpy(phrases.rolls), 256)
         logits = torch.cat([self._network(_input(batch)) for batch in batches])
         shares: Array = logits.softmax(dim=1)[:, DOMAINS.index(domain)].numpy()
@@ -107,7 +115,9 @@ def fit_genre(a: Sequence[Piece], b: Sequence[Piece], seed: int, cache: Path) ->
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             _train(initialize(network), collections, np.random.default_rng(seed))
-        save_file(network.state_dict(), file)
+        aside = file.with_name(f".{file.name}-{os.getpid()}")
+        save_file(network.state_dict(), aside)
+        aside.replace(file)
     return GenreJudge(network)
 
 
@@ -151,13 +161,8 @@ def _held_out(phrases: Phrases, rng: np.random.Generator) -> tuple[Phrases, Phra
 
 def _transposed(rolls: Array, rng: np.random.Generator) -> Array:
     """Each phrase by -5 to 6 semitones: what falls off one end was silent in nearly all music."""
-    moved = np.zeros_like(rolls)
-    for index, semitones in enumerate(rng.integers(-5, 7, size=len(rolls))):
-        if semitones >= 0:
-            moved[index, :, semitones:] = rolls[index, :, : 84 - semitones]
-        else:
-            moved[index, :, :semitones] = rolls[index, :, -semitones:]
-    return moved
+    by = rng.integers(-5, 7, size=len(rolls)).tolist()
+    return np.stack([transpose(roll, semitones) for roll, semitones in zip(rolls, by, strict=True)])
 
 
 def _input(rolls: Tensor) -> Tensor:
@@ -174,21 +179,34 @@ def score_genre(pieces: Translations[Piece], judge: GenreJudge) -> dict[str, flo
     mean fall of the share of phrases called the source's genre, from the source to its
     translation and from the cycled piece to the translation (without a way back: the former); its
     mean over both directions is S_tot. ``transfer_strength_p``: the same with probabilities.
+
+    Silence is of no genre: silent phrases of real pieces are left out, and where a translation has
+    fewer that sound than its source, the missing ones count as not transferred.
     """
-    there = Phrases.of(pieces.outputs)
-    target = judge.share(there, pieces.target) * there.heard  # silence is no genre
-    verdicts = _by_piece(target, there) > 0.5
-    source = judge.share(Phrases.of(pieces.inputs), pieces.source)
-    back = judge.share(Phrases.of(pieces.cycled), pieces.source) if pieces.cycled else source
-    accuracy = _accuracy(source, judge.share(Phrases.of(pieces.targets), pieces.target))
+    inputs, outputs = Phrases.of(pieces.inputs), Phrases.of(pieces.outputs)
+    heard = outputs.only(outputs.heard)
+    target = judge.share(heard, pieces.target)
+    count = len(pieces.inputs)
+    due = np.maximum(inputs.only(inputs.heard).by_piece(count), heard.by_piece(count))
+    source = judge.share(inputs.only(inputs.heard), pieces.source)
+    back = source
+    if pieces.cycled:
+        cycled = Phrases.of(pieces.cycled)
+        back = judge.share(cycled.only(cycled.heard), pieces.source)
+    targets = Phrases.of(pieces.targets)
+    real = judge.share(targets.only(targets.heard), pieces.target)
+    verdicts = heard.by_piece(count, target) / np.maximum(due, 1) > 0.5
     low, high = _interval(verdicts)
+    missed = due.sum() - len(target)
     return {
-        "classifier_accuracy": accuracy,
+        "classifier_accuracy": _accuracy(source, real),
         "called_target": float(verdicts.mean()),
         "called_target_low": low,
         "called_target_high": high,
-        "transfer_strength": _strength(source > 0.5, back > 0.5, target <= 0.5),
-        "transfer_strength_p": _strength(source, back, 1 - target),
+        "transfer_strength": _strength(
+            source > 0.5, back > 0.5, np.append(target <= 0.5, np.ones(missed))
+        ),
+        "transfer_strength_p": _strength(source, back, np.append(1 - target, np.ones(missed))),
     }
 
 
@@ -204,12 +222,8 @@ def _accuracy(source: Array, target: Array) -> float:
 
 
 def _strength(source: Array, back: Array, left: Array) -> float:
-    return float((source.mean() + back.mean()) / 2 - left.mean())
-
-
-def _by_piece(values: Array, phrases: Phrases) -> Array:
-    means: Array = np.bincount(phrases.pieces, values) / np.bincount(phrases.pieces)
-    return means
+    """Of the shares called the source's genre; a cycled collection that is all silent has none."""
+    return float((source.mean() + (back.mean() if len(back) else 0.0)) / 2 - left.mean())
 
 
 def _interval(verdicts: Array) -> tuple[float, float]:

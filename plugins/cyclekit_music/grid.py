@@ -47,12 +47,14 @@ class Grid:
 
         No note is shorter than a step, and none crosses from a region into one apart from it.
         """
-        breaks = np.append(np.flatnonzero(~self.follows)[1:], len(self))
-        limit = breaks[np.searchsorted(breaks, starts, side="right")]
         index = np.searchsorted(self.ticks, ticks + self.step / 2, side="right") - 1
         beyond = ticks + self.step / 2 >= self.ticks[index] + self.step
-        stops: Array = np.clip(index + beyond, starts + 1, limit)
+        stops: Array = np.clip(index + beyond, starts + 1, self._limits(starts))
         return stops
+
+    def tails(self, ticks: Array, starts: Array) -> Array:
+        """``(notes,)`` bool: notes whose end at ``ticks`` lies beyond the region they begin in."""
+        return np.asarray(ticks > self.stops[self._limits(starts) - 1])
 
     def off_grid(self, ticks: Array) -> float:
         """Share of the ticks inside regions that lie off their step, by more than ``OFF_GRID``."""
@@ -60,10 +62,17 @@ class Grid:
         away = np.abs(ticks[inside] - self.ticks[index[inside]]) / self.step
         return float((away > OFF_GRID).mean()) if len(away) else 0.0
 
+    def _limits(self, starts: Array) -> Array:
+        """The step after the last one that a note can reach from each of ``starts``."""
+        breaks = np.append(np.flatnonzero(~self.follows)[1:], len(self))
+        limits: Array = breaks[np.searchsorted(breaks, starts, side="right")]
+        return limits
+
     def _nearest(self, ticks: Array) -> tuple[Array, Array]:
         late = ticks + self.step / 2
         index = np.searchsorted(self.ticks, late, side="right") - 1
-        inside = (index >= 0) & (late < self.ticks[np.maximum(index, 0)] + self.step)
+        step = np.maximum(index, 0)
+        inside = (index >= 0) & (late < self.ticks[step] + self.step) & (ticks < self.stops[step])
         return np.where(inside, index, -1), inside
 
 
@@ -104,23 +113,24 @@ def find_spans(piece: Piece, any_meter: bool = False, pickup: float = 0) -> Span
     Raises:
         NoBarsError: If there is none.
     """
-    bar = BEATS * piece.resolution
+    bar, heard = BEATS * piece.resolution, max(piece.end, 1)
     signatures = with_start(piece.signatures, COMMON_TIME)
-    last = max(piece.end, int(signatures[-1, 0]) + 1)
+    following = [*signatures[1:, 0].tolist(), math.inf]
     found: list[tuple[int, int]] = []
-    spans = zip(signatures, np.append(signatures[1:, 0], last), strict=True)
-    for number, ((start, beats, unit), end) in enumerate(spans):
-        usable = any_meter or 4 * beats == BEATS * unit
-        if not usable or start >= max(piece.end, 1):
+    for number, (start, beats, unit) in enumerate(signatures.tolist()):
+        if not (any_meter or 4 * beats == BEATS * unit) or (found and start >= heard):
             continue
         if number == 0 and pickup:
             start = round(pickup * piece.resolution) - bar
         elif number == 1 and not found and start < bar:
             start -= bar  # the first signature was a pickup, shorter than a bar
+        end = following[number]
+        if end >= heard:  # the last region: whole bars, one at least where nothing is left
+            end = min(end, start + max(-(-(heard - start) // bar), 1) * bar)
         if found and found[-1][1] == start and (start - found[-1][0]) % bar == 0:
             found[-1] = (found[-1][0], int(end))
         else:
-            found.append((int(start), int(end)))
+            found.append((start, int(end)))
     if not found:
         meters = sorted({f"{beats}/{unit}" for _, beats, unit in signatures.tolist()})
         raise NoBarsError(

@@ -8,9 +8,9 @@ import numpy as np
 
 from cyclekit.api import Baseline, Metric, Translations
 from cyclekit_music.genre import GENRE
-from cyclekit_music.grid import BEATS
+from cyclekit_music.grid import BEATS, COMMON_TIME
 from cyclekit_music.phrases import BAR, Score, fold
-from cyclekit_music.piece import Array, Piece
+from cyclekit_music.piece import Array, Piece, with_start
 
 LONGEST = 2 * BAR  # steps: longer notes share the last place of the histogram
 
@@ -20,9 +20,10 @@ def score_content(pieces: Translations[Piece], _fitted: Any) -> dict[str, float]
 
     ``chroma``: cosine of the pitch classes of corresponding half bars, where either side sounds
     (Cifka et al., ISMIR 2019). ``density_ratio``: notes for each note of the source.
-    ``empty_bars``: share of the source's bars in which nothing sounds. ``polyphony``: pitches that
-    sound together. ``short_notes``: share of notes of one step. ``*_overlap_*``: shared area of
-    the histograms of pitch classes or note lengths with all sources' and all targets'.
+    ``empty_bars``: share of the bars, as far as the source goes, in which nothing sounds.
+    ``polyphony``: pitches that sound together. ``short_notes``: share of notes of one step.
+    ``*_overlap_*``: shared area of the histograms of pitch classes or note lengths with all
+    sources' and all targets'.
     """
     chroma, density, empty, polyphony, short = [], [], [], [], []
     sources, outputs = _Histograms(), _Histograms()
@@ -130,7 +131,10 @@ def _repeated(piece: Piece, bars: int) -> Piece:
         notes["start"] += number * once
         notes["end"] += number * once
     notes = np.concatenate(copies)
-    return replace(piece, notes=notes[notes["start"] < bars * bar])
+    meters = with_start(piece.signatures, COMMON_TIME)
+    later = np.array([once, 0, 0])
+    signatures = np.concatenate([meters + number * later for number in range(times)])
+    return replace(piece, notes=notes[notes["start"] < bars * bar], signatures=signatures)
 
 
 def _mean(values: Sequence[float]) -> float:
@@ -143,13 +147,8 @@ METRICS = (
         "content",
         {
             "chroma": True,
-            "density_ratio": False,
             "empty_bars": False,
-            "polyphony": False,
-            "short_notes": False,
-            "pitch_class_overlap_source": True,
             "pitch_class_overlap_target": True,
-            "note_length_overlap_source": False,
             "note_length_overlap_target": True,
         },
         score_content,

@@ -37,7 +37,8 @@ class BrunnerOptions(ResNetOptions):
     """How firmly a note stays unless the network moves it: cells that are on or off begin at
     logits of plus or minus this, to which the network adds. 0: as published."""
     positions: bool = False
-    """Tell the network how high each pitch is and where in the bar each step lies."""
+    """Tell the network how high each pitch is and where each step lies in its quarter of the
+    window: in its bar, where `codec.bars` is 4."""
 
 
 class TinyOptions(BrunnerOptions):
@@ -51,15 +52,16 @@ class TinyOptions(BrunnerOptions):
     """How firmly a note stays unless the network moves it: cells that are on or off begin at
     logits of plus or minus this, to which the network adds."""
     positions: bool = True
-    """Tell the network how high each pitch is and where in the bar each step lies."""
+    """Tell the network how high each pitch is and where each step lies in its quarter of the
+    window: in its bar, where `codec.bars` is 4."""
 
 
 class Positions(nn.Module):
     """Append what a convolution cannot see: the height of each pitch, the phase of each bar.
 
-    Three channels: pitch from low to high, sine and cosine of the step's place in its bar, a
-    quarter of the window. Music moved up an octave or by a beat is not the same music (compare
-    CoordConv, arXiv 1807.03247).
+    Three channels: pitch from low to high, sine and cosine of the step's place in its quarter of
+    the window, which is a bar by default. Music moved up an octave or by a beat is not the same
+    music (compare CoordConv, arXiv 1807.03247).
     """
 
     channels = 3
@@ -114,7 +116,8 @@ class PhraseJudgeOptions(Options):
     spectral_norm: bool = False
     """Divide each weight by its largest singular value (arXiv 1802.05957)."""
     positions: bool = False
-    """Tell the network how high each pitch is and where in the bar each step lies."""
+    """Tell the network how high each pitch is and where each step lies in its quarter of the
+    window: in its bar, where `codec.bars` is 4."""
 
 
 class TinyJudgeOptions(PhraseJudgeOptions):
@@ -127,7 +130,8 @@ class TinyJudgeOptions(PhraseJudgeOptions):
     norm: Norm = "none"
     """`instance`, `batch` or `none`. An instance norm is blind to how many notes there are."""
     positions: bool = True
-    """Tell the network how high each pitch is and where in the bar each step lies."""
+    """Tell the network how high each pitch is and where each step lies in its quarter of the
+    window: in its bar, where `codec.bars` is 4."""
 
 
 class PhraseJudge(nn.Sequential):

@@ -84,10 +84,16 @@ class Piece:
         length = tempi[span, 1] / (1e6 * self.resolution)
         last = int(tempi[span, 0] + (seconds - starts[span]) / length)
         kept["end"][late] = np.maximum(last, kept["start"][late] + 1)
-        return replace(self, notes=kept)
+        tempi = self.tempi[self.tempi[:, 0] <= last]
+        signatures = self.signatures[self.signatures[:, 0] <= last]
+        return replace(self, notes=kept, tempi=tempi, signatures=signatures)
 
     def to_pretty_midi(self) -> pretty_midi.PrettyMIDI:
-        """The piece as pretty_midi sees it: in seconds."""
+        """The piece as pretty_midi sees it: in seconds.
+
+        Raises:
+            ValueError: Beyond the ten million ticks that pretty_midi takes.
+        """
         from cyclekit_music.writing import to_mido
 
         return pretty_midi.PrettyMIDI(mido_object=to_mido(self))

@@ -26,6 +26,8 @@ MOST_BYTES = 16 * 2**20
 MOST_BEATS = 100_000  # fourteen hours at 120 beats a minute
 FINEST = 96  # ticks a quarter: coarser files are rescaled, so that every grid falls on whole ticks
 DOCUMENTED_KEYS = range(-7, 8)  # flats to sharps
+SHORTEST_UNIT = 6  # of a time signature, as a power of two: sixty-fourths
+TIME_SIGNATURE = re.compile(rb"\xff\x58\x04(..)", re.DOTALL)
 KEY_SIGNATURE = re.compile(rb"\xff\x59\x02(..)", re.DOTALL)
 
 
@@ -60,6 +62,7 @@ def read_bytes(data: bytes, fast: bool = symusic is not None) -> Piece:
     """
     _check_chunks(data)
     data = KEY_SIGNATURE.sub(_legal_key, data)
+    data = TIME_SIGNATURE.sub(_legal_meter, data)
     try:
         piece = _with_symusic(data) if fast else _with_mido(data)
     except Exception as error:  # whatever a parser trips over in a damaged file
@@ -100,6 +103,12 @@ def _legal_key(match: re.Match[bytes]) -> bytes:
     return match[0] if legal else b"\xff\x59\x02\x00\x00"
 
 
+def _legal_meter(match: re.Match[bytes]) -> bytes:
+    """Replace a time signature that does not exist by 4/4."""
+    beats, unit = match[1]
+    return match[0] if beats and unit <= SHORTEST_UNIT else b"\xff\x58\x04\x04\x02"
+
+
 def _with_mido(data: bytes) -> Piece:
     midi = mido.MidiFile(file=io.BytesIO(data))
     parts: dict[tuple[int, int, int], Part] = {}  # by track, channel and program
@@ -108,6 +117,7 @@ def _with_mido(data: bytes) -> Piece:
     for number, track in enumerate(midi.tracks):
         tick, programs = 0, [0] * 16
         name = next((event.name for event in track if event.type == "track_name"), "")
+        name = name.encode("latin-1").decode("utf-8", "replace")  # as symusic reads it
         sounding: defaultdict[tuple[int, int], deque[tuple[int, int, int]]] = defaultdict(deque)
         for event in track:
             tick += event.time
@@ -156,9 +166,6 @@ def _piece(
     tempi = np.array(tempi, dtype=np.int64).reshape(-1, 2)
     signatures = np.array(signatures, dtype=np.int64).reshape(-1, 3)
     tempi = with_start(tempi[tempi[:, 1] > 0], (DEFAULT_TEMPO,))
-    _, beats, unit = signatures.T
-    legal = (beats > 0) & (unit > 0) & (unit & (unit - 1) == 0)  # a unit is a power of two
-    signatures = signatures[legal]
     signatures = signatures[np.argsort(signatures[:, 0], kind="stable")]
     return Piece(resolution, notes, parts, tempi, signatures)
 

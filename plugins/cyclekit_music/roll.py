@@ -38,11 +38,9 @@ def draw_roll(notes: Array, grid: Grid, representation: Representation) -> Array
     starts = grid.starts(notes["start"])
     ends = grid.ends(notes["end"], starts)
     pitches = notes["pitch"] - LOWEST
-    changes = np.zeros((len(grid) + 1, PITCHES), dtype=np.int16)
-    np.add.at(changes, (starts, pitches), 1)
-    np.add.at(changes, (ends, pitches), -1)
     roll = np.zeros((CHANNELS[representation], len(grid), PITCHES), dtype=np.uint8)
-    roll[SOUND] = changes.cumsum(axis=0, dtype=np.int16)[:-1] > 0
+    for start, end, pitch in zip(starts, ends, pitches, strict=True):
+        roll[SOUND, start:end, pitch] = 1
     if representation == "onset+sustain":
         roll[ONSET, starts, pitches] = 1
     return roll
@@ -76,6 +74,16 @@ def read_roll(roll: Array, grid: Grid) -> tuple[Array, Array]:
     notes, first = notes[kept], first[kept]
     order = np.lexsort((notes["pitch"], notes["start"]))
     return notes[order], first[order]
+
+
+def transpose(roll: Array, semitones: int) -> Array:
+    """Move ``(..., pitches)`` up, or down where negative; what leaves the range is lost."""
+    moved = np.zeros_like(roll)
+    if semitones >= 0:
+        moved[..., semitones:] = roll[..., : PITCHES - semitones]
+    else:
+        moved[..., :semitones] = roll[..., -semitones:]
+    return moved
 
 
 def mean_velocity(notes: Array, grid: Grid, default: int = 80) -> Array:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import mido
+import numpy as np
 
 from cyclekit_music.piece import DRUM_CHANNEL, Piece
 
@@ -27,14 +28,23 @@ def to_mido(piece: Piece) -> mido.MidiFile:
         for tick, beats, unit in piece.signatures.tolist()
     ]
     midi.tracks.append(_track(events))
-    for index in range(len(piece.parts)):
-        midi.tracks.append(_part_track(piece, index))
+    played = np.unique(piece.notes["part"]).tolist()
+    melodic = [index for index in played if not piece.parts[index].drums]
+    for index in played:
+        channel = DRUM_CHANNEL if piece.parts[index].drums else _channel(melodic.index(index))
+        midi.tracks.append(_part_track(piece, index, channel))
     return midi
 
 
-def _part_track(piece: Piece, index: int) -> mido.MidiTrack:
+def _channel(number: int) -> int:
+    """The first part has a channel of its own; too many others share theirs."""
+    if number < len(CHANNELS):
+        return CHANNELS[number]
+    return CHANNELS[1 + (number - 1) % (len(CHANNELS) - 1)]
+
+
+def _part_track(piece: Piece, index: int, channel: int) -> mido.MidiTrack:
     part = piece.parts[index]
-    channel = DRUM_CHANNEL if part.drums else CHANNELS[index % len(CHANNELS)]
     events = []
     for note in piece.notes[piece.notes["part"] == index]:
         pitch, velocity = int(note["pitch"]), int(note["velocity"])

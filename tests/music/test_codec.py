@@ -103,6 +103,21 @@ def test_a_note_held_over_a_change_of_signature_is_one_note() -> None:
     assert codec().encode(odd, "a").tensor.shape[1] == 2 * 64
 
 
+def test_a_note_held_into_another_meter_keeps_its_length() -> None:
+    made = piece(*scale(4), (15, 4, 100), signatures=[(0, 4, 4), (16, 3, 4)])
+    assert (15, 4, 100) in rows(there_and_back(made))
+    odd = piece(*scale(4), (16.02, 1, 70), signatures=[(0, 4, 4), (16.02, 3, 4)])
+    assert (16.02, 1, 70) in [
+        (round(start, 2), length, pitch) for start, length, pitch in rows(there_and_back(odd))
+    ]
+
+
+def test_a_piece_of_three_bars_is_filled_up() -> None:
+    plugin = codec()
+    (window,) = plugin.windows(plugin.encode(piece(*scale(3)), "a"))
+    assert window.tensor.shape == (2, 64, 84)
+
+
 @pytest.mark.parametrize("by_itself", [False, True])
 def test_a_pickup_comes_before_the_first_barline(by_itself: bool) -> None:
     notes = [(0, 1, 60), *[(1 + n, 1, 62 + n % 5) for n in range(16)]]
@@ -135,6 +150,16 @@ def test_density_turns_on_as_many_cells_as_the_source_has() -> None:
     assert not rows(codec().decode(sample.tensor * 0.2 + 0.1, "b", sample.meta))
 
 
+def test_a_rest_of_a_whole_window_stays_one() -> None:
+    made = piece(*scale(4), (40, 1, 72))  # bars 5 to 8 and 11 to 12 are silent
+    plugin = codec()
+    sample = plugin.encode(made, "a")
+    noise = torch.ones(sample.tensor.shape)
+    starts = plugin.decode(noise, "b", sample.meta).notes["start"]
+    bars = set((starts // (4 * 480)).tolist())
+    assert bars == {0, 1, 2, 3, 8, 9, 10}
+
+
 def test_windows_are_whole_bars_and_none_is_silent() -> None:
     made = piece(*scale(4), (10 * 4, 1, 60), *[(start + 48, n, p) for start, n, p in scale(4)])
     plugin = codec(hop=2)
@@ -165,6 +190,7 @@ def test_transposing_moves_all_windows_by_what_is_allowed() -> None:
         (piece(*scale(4), signatures=[]), {"strict_meter": True}, "names no time signature"),
         (piece(*scale(4), parts=(Part(drums=True),)), {}, "holds drums alone"),
         (piece((0, 1, 120)), {}, "no notes between C1 and B7"),
+        (piece(*scale(4), signatures=[(0, 3, 4), (99, 4, 4)]), {}, "no notes .* on its beats"),
         (piece(), {}, "holds no notes"),
         (piece((0.1, 1, 60), (1, 1, 60)), {"most_off_grid": 0.4}, "50% of its notes off the grid"),
     ],
@@ -183,8 +209,13 @@ def test_other_meters_can_be_accepted(tmp_path: Path) -> None:
     assert plugin.windows(plugin.encode(plugin.load(file), "a"))
 
 
-def test_a_translation_without_notes_is_read_back_and_translated(tmp_path: Path) -> None:
-    file = write_piece(piece(tempi=[(0, 300_000)]), tmp_path / "silent.mid")
+@pytest.mark.parametrize(
+    "signatures", [[(0, 4, 4)], [(0, 1, 4), (1, 4, 4)], [(0, 3, 4), (3, 4, 4)]]
+)
+def test_a_translation_without_notes_is_read_back_and_translated(
+    tmp_path: Path, signatures: list[tuple[float, int, int]]
+) -> None:
+    file = write_piece(piece(signatures=signatures), tmp_path / "silent.mid")
     plugin = codec()
     sample = plugin.encode(plugin.read_back(file), "a")
     assert not sample.tensor.any()

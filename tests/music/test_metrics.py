@@ -131,6 +131,16 @@ def test_the_classifier_knows_what_it_was_shown(
     assert identity["transfer_strength"] == pytest.approx(0)
 
 
+def test_a_rest_changes_no_verdict(
+    judge: GenreJudge, composed: tuple[list[Piece], list[Piece]]
+) -> None:
+    a, b = (pieces[16:20] for pieces in composed)
+    resting = [piece(*rows(made), (63, 0.25, 60)) for made in a]  # bars 9 to 15 are silent
+    figures = score_genre(translations(resting, resting, b, cycled=resting), judge)
+    assert figures["transfer_strength"] == pytest.approx(0)
+    assert figures["transfer_strength_p"] == pytest.approx(0, abs=1e-6)
+
+
 def test_silence_belongs_to_no_genre(
     judge: GenreJudge, composed: tuple[list[Piece], list[Piece]]
 ) -> None:

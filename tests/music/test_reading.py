@@ -2,13 +2,14 @@
 
 import io
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import mido
 import numpy as np
 import pretty_midi
 import pytest
-from cyclekit_music.piece import Part, Piece
+from cyclekit_music.piece import Part, Piece, make_notes
 from cyclekit_music.reading import NotMidiError, read_bytes, read_piece
 from cyclekit_music.writing import to_mido, write_piece
 from music_support import header, midi_bytes, note, piece, rows, scale
@@ -132,7 +133,38 @@ def test_what_is_written_is_read_again(fast: bool, tmp_path: Path) -> None:
     assert np.array_equal(read.notes, made.notes)
     assert np.array_equal(read.tempi, made.tempi)
     assert np.array_equal(read.signatures, made.signatures)
-    assert read.parts[0].program == 33
+    assert [(part.program, part.name) for part in read.parts] == [(33, "Über")]
+
+
+@READERS
+def test_a_time_signature_that_does_not_exist_becomes_common_time(fast: bool) -> None:
+    data = midi_bytes(
+        [mido.MetaMessage("time_signature", numerator=3, denominator=4), *note(62, 480)]
+    )
+    place = data.index(b"\xff\x58\x04") + 3
+    for beats, unit in ((3, 8), (3, 64), (3, 200), (0, 2)):
+        broken = data[:place] + bytes([beats, unit]) + data[place + 2 :]
+        assert read_bytes(broken, fast).signatures.tolist() == [[0, 4, 4]]
+
+
+@READERS
+def test_names_that_are_no_utf8_are_read(fast: bool) -> None:
+    data = midi_bytes([mido.MetaMessage("track_name", name="Fl\xf6te"), *note(62, 480)])
+    assert read_bytes(data, fast).parts[0].name == "Fl\ufffdte"
+
+
+def test_the_first_part_has_a_channel_of_its_own() -> None:
+    parts = tuple(Part(program, drums=program == 3) for program in range(40))
+    notes = make_notes((0, 480, 60, 70, part) for part in range(40) if part != 5)
+    made = replace(piece(), notes=notes, parts=parts)
+    channels: dict[int, set[int]] = {}
+    for track in to_mido(made).tracks[1:]:
+        for message in track:
+            if message.type == "program_change":
+                channels.setdefault(message.channel, set()).add(message.program)
+    assert channels[0] == {0}
+    assert channels[9] == {3}
+    assert not any(5 in programs for programs in channels.values())
 
 
 def test_pretty_midi_takes_it_and_gives_it_back() -> None:
@@ -150,6 +182,9 @@ def test_seconds_follow_the_tempo_map() -> None:
     cut = made.until(3.5)
     assert cut.seconds(cut.end) == pytest.approx(3.5)
     assert len(cut.notes) == 2 + 4 + 2
+    late = piece(*scale(2), tempi=[(0, 500_000), (10**5, 400_000)]).until(3.5)
+    assert len(late.tempi) == 1
+    assert late.to_pretty_midi().get_end_time() == pytest.approx(3.5)
 
 
 def test_messages_are_in_order() -> None:
