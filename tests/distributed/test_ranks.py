@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from music_support import SMALL_MUSIC, write_scales
 from safetensors.torch import load_file
 from support import SMALL, as_options, records
 
@@ -58,6 +59,22 @@ def test_two_ranks_equal_one_with_the_doubled_batch(folders: Path, tmp_path: Pat
     assert difference(one, by_torchrun) < 1e-8
     losses = [[record["generators"] for record in records(run)] for run in (one, two)]
     assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+
+
+@pytest.mark.slow
+def test_two_ranks_train_music_as_one_does(tmp_path: Path) -> None:
+    songs = write_scales(tmp_path / "songs")
+    base = [BIN / "cyclekit", "train", "--plugin=music", "--recipe=chorale2game"]
+    settings = SMALL_MUSIC | {
+        "train.precision": "64-true",
+        "train.preview_every": 0,
+        "history.size": 0,
+        "objective.mixed_domain": "{weight = 1, generator_weight = 1}",
+    }
+    one, two = tmp_path / "one", tmp_path / "two"
+    train(list(base), songs, one, settings | {"train.batch_size": 4})
+    train([*base, "--devices=2", "--strategy=ddp"], songs, two, settings | {"train.batch_size": 2})
+    assert difference(one, two) < 1e-8
 
 
 @pytest.mark.slow
