@@ -2,7 +2,7 @@
 
     python benchmarks/reading.py [FOLDER]
 
-Without a folder of MIDI files it composes some.
+Without a folder of MIDI files it composes some. Needs symusic: pip install 'cyclekit[fast]'.
 """
 
 import sys
