@@ -17,7 +17,7 @@ from cyclekit.contract import (
 from cyclekit.engine.cycle import CycleObjective
 from cyclekit.engine.cycle_options import CycleOptions
 from cyclekit.engine.objective import Direction, Losses, NetworkBuilder, Objective, Phase, Step
-from cyclekit.errors import BadSample
+from cyclekit.errors import BadSample, CheckpointError, PluginError, RecipeError
 from cyclekit.hookspecs import hookimpl
 from cyclekit.nets import PATCHGAN, RESNET
 from cyclekit.nets.blocks import (
@@ -38,6 +38,7 @@ __all__ = [
     "RESNET",
     "BadSample",
     "Baseline",
+    "CheckpointError",
     "Codec",
     "CycleObjective",
     "CycleOptions",
@@ -54,7 +55,9 @@ __all__ = [
     "PatchGAN",
     "PatchGANOptions",
     "Phase",
+    "PluginError",
     "PreviewRow",
+    "RecipeError",
     "ResNetGenerator",
     "ResNetOptions",
     "Sample",

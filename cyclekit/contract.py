@@ -38,12 +38,18 @@ class TensorSpec:
             translated in tiles of a fixed size.
         multiple_of: What each further axis must be divisible by; empty means 1 everywhere.
         range: Smallest and largest value, or ``None`` for unbounded (log-mel spectrograms, logits).
+        tiles: The most of each further axis that goes through a network at once; what is longer is
+            translated in tiles that overlap. ``None``, or empty for all: the whole.
+        gaps: Whether training samples may hold NaN where nothing is known. Networks see zeros
+            there and L1 terms look away. Without it a NaN is an error.
     """
 
     channels: int
     sizes: tuple[int | None, ...]
     multiple_of: tuple[int, ...] = ()
     range: tuple[float, float] | None = (-1.0, 1.0)
+    tiles: tuple[int | None, ...] = ()
+    gaps: bool = False
 
     @property
     def dims(self) -> int:
@@ -135,6 +141,9 @@ class Codec(ABC, Generic[Item]):
 
     Options: ClassVar[type[Options]] = Options
     """Settings of the recipe's ``[codec]`` table."""
+
+    device: torch.device = torch.device("cpu")
+    """Where ``decode`` may do heavy work; the engine sets it. Items are on the CPU."""
 
     def __init__(self, options: Any) -> None:
         self.options = options

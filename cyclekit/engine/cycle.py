@@ -124,6 +124,7 @@ class CycleObjective(Objective):
 
     def losses(self, phase: str, networks: Networks, batch: Batch, step: Step) -> Losses:
         """The losses of one of ``phases``."""
+        batch, step.known = self._filled(batch)
         if phase == GENERATORS:
             return self.generator_losses(networks, batch, step)
         return self.discriminator_losses(networks, batch, step)
@@ -140,11 +141,12 @@ class CycleObjective(Objective):
             sent = self._rounded(fake, target) if options.rounding.cycle else fake
             cycled = back(self.prepare(sent, target, "cycle", step))
             _require_shape(cycled, batch[source], f"the {source} -> {target} -> {source} cycle")
-            tally.add(f"cycle_{source}", l1(cycled, batch[source]), options.cycle.weight)
+            known = step.known
+            distance = l1(cycled, batch[source], known.get(source))
+            tally.add(f"cycle_{source}", distance, options.cycle.weight)
             if target in same:
-                tally.add(
-                    f"identity_{target}", l1(same[target], batch[target]), options.identity.weight
-                )
+                distance = l1(same[target], batch[target], known.get(target))
+                tally.add(f"identity_{target}", distance, options.identity.weight)
             for judge, sample, term, weight in self._trials(direction, fake, cycled):
                 if options.rounding.discriminators:
                     sample = self._rounded(sample, judge[-1])
@@ -176,6 +178,16 @@ class CycleObjective(Objective):
         """Restore the history buffers."""
         for name, buffer in self.history.items():
             buffer.load_state_dict(state[name], device)
+
+    def _filled(self, batch: Batch) -> tuple[Batch, dict[str, Tensor]]:
+        """A batch with zeros for gaps, and where its samples are known, if they may have gaps."""
+        filled, known = {}, {}
+        for stream, x in batch.items():
+            if self.specs.get(stream, self.specs["a"]).gaps:
+                known[stream] = ~x.isnan()
+                x = x.nan_to_num(nan=0.0)
+            filled[stream] = x
+        return filled, known
 
     def _first_hop(
         self, networks: Networks, batch: Batch, step: Step
@@ -276,9 +288,11 @@ class _Tally:
         return Losses(self._total, self._terms)
 
 
-def l1(x: Tensor, y: Tensor) -> Tensor:
-    """Mean absolute difference, in full precision."""
-    return (full(x) - full(y)).abs().mean()
+def l1(x: Tensor, y: Tensor, known: Tensor | None = None) -> Tensor:
+    """Mean absolute difference, in full precision; none where ``known`` is false."""
+    difference = (full(x) - full(y)).abs()
+    # The mean is over everything: a share of each rank's would not add up to the whole's.
+    return (difference if known is None else difference * known).mean()
 
 
 def full(x: Tensor) -> Tensor:

@@ -58,12 +58,14 @@ class Step:
         seed: The run's.
         positions: Position of each of this batch's samples in the step's global batch.
         kept: What one phase leaves for a later one (the fakes); cleared with the step.
+        known: Where the samples of a stream with gaps are known.
     """
 
     index: int
     seed: int
     positions: Sequence[int]
     kept: dict[str, Tensor] = field(default_factory=dict)
+    known: dict[str, Tensor] = field(default_factory=dict)
 
     def normal(self, like: Tensor, *words: str) -> Tensor:
         """Gaussian noise shaped ``like`` a batch, each sample's from (seed, step, position)."""

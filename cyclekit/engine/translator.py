@@ -18,6 +18,8 @@ from cyclekit.engine.padding import crop_to, pad_to_multiple
 from cyclekit.engine.tiling import Joiner, Tiling
 from cyclekit.errors import BadSample
 
+OVERLAP = 8  # share of a tile that neighbours have in common, where any length will do
+
 Thing = TypeVar("Thing")
 
 
@@ -35,6 +37,7 @@ class Translator:
         self, model: Model, networks: Mapping[str, nn.Module], fabric: Fabric, batch_size: int = 1
     ) -> None:
         self._codec = model.codec
+        self._codec.device = fabric.device
         self._objective = model.objective
         self._networks = networks
         self._fabric = fabric
@@ -106,11 +109,14 @@ class Translator:
         return pad_to_multiple(whole[None], multiples, least=spec.sizes)[0]
 
     def _tiling(self, whole: Tensor, direction: Direction) -> Tiling:
-        """One tile for the whole, except on axes of which networks see a fixed size."""
+        """One tile for the whole, except on axes of which networks see only so much."""
         sizes = tuple(whole.shape[1:])
-        fixed = self._specs[direction.source].sizes
-        tile = tuple(own or length for own, length in zip(fixed, sizes, strict=True))
-        return Tiling(sizes, tile, overlap=(0,) * len(sizes))
+        spec = self._specs[direction.source]
+        tile, overlap = [], []
+        for length, fixed, most in zip(sizes, spec.sizes, spec.tiles or spec.sizes, strict=True):
+            tile.append(fixed or min(length, most or length))
+            overlap.append(0 if fixed or tile[-1] == length else tile[-1] // OVERLAP)
+        return Tiling(sizes, tuple(tile), tuple(overlap))
 
     @torch.no_grad()
     def _run(self, tiles: Sequence[Tensor], direction: Direction) -> Tensor:

@@ -1,5 +1,6 @@
 """Measure what translation would write, on the test set, beside baselines."""
 
+import filecmp
 import math
 import tempfile
 import warnings
@@ -11,7 +12,7 @@ from typing import Any
 
 from cyclekit.contract import DOMAINS, Baseline, Metric, Translations, identity_baseline
 from cyclekit.data.builtin import builtin_root
-from cyclekit.data.encoded import guarded
+from cyclekit.data.encoded import encode_file, guarded
 from cyclekit.data.folders import Collections, find_collections
 from cyclekit.data.lazy import Lazy, LazyList
 from cyclekit.engine.model import Model
@@ -78,10 +79,15 @@ class Judge:
         return scored
 
     def score_baselines(self) -> dict[str, dict[str, Figures]]:
-        """Figures by baseline and direction; one that fails or does not apply is left out."""
+        """Figures by baseline and direction; one that fails or does not apply is left out.
+
+        ``codec``, where the test set is paired and the codec loses anything, is the truth encoded
+        and decoded: what a perfect generator would score.
+        """
         channels = {spec.channels for spec in self._model.objective.specs.values()}
         identity = [identity_baseline()] if len(channels) == 1 else []
-        scored = {}
+        ceiling = self._score_codec() if self._twins else {}
+        scored = {"codec": ceiling} if ceiling else {}
         for baseline in (*identity, *self._model.modality.baselines):
             try:
                 scored[baseline.name] = self._score_baseline(baseline)
@@ -101,6 +107,26 @@ class Judge:
                 )
             if not self._tests[name]:
                 raise DataError(f"None of domain {name.upper()}'s test files can be read.")
+
+    def _score_codec(self) -> dict[str, Figures]:
+        scored = {}
+        for name, direction in self._model.directions.items():
+            # Items without a counterpart hold their own place; nobody judges them.
+            wanted = [self._twins.get(file, file) for file in self._tests[direction.source]]
+            with tempfile.TemporaryDirectory(prefix="cyclekit-") as folder:
+                truths = self._write(Path(folder, "truths"), map(self._codec.load, wanted))
+                recoded = (self._recoded(file, direction.target) for file in wanted)
+                outputs = self._write(Path(folder, "recoded"), recoded)
+                if all(
+                    filecmp.cmp(*pair, shallow=False) for pair in zip(truths, outputs, strict=True)
+                ):
+                    return {}
+                scored[name] = self._measure(self._assemble(direction, outputs, []))
+        return scored
+
+    def _recoded(self, file: Path, domain: str) -> Any:
+        sample = encode_file(self._codec, file, domain)
+        return guarded(self._codec, "decode", file, sample.tensor, domain, sample.meta)
 
     def _score_baseline(self, baseline: Baseline) -> dict[str, Figures]:
         scored = {}

@@ -1,0 +1,28 @@
+"""Audio: voice conversion on mel spectrograms, the CycleGAN-VC networks, and vocoders."""
+
+from collections.abc import Iterator
+
+from cyclekit.api import Modality, hookimpl
+from cyclekit_audio.baselines import BASELINES
+from cyclekit_audio.codec import AudioCodec
+from cyclekit_audio.metrics import METRICS
+from cyclekit_audio.networks import DISCRIMINATORS, GENERATORS
+from cyclekit_audio.objective import VoiceObjective
+from cyclekit_audio.speakers import make_speakers
+
+
+@hookimpl
+def cyclekit_modality() -> Iterator[Modality]:
+    """Offer the ``audio`` modality."""
+    yield Modality(
+        name="audio",
+        api=1,
+        summary="Audio: one voice to another, on mel spectrograms",
+        codec=AudioCodec,
+        generators=GENERATORS,
+        discriminators=DISCRIMINATORS,
+        metrics=METRICS,
+        baselines=BASELINES,
+        objective=VoiceObjective,
+        datasets={"speakers": make_speakers},
+    )

@@ -1,0 +1,203 @@
+"""Sound <-> log-mel spectrograms, normalised for each voice."""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from cyclekit.api import (
+    CheckpointError,
+    Codec,
+    Media,
+    Options,
+    PreviewRow,
+    Sample,
+    TensorSpec,
+)
+from cyclekit_audio.judging import sounding
+from cyclekit_audio.mel import MelOptions, MelSpectrogram
+from cyclekit_audio.sheet import draw_sheet
+from cyclekit_audio.vocoder import Vocoder, VocoderOptions, build_vocoder, synthesize
+from cyclekit_audio.waveform import Waveform, match_level, read_waveform, write_waveform
+
+LEVEL = 10 ** (-23 / 20)  # root mean square that speech is brought to before it is encoded
+TILE = 1024  # frames that go through a network at once
+FLATTEST = 1e-2  # smallest deviation that a mel band is divided by
+
+
+class AudioOptions(Options):
+    """How sound becomes spectrograms and back."""
+
+    mel: MelOptions = MelOptions()
+    """What the spectrograms are: a preset's name, or a table. Vocoders need the ones they were
+    trained on."""
+    frames: Annotated[int, Field(ge=8)] = 64
+    """Frames in a training window; a multiple of 4."""
+    trim: Annotated[float, Field(ge=0)] = 40.0
+    """Silence at both ends, so many dB below the loudest, is no part of training; 0 keeps it."""
+    dither: Annotated[float, Field(ge=0, le=120)] = 57.0
+    """Noise so many dB below the speech is added before encoding, the same each time. Without it
+    digital silence is one exact number, by which discriminators tell real from fake. 0: none."""
+    vocoder: VocoderOptions = VocoderOptions()
+    """What turns spectrograms into sound."""
+
+
+class AudioCodec(Codec[Waveform]):
+    """Waveforms as ``(1, mel bands, frames)``, every band normalised by its voice's statistics."""
+
+    Options: ClassVar[type[Options]] = AudioOptions
+    options: AudioOptions
+
+    def __init__(self, options: AudioOptions) -> None:
+        super().__init__(options)
+        self.mel = MelSpectrogram(options.mel)
+        self._statistics: dict[str, Tensor] = {}
+
+    def spec(self, domain: str) -> TensorSpec:
+        """``(1, mel bands, frames)``, unbounded; NaN where a short utterance was filled up."""
+        return TensorSpec(
+            1,
+            sizes=(self.options.mel.bins, None),
+            range=None,
+            tiles=(None, TILE),
+            gaps=True,
+        )
+
+    def load(self, path: Path) -> Waveform:
+        """Read a file and mix it down."""
+        return read_waveform(path)
+
+    def read_back(self, path: Path) -> Waveform:
+        """Read a translation, in which nothing may sound."""
+        return read_waveform(path, silent=True)
+
+    def encode(self, item: Waveform, domain: str) -> Sample:
+        """The whole sound, brought to one rate and level."""
+        wave = item.at(self.options.mel.rate)
+        first, last = self._sounding(wave)
+        level = Waveform(wave[first:last], self.options.mel.rate).level
+        wave = wave * np.float32(LEVEL / max(level, 1e-9))
+        if self.options.dither:
+            noise = np.random.default_rng(0).standard_normal(len(wave), dtype=np.float32)
+            wave = wave + np.float32(LEVEL * 10 ** (-self.options.dither / 20)) * noise
+        log_mel = self.mel(torch.from_numpy(wave)[None])
+        hop, loudest = self.options.mel.hop, np.abs(item.samples).max()
+        begin, end = first // hop, -(-last // hop)
+        meta = {
+            "samples": len(item.samples),
+            "rate": item.rate,
+            "level": item.level,
+            "sounding": [begin, end],
+        }
+        facts = {
+            "seconds": item.seconds,
+            "channels": float(item.channels),
+            "rate": float(item.rate),
+            "trimmed": 1 - (last - first) / len(wave),
+            "clipped": float(np.mean(np.abs(item.samples) >= loudest)) if loudest >= 0.99 else 0.0,
+            "padded": float(end - begin < self.options.frames),
+        }
+        return Sample(log_mel, meta, facts)
+
+    def decode(self, tensor: Tensor, domain: str, meta: Mapping[str, Any]) -> Waveform:
+        """Sound as long and as loud as the source's."""
+        log_mel = tensor.to(self.device)
+        made = synthesize(self.vocoder, log_mel, self.options.mel.hop)[0].cpu().numpy()
+        samples = Waveform(made, self.options.mel.rate).at(meta["rate"])[: meta["samples"]]
+        samples = np.pad(samples, (0, meta["samples"] - len(samples)))
+        return Waveform(match_level(samples, meta["level"]), meta["rate"])
+
+    def save(self, item: Waveform, path: Path) -> Path:
+        """Write WAV of 16 bits."""
+        return write_waveform(item, path)
+
+    def windows(self, sample: Sample) -> Sequence[Sample]:
+        """Stretches of two windows' length, from which ``augment`` cuts one; NaN fills up."""
+        first, last = sample.meta["sounding"]
+        log_mel, window = sample.tensor[..., first:last], self.options.frames
+        length = log_mel.shape[-1]
+        if length < window:
+            rest = log_mel.new_full((*log_mel.shape[:-1], window - length), torch.nan)
+            return [Sample(torch.cat([log_mel, rest], dim=-1))]
+        stretch = min(2 * window, length)
+        starts = [*range(0, length - stretch, window), length - stretch]
+        return [Sample(log_mel[..., start : start + stretch].clone()) for start in starts]
+
+    def augment(self, tensor: Tensor, domain: str, rng: torch.Generator) -> Tensor:
+        """Cut one window out of a stretch."""
+        spare = tensor.shape[-1] - self.options.frames
+        start = int(torch.randint(spare + 1, (), generator=rng))
+        return tensor[..., start : start + self.options.frames]
+
+    def fit(self, domain: str, windows: Sequence[Sample]) -> None:
+        """Mean and deviation of every mel band."""
+        count, total, squares = 0, torch.zeros(()), torch.zeros(())
+        for window in windows:
+            known = window.tensor[0, :, ~window.tensor[0, 0].isnan()].double()
+            count += known.shape[1]
+            total, squares = total + known.sum(dim=1), squares + known.square().sum(dim=1)
+        mean = total / count
+        variance = squares / count - mean.square()
+        deviation = variance.clamp(min=0).sqrt().clamp(min=FLATTEST)
+        self._statistics[domain] = torch.stack([mean, deviation]).float()
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Statistics of each voice, ``(2, mel bands)``, and what the spectrograms are."""
+        return {**self._statistics, "mel": self.options.mel.fingerprint}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Take back statistics of the same kind of spectrograms."""
+        if not torch.equal(state["mel"].cpu(), self.options.mel.fingerprint):
+            raise CheckpointError(
+                "The checkpoint was trained on other spectrograms than codec.mel now says. Put the "
+                "run's recipe back, or train anew."
+            )
+        self._statistics = {name: table for name, table in state.items() if name != "mel"}
+
+    def to_network(self, tensor: Tensor, domain: str) -> Tensor:
+        """Every mel band with mean 0 and deviation 1 over its voice."""
+        mean, deviation = self._bands(domain, tensor)
+        return (tensor.float() - mean) / deviation
+
+    def from_network(self, tensor: Tensor, domain: str) -> Tensor:
+        """The inverse of ``to_network``."""
+        mean, deviation = self._bands(domain, tensor)
+        return tensor * deviation + mean
+
+    def render(self, rows: Sequence[PreviewRow[Waveform]], folder: Path) -> list[Media]:
+        """Spectrograms side by side, and everything as sound."""
+        sheet = draw_sheet(rows, self.mel)
+        path = folder / "sheet.png"
+        sheet.save(path)
+        media = [Media("samples", path, image=torch.from_numpy(np.array(sheet)).permute(2, 0, 1))]
+        for index, row in enumerate(rows):
+            stem = f"{index:02d}-{Path(row.name).stem.replace('.', '_')}"
+            for heading, sound in row.labelled.items():
+                media.append(
+                    Media(
+                        f"{row.name}/{heading}",
+                        write_waveform(sound, folder / f"{stem}-{heading.replace(' ', '-')}"),
+                        audio=torch.from_numpy(sound.samples),
+                        sample_rate=sound.rate,
+                    )
+                )
+        return media
+
+    @cached_property
+    def vocoder(self) -> Vocoder:
+        """Made when it is first needed."""
+        return build_vocoder(self.options.vocoder, self.mel)
+
+    def _bands(self, domain: str, like: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and deviation, each ``(1, mel bands, 1)``."""
+        mean, deviation = self._statistics[domain].to(like)[:, None, :, None]
+        return mean, deviation
+
+    def _sounding(self, wave: np.ndarray[Any, Any]) -> tuple[int, int]:
+        """The samples between the silences at both ends."""
+        return sounding(wave, self.options.trim) if self.options.trim else (0, len(wave))

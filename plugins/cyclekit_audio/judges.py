@@ -1,0 +1,92 @@
+"""Trained judges: who is speaking (Resemblyzer), and how natural it sounds (DNSMOS).
+
+Resemblyzer's own dependency does not build everywhere, so it is installed by hand:
+``pip install webrtcvad-wheels && pip install --no-deps resemblyzer``.
+"""
+
+from collections.abc import Sequence
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cyclekit.api import Metric, Translations
+from cyclekit_audio.waveform import Array, Waveform
+
+RATE = 16_000
+ENROLLED = 50  # training recordings that make a voice's portrait
+
+Portraits = dict[str, Array]
+
+
+def draw_portraits(
+    train_a: Sequence[Waveform], train_b: Sequence[Waveform], seed: int, cache: Path
+) -> Portraits:
+    """Mean embedding of each voice's training recordings."""
+    portraits = {}
+    for domain, sounds in (("a", train_a), ("b", train_b)):
+        mean = np.mean([_embed(sound) for sound in list(sounds)[:ENROLLED]], axis=0)
+        portraits[domain] = mean / np.linalg.norm(mean)
+    return portraits
+
+
+def score_similarity(sounds: Translations[Waveform], portraits: Portraits) -> dict[str, float]:
+    """``similarity_target``, ``similarity_source``: cosine of speaker embeddings (Wan et al.,
+    arXiv 1710.10467) with the mean of either voice's training recordings.
+    """
+    made = np.stack([_embed(sound) for sound in sounds.outputs])
+    return {
+        "similarity_target": float(np.mean(made @ portraits[sounds.target])),
+        "similarity_source": float(np.mean(made @ portraits[sounds.source])),
+    }
+
+
+def score_naturalness(sounds: Translations[Waveform], _fitted: Any) -> dict[str, float]:
+    """``dnsmos``: the opinion score that listeners would give, 1 to 5 (P.808, arXiv 2010.15258)."""
+    from speechmos import dnsmos
+
+    scores = [
+        dnsmos.run(sound.at(RATE).clip(-1, 1), sr=RATE)["p808_mos"] for sound in sounds.outputs
+    ]
+    return {"dnsmos": float(np.mean(scores))}
+
+
+def _embed(sound: Waveform) -> Array:
+    from resemblyzer import preprocess_wav
+
+    embedding: Array = _encoder().embed_utterance(preprocess_wav(sound.samples, sound.rate))
+    return embedding
+
+
+@cache
+def _encoder() -> Any:
+    from resemblyzer import VoiceEncoder
+
+    return VoiceEncoder("cpu", verbose=False)
+
+
+def _present(*packages: str) -> bool:
+    return all(find_spec(package) is not None for package in packages)
+
+
+METRICS = (
+    *(
+        [
+            Metric(
+                "similarity",
+                {"similarity_target": True, "similarity_source": False},
+                score_similarity,
+                fit=draw_portraits,
+            )
+        ]
+        if _present("resemblyzer", "webrtcvad")
+        else []
+    ),
+    *(
+        [Metric("naturalness", {"dnsmos": True}, score_naturalness)]
+        if _present("speechmos", "onnxruntime")
+        else []
+    ),
+)

@@ -1,0 +1,49 @@
+"""The judge's own view of a sound, the same for every recipe, and how two sounds are aligned."""
+
+from functools import cache
+
+import numpy as np
+import torch
+
+from cyclekit_audio.mel import MelOptions, MelSpectrogram
+from cyclekit_audio.waveform import Array, Waveform
+
+LEVEL = 10 ** (-23 / 20)  # root mean square that sounds are brought to before they are compared
+FLOOR = 1e-3  # mel magnitudes below this count as this: silence is silence
+LONGEST = 30.0  # seconds of a sound that are compared
+
+
+@cache
+def judges_mel() -> MelSpectrogram:
+    """HiFi-GAN's preset, whatever the run uses."""
+    return MelSpectrogram(MelOptions())
+
+
+def log_mel(sound: Waveform) -> Array:
+    """``(frames, 80)``: natural log-mel spectrogram at one level, with a floor."""
+    mel = judges_mel()
+    wave = sound.at(mel.options.rate)[: round(LONGEST * mel.options.rate)]
+    wave = wave * np.float32(LEVEL / max(sound.level, 1e-9))
+    frames: Array = mel(torch.from_numpy(wave)[None])[0].T.numpy()
+    return np.maximum(frames, np.log(FLOOR))
+
+
+def sounding(samples: Array, silence: float = 40.0, frame: int = 1024) -> tuple[int, int]:
+    """The samples between the silences at both ends, which are ``silence`` dB below the loudest."""
+    import librosa
+
+    _, (first, last) = librosa.effects.trim(
+        samples, top_db=silence, frame_length=frame, hop_length=frame // 4
+    )
+    return (int(first), int(last)) if last > first else (0, len(samples))
+
+
+def align(x: Array, y: Array) -> tuple[Array, Array]:
+    """Indices into two sequences, ``(length, features)`` each, along the cheapest way through both.
+
+    Exact dynamic time warping with Euclidean distances.
+    """
+    import librosa
+
+    _, path = librosa.sequence.dtw(x.T, y.T, metric="euclidean")
+    return path[::-1, 0], path[::-1, 1]

@@ -1,0 +1,268 @@
+"""Generators and discriminators of the CycleGAN-VC family, and small ones for CPUs."""
+
+from dataclasses import replace
+from typing import Annotated
+
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from cyclekit.api import (
+    PATCHGAN,
+    Network,
+    Norm,
+    Options,
+    PatchGAN,
+    PatchGANOptions,
+    RecipeError,
+    TensorSpec,
+    initialize,
+    normalize_spectra,
+)
+
+Width = Annotated[int, Field(ge=2, multiple_of=2)]
+Blocks = Annotated[int, Field(ge=0)]
+
+
+class VC2Options(Options):
+    """The 2-1-2D generator of CycleGAN-VC2 (arXiv 1904.04631)."""
+
+    channels: Annotated[int, Field(ge=4, multiple_of=4)] = 256
+    """Width of the trunk; the first convolution has half of it."""
+    blocks: Blocks = 6
+    """Residual blocks of the trunk."""
+    residual: bool = False
+    """Learn the change instead of the whole: output = input + f(input)."""
+
+
+class Gated1dOptions(Options):
+    """A gated CNN over frames, to which every mel band is a channel (as arXiv 1711.11293)."""
+
+    channels: Width = 256
+    """Width of the trunk; the first convolution has half of it."""
+    blocks: Blocks = 6
+    """Residual blocks of the trunk."""
+    residual: bool = False
+    """Learn the change instead of the whole: output = input + f(input)."""
+
+
+class TinyOptions(Gated1dOptions):
+    """The same for CPUs."""
+
+    channels: Width = 128
+    """Width of the trunk; the first convolution has half of it."""
+    blocks: Blocks = 4
+    """Residual blocks of the trunk."""
+    residual: bool = True
+    """Learn the change instead of the whole: output = input + f(input)."""
+
+
+class Gated(nn.Module):
+    """Convolution, instance norm, gated linear unit (arXiv 1612.08083), for 1 or 2 dimensions.
+
+    Half of the channels are the gates of the other half: two branches computed as one.
+    """
+
+    def __init__(self, convolution: nn.Module, norm: nn.Module | None = None) -> None:
+        super().__init__()
+        self.convolution = convolution
+        self.norm = norm or nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(batch, channels, *sizes)``."""
+        return F.glu(self.norm(self.convolution(x)), dim=1)
+
+
+class Block1d(nn.Module):
+    """``x + f(x)``: a gated convolution to twice the width, and one back."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.residual = nn.Sequential(
+            Gated(nn.Conv1d(channels, 4 * channels, 3, padding=1), _norm1d(4 * channels)),
+            nn.Conv1d(2 * channels, channels, 3, padding=1),
+            _norm1d(channels),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(batch, channels, frames)``, unchanged in shape."""
+        out: Tensor = x + self.residual(x)
+        return out
+
+
+class Shuffle1d(nn.Module):
+    """Half the channels, twice the frames (sub-pixel convolution, arXiv 1609.05158)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(batch, 2 * channels, frames)`` -> ``(batch, channels, 2 * frames)``."""
+        batch, channels, frames = x.shape
+        halves = x.view(batch, channels // 2, 2, frames)
+        return halves.transpose(2, 3).reshape(batch, channels // 2, 2 * frames)
+
+
+class VC2Generator(nn.Module):
+    """Two dimensions at the ends, for local structure; one in the middle, for all of a frame.
+
+    With a second input channel, the mask of ``objective.frame_mask``, this is the generator of
+    MaskCycleGAN-VC (arXiv 2102.12841), layer for layer.
+    """
+
+    multiple_of = 4
+
+    def __init__(self, source: TensorSpec, target: TensorSpec, options: VC2Options) -> None:
+        super().__init__()
+        bands, width = _bands(source), options.channels
+        if bands % 4:
+            raise RecipeError(
+                f"generator vc2 halves the mel bands twice: codec.mel.bins must divide by 4, but "
+                f"is {bands}. Choose another number, or another generator."
+            )
+        folded = width * (bands // 4)
+        self.enter = nn.Sequential(
+            Gated(nn.Conv2d(source.channels, width, (5, 15), padding=(2, 7))),
+            Gated(nn.Conv2d(width // 2, 2 * width, 5, stride=2, padding=2), _norm2d(2 * width)),
+            Gated(nn.Conv2d(width, 2 * width, 5, stride=2, padding=2), _norm2d(2 * width)),
+        )
+        self.fold = nn.Sequential(nn.Conv1d(folded, width, 1), _norm1d(width))
+        self.trunk = nn.Sequential(*(Block1d(width) for _ in range(options.blocks)))
+        self.unfold = nn.Sequential(nn.Conv1d(width, folded, 1), _norm1d(folded))
+        self.leave = nn.Sequential(
+            *_enlarge2d(width, width),
+            *_enlarge2d(width, width // 2),
+            nn.Conv2d(width // 2, target.channels, (5, 15), padding=(2, 7)),
+        )
+        self.residual = options.residual
+        initialize(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(batch, 1 or 2, bands, frames)`` -> ``(batch, 1, bands, frames)``."""
+        image = self.enter(x)
+        line = self.unfold(self.trunk(self.fold(image.flatten(1, 2))))
+        made: Tensor = self.leave(line.view_as(image))
+        return x[:, :1] + made if self.residual else made
+
+
+class Gated1dGenerator(nn.Module):
+    """Gated convolutions over frames, a quarter as many in the trunk; all bands at once."""
+
+    multiple_of = 4
+
+    def __init__(self, source: TensorSpec, target: TensorSpec, options: Gated1dOptions) -> None:
+        super().__init__()
+        bands, width = _bands(source), options.channels
+        self.layers = nn.Sequential(
+            Gated(nn.Conv1d(source.channels * bands, width, 15, padding=7)),
+            Gated(nn.Conv1d(width // 2, 2 * width, 5, stride=2, padding=2), _norm1d(2 * width)),
+            Gated(nn.Conv1d(width, 2 * width, 5, stride=2, padding=2), _norm1d(2 * width)),
+            *(Block1d(width) for _ in range(options.blocks)),
+            *_enlarge1d(width, width),
+            *_enlarge1d(width, width // 2),
+            nn.Conv1d(width // 2, target.channels * bands, 15, padding=7),
+        )
+        self.residual = options.residual
+        initialize(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(batch, 1 or 2, bands, frames)`` -> ``(batch, 1, bands, frames)``."""
+        made: Tensor = self.layers(x.flatten(1, 2)).view_as(x[:, :1])
+        return x[:, :1] + made if self.residual else made
+
+
+class VC2JudgeOptions(Options):
+    """The PatchGAN of CycleGAN-VC2, as MaskCycleGAN-VC uses it."""
+
+    channels: Annotated[int, Field(ge=1)] = 128
+    """Width after the first convolution; doubled by each of the others."""
+    layers: Annotated[int, Field(ge=1, le=5)] = 3
+    """Halvings of bands and frames."""
+    norm: bool = True
+    """Instance norm; it is blind to how loud a band is as a whole."""
+    spectral_norm: bool = False
+    """Divide each weight by its largest singular value (arXiv 1802.05957)."""
+
+
+class FrameJudgeOptions(PatchGANOptions):
+    """A PatchGAN over frames, to which every mel band is a channel."""
+
+    channels: Annotated[int, Field(ge=1)] = 128
+    """Width after the first convolution; doubled by each layer, at most eightfold."""
+    layers: Annotated[int, Field(ge=1)] = 2
+    """Halvings of time. 1 to 4 see 16, 34, 70, 142 frames."""
+    norm: Norm = "none"
+    """`instance`, `batch` or `none`. An instance norm is blind to how loud a band is."""
+
+
+class VC2Judge(nn.Sequential):
+    """Map ``(batch, 1, bands, frames)`` to one logit for each patch, ``(batch, 1, *fewer)``."""
+
+    def __init__(self, source: TensorSpec, target: TensorSpec, options: VC2JudgeOptions) -> None:
+        width = options.channels
+        layers: list[nn.Module] = [nn.Conv2d(source.channels, width, 3, padding=1), nn.SiLU()]
+        for _ in range(options.layers):
+            layers.append(nn.Conv2d(width, 2 * width, 3, stride=2, padding=1))
+            width *= 2
+            if options.norm:
+                layers.append(_norm2d(width))
+            layers.append(nn.SiLU())
+        layers.append(nn.Conv2d(width, target.channels, (1, 3), padding=(0, 1)))
+        super().__init__(*layers)
+        initialize(self)
+        if options.spectral_norm:
+            normalize_spectra(self)
+
+
+class FrameJudge(nn.Module):
+    """Map ``(batch, 1, bands, frames)`` to one logit for each stretch, ``(batch, 1, 1, fewer)``.
+
+    A convolution over bands looks for the same anywhere; here every band has weights of its own,
+    since where a formant lies is what tells voices apart. It costs a quarter, too.
+    """
+
+    def __init__(self, source: TensorSpec, target: TensorSpec, options: FrameJudgeOptions) -> None:
+        super().__init__()
+        frames = replace(source, channels=source.channels * _bands(source), sizes=(None,))
+        self.patches = PatchGAN(frames, frames.logits(), options)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits of stretches that overlap."""
+        logits: Tensor = self.patches(x.flatten(1, 2))
+        return logits[:, :, None]
+
+
+def _enlarge2d(width: int, out: int) -> list[nn.Module]:
+    return [
+        nn.Conv2d(width, 4 * out, 5, padding=2),
+        nn.PixelShuffle(2),
+        _norm2d(out),
+        nn.SiLU(),  # where the paper has gated units, its published code has these
+    ]
+
+
+def _enlarge1d(width: int, out: int) -> list[nn.Module]:
+    return [nn.Conv1d(width, 2 * out, 5, padding=2), Shuffle1d(), _norm1d(out), nn.SiLU()]
+
+
+def _norm1d(channels: int) -> nn.Module:
+    return nn.InstanceNorm1d(channels, affine=True)
+
+
+def _norm2d(channels: int) -> nn.Module:
+    return nn.InstanceNorm2d(channels, affine=True)
+
+
+def _bands(spec: TensorSpec) -> int:
+    bands = spec.sizes[0]
+    assert bands is not None  # the codec's spec always says
+    return bands
+
+
+GENERATORS = (
+    Network("vc2", VC2Generator, VC2Options, "CycleGAN-VC2's and MaskCycleGAN-VC's: 2-1-2D"),
+    Network("gated", Gated1dGenerator, Gated1dOptions, "1-D gated CNN over mel bands"),
+    Network("tiny", Gated1dGenerator, TinyOptions, "The same for CPUs"),
+)
+DISCRIMINATORS = (
+    Network("vc2", VC2Judge, VC2JudgeOptions, "CycleGAN-VC2's PatchGAN"),
+    Network("tiny", FrameJudge, FrameJudgeOptions, "PatchGAN over frames, for CPUs"),
+    PATCHGAN,
+)

@@ -1,0 +1,236 @@
+"""Log-mel spectrograms back to sound: one small interface, three ways to do it."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Protocol
+
+import numpy as np
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor
+
+from cyclekit.api import Options, RecipeError
+from cyclekit_audio.mel import MelOptions, MelSpectrogram
+
+CHUNK = 1024  # frames that are inverted at once, so that an hour needs no more memory than a minute
+OVERLAP = 32  # frames that neighbouring chunks share
+MOMENTUM = 0.99  # Perraudin, Balazs and Søndergaard 2013
+
+
+class VocoderOptions(Options):
+    """How spectrograms become sound."""
+
+    name: Literal["mel-griffin-lim", "griffin-lim", "torchscript"] = "mel-griffin-lim"
+    """`mel-griffin-lim`: finds phases and the magnitudes between mel bands together; `griffin-lim`:
+    librosa's, for comparison; `torchscript`: a trained vocoder of your own, such as HiFi-GAN."""
+    iterations: Annotated[int, Field(ge=1, le=1000)] = 60
+    """Rounds of either Griffin-Lim."""
+    file: str = ""
+    """The TorchScript file: (batch, mel bands, frames) in, (batch, 1, samples) out."""
+    config: str = ""
+    """JSON that says for which mels it was trained, as HiFi-GAN's `config.json` does; empty: the
+    one of that name beside the file."""
+
+    @model_validator(mode="after")
+    def _file_where_needed(self) -> "VocoderOptions":
+        if (self.name == "torchscript") != bool(self.file):
+            raise ValueError(
+                'codec.vocoder.file goes with name = "torchscript": give both or neither'
+            )
+        return self
+
+
+class Vocoder(Protocol):
+    """Turns spectrograms into sound."""
+
+    def __call__(self, log_mel: Tensor, before: Tensor | None = None) -> Tensor:
+        """``(batch, mel bands, frames)`` -> ``(batch, frames * hop)``, about -1 to 1.
+
+        Args:
+            log_mel: As ``MelSpectrogram`` makes them.
+            before: ``(batch, samples)``: how the sound begins, where that is decided already.
+        """
+
+
+class MelGriffinLim:
+    """Griffin-Lim with mel magnitudes for a constraint instead of those of the spectrum.
+
+    Every round makes the spectrum consistent, with the momentum of the fast Griffin-Lim algorithm
+    (Perraudin et al. 2013), then scales its magnitudes until their mel bands are as wanted: a
+    multiplicative update as in non-negative factorisation (Lee and Seung 2001). Phases and the
+    magnitudes that the bands blur are thus found together.
+    """
+
+    def __init__(self, mel: MelSpectrogram, iterations: int) -> None:
+        self._mel = mel
+        self._iterations = iterations
+
+    def __call__(self, log_mel: Tensor, before: Tensor | None = None) -> Tensor:
+        """See ``Vocoder``; always the same sound for the same spectrogram."""
+        mel = self._mel
+        wanted = mel.expand(log_mel)
+        filters = mel.filters.to(wanted)
+        size = _guess_magnitudes(wanted, filters)
+        phase = torch.rand(size.shape, generator=torch.Generator().manual_seed(0))
+        spectrum = torch.polar(size, (2 * torch.pi * phase).to(size))
+        previous = None
+        for _ in range(self._iterations):
+            consistent = mel.spectrum(_begun(mel.signal(spectrum), before, mel.margin))
+            ahead = consistent
+            if previous is not None:
+                ahead = consistent + MOMENTUM * (consistent - previous)
+            previous = consistent
+            spectrum = ahead * _correction(ahead.abs(), wanted, filters)
+        wave = _begun(mel.signal(spectrum), before, mel.margin)
+        return wave[:, mel.margin : wave.shape[1] - mel.margin]
+
+
+class LibrosaGriffinLim:
+    """librosa's inverse of mel bands (non-negative least squares), then its Griffin-Lim."""
+
+    def __init__(self, mel: MelSpectrogram, iterations: int) -> None:
+        self._mel = mel
+        self._iterations = iterations
+
+    def __call__(self, log_mel: Tensor, before: Tensor | None = None) -> Tensor:
+        """See ``Vocoder``."""
+        import librosa
+
+        options, hop = self._mel.options, self._mel.options.hop
+        waves = []
+        for magnitudes in self._mel.expand(log_mel).cpu().double().numpy():
+            spectrum = librosa.util.nnls(self._mel.filters.double().numpy(), magnitudes)
+            wave = librosa.griffinlim(
+                spectrum,
+                n_iter=self._iterations,
+                hop_length=hop,
+                win_length=options.window,
+                random_state=0,
+            )
+            # Its frames have their middle at the beginning of each hop, ours half a hop later.
+            waves.append(np.pad(wave, (hop // 2, hop - hop // 2)).astype(np.float32))
+        return torch.from_numpy(np.stack(waves)).to(log_mel)
+
+
+class TorchScriptVocoder:
+    """A trained vocoder from a file, used only for the mels that it was trained on.
+
+    Raises:
+        RecipeError: If a file is missing or cannot be read, or the mels differ.
+    """
+
+    def __init__(self, mel: MelSpectrogram, file: Path, config: Path) -> None:
+        _require_same_mels(mel.options, config)
+        self._hop = mel.options.hop
+        self._file = file
+        try:
+            self._network = torch.jit.load(str(file), map_location="cpu").eval()  # type: ignore[no-untyped-call]
+        except (RuntimeError, ValueError, OSError) as error:
+            raise RecipeError(
+                f"codec.vocoder.file {file} is no TorchScript file: {str(error).splitlines()[0]}"
+            ) from error
+
+    @torch.no_grad()
+    def __call__(self, log_mel: Tensor, before: Tensor | None = None) -> Tensor:
+        """See ``Vocoder``."""
+        wave: Tensor = self._network.to(log_mel.device)(log_mel)
+        wave = wave.reshape(len(log_mel), -1)
+        wanted = log_mel.shape[-1] * self._hop
+        if wave.shape[1] != wanted:
+            raise RecipeError(
+                f"codec.vocoder.file {self._file} made {wave.shape[1]} samples of "
+                f"{log_mel.shape[-1]} frames; {wanted} were expected at a hop of {self._hop}."
+            )
+        return wave
+
+
+def build_vocoder(options: VocoderOptions, mel: MelSpectrogram) -> Vocoder:
+    """The vocoder that a recipe names."""
+    if options.name == "torchscript":
+        file = Path(options.file)
+        config = Path(options.config) if options.config else file.with_name("config.json")
+        return TorchScriptVocoder(mel, file, config)
+    made: Mapping[str, Callable[[MelSpectrogram, int], Vocoder]] = {
+        "mel-griffin-lim": MelGriffinLim,
+        "griffin-lim": LibrosaGriffinLim,
+    }
+    return made[options.name](mel, options.iterations)
+
+
+def synthesize(vocoder: Vocoder, log_mel: Tensor, hop: int) -> Tensor:
+    """Any number of frames to sound, chunk after chunk, each beginning as the last one ended.
+
+    Args:
+        vocoder: Makes ``frames * hop`` samples of ``frames``.
+        log_mel: ``(batch, mel bands, frames)``.
+        hop: Samples from one frame to the next.
+
+    Returns:
+        ``(batch, frames * hop)``.
+    """
+    frames = log_mel.shape[-1]
+    wave = vocoder(log_mel[..., :CHUNK])
+    while wave.shape[-1] < frames * hop:
+        start = wave.shape[-1] // hop - OVERLAP
+        # The last chunk's end lacks its right-hand side: only half of the overlap is decided.
+        agreed = OVERLAP // 2 * hop
+        known = wave[:, start * hop : start * hop + agreed]
+        more = vocoder(log_mel[..., start : start + CHUNK], known)
+        fade = torch.linspace(0, 1, agreed, device=wave.device)
+        more[:, :agreed] = known + fade * (more[:, :agreed] - known)
+        wave = torch.cat([wave[:, : start * hop], more], dim=1)
+    return wave
+
+
+def _guess_magnitudes(wanted: Tensor, filters: Tensor) -> Tensor:
+    """Magnitudes of a spectrum with the wanted mel bands (multiplicative updates from pinv)."""
+    size: Tensor = (torch.linalg.pinv(filters) @ wanted).clamp(min=1e-6)
+    for _ in range(20):
+        size = size * (filters.T @ wanted) / (filters.T @ (filters @ size)).clamp(min=1e-10)
+    return size
+
+
+def _correction(size: Tensor, wanted: Tensor, filters: Tensor) -> Tensor:
+    """Factors that bring magnitudes nearer to the wanted bands; what no band covers fades."""
+    share = filters.sum(dim=0)[:, None]
+    ratio = filters.T @ (wanted / (filters @ size).clamp(min=1e-10))
+    return torch.where(share > 0, ratio / share.clamp(min=1e-10), 0.1)
+
+
+def _begun(wave: Tensor, before: Tensor | None, margin: int) -> Tensor:
+    """A padded signal with its beginning replaced by what is decided already."""
+    if before is not None:
+        wave[:, margin : margin + before.shape[1]] = before
+    return wave
+
+
+def _require_same_mels(options: MelOptions, config: Path) -> None:
+    try:
+        trained: dict[str, Any] = json.loads(config.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RecipeError(
+            f"A vocoder needs JSON that says for which mels it was trained: cannot read {config} "
+            f"({error}). Name it as codec.vocoder.config; HiFi-GAN's config.json does."
+        ) from error
+    ours = {
+        "sampling_rate": options.rate,
+        "n_fft": options.fft,
+        "hop_size": options.hop,
+        "win_size": options.window,
+        "num_mels": options.bins,
+        "fmin": options.low,
+        "fmax": options.high,
+        "log": options.log,
+    }
+    assumed = {"log": "natural", "fmax": options.rate / 2}
+    faults = []
+    for key, own in ours.items():
+        theirs = trained.get(key) or assumed.get(key, 0 if key == "fmin" else None)
+        if theirs != own:
+            faults.append(f"{key} is {theirs} there and {own} here")
+    if faults:
+        raise RecipeError(
+            f"The vocoder's mels are not this recipe's ({config}): {'; '.join(faults)}. "
+            f"Change codec.mel, and train anew, or take another vocoder."
+        )

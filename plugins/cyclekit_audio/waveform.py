@@ -1,0 +1,105 @@
+"""One channel of sound with its rate: read from and written to files, brought to another rate."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+import torch
+
+from cyclekit.api import BadSample
+from cyclekit_audio.torch_audio import torchaudio
+
+Array = np.ndarray[Any, Any]
+
+LONGEST = 3 * 3600  # seconds of one file
+CEILING = 0.999  # samples that would be louder are what clipping is
+OTHER_FORMATS = {".m4a", ".aac", ".wma", ".mp4", ".amr", ".webm", ".mka", ".ac3"}
+
+
+@dataclass(frozen=True)
+class Waveform:
+    """Sound of one channel.
+
+    Attributes:
+        samples: ``(samples,)`` float32, -1 to 1.
+        rate: Samples a second.
+        channels: How many were mixed down to the one.
+    """
+
+    samples: Array
+    rate: int
+    channels: int = 1
+
+    @property
+    def seconds(self) -> float:
+        """How long it lasts."""
+        return len(self.samples) / self.rate
+
+    @property
+    def level(self) -> float:
+        """Root mean square of the samples."""
+        return float(np.sqrt(np.mean(np.square(self.samples, dtype=np.float64))))
+
+    def at(self, rate: int) -> Array:
+        """The samples at another rate, by band-limited interpolation."""
+        if rate == self.rate:
+            return self.samples
+        wave = torch.from_numpy(np.ascontiguousarray(self.samples))
+        resampled: Array = torchaudio().functional.resample(wave, self.rate, rate).numpy()
+        return resampled
+
+
+def read_waveform(path: Path, silent: bool = False) -> Waveform:
+    """Read whatever libsndfile reads and mix it down.
+
+    Args:
+        path: WAV, FLAC, OGG, Opus, MP3, AIFF and others.
+        silent: Accept a file in which nothing sounds.
+
+    Raises:
+        BadSample: If it is no such file, holds nothing usable, or is longer than ``LONGEST``.
+    """
+    try:
+        with soundfile.SoundFile(path) as file:
+            seconds = file.frames / file.samplerate
+            if seconds > LONGEST:
+                raise BadSample(path, f"lasts {seconds / 3600:.1f} hours: cut it into parts")
+            read = file.read(dtype="float32", always_2d=True)
+            rate = int(file.samplerate)
+    except (soundfile.SoundFileError, OSError) as error:
+        raise BadSample(path, _why_unreadable(path, error)) from error
+    if not len(read):
+        raise BadSample(path, "holds no samples")
+    samples = read.mean(axis=1)
+    if not np.isfinite(samples).all():
+        raise BadSample(path, "holds samples that are no finite numbers")
+    if not silent and not np.abs(samples).max() > 1e-4:
+        raise BadSample(path, "is silent")
+    return Waveform(samples, rate, read.shape[1])
+
+
+def write_waveform(sound: Waveform, path: Path) -> Path:
+    """Write WAV of 16 bits, whatever suffix ``path`` has; returns the file written."""
+    path = path.with_suffix(".wav")
+    soundfile.write(path, sound.samples, sound.rate, subtype="PCM_16")
+    return path
+
+
+def match_level(samples: Array, level: float) -> Array:
+    """Scale to a root mean square of ``level``, or as near to it as can be without clipping."""
+    own = np.sqrt(np.mean(np.square(samples, dtype=np.float64))) if len(samples) else 0.0
+    loudest = float(np.abs(samples).max(initial=0))
+    if not own or not loudest:
+        return samples
+    return samples * np.float32(min(level / own, CEILING / loudest))
+
+
+def _why_unreadable(path: Path, error: Exception) -> str:
+    if path.suffix.lower() in OTHER_FORMATS:
+        return (
+            f"is a format that libsndfile does not read; convert it, for instance with "
+            f'ffmpeg -i "{path.name}" "{path.stem}.wav"'
+        )
+    return f"cannot be read as sound ({error})"

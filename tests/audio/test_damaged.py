@@ -1,0 +1,92 @@
+"""A corpus of damaged sound files: none crashes, hangs or goes unnamed."""
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import soundfile
+from audio_support import SMALL_AUDIO, tone, write_voices
+from cyclekit_audio.waveform import read_waveform
+from support import as_options
+
+from cyclekit.api import BadSample
+
+COUNT = 200
+SUFFIXES = ("wav", "flac", "ogg", "mp3")
+
+
+def damaged(data: bytes, rng: random.Random) -> bytes:
+    """One of many ways to spoil a file."""
+    spoiled = bytearray(data)
+    place = rng.randrange(len(data))
+    match rng.randrange(6):
+        case 0:
+            return data[:place]
+        case 1:
+            for _ in range(rng.choice((1, 8, 100))):
+                spoiled[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+        case 2:
+            spoiled[place:place] = rng.randbytes(rng.randrange(1, 40))
+        case 3:
+            del spoiled[place : place + rng.randrange(1, 40)]
+        case 4:
+            spoiled[4:48] = rng.randbytes(44)  # the header
+        case 5:
+            for _ in range(4):
+                spoiled[rng.randrange(4, 60)] = rng.randrange(256)
+    return bytes(spoiled)
+
+
+def refusal(file: Path) -> str | None:
+    """Why a file cannot be used, or ``None`` where it can."""
+    try:
+        read_waveform(file)
+    except BadSample as error:
+        return error.why
+    return None
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("damaged")
+    rng = random.Random(0)
+    for suffix in SUFFIXES:
+        whole = folder / f"whole-{suffix}.{suffix}"
+        soundfile.write(whole, tone(0.3, 16_000).samples, 16_000)
+        for index in range(COUNT // len(SUFFIXES)):
+            (folder / f"{suffix}-{index:03d}.{suffix}").write_bytes(
+                damaged(whole.read_bytes(), rng)
+            )
+    (folder / "empty.wav").write_bytes(b"")
+    (folder / "picture.wav").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
+    (folder / "loop.wav").symlink_to(folder / "loop.wav")
+    (folder / "folder.wav").mkdir()
+    return folder
+
+
+def test_every_file_is_read_or_refused_with_a_reason(corpus: Path) -> None:
+    reasons = [refusal(file) for file in sorted(corpus.glob("*-[0-9]*.*"))]
+    assert "" not in reasons
+    assert sum(reason is not None for reason in reasons) > COUNT / 5
+    assert sum(reason is None for reason in reasons) > COUNT / 10
+
+
+def test_translating_the_corpus_names_each_file_and_writes_the_rest(
+    corpus: Path, tmp_path: Path, cli: Callable[..., Any]
+) -> None:
+    data = write_voices(tmp_path / "data")
+    short = SMALL_AUDIO | {"train.steps": 1, "train.preview_every": 0}
+    trained = cli("train", "--plugin=audio", "--recipe=slt2rms", f"--data={data}",
+                  f"--run-dir={tmp_path / 'run'}", "--accelerator=cpu",
+                  *as_options(short))  # fmt: skip
+    assert trained.code == 0, trained.err
+    done = cli("translate", tmp_path / "run", corpus, "-o", tmp_path / "out", "--direction=a2b")
+    assert done.code == 1, done.err
+    assert "Traceback" not in done.err
+    files = [path for path in corpus.iterdir() if not path.is_dir()]
+    written = {path.stem for path in (tmp_path / "out").iterdir()}
+    assert {f"whole-{suffix}" for suffix in SUFFIXES} <= written
+    for file in files:
+        assert (file.stem in written) != (f"{file}: " in done.err), file

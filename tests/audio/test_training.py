@@ -1,0 +1,120 @@
+"""Voices through the command line: train, resume exactly, translate whole files, judge."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from audio_support import SMALL_AUDIO, tone, write_voices
+from safetensors.torch import load_file
+from support import as_options, records
+
+import cyclekit
+from cyclekit.cli import main
+
+Cli = Callable[..., Any]
+
+
+@pytest.fixture(scope="session")
+def voices(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_voices(tmp_path_factory.mktemp("voices"))
+
+
+def arguments(data: Path, run: Path, **settings: object) -> list[str]:
+    changed = SMALL_AUDIO | {key.replace("__", "."): value for key, value in settings.items()}
+    return ["train", "--plugin=audio", "--recipe=slt2rms", f"--data={data}",
+            f"--run-dir={run}", "--accelerator=cpu", *as_options(changed)]  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def run(voices: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("audio") / "run"
+    main(arguments(voices, folder))
+    return folder
+
+
+def test_previews_can_be_seen_and_heard(run: Path) -> None:
+    names = {path.name for path in (run / "samples" / "step-00000004").iterdir()}
+    assert {"sheet.png", "00-0-real-A.wav", "00-0-A-to-B.wav", "00-0-A-to-B-to-A.wav"} <= names
+    assert {"01-0-real-B.wav", "01-0-B-to-A.wav", "01-0-B-to-A-to-B.wav"} <= names
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"objective__frame_mask__longest": 8, "objective__second_adversarial__weight": 1},
+        {"generator__name": "vc2", "generator__channels": 8, "train__ema": 0.9,
+         "objective__identity__until_step": 3},
+        {"codec__frames": 48},
+    ],
+    ids=["default", "masked", "vc2", "padded"],
+)  # fmt: skip
+def test_a_resumed_run_ends_where_an_uninterrupted_one_does(
+    voices: Path, tmp_path: Path, settings: dict[str, object], cli: Cli
+) -> None:
+    whole, halved = tmp_path / "whole", tmp_path / "halved"
+    assert cli(*arguments(voices, whole, **settings)).code == 0
+    shutil.copytree(whole, halved, symlinks=True)
+    shutil.rmtree(halved / "checkpoints" / "step-00000004")
+    (halved / "checkpoints" / "latest").unlink()
+    assert cli("resume", halved).code == 0
+    for file in (whole / "checkpoints" / "latest").glob("*.safetensors"):
+        other = load_file(halved / "checkpoints" / "latest" / file.name)
+        for name, tensor in load_file(file).items():
+            assert tensor.equal(other[name]), (file.name, name)
+    assert records(whole) == records(halved)
+
+
+def test_padded_utterances_are_counted(voices: Path, tmp_path: Path, cli: Cli) -> None:
+    done = cli(*arguments(voices, tmp_path / "run", codec__frames=40, train__steps=1))
+    assert done.code == 0, done.err
+    assert "padded 0.333" in done.err
+    lines = [json.loads(line) for line in (tmp_path / "run/files.jsonl").read_text().splitlines()]
+    assert [line["padded"] for line in lines if line["domain"] == "a"] == [1, 0, 0]
+
+
+def test_a_whole_file_keeps_its_length_to_the_sample(run: Path, tmp_path: Path, cli: Cli) -> None:
+    wave = tone(3.217, 44_100).samples
+    soundfile.write(tmp_path / "long.flac", np.stack([wave, wave], axis=1), 44_100)
+    done = cli("translate", run, tmp_path / "long.flac", "-o", tmp_path / "out", "--direction=a2b")
+    assert done.code == 0, done.err
+    made, rate = soundfile.read(tmp_path / "out" / "long.wav")
+    assert (made.shape, rate) == (wave.shape, 44_100)
+    assert np.abs(made).max() <= 1
+    assert np.sqrt(np.mean(made**2)) == pytest.approx(np.sqrt(np.mean(wave**2)), rel=0.05)
+
+
+def test_the_judges_figures_have_their_names(run: Path, cli: Cli) -> None:
+    done = cli("evaluate", run, "--json")
+    assert done.code == 0, done.err
+    report = json.loads(done.out)
+    for direction in ("a2b", "b2a", "both"):
+        names = {"mel_l1", "modulation", "duration_ratio", "cycle_mel_l1"}
+        assert names <= set(report[direction])
+        assert report[direction]["duration_ratio"] == 1
+        assert report["baselines"]["codec"][direction]["mel_l1"] > 0
+    assert {"identity", "mel_statistics", "codec"} <= set(report["baselines"])
+
+
+def test_other_spectrograms_than_the_checkpoints_are_refused(
+    run: Path, tmp_path: Path, cli: Cli
+) -> None:
+    other = shutil.copytree(run, tmp_path / "other", symlinks=True)
+    recipe = (other / "recipe.toml").read_text()
+    assert "high = 8000.0" in recipe  # all of the specification is there
+    (other / "recipe.toml").write_text(recipe.replace("high = 8000.0", "high = 7600.0"))
+    soundfile.write(tmp_path / "a.wav", tone().samples, 22_050)
+    done = cli("translate", other, tmp_path / "a.wav", "-o", tmp_path / "out", "--direction=a2b")
+    assert done.code == 1
+    assert "other spectrograms" in done.err
+
+
+def test_python_translates_waveforms(run: Path) -> None:
+    sound = tone(1.0, 16_000)
+    made = cyclekit.load(run).translate(sound, "b2a")
+    assert (made.rate, len(made.samples)) == (16_000, 16_000)

@@ -1,0 +1,112 @@
+"""Sound files of every kind come in; what cannot be used says why."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from audio_support import tone
+from cyclekit_audio import torch_audio
+from cyclekit_audio.waveform import Waveform, match_level, read_waveform, write_waveform
+
+from cyclekit.api import BadSample, PluginError
+
+WAVE = tone(0.5, 22_050).samples
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("a.wav", {"subtype": "PCM_16"}),
+        ("a.wav", {"subtype": "PCM_U8"}),
+        ("a.wav", {"subtype": "PCM_24"}),
+        ("a.wav", {"subtype": "FLOAT"}),
+        ("a.flac", {}),
+        ("a.ogg", {}),
+        ("a.mp3", {}),
+        ("a.aiff", {}),
+    ],
+)
+def test_formats(tmp_path: Path, name: str, options: dict[str, str]) -> None:
+    soundfile.write(tmp_path / name, WAVE, 22_050, **options)
+    read = read_waveform(tmp_path / name)
+    assert read.rate == 22_050
+    assert read.samples.dtype == np.float32
+    assert abs(len(read.samples) - len(WAVE)) < 2400  # MP3 adds some at either end
+    assert read.level == pytest.approx(Waveform(WAVE, 22_050).level, rel=0.05)
+
+
+@pytest.mark.parametrize(("rate", "channels"), [(192_000, 1), (8_000, 2), (48_000, 6)])
+def test_rates_and_channels(tmp_path: Path, rate: int, channels: int) -> None:
+    wave = tone(0.5, rate).samples
+    soundfile.write(tmp_path / "a.wav", np.stack([wave] * channels, axis=1), rate)
+    read = read_waveform(tmp_path / "a.wav")
+    assert (read.channels, read.rate, read.samples.shape) == (channels, rate, wave.shape)
+    np.testing.assert_allclose(read.samples, wave, atol=1e-3)
+    assert len(read.at(16_000)) == 8_000
+
+
+def refused(path: Path) -> str:
+    with pytest.raises(BadSample) as caught:
+        read_waveform(path)
+    assert caught.value.path == path
+    return caught.value.why
+
+
+def test_what_cannot_be_used(tmp_path: Path) -> None:
+    def write(name: str, samples: object, subtype: str = "FLOAT") -> Path:
+        soundfile.write(tmp_path / name, np.asarray(samples, np.float32), 16_000, subtype=subtype)
+        return tmp_path / name
+
+    assert refused(write("empty.wav", np.zeros(0))) == "holds no samples"
+    assert refused(write("silent.wav", np.zeros(1600))) == "is silent"
+    assert "no finite numbers" in refused(write("nan.wav", [0.1, np.nan, 0.2]))
+    assert "no finite numbers" in refused(write("inf.wav", [0.1, np.inf, 0.2]))
+    (tmp_path / "text.wav").write_text("no sound")
+    assert "cannot be read as sound" in refused(tmp_path / "text.wav")
+    (tmp_path / "phone.m4a").write_bytes(b"\0\0\0\x20ftypM4A " + bytes(100))
+    assert 'ffmpeg -i "phone.m4a" "phone.wav"' in refused(tmp_path / "phone.m4a")
+    assert "cannot be read" in refused(tmp_path / "missing.wav")
+
+
+def test_hours_are_too_many(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "day.wav", np.zeros(4 * 3600 * 10, np.float32), 10)
+    assert "4.0 hours" in refused(tmp_path / "day.wav")
+
+
+def test_a_translation_may_be_silent(tmp_path: Path) -> None:
+    path = write_waveform(Waveform(np.zeros(100, np.float32), 16_000), tmp_path / "a.flac")
+    assert path.name == "a.wav"
+    assert len(read_waveform(path, silent=True).samples) == 100
+
+
+def test_levels_are_matched_without_clipping() -> None:
+    quiet = match_level(WAVE, 0.01)
+    assert Waveform(quiet, 22_050).level == pytest.approx(0.01, rel=1e-4)
+    assert np.abs(match_level(WAVE, 5.0)).max() <= 1.0
+    assert not match_level(np.zeros(5, np.float32), 0.1).any()
+
+
+@pytest.mark.parametrize("failure", [OSError("undefined symbol"), ImportError("No module")])
+def test_a_torchaudio_that_does_not_load_is_one_line_with_the_remedy(
+    failure: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import builtins
+
+    real = builtins.__import__
+
+    def failing(name: str, *rest: object) -> object:
+        if name.startswith("torchaudio"):
+            raise failure
+        return real(name, *rest)  # type: ignore[arg-type]
+
+    torch_audio.torchaudio.cache_clear()
+    sound = tone()
+    with monkeypatch.context() as patch:
+        patch.setattr(builtins, "__import__", failing)
+        with pytest.raises(PluginError) as caught:
+            sound.at(16_000)
+    torch_audio.torchaudio.cache_clear()
+    assert "pip install" in str(caught.value)
+    assert str(failure) in str(caught.value)
+    assert "\n" not in str(caught.value)
