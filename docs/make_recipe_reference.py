@@ -29,7 +29,7 @@ and builds its networks. Where a recipe is silent, the defaults below hold.
 The engine's keys come first. `[codec]`, `[generator]` and `[discriminator]` belong to the plugin; which of the networks'
 tables holds depends on their `name`. This page is made by `docs/make_recipe_reference.py`; a test keeps it true.
 """
-PLUGINS = ("image", "music")
+PLUGINS = ("image", "audio", "music")
 OWNED = ("codec", "generator", "discriminator")
 
 

@@ -35,9 +35,10 @@ def test_what_is_in_it(wheel: Path) -> None:
     declared = zipfile.ZipFile(wheel).read(entry_points).decode()
     assert "cyclekit = cyclekit.cli:main" in declared
     assert "image = cyclekit_image" in declared
+    assert "audio = cyclekit_audio" in declared
     assert "music = cyclekit_music" in declared
     tops = {name.partition("/")[0] for name in names if ".dist-info" not in name}
-    assert tops == {"cyclekit", "cyclekit_image", "cyclekit_music"}
+    assert tops == {"cyclekit", "cyclekit_audio", "cyclekit_image", "cyclekit_music"}
 
 
 def test_installed_elsewhere_it_lists_and_trains(

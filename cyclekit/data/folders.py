@@ -43,6 +43,7 @@ class Collections:
 
     domains: dict[str, Domain]
     extra: tuple[Path, ...]
+    parallel: bool = False
 
     @property
     def has_tests(self) -> bool:
@@ -53,10 +54,11 @@ class Collections:
     def paired(self) -> dict[str, tuple[Path, Path]]:
         """Test files with the same name in both domains: the same thing, seen from both sides.
 
-        Held-out files are never paired: equal names in two unrelated folders mean nothing.
+        Held-out files are paired only where the recipe says that the folders are parallel: equal
+        names in two unrelated folders mean nothing.
         """
         a, b = (self.domains[name] for name in DOMAINS)
-        if a.held_out or b.held_out:
+        if (a.held_out or b.held_out) and not self.parallel:
             return {}
         twins = {b.test_name(file): file for file in b.test}
         names = ((a.test_name(file), file) for file in a.test)
@@ -101,7 +103,7 @@ def find_collections(settings: DataSettings, root: Path | None = None) -> Collec
         for name, (train, test) in folders.items()
     }
     extra = list_files(_existing(Path(settings.extra), settings)) if settings.extra else ()
-    return Collections(domains, tuple(extra))
+    return Collections(domains, tuple(extra), settings.parallel)
 
 
 def list_files(folder: Path) -> list[Path]:

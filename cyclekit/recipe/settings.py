@@ -26,6 +26,9 @@ class DataSettings(Options):
     """Folder of further real samples for `objective.mixed_domain`."""
     held_out: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Share of the files held out for testing where there is no test folder."""
+    parallel: bool = False
+    """Equal names in the two folders are the same thing, such as a sentence that both voices read:
+    those held out are then pairs, as in test folders they always are."""
     memory: Annotated[int, Field(ge=0)] = 2048
     """MiB of encoded training windows kept in memory; what is beyond lies in a file that is mapped
     into memory and goes with the process."""

@@ -27,7 +27,7 @@ from cyclekit_audio.waveform import Waveform, match_level, read_waveform, write_
 
 LEVEL = 10 ** (-23 / 20)  # root mean square that speech is brought to before it is encoded
 TILE = 1024  # frames that go through a network at once
-FLATTEST = 1e-2  # smallest deviation that a mel band is divided by
+FLATTEST = 0.2  # smallest deviation that a mel band is divided by, as a share of their mean
 
 
 class AudioOptions(Options):
@@ -43,6 +43,9 @@ class AudioOptions(Options):
     dither: Annotated[float, Field(ge=0, le=120)] = 57.0
     """Noise so many dB below the speech is added before encoding, the same each time. Without it
     digital silence is one exact number, by which discriminators tell real from fake. 0: none."""
+    fade: Annotated[float, Field(ge=0)] = 1e-3
+    """Mel magnitude (speech peaks near 1) below which networks see ever less, since the noise in
+    silence is nothing that they could copy from one voice to the other. 0: they see everything."""
     vocoder: VocoderOptions = VocoderOptions()
     """What turns spectrograms into sound."""
 
@@ -138,12 +141,14 @@ class AudioCodec(Codec[Waveform]):
         """Mean and deviation of every mel band."""
         count, total, squares = 0, torch.zeros(()), torch.zeros(())
         for window in windows:
-            known = window.tensor[0, :, ~window.tensor[0, 0].isnan()].double()
+            known = self._faded(window.tensor[0, :, ~window.tensor[0, 0].isnan()].double())
             count += known.shape[1]
             total, squares = total + known.sum(dim=1), squares + known.square().sum(dim=1)
         mean = total / count
         variance = squares / count - mean.square()
-        deviation = variance.clamp(min=0).sqrt().clamp(min=FLATTEST)
+        deviation = variance.clamp(min=0).sqrt()
+        # A band in which nothing ever sounds would else be nothing but magnified noise.
+        deviation = deviation.clamp(min=FLATTEST * deviation.mean().item() + 1e-6)
         self._statistics[domain] = torch.stack([mean, deviation]).float()
 
     def state_dict(self) -> dict[str, Tensor]:
@@ -162,12 +167,15 @@ class AudioCodec(Codec[Waveform]):
     def to_network(self, tensor: Tensor, domain: str) -> Tensor:
         """Every mel band with mean 0 and deviation 1 over its voice."""
         mean, deviation = self._bands(domain, tensor)
-        return (tensor.float() - mean) / deviation
+        return (self._faded(tensor.float()) - mean) / deviation
 
     def from_network(self, tensor: Tensor, domain: str) -> Tensor:
         """The inverse of ``to_network``."""
         mean, deviation = self._bands(domain, tensor)
-        return tensor * deviation + mean
+        faded = tensor * deviation + mean
+        if not self.options.fade:
+            return faded
+        return self.mel.compress(self.mel.expand(faded) - self.options.fade)
 
     def render(self, rows: Sequence[PreviewRow[Waveform]], folder: Path) -> list[Media]:
         """Spectrograms side by side, and everything as sound."""
@@ -192,6 +200,11 @@ class AudioCodec(Codec[Waveform]):
     def vocoder(self) -> Vocoder:
         """Made when it is first needed."""
         return build_vocoder(self.options.vocoder, self.mel)
+
+    def _faded(self, log_mel: Tensor) -> Tensor:
+        if not self.options.fade:
+            return log_mel
+        return self.mel.compress(self.mel.expand(log_mel) + self.options.fade)
 
     def _bands(self, domain: str, like: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and deviation, each ``(1, mel bands, 1)``."""

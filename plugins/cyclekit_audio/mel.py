@@ -22,6 +22,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     # for telephone-band and 16 kHz corpora
     "16k": {**_SHARED, "rate": 16_000, "high": 8000.0, "log": "natural", "epsilon": 1e-9},
 }
+AT_ONCE = 4096  # frames: a spectrum takes six times the memory of its bands
 SHORTEST = 2  # frames: fewer cannot be mirrored at their ends
 
 Count = Annotated[int, Field(ge=1)]
@@ -154,14 +155,19 @@ class MelSpectrogram:
         return magnitudes.log() if self.options.log == "natural" else magnitudes.log10()
 
     def expand(self, log_mel: Tensor) -> Tensor:
-        """The inverse of ``compress``, the floor being nothing at all."""
-        magnitudes = log_mel.exp() if self.options.log == "natural" else 10**log_mel
-        return magnitudes.clamp(min=self.options.floor)
+        """The inverse of ``compress``."""
+        return log_mel.exp() if self.options.log == "natural" else 10**log_mel
 
     def __call__(self, wave: Tensor) -> Tensor:
         """``(batch, samples)`` -> ``(batch, mel bands, frames)``."""
-        power = self.spectrum(self.padded(wave)).abs().square()
-        return self.compress(self.filters.to(power) @ (power + self.options.epsilon).sqrt())
+        options, filters = self.options, self.filters.to(wave)
+        padded = self.padded(wave)
+        parts = []
+        for first in range(0, self.frames(wave.shape[-1]) * options.hop, AT_ONCE * options.hop):
+            part = padded[:, first : first + (AT_ONCE - 1) * options.hop + options.fft]
+            power = self.spectrum(part).abs().square()
+            parts.append(self.compress(filters @ (power + options.epsilon).sqrt()))
+        return torch.cat(parts, dim=-1)
 
     def _added(self, frames: Tensor, length: int) -> Tensor:
         """``(batch, fft, frames)`` overlapped and added: ``(batch, length)``."""

@@ -3,18 +3,19 @@
 from dataclasses import replace
 from typing import Annotated
 
+import torch
 import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
 from cyclekit.api import (
     PATCHGAN,
+    RESNET,
     Network,
-    Norm,
     Options,
-    PatchGAN,
-    PatchGANOptions,
     RecipeError,
+    ResNetGenerator,
+    ResNetOptions,
     TensorSpec,
     initialize,
     normalize_spectra,
@@ -46,13 +47,13 @@ class Gated1dOptions(Options):
     """Learn the change instead of the whole: output = input + f(input)."""
 
 
-class TinyOptions(Gated1dOptions):
-    """The same for CPUs."""
+class TinyOptions(ResNetOptions):
+    """The engine's residual generator, narrow, told where each mel band lies."""
 
-    channels: Width = 128
-    """Width of the trunk; the first convolution has half of it."""
-    blocks: Blocks = 4
-    """Residual blocks of the trunk."""
+    channels: Annotated[int, Field(ge=1)] = 16
+    """Width after the first convolution; doubled by each downsampling."""
+    blocks: Blocks = 3
+    """Residual blocks."""
     residual: bool = True
     """Learn the change instead of the whole: output = input + f(input)."""
 
@@ -168,6 +169,41 @@ class Gated1dGenerator(nn.Module):
         return x[:, :1] + made if self.residual else made
 
 
+class BandPositions(nn.Module):
+    """Append a channel that rises from the lowest mel band to the highest.
+
+    A convolution looks for the same at every height, but a formant is not the same an octave up
+    (compare CoordConv, arXiv 1807.03247).
+    """
+
+    def __init__(self, bands: int) -> None:
+        super().__init__()
+        self.register_buffer("height", torch.linspace(-1, 1, bands)[:, None], persistent=False)
+        self.height: Tensor
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(batch, channels, bands, frames)`` to one channel more."""
+        height = self.height.to(x.dtype).expand(len(x), 1, -1, x.shape[-1])
+        return torch.cat([x, height], dim=1)
+
+
+class TinyGenerator(nn.Module):
+    """A residual generator over bands and frames that knows one band from another."""
+
+    def __init__(self, source: TensorSpec, target: TensorSpec, options: TinyOptions) -> None:
+        super().__init__()
+        self.positions = BandPositions(_bands(source))
+        inner = replace(source, channels=source.channels + 1)
+        self.change = ResNetGenerator(inner, target, options.model_copy(update={"residual": False}))
+        self.multiple_of = self.change.multiple_of
+        self.residual = options.residual
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(batch, 1 or 2, bands, frames)`` -> ``(batch, 1, bands, frames)``."""
+        made: Tensor = self.change(self.positions(x))
+        return x[:, :1] + made if self.residual else made
+
+
 class VC2JudgeOptions(Options):
     """The PatchGAN of CycleGAN-VC2, as MaskCycleGAN-VC uses it."""
 
@@ -179,25 +215,30 @@ class VC2JudgeOptions(Options):
     """Instance norm; it is blind to how loud a band is as a whole."""
     spectral_norm: bool = False
     """Divide each weight by its largest singular value (arXiv 1802.05957)."""
+    positions: bool = False
+    """Tell the network how high each mel band is."""
 
 
-class FrameJudgeOptions(PatchGANOptions):
-    """A PatchGAN over frames, to which every mel band is a channel."""
+class TinyJudgeOptions(VC2JudgeOptions):
+    """The same, narrow, told where each mel band lies."""
 
-    channels: Annotated[int, Field(ge=1)] = 128
-    """Width after the first convolution; doubled by each layer, at most eightfold."""
-    layers: Annotated[int, Field(ge=1)] = 2
-    """Halvings of time. 1 to 4 see 16, 34, 70, 142 frames."""
-    norm: Norm = "none"
-    """`instance`, `batch` or `none`. An instance norm is blind to how loud a band is."""
+    channels: Annotated[int, Field(ge=1)] = 16
+    """Width after the first convolution; doubled by each of the others."""
+    norm: bool = False
+    """Instance norm; it is blind to how loud a band is as a whole."""
+    spectral_norm: bool = True
+    """Divide each weight by its largest singular value (arXiv 1802.05957)."""
+    positions: bool = True
+    """Tell the network how high each mel band is."""
 
 
 class VC2Judge(nn.Sequential):
     """Map ``(batch, 1, bands, frames)`` to one logit for each patch, ``(batch, 1, *fewer)``."""
 
     def __init__(self, source: TensorSpec, target: TensorSpec, options: VC2JudgeOptions) -> None:
-        width = options.channels
-        layers: list[nn.Module] = [nn.Conv2d(source.channels, width, 3, padding=1), nn.SiLU()]
+        width, seen = options.channels, source.channels + options.positions
+        layers: list[nn.Module] = [BandPositions(_bands(source))] if options.positions else []
+        layers += [nn.Conv2d(seen, width, 3, padding=1), nn.SiLU()]
         for _ in range(options.layers):
             layers.append(nn.Conv2d(width, 2 * width, 3, stride=2, padding=1))
             width *= 2
@@ -209,24 +250,6 @@ class VC2Judge(nn.Sequential):
         initialize(self)
         if options.spectral_norm:
             normalize_spectra(self)
-
-
-class FrameJudge(nn.Module):
-    """Map ``(batch, 1, bands, frames)`` to one logit for each stretch, ``(batch, 1, 1, fewer)``.
-
-    A convolution over bands looks for the same anywhere; here every band has weights of its own,
-    since where a formant lies is what tells voices apart. It costs a quarter, too.
-    """
-
-    def __init__(self, source: TensorSpec, target: TensorSpec, options: FrameJudgeOptions) -> None:
-        super().__init__()
-        frames = replace(source, channels=source.channels * _bands(source), sizes=(None,))
-        self.patches = PatchGAN(frames, frames.logits(), options)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Logits of stretches that overlap."""
-        logits: Tensor = self.patches(x.flatten(1, 2))
-        return logits[:, :, None]
 
 
 def _enlarge2d(width: int, out: int) -> list[nn.Module]:
@@ -259,10 +282,11 @@ def _bands(spec: TensorSpec) -> int:
 GENERATORS = (
     Network("vc2", VC2Generator, VC2Options, "CycleGAN-VC2's and MaskCycleGAN-VC's: 2-1-2D"),
     Network("gated", Gated1dGenerator, Gated1dOptions, "1-D gated CNN over mel bands"),
-    Network("tiny", Gated1dGenerator, TinyOptions, "The same for CPUs"),
+    Network("tiny", TinyGenerator, TinyOptions, "A narrow residual generator, for CPUs"),
+    RESNET,
 )
 DISCRIMINATORS = (
     Network("vc2", VC2Judge, VC2JudgeOptions, "CycleGAN-VC2's PatchGAN"),
-    Network("tiny", FrameJudge, FrameJudgeOptions, "PatchGAN over frames, for CPUs"),
+    Network("tiny", VC2Judge, TinyJudgeOptions, "The same, narrow, with spectral norm"),
     PATCHGAN,
 )

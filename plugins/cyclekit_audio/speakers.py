@@ -16,8 +16,8 @@ from scipy.signal import istft, stft
 from cyclekit_audio.waveform import Array, Waveform, write_waveform
 
 RATE = 16_000
-FRAME, HOP = 512, 64  # samples
-TRAIN, TEST = 40, 10
+FRAME, HOP = 512, 128  # samples
+TRAIN, TEST = 100, 10
 PHONES = (9, 14)  # of a sentence, at least and fewer than
 STRENGTHS = np.array([1.0, 0.7, 0.45, 0.35])  # of the four formants
 ROOM = 2e-4  # noise of the room that they are in
@@ -75,8 +75,8 @@ class Speaker:
 
 
 SPEAKERS = {
-    "A": Speaker(pitch=205, liveliness=0.28, tract=1.14, tilt=5.0, breath=0.04),
-    "B": Speaker(pitch=104, liveliness=0.16, tract=0.90, tilt=2.5, breath=0.02),
+    "A": Speaker(pitch=132, liveliness=0.25, tract=1.16, tilt=6.5, breath=0.04),
+    "B": Speaker(pitch=132, liveliness=0.25, tract=0.88, tilt=2.5, breath=0.01),
 }
 
 
@@ -148,11 +148,12 @@ def say(sentence: Sentence, speaker: Speaker, rng: np.random.Generator) -> Wavef
 
 def _larynx(pitch: Array, tilt: float) -> Array:
     """Harmonics of a pitch that changes with time, falling off by ``tilt`` dB an octave."""
-    phase = 2 * np.pi * np.cumsum(pitch) / RATE
-    harmonics = range(1, int(RATE / 2 / pitch.max()))
-    pulses: Array = sum(
-        (n ** (-tilt / 6.02) * np.cos(n * phase) for n in harmonics), start=np.zeros_like(phase)
-    )
+    fundamental = np.cos(2 * np.pi * np.cumsum(pitch) / RATE)
+    before, harmonic = np.ones_like(fundamental), fundamental
+    pulses = np.zeros_like(fundamental)
+    for n in range(1, int(RATE / 2 / pitch.max())):
+        pulses += n ** (-tilt / 6.02) * harmonic
+        before, harmonic = harmonic, 2 * fundamental * harmonic - before  # Chebyshev's recurrence
     return pulses
 
 

@@ -56,6 +56,13 @@ def test_every_sample_is_in_a_frame(samples: int) -> None:
     assert made.isfinite().all()
 
 
+def test_parts_of_a_long_sound_are_those_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    mel, wave = MelSpectrogram(MelOptions()), torch.randn(1, 50_000)
+    whole = mel(wave)
+    monkeypatch.setattr("cyclekit_audio.mel.AT_ONCE", 16)
+    torch.testing.assert_close(mel(wave), whole)
+
+
 def test_a_spectrum_leads_back_to_its_signal() -> None:
     mel = MelSpectrogram(MelOptions())
     padded = torch.randn(1, 256 * 20 + 768)

@@ -53,6 +53,14 @@ def test_two_folders_hold_out_a_share_that_stays_put(tmp_path: Path) -> None:
     assert any("4 of 40 files are held out" in warning for warning in found.warnings())
 
 
+def test_of_parallel_folders_equal_names_are_pairs(tmp_path: Path) -> None:
+    touch(*(tmp_path / folder / f"{n}.wav" for folder in ("slt", "rms") for n in range(40)))
+    folders = {"a": str(tmp_path / "slt"), "b": str(tmp_path / "rms")}
+    found = find_collections(DataSettings(**folders, parallel=True))
+    assert len(found.paired) == 4
+    assert all(a.name == b.name for a, b in found.paired.values())
+
+
 def test_holding_out_never_takes_every_file(tmp_path: Path) -> None:
     touch(*(tmp_path / folder / f"{n}.png" for folder in ("cats", "dogs") for n in range(4)))
     folders = {"a": str(tmp_path / "cats"), "b": str(tmp_path / "dogs")}

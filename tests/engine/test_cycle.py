@@ -352,3 +352,28 @@ def test_variants_prepare_the_generators_input() -> None:
     }  # fmt: skip
     made = objective.translate(networks, batch()["a"], objective.directions[0])
     assert made.shape == (2, 1, 16)
+
+
+def test_gaps_weigh_nothing_and_networks_see_zeros() -> None:
+    gappy = TensorSpec(1, (None,), gaps=True)
+    samples = {"a": A.clone(), "b": B.clone()}
+    samples["a"][..., 6:] = torch.nan  # a quarter
+    networks = affine_networks()
+    objective = CycleObjective(options(), {"a": gappy, "b": gappy}, history_size=0)
+    where = step()
+    terms = objective.losses("generators", networks, samples, where).terms
+    assert terms["cycle_a"].item() == 0.75
+    assert terms["identity_a"].item() == 0.375
+    assert terms["cycle_b"].item() == 2.0
+    # D_B sees fakes of 6 and, in the gaps, of 0: 6.5 and 0.5
+    assert terms["adversarial_a2b"].item() == 0.75 * 30.25 + 0.25 * 0.25
+    # D_A's real samples are 3, and 0 in the gaps; its fakes are 3
+    judged = objective.losses("discriminators", networks, samples, where).terms
+    assert judged["discriminator_a"].item() == (0.75 * 4 + 0.25 * 1 + 9) / 2
+
+
+def test_without_gaps_a_nan_stays_an_error() -> None:
+    objective = CycleObjective(options(), SPECS, history_size=0)
+    samples = {"a": A.clone(), "b": B.clone()}
+    samples["a"][..., 6:] = torch.nan
+    assert objective.losses("generators", affine_networks(), samples, step()).total.isnan()
