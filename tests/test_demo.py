@@ -13,9 +13,6 @@ import symusic
 
 # Once, at the end, is enough.
 QUIETLY = ("--set=train.evaluate_every=0", "--set=train.checkpoint_every=0")
-    "--set=train.evaluate_every=0",
-    "--set=train.checkpoint_every=0",
-)  # once at the end is enough
 COMMAND = Path(sys.executable).with_name("cyclekit")
 
 
