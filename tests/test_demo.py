@@ -1,64 +1,54 @@
 """The demos keep their promises."""
 
-import json
-import subprocess
-import sys
-from pathlib import Path
-from typing import Any
-
 import mido
+import numpy as np
 import pretty_midi
 import pytest
+import soundfile
 import symusic
-
-# Once, at the end, is enough.
-QUIETLY = ("--set=train.evaluate_every=0", "--set=train.checkpoint_every=0")
-COMMAND = Path(sys.executable).with_name("cyclekit")
-
-
-def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """A process of its own: the tests' own use one thread."""
-    command = [str(COMMAND), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
-
-
-def report_of_demo(plugin: str, folder: Path, *more: str) -> dict[str, Any]:
-    """Train a plugin's demo and measure it."""
-    command = ["train", f"--plugin={plugin}", "--recipe=demo", "--accelerator=cpu", *more]
-    trained = run(folder, *command)
-    assert trained.returncode == 0, trained.stderr
-    (samples,) = [line for line in trained.stdout.splitlines() if line.startswith("samples: ")]
-    assert (folder / samples.removeprefix("samples: ")).exists()
-    report: dict[str, Any] = json.loads(
-        run(folder, "evaluate", f"runs/00001-{plugin}-demo", "--json").stdout
-    )
-    return report
+from demo_support import DemoRunner
 
 
 @pytest.mark.slow
-def test_two_thirds_of_the_image_demo_learn_stripes(tmp_path: Path) -> None:
-    report = report_of_demo("image", tmp_path, "--steps=750", *QUIETLY)
+def test_the_image_demo_learns_stripes(demos: DemoRunner) -> None:
+    report = demos.demo("image").report
     for direction in ("a2b", "b2a"):
         identity = report["baselines"]["identity"][direction]["l1"]
         assert report[direction]["l1"] <= 0.5 * identity, direction
 
 
 @pytest.mark.slow
+def test_the_audio_demo_comes_nearer_to_the_truth_than_statistics_do(demos: DemoRunner) -> None:
+    demo = demos.demo("audio")
+    for direction in ("a2b", "b2a"):
+        mel_l1 = {name: row[direction]["mel_l1"] for name, row in demo.report["baselines"].items()}
+        assert demo.report[direction]["mel_l1"] <= 0.75 * mel_l1["identity"], direction
+        assert demo.report[direction]["mel_l1"] < mel_l1["mel_statistics"], direction
+    run_name = "runs/00001-audio-demo"
+    source = demo.folder / run_name / "data/testA/0000.wav"
+    demos.run(demo.folder, "translate", run_name, str(source), "-o", "out", "--direction=a2b")
+    before, rate = soundfile.read(source)
+    after, same_rate = soundfile.read(demo.folder / "out/0000.wav")
+    assert (after.shape, same_rate) == (before.shape, rate)
+    assert np.abs(after).max() < 1
+    assert np.sqrt(np.mean(after**2)) == pytest.approx(np.sqrt(np.mean(before**2)), rel=0.05)
+
+
+@pytest.mark.slow
 def test_half_of_the_music_demo_makes_chorales_of_jazz_and_keeps_the_harmony(
-    tmp_path: Path,
+    demos: DemoRunner,
 ) -> None:
     # The whole demo learns jazz too; there is no time for that here.
-    report = report_of_demo("music", tmp_path, "--steps=350", *QUIETLY)
-    assert report["b2a"]["called_target"] >= 0.8
+    demo = demos.demo("music")
+    assert demo.report["b2a"]["called_target"] >= 0.8
     for direction in ("a2b", "b2a"):
-        assert report[direction]["classifier_accuracy"] > 0.9
-        assert report[direction]["chroma"] > 0.7, direction
-        assert report["baselines"]["random_pair"][direction]["chroma"] < 0.5
-    charts = tmp_path / "runs/00001-music-demo/data/testA"
-    source, run_name = charts / "0000.mid", "runs/00001-music-demo"
-    done = run(tmp_path, "translate", run_name, str(source), "-o", "out", "--direction=a2b")
-    assert done.returncode == 0, done.stderr
-    file = tmp_path / "out/0000.mid"
+        assert demo.report[direction]["classifier_accuracy"] > 0.9
+        assert demo.report[direction]["chroma"] > 0.7, direction
+        assert demo.report["baselines"]["random_pair"][direction]["chroma"] < 0.5
+    run_name = "runs/00001-music-demo"
+    source = demo.folder / run_name / "data/testA/0000.mid"
+    demos.run(demo.folder, "translate", run_name, str(source), "-o", "out", "--direction=a2b")
+    file = demo.folder / "out/0000.mid"
     assert pretty_midi.PrettyMIDI(str(file)).instruments[0].notes
     assert symusic.Score(file).end() > 0
     assert mido.MidiFile(file).length == pytest.approx(mido.MidiFile(source).length, rel=0.1)

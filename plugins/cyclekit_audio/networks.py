@@ -224,6 +224,8 @@ class TinyJudgeOptions(VC2JudgeOptions):
 
     channels: Annotated[int, Field(ge=1)] = 16
     """Width after the first convolution; doubled by each of the others."""
+    layers: Annotated[int, Field(ge=1, le=5)] = 4
+    """Halvings of bands and frames."""
     norm: bool = False
     """Instance norm; it is blind to how loud a band is as a whole."""
     spectral_norm: bool = True

@@ -75,8 +75,8 @@ class Speaker:
 
 
 SPEAKERS = {
-    "A": Speaker(pitch=132, liveliness=0.25, tract=1.16, tilt=6.5, breath=0.04),
-    "B": Speaker(pitch=132, liveliness=0.25, tract=0.88, tilt=2.5, breath=0.01),
+    "A": Speaker(pitch=132, liveliness=0.25, tract=1.12, tilt=7.5, breath=0.04),
+    "B": Speaker(pitch=132, liveliness=0.25, tract=0.90, tilt=2.0, breath=0.01),
 }
 
 
