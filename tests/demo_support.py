@@ -32,7 +32,7 @@ class DemoRunner:
 
     def __init__(self, folder: Path, plugins: list[str]) -> None:
         self._pool = ThreadPoolExecutor(max_workers=1)
-        self._process: subprocess.Popen[str] | None = None
+        self._processes: set[subprocess.Popen[str]] = set()
         self._demos: dict[str, Future[Demo]] = {
             plugin: self._pool.submit(self._train, plugin, folder / plugin) for plugin in plugins
         }
@@ -44,12 +44,12 @@ class DemoRunner:
     def stop(self) -> None:
         """Leave nothing running."""
         self._pool.shutdown(wait=False, cancel_futures=True)
-        if self._process:
-            self._process.kill()
+        for process in list(self._processes):
+            process.kill()
 
     def run(self, folder: Path, *arguments: str) -> str:
         """A command's output; it must succeed."""
-        self._process = subprocess.Popen(
+        process = subprocess.Popen(
             [str(COMMAND), *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -57,8 +57,10 @@ class DemoRunner:
             cwd=folder,
             env=os.environ | {"OMP_NUM_THREADS": "1"},
         )
-        out, err = self._process.communicate()
-        assert self._process.returncode == 0, err
+        self._processes.add(process)
+        out, err = process.communicate()
+        self._processes.discard(process)
+        assert process.returncode == 0, err
         return out
 
     def _train(self, plugin: str, folder: Path) -> Demo:

@@ -134,6 +134,7 @@ class CycleObjective(Objective):
         options = self.options
         tally = _Tally(batch["a"])
         fakes, same = self._first_hop(networks, batch, step)
+        known = step.known
         for direction in self.directions:
             source, target = direction.source, direction.target
             fake = fakes[target]
@@ -141,13 +142,15 @@ class CycleObjective(Objective):
             sent = self._rounded(fake, target) if options.rounding.cycle else fake
             cycled = back(self.prepare(sent, target, "cycle", step))
             _require_shape(cycled, batch[source], f"the {source} -> {target} -> {source} cycle")
-            known = step.known
             distance = l1(cycled, batch[source], known.get(source))
             tally.add(f"cycle_{source}", distance, options.cycle.weight)
             if target in same:
                 distance = l1(same[target], batch[target], known.get(target))
                 tally.add(f"identity_{target}", distance, options.identity.weight)
             for judge, sample, term, weight in self._trials(direction, fake, cycled):
+                if source in known:
+                    # Real samples have zeros in their gaps: fakes are shown with the same ones.
+                    sample = sample * known[source].all(dim=1, keepdim=True)
                 if options.rounding.discriminators:
                     sample = self._rounded(sample, judge[-1])
                 logits = networks[judge](self._noisy(sample, step, "generator", judge))

@@ -6,7 +6,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -86,16 +86,18 @@ class Judge:
         """
         channels = {spec.channels for spec in self._model.objective.specs.values()}
         identity = [identity_baseline()] if len(channels) == 1 else []
-        ceiling = self._score_codec() if self._twins else {}
-        scored = {"codec": ceiling} if ceiling else {}
+        rows = {"codec": self._score_codec} if self._twins else {}
         for baseline in (*identity, *self._model.modality.baselines):
+            rows[baseline.name] = partial(self._score_baseline, baseline)
+        scored = {}
+        for name, score in rows.items():
             try:
-                scored[baseline.name] = self._score_baseline(baseline)
+                scored[name] = score()
             except CyclekitError:
                 raise
             except Exception as error:
-                self._warn(f"baseline {baseline.name!r} failed: {describe_exception(error)}")
-        return scored
+                self._warn(f"baseline {name!r} failed: {describe_exception(error)}")
+        return {name: figures for name, figures in scored.items() if figures}
 
     def require_test_set(self) -> None:
         """Raise ``DataError`` if a domain has no test files, or none that can be read."""

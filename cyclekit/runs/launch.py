@@ -49,7 +49,7 @@ class TrainResult:
 def data_settings(root: Path | str) -> list[Setting]:
     """Settings that make ``root`` the data, whatever folders the recipe names."""
     others = [(f"data.{key}", None, "--data") for key in ("a", "b", "test_a", "test_b")]
-    return [*others, ("data.root", str(root), "--data")]
+    return [*others, ("data.parallel", False, "--data"), ("data.root", str(root), "--data")]
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,10 @@ from cyclekit_audio.waveform import Waveform
 def match_mels(
     source: Sequence[Waveform], target: Sequence[Waveform]
 ) -> Callable[[Waveform], Waveform]:
-    """Give every mel band the target voice's mean and deviation."""
+    """Give every mel band the target voice's mean and deviation.
+
+    In HiFi-GAN's spectrograms and with Griffin-Lim, whatever the run uses.
+    """
     codec = AudioCodec(AudioOptions())
     for domain, sounds in (("a", source), ("b", target)):
         codec.fit(domain, [w for s in sounds for w in codec.windows(codec.encode(s, domain))])

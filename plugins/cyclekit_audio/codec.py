@@ -1,7 +1,6 @@
 """Sound <-> log-mel spectrograms, normalised for each voice."""
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -22,10 +21,10 @@ from cyclekit.api import (
 from cyclekit_audio.judging import sounding
 from cyclekit_audio.mel import MelOptions, MelSpectrogram
 from cyclekit_audio.sheet import draw_sheet
-from cyclekit_audio.vocoder import Vocoder, VocoderOptions, build_vocoder, synthesize
-from cyclekit_audio.waveform import Waveform, match_level, read_waveform, write_waveform
+from cyclekit_audio.vocoder import VocoderOptions, build_vocoder, synthesize
+from cyclekit_audio.waveform import LEVEL, Waveform, match_level, read_waveform, write_waveform
 
-LEVEL = 10 ** (-23 / 20)  # root mean square that speech is brought to before it is encoded
+LOUDEST = 12.0  # logarithm of a mel magnitude that no sound reaches
 TILE = 1024  # frames that go through a network at once
 FLATTEST = 0.2  # smallest deviation that a mel band is divided by, as a share of their mean
 
@@ -36,7 +35,7 @@ class AudioOptions(Options):
     mel: MelOptions = MelOptions()
     """What the spectrograms are: a preset's name, or a table. Vocoders need the ones they were
     trained on."""
-    frames: Annotated[int, Field(ge=8)] = 64
+    frames: Annotated[int, Field(ge=8, multiple_of=4)] = 64
     """Frames in a training window; a multiple of 4."""
     trim: Annotated[float, Field(ge=0)] = 40.0
     """Silence at both ends, so many dB below the loudest, is no part of training; 0 keeps it."""
@@ -59,6 +58,7 @@ class AudioCodec(Codec[Waveform]):
     def __init__(self, options: AudioOptions) -> None:
         super().__init__(options)
         self.mel = MelSpectrogram(options.mel)
+        self.vocoder = build_vocoder(options.vocoder, self.mel)
         self._statistics: dict[str, Tensor] = {}
 
     def spec(self, domain: str) -> TensorSpec:
@@ -109,7 +109,8 @@ class AudioCodec(Codec[Waveform]):
 
     def decode(self, tensor: Tensor, domain: str, meta: Mapping[str, Any]) -> Waveform:
         """Sound as long and as loud as the source's."""
-        log_mel = tensor.to(self.device)
+        # Whatever a network makes up stays a sound.
+        log_mel = tensor.float().nan_to_num().clamp(-LOUDEST, LOUDEST).to(self.device)
         made = synthesize(self.vocoder, log_mel, self.options.mel.hop)[0].cpu().numpy()
         samples = Waveform(made, self.options.mel.rate).at(meta["rate"])[: meta["samples"]]
         samples = np.pad(samples, (0, meta["samples"] - len(samples)))
@@ -153,14 +154,14 @@ class AudioCodec(Codec[Waveform]):
 
     def state_dict(self) -> dict[str, Tensor]:
         """Statistics of each voice, ``(2, mel bands)``, and what the spectrograms are."""
-        return {**self._statistics, "mel": self.options.mel.fingerprint}
+        return {**self._statistics, "mel": self._fingerprint}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Take back statistics of the same kind of spectrograms."""
-        if not torch.equal(state["mel"].cpu(), self.options.mel.fingerprint):
+        if not torch.equal(state["mel"].cpu(), self._fingerprint):
             raise CheckpointError(
-                "The checkpoint was trained on other spectrograms than codec.mel now says. Put the "
-                "run's recipe back, or train anew."
+                "The checkpoint was trained on other spectrograms than codec.mel, codec.fade and "
+                "codec.dither now say. Put the run's recipe back, or train anew."
             )
         self._statistics = {name: table for name, table in state.items() if name != "mel"}
 
@@ -196,10 +197,11 @@ class AudioCodec(Codec[Waveform]):
                 )
         return media
 
-    @cached_property
-    def vocoder(self) -> Vocoder:
-        """Made when it is first needed."""
-        return build_vocoder(self.options.vocoder, self.mel)
+    @property
+    def _fingerprint(self) -> Tensor:
+        """All that networks rely on, as numbers."""
+        own = torch.tensor([self.options.fade, self.options.dither], dtype=torch.float64)
+        return torch.cat([self.options.mel.fingerprint, own])
 
     def _faded(self, log_mel: Tensor) -> Tensor:
         if not self.options.fade:

@@ -27,7 +27,7 @@ def draw_portraits(
     """Mean embedding of each voice's training recordings."""
     portraits = {}
     for domain, sounds in (("a", train_a), ("b", train_b)):
-        mean = np.mean([_embed(sound) for sound in list(sounds)[:ENROLLED]], axis=0)
+        mean = np.mean([_embed(sound) for sound in sounds[:ENROLLED]], axis=0)
         portraits[domain] = mean / np.linalg.norm(mean)
     return portraits
 

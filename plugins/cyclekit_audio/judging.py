@@ -1,14 +1,14 @@
 """The judge's own view of a sound, the same for every recipe, and how two sounds are aligned."""
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
 import torch
 
 from cyclekit_audio.mel import MelOptions, MelSpectrogram
-from cyclekit_audio.waveform import Array, Waveform
+from cyclekit_audio.waveform import LEVEL, Array, Waveform
 
-LEVEL = 10 ** (-23 / 20)  # root mean square that sounds are brought to before they are compared
 FLOOR = 1e-3  # mel magnitudes below this count as this: silence is silence
 LONGEST = 30.0  # seconds of a sound that are compared
 
@@ -22,10 +22,15 @@ def judges_mel() -> MelSpectrogram:
 def log_mel(sound: Waveform) -> Array:
     """``(frames, 80)``: natural log-mel spectrogram at one level, with a floor."""
     mel = judges_mel()
-    wave = sound.at(mel.options.rate)[: round(LONGEST * mel.options.rate)]
+    wave = beginning(sound).at(mel.options.rate)
     wave = wave * np.float32(LEVEL / max(sound.level, 1e-9))
     frames: Array = mel(torch.from_numpy(wave)[None])[0].T.numpy()
     return np.maximum(frames, np.log(FLOOR))
+
+
+def beginning(sound: Waveform) -> Waveform:
+    """As much of a sound as is compared: alignment takes the square of it in memory."""
+    return replace(sound, samples=sound.samples[: round(LONGEST * sound.rate)])
 
 
 def sounding(samples: Array, silence: float = 40.0, frame: int = 1024) -> tuple[int, int]:

@@ -112,6 +112,12 @@ class MelSpectrogram:
         return banks.T.contiguous()
 
     @cached_property
+    def inverse(self) -> Tensor:
+        """The filters' pseudo-inverse, ``(frequencies, mel bands)``."""
+        inverse: Tensor = torch.linalg.pinv(self.filters)
+        return inverse
+
+    @cached_property
     def window(self) -> Tensor:
         """The window, in the middle of ``fft`` samples."""
         margin = self.options.fft - self.options.window

@@ -1,5 +1,6 @@
 """How near a conversion comes to the truth, and whether it still moves as speech does."""
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,6 +21,11 @@ def score_pairs(sounds: Translations[Waveform], _fitted: Any) -> dict[str, float
 
     Natural logarithms, HiFi-GAN's bands at 22,050 Hz, both sounds at one level, floor at 1e-3.
     """
+    if not world.AVAILABLE:
+        warnings.warn(
+            "mcd, f0_rmse and a conversion by WORLD are left out: pip install 'cyclekit[metrics]'",
+            stacklevel=2,
+        )
     return {"mel_l1": _mean(map(compare_mels, sounds.outputs, sounds.truths))}
 
 

@@ -112,12 +112,7 @@ class VC2Generator(nn.Module):
 
     def __init__(self, source: TensorSpec, target: TensorSpec, options: VC2Options) -> None:
         super().__init__()
-        bands, width = _bands(source), options.channels
-        if bands % 4:
-            raise RecipeError(
-                f"generator vc2 halves the mel bands twice: codec.mel.bins must divide by 4, but "
-                f"is {bands}. Choose another number, or another generator."
-            )
+        bands, width = _bands(source, self.multiple_of), options.channels
         folded = width * (bands // 4)
         self.enter = nn.Sequential(
             Gated(nn.Conv2d(source.channels, width, (5, 15), padding=(2, 7))),
@@ -192,10 +187,10 @@ class TinyGenerator(nn.Module):
 
     def __init__(self, source: TensorSpec, target: TensorSpec, options: TinyOptions) -> None:
         super().__init__()
-        self.positions = BandPositions(_bands(source))
+        self.multiple_of = 2**options.downsamplings
+        self.positions = BandPositions(_bands(source, self.multiple_of))
         inner = replace(source, channels=source.channels + 1)
         self.change = ResNetGenerator(inner, target, options.model_copy(update={"residual": False}))
-        self.multiple_of = self.change.multiple_of
         self.residual = options.residual
 
     def forward(self, x: Tensor) -> Tensor:
@@ -275,9 +270,14 @@ def _norm2d(channels: int) -> nn.Module:
     return nn.InstanceNorm2d(channels, affine=True)
 
 
-def _bands(spec: TensorSpec) -> int:
+def _bands(spec: TensorSpec, multiple_of: int = 1) -> int:
     bands = spec.sizes[0]
     assert bands is not None  # the codec's spec always says
+    if bands % multiple_of:
+        raise RecipeError(
+            f"This generator needs mel bands that divide by {multiple_of}, but codec.mel.bins is "
+            f"{bands}. Choose another number, or generator.name=gated."
+        )
     return bands
 
 

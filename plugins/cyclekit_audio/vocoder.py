@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Protocol
 
 import numpy as np
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from torch import Tensor
 
 from cyclekit.api import Options, RecipeError
@@ -31,6 +31,12 @@ class VocoderOptions(Options):
     config: str = ""
     """JSON that says for which mels it was trained, as HiFi-GAN's `config.json` does; empty: the
     one of that name beside the file."""
+
+    @field_validator("file", "config")
+    @classmethod
+    def _from_anywhere(cls, path: str) -> str:
+        """Absolute, so that a run can be opened from another folder."""
+        return str(Path(path).expanduser().resolve()) if path else ""
 
     @model_validator(mode="after")
     def _file_where_needed(self) -> "VocoderOptions":
@@ -71,9 +77,9 @@ class MelGriffinLim:
         mel = self._mel
         wanted = mel.expand(log_mel)
         filters = mel.filters.to(wanted)
-        size = _guess_magnitudes(wanted, filters)
-        phase = torch.rand(size.shape, generator=torch.Generator().manual_seed(0))
-        spectrum = torch.polar(size, (2 * torch.pi * phase).to(size))
+        size = _guess_magnitudes(wanted, filters, mel.inverse.to(wanted))
+        phase = torch.rand(size.shape[1:], generator=torch.Generator().manual_seed(0))
+        spectrum = torch.polar(size, (2 * torch.pi * phase).to(size).expand_as(size))
         previous = None
         for _ in range(self._iterations):
             consistent = mel.spectrum(_begun(mel.signal(spectrum), before, mel.margin))
@@ -170,22 +176,23 @@ def synthesize(vocoder: Vocoder, log_mel: Tensor, hop: int) -> Tensor:
         ``(batch, frames * hop)``.
     """
     frames = log_mel.shape[-1]
-    wave = vocoder(log_mel[..., :CHUNK])
-    while wave.shape[-1] < frames * hop:
-        start = wave.shape[-1] // hop - OVERLAP
-        # The last chunk's end lacks its right-hand side: only half of the overlap is decided.
-        agreed = OVERLAP // 2 * hop
-        known = wave[:, start * hop : start * hop + agreed]
-        more = vocoder(log_mel[..., start : start + CHUNK], known)
-        fade = torch.linspace(0, 1, agreed, device=wave.device)
-        more[:, :agreed] = known + fade * (more[:, :agreed] - known)
-        wave = torch.cat([wave[:, : start * hop], more], dim=1)
+    wave = log_mel.new_empty(len(log_mel), frames * hop)
+    # The end of a chunk lacks its right-hand side: only half of the overlap is decided.
+    agreed = OVERLAP // 2 * hop
+    fade = torch.linspace(0, 1, agreed, device=wave.device)
+    for start in range(0, max(frames - OVERLAP, 1), CHUNK - OVERLAP):
+        first, stop = start * hop, min(start + CHUNK, frames) * hop
+        known = wave[:, first : first + agreed].clone() if start else None
+        made = vocoder(log_mel[..., start : start + CHUNK], known)
+        if known is not None:
+            made[:, :agreed] = known + fade * (made[:, :agreed] - known)
+        wave[:, first:stop] = made
     return wave
 
 
-def _guess_magnitudes(wanted: Tensor, filters: Tensor) -> Tensor:
+def _guess_magnitudes(wanted: Tensor, filters: Tensor, inverse: Tensor) -> Tensor:
     """Magnitudes of a spectrum with the wanted mel bands (multiplicative updates from pinv)."""
-    size: Tensor = (torch.linalg.pinv(filters) @ wanted).clamp(min=1e-6)
+    size: Tensor = (inverse @ wanted).clamp(min=1e-6)
     for _ in range(20):
         size = size * (filters.T @ wanted) / (filters.T @ (filters @ size)).clamp(min=1e-10)
     return size

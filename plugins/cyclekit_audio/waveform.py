@@ -1,19 +1,24 @@
 """One channel of sound with its rate: read from and written to files, brought to another rate."""
 
 from dataclasses import dataclass
+from math import gcd
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import soundfile
 import torch
+from scipy.signal import resample_poly
 
 from cyclekit.api import BadSample
 from cyclekit_audio.torch_audio import torchaudio
 
 Array = np.ndarray[Any, Any]
 
-LONGEST = 3 * 3600  # seconds of one file
+LONGEST = 3600  # seconds of one file
+RATES = (4_000, 384_000)  # samples a second that files may have
+LEVEL = 10 ** (-23 / 20)  # root mean square that speech is brought to before it is analysed
+PLAIN = 1000  # rates whose ratio has larger terms make torchaudio's filters too large
 CEILING = 0.999  # samples that would be louder are what clipping is
 OTHER_FORMATS = {".m4a", ".aac", ".wma", ".mp4", ".amr", ".webm", ".mka", ".ac3"}
 
@@ -46,6 +51,10 @@ class Waveform:
         """The samples at another rate, by band-limited interpolation."""
         if rate == self.rate:
             return self.samples
+        common = gcd(rate, self.rate)
+        if max(rate, self.rate) // common > PLAIN:
+            odd: Array = resample_poly(self.samples, rate // common, self.rate // common)
+            return odd.astype(np.float32)
         wave = torch.from_numpy(np.ascontiguousarray(self.samples))
         resampled: Array = torchaudio().functional.resample(wave, self.rate, rate).numpy()
         return resampled
@@ -64,11 +73,16 @@ def read_waveform(path: Path, silent: bool = False) -> Waveform:
     try:
         with soundfile.SoundFile(path) as file:
             seconds = file.frames / file.samplerate
+            low, high = RATES
+            if not low <= file.samplerate <= high:
+                raise BadSample(
+                    path, f"has {file.samplerate} samples a second; {low} to {high} can be used"
+                )
             if seconds > LONGEST:
                 raise BadSample(path, f"lasts {seconds / 3600:.1f} hours: cut it into parts")
             read = file.read(dtype="float32", always_2d=True)
             rate = int(file.samplerate)
-    except (soundfile.SoundFileError, OSError) as error:
+    except (soundfile.SoundFileError, OSError, TypeError, ValueError) as error:
         raise BadSample(path, _why_unreadable(path, error)) from error
     if not len(read):
         raise BadSample(path, "holds no samples")

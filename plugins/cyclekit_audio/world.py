@@ -3,6 +3,7 @@
 Needs the extra ``cyclekit[metrics]``, which brings the package ``pyworld-prebuilt``.
 """
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,12 +14,18 @@ from typing import Any
 import numpy as np
 
 from cyclekit.api import Baseline, Metric, Translations
-from cyclekit_audio.judging import align, sounding
+from cyclekit_audio.judging import align, beginning, sounding
 from cyclekit_audio.waveform import Array, Waveform, match_level
 
-RATE, ALPHA = 16_000, 0.42  # every sound is brought to this rate; its frequency warping
+RATE = 16_000  # that sounds are brought to; 8,000 where one of a pair has less
+ALPHAS = {16_000: 0.42, 8_000: 0.31}  # frequency warping that follows the mel scale best
+DEFINITION = (
+    "mcd: WORLD at {rate} Hz (Harvest, CheapTrick, 5 ms), mel cepstrum of order 24, alpha {alpha}, "
+    "c0 dropped, silent ends cut off, exact time warping; figures of other definitions differ"
+)
 ORDER = 24  # of the mel cepstrum that is judged
 FINE_ORDER = 39  # of the one that is converted
+ENROLLED = 50  # training recordings that a voice's statistics are taken from
 PERIOD = 5.0  # milliseconds from frame to frame
 PITCHES = (71.0, 800.0)  # Hz that are searched
 TO_DECIBELS = 10 * np.sqrt(2) / np.log(10)
@@ -33,13 +40,15 @@ class Speech:
     Attributes:
         pitch: ``(frames,)`` in Hz, 0 where there is no voice.
         envelope: ``(frames, frequencies)``: power.
-        samples: What was analysed, at ``RATE``.
+        samples: What was analysed.
+        rate: Its samples a second.
         times: Of each frame, in seconds.
     """
 
     pitch: Array
     envelope: Array
     samples: Array
+    rate: int
     times: Array
 
     @property
@@ -48,38 +57,38 @@ class Speech:
         return self.pitch > 0
 
 
-def analyse(sound: Waveform, trim: bool = False) -> Speech:
+def analyse(sound: Waveform, rate: int = RATE, trim: bool = False) -> Speech:
     """Pitch by Harvest, envelope by CheapTrick; silent ends cut off if asked for."""
-    samples = sound.at(RATE)
+    samples = sound.at(rate)
     if trim:
         first, last = sounding(samples)
         samples = samples[first:last]
-    return _analysed(samples.tobytes())
+    return _analysed(samples.astype(np.float32).tobytes(), rate)
 
 
-@lru_cache(maxsize=128)  # every row of a report is compared with the same recordings
-def _analysed(float32: bytes) -> Speech:
+@lru_cache(maxsize=64)  # every row of a report is compared with the same recordings
+def _analysed(float32: bytes, rate: int) -> Speech:
     samples = np.frombuffer(float32, dtype=np.float32).astype(np.float64)
     world = _pyworld()
     low, high = PITCHES
-    pitch, times = world.harvest(samples, RATE, low, high, PERIOD)
-    envelope = world.cheaptrick(samples, pitch, times, RATE)
-    return Speech(pitch, envelope, samples, times)
+    pitch, times = world.harvest(samples, rate, low, high, PERIOD)
+    envelope = world.cheaptrick(samples, pitch, times, rate)
+    return Speech(pitch, envelope, samples, rate, times)
 
 
-def mel_cepstrum(envelope: Array, order: int = ORDER) -> Array:
+def mel_cepstrum(envelope: Array, order: int = ORDER, alpha: float = ALPHAS[RATE]) -> Array:
     """``(frames, order + 1)`` of power envelopes ``(frames, frequencies)``.
 
-    Equal to SPTK's ``sp2mc``: the cepstrum on a frequency axis warped by ``ALPHA``.
+    Equal to SPTK's ``sp2mc``: the cepstrum on a frequency axis warped by ``alpha``.
     """
     cepstrum = np.fft.irfft(np.log(envelope), axis=1)[:, : envelope.shape[1]]
     cepstrum[:, 0] /= 2
-    return _warped(cepstrum, order, ALPHA)
+    return _warped(cepstrum, order, alpha)
 
 
-def envelope_of(cepstrum: Array, frequencies: int) -> Array:
+def envelope_of(cepstrum: Array, frequencies: int, alpha: float = ALPHAS[RATE]) -> Array:
     """The inverse of ``mel_cepstrum``, smooth as its order makes it."""
-    plain = _warped(cepstrum, frequencies - 1, -ALPHA)
+    plain = _warped(cepstrum, frequencies - 1, -alpha)
     plain[:, 0] *= 2
     mirrored = np.concatenate([plain, plain[:, -2:0:-1]], axis=1)
     return np.exp(np.fft.rfft(mirrored, axis=1).real)
@@ -88,16 +97,18 @@ def envelope_of(cepstrum: Array, frequencies: int) -> Array:
 def score_pairs(sounds: Translations[Waveform], _fitted: Any) -> dict[str, float]:
     """Distances to the truth along the best alignment of mel cepstra.
 
-    ``mcd``: mel cepstral distortion in dB: WORLD at 16 kHz (Harvest, CheapTrick, 5 ms), order 24,
-    alpha 0.42, c0 dropped, silent ends cut off, exact dynamic time warping,
-    10 / ln 10 * sqrt(2 * sum of squares), averaged over the path. Comparable only with figures of
-    the same definition. ``f0_rmse``: of the pitch in cents where both have a voice. ``vuv_error``:
-    share of the path where just one has.
+    ``mcd``: mel cepstral distortion in dB as ``DEFINITION`` says: 10 / ln 10 * sqrt(2 * sum of
+    squares), averaged over the path. ``f0_rmse``: of the pitch in cents where both have a voice.
+    ``vuv_error``: share of the path where just one has.
     """
     distortion, pitch, voicing = [], [], []
+    lowest = min(sound.rate for both in (sounds.outputs, sounds.truths) for sound in both)
+    rate = RATE if lowest >= RATE else min(ALPHAS)
+    alpha = ALPHAS[rate]
+    warnings.warn(DEFINITION.format(rate=rate, alpha=alpha), stacklevel=2)
     for made, truth in zip(sounds.outputs, sounds.truths, strict=True):
-        x, y = analyse(made, trim=True), analyse(truth, trim=True)
-        cepstra = [mel_cepstrum(speech.envelope)[:, 1:] for speech in (x, y)]
+        x, y = (analyse(beginning(sound), rate, trim=True) for sound in (made, truth))
+        cepstra = [mel_cepstrum(speech.envelope, ORDER, alpha)[:, 1:] for speech in (x, y)]
         path = align(*cepstra)
         difference = cepstra[0][path[0]] - cepstra[1][path[1]]
         distortion.append(TO_DECIBELS * np.sqrt((difference**2).sum(axis=1)).mean())
@@ -116,7 +127,8 @@ def match_speech(
 ) -> Callable[[Waveform], Waveform]:
     """Log-Gaussian pitch and the mel cepstrum's mean and deviation, resynthesised by WORLD."""
     (pitch_from, cepstra_from), (pitch_to, cepstra_to) = (
-        _statistics([analyse(sound) for sound in sounds]) for sounds in (source, target)
+        _statistics([_features(sound) for sound in sounds[:ENROLLED]])
+        for sounds in (source, target)
     )
 
     def convert(sound: Waveform) -> Waveform:
@@ -141,10 +153,15 @@ def match_speech(
 Statistics = tuple[Array, Array]
 
 
-def _statistics(voice: Sequence[Speech]) -> tuple[Statistics, Statistics]:
-    """Mean and deviation of the log pitch and of the mel cepstrum, over all of a voice's frames."""
-    pitches = np.log(np.concatenate([speech.pitch[speech.voiced] for speech in voice]))
-    cepstra = np.concatenate([mel_cepstrum(speech.envelope, FINE_ORDER) for speech in voice])
+def _features(sound: Waveform) -> tuple[Array, Array]:
+    """The log pitch of voiced frames, and the mel cepstrum of all."""
+    speech = analyse(sound)
+    return np.log(speech.pitch[speech.voiced]), mel_cepstrum(speech.envelope, FINE_ORDER)
+
+
+def _statistics(voice: Sequence[tuple[Array, Array]]) -> tuple[Statistics, Statistics]:
+    """Mean and deviation of a voice's log pitch and of its mel cepstrum."""
+    pitches, cepstra = (np.concatenate(part) for part in zip(*voice, strict=True))
     if not len(pitches):
         raise ValueError("there is no voice in the training recordings")
     return (pitches.mean(0), pitches.std(0)), (cepstra.mean(0), cepstra.std(0))

@@ -1,14 +1,12 @@
 """Sound becomes spectrograms and comes back as long and as loud as it was."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 from audio_support import speech, tone
 from cyclekit_audio.codec import AudioCodec, AudioOptions
 from cyclekit_audio.metrics import compare_frames
-from cyclekit_audio.waveform import Waveform, write_waveform
+from cyclekit_audio.waveform import Waveform
 
 from cyclekit.api import CheckpointError
 
@@ -67,7 +65,7 @@ def test_silent_ends_are_no_part_of_training() -> None:
     sample = made.encode(sound, "a")
     assert sample.facts["trimmed"] == pytest.approx(0.5, abs=0.03)
     windows = made.windows(sample)
-    assert sum(window.tensor.shape[-1] for window in windows) < 4 * 2 * 22_050 / 256
+    assert sum(window.tensor.shape[-1] for window in windows) < 2.1 * 2 * 22_050 / 256
     assert all((window.tensor[0, 10] > -6).float().mean() > 0.95 for window in windows)
     kept = codec(trim=0).encode(sound, "a")
     assert kept.facts["trimmed"] == 0
@@ -113,8 +111,9 @@ def test_each_voice_has_statistics_of_its_own() -> None:
         assert normal.std(dim=1).max() < 1.02  # the lowest bands, in which little sounds
     batch = torch.randn(2, 1, 80, 9)
     torch.testing.assert_close(made.from_network(made.to_network(batch, "b"), "b"), batch)
-    quiet = made.to_network(torch.tensor([-11.0, -9.0, -8.0]).expand(1, 1, 80, 3), "b")
-    assert (quiet[..., 0] - quiet[..., 2]).abs().max() < 0.5  # a whisper and less is all the same
+    levels = torch.tensor([-11.0, -9.0, -4.0, -2.0]).expand(1, 1, 80, 4)
+    quieter, quiet, loud, louder = made.to_network(levels, "b").unbind(dim=-1)
+    assert ((quiet - quieter) < 0.1 * (louder - loud)).all()  # less than a whisper is one
     assert not torch.equal(made.to_network(batch, "a"), made.to_network(batch, "b"))
 
 
@@ -126,13 +125,25 @@ def test_statistics_travel_and_other_spectrograms_are_refused() -> None:
     assert torch.equal(other.to_network(batch, "a"), made.to_network(batch, "a"))
     with pytest.raises(CheckpointError, match="other spectrograms"):
         codec(mel="melgan").load_state_dict(made.state_dict())
+    with pytest.raises(CheckpointError, match="other spectrograms"):
+        codec(fade=0).load_state_dict(made.state_dict())
 
 
-def test_what_was_noticed(tmp_path: Path) -> None:
+def test_whatever_a_network_makes_up_stays_a_sound() -> None:
+    made = fitted(codec(vocoder={"iterations": 2}), speech(1))
+    sample = made.encode(speech(1), "a")
+    wild = torch.full_like(sample.tensor, 1e6)
+    wild[..., ::2] = torch.nan
+    back = made.decode(wild, "b", sample.meta)
+    assert np.isfinite(back.samples).all()
+    assert np.abs(back.samples).max() <= 1
+
+
+def test_what_was_noticed() -> None:
     loud = Waveform((tone(1).samples * 9).clip(-1, 1), 22_050, channels=2)
     facts = codec().encode(loud, "a").facts
     assert facts["seconds"] == 1
     assert facts["channels"] == 2
     assert facts["rate"] == 22_050
     assert facts["clipped"] > 0.1
-    assert write_waveform(loud, tmp_path / "x").exists()
+    assert codec().encode(tone(1), "a").facts["clipped"] == 0

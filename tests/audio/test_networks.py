@@ -57,9 +57,10 @@ def test_discriminators_judge_patches(name: str) -> None:
     assert logits[0].numel() > 4
 
 
-def test_mel_bands_that_cannot_be_halved_twice_are_refused() -> None:
+@pytest.mark.parametrize("name", ["vc2", "tiny"])
+def test_mel_bands_that_cannot_be_halved_twice_are_refused(name: str) -> None:
     with pytest.raises(RecipeError, match="divide by 4"):
-        build("vc2", replace(SPEC, sizes=(82, None)))
+        build(name, replace(SPEC, sizes=(82, None)))
 
 
 def test_shuffling_interleaves_frames() -> None:

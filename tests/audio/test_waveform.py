@@ -69,9 +69,24 @@ def test_what_cannot_be_used(tmp_path: Path) -> None:
     assert "cannot be read" in refused(tmp_path / "missing.wav")
 
 
+def test_rates_that_no_recording_has(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "slow.wav", WAVE, 100)
+    assert "100 samples a second" in refused(tmp_path / "slow.wav")
+    (tmp_path / "headless.raw").write_bytes(bytes(1000))
+    assert "cannot be read as sound" in refused(tmp_path / "headless.raw")
+
+
+@pytest.mark.parametrize("rate", [44_101, 11_026, 16_000])
+def test_odd_rates_are_resampled_like_any(rate: int) -> None:
+    made, wanted = tone(0.5, rate).at(22_050), tone(0.5, 22_050).samples
+    length = min(len(made), len(wanted))
+    assert abs(len(made) - len(wanted)) <= 1
+    np.testing.assert_allclose(made[2000 : length - 2000], wanted[2000 : length - 2000], atol=5e-3)
+
+
 def test_hours_are_too_many(tmp_path: Path) -> None:
-    soundfile.write(tmp_path / "day.wav", np.zeros(4 * 3600 * 10, np.float32), 10)
-    assert "4.0 hours" in refused(tmp_path / "day.wav")
+    soundfile.write(tmp_path / "day.wav", np.zeros(2 * 3600 * 4000, np.float32), 4000)
+    assert "2.0 hours" in refused(tmp_path / "day.wav")
 
 
 def test_a_translation_may_be_silent(tmp_path: Path) -> None:
