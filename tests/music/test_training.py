@@ -137,7 +137,7 @@ def test_the_judges_figures_have_their_names(run: Path, cli: Cli, monkeypatch: A
             "called_target", "transfer_strength", "classifier_accuracy", "chroma", "cycle_f1",
             "density_ratio", "empty_bars", "polyphony", "pitch_class_overlap_target",
         } <= set(report[direction])  # fmt: skip
-        assert set(report["baselines"]) == {"identity", "random_pair"}
+        assert set(report["baselines"]) == {"codec", "identity", "random_pair"}
         assert report["baselines"]["identity"][direction]["chroma"] == pytest.approx(1)
         assert report["baselines"]["identity"][direction]["transfer_strength"] == 0
     mean = (report["a2b"]["transfer_strength"] + report["b2a"]["transfer_strength"]) / 2
