@@ -74,7 +74,7 @@ def test_tiles_that_differ_join_gradually() -> None:
 
 
 @pytest.mark.slow
-def test_five_minutes_need_hardly_more_memory_than_one(tmp_path: Path) -> None:
+def test_three_minutes_need_hardly_more_memory_than_a_half(tmp_path: Path) -> None:
     from cyclekit.cli import main
 
     run = tmp_path / "run"
@@ -83,10 +83,10 @@ def test_five_minutes_need_hardly_more_memory_than_one(tmp_path: Path) -> None:
           f"--data={write_voices(tmp_path / 'data')}", "--accelerator=cpu",
           *as_options(settings)])  # fmt: skip
     peaks = {}
-    for minutes in (1, 5):
+    for minutes in (0.5, 3):
         parts = [speech(seed).samples for seed in range(10)]
-        wave = np.resize(np.concatenate(parts), minutes * 60 * 16_000)
-        file = write_waveform(Waveform(wave, 16_000), tmp_path / f"{minutes}")
+        wave = np.resize(np.concatenate(parts), int(minutes * 60 * 16_000))
+        file = write_waveform(Waveform(wave, 16_000), tmp_path / f"long{minutes:.0f}")
         code = (
             "import resource, sys; from cyclekit.cli import main\n"
             f"main(['translate', {str(run)!r}, {str(file)!r}, '-o', {str(tmp_path / 'out')!r},"
@@ -97,9 +97,9 @@ def test_five_minutes_need_hardly_more_memory_than_one(tmp_path: Path) -> None:
             [sys.executable, "-c", code], capture_output=True, text=True, check=True
         )
         peaks[minutes] = int(done.stdout.split()[-1])
-        assert len(read_waveform(tmp_path / f"out/{minutes}.wav").samples) == len(wave)
-    # The sound itself, at both rates and with its spectrogram, is what grows: 21 MiB a copy.
-    assert peaks[5] - peaks[1] < 200
+        assert len(read_waveform(tmp_path / f"out/long{minutes:.0f}.wav").samples) == len(wave)
+    # The sound itself, at both rates and with its spectrogram, is what grows: 13 MiB a copy.
+    assert peaks[3] - peaks[0.5] < 130
 
 
 def test_a_long_sound_has_no_seams() -> None:
