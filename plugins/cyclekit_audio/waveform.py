@@ -19,7 +19,7 @@ LONGEST = 3600  # seconds of one file
 RATES = (4_000, 384_000)  # samples a second that files may have
 LEVEL = 10 ** (-23 / 20)  # root mean square that speech is brought to before it is analysed
 PLAIN = 1000  # rates whose ratio has larger terms make torchaudio's filters too large
-CEILING = 0.999  # samples that would be louder are what clipping is
+KNEE, CEILING = 0.8, 0.999  # from where samples are bent, and what they never reach
 OTHER_FORMATS = {".m4a", ".aac", ".wma", ".mp4", ".amr", ".webm", ".mka", ".ac3"}
 
 
@@ -102,12 +102,18 @@ def write_waveform(sound: Waveform, path: Path) -> Path:
 
 
 def match_level(samples: Array, level: float) -> Array:
-    """Scale to a root mean square of ``level``, or as near to it as can be without clipping."""
+    """Scale to a root mean square of ``level``; what would clip is bent below 1.
+
+    A single peak, which a vocoder makes easily, must not turn a whole recording down.
+    """
     own = np.sqrt(np.mean(np.square(samples, dtype=np.float64))) if len(samples) else 0.0
-    loudest = float(np.abs(samples).max(initial=0))
-    if not own or not loudest:
+    if not own:
         return samples
-    return samples * np.float32(min(level / own, CEILING / loudest))
+    scaled = samples * np.float32(level / own)
+    beyond = np.abs(scaled) - KNEE
+    bent = KNEE + (CEILING - KNEE) * np.tanh(beyond / (CEILING - KNEE))
+    limited: Array = np.where(beyond > 0, np.copysign(bent, scaled), scaled).astype(np.float32)
+    return limited
 
 
 def _why_unreadable(path: Path, error: Exception) -> str:

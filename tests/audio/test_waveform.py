@@ -100,6 +100,11 @@ def test_levels_are_matched_without_clipping() -> None:
     assert Waveform(quiet, 22_050).level == pytest.approx(0.01, rel=1e-4)
     assert np.abs(match_level(WAVE, 5.0)).max() <= 1.0
     assert not match_level(np.zeros(5, np.float32), 0.1).any()
+    peaky = WAVE.copy()
+    peaky[1000] = 3.0
+    louder = match_level(peaky, 0.2)
+    assert np.abs(louder).max() < 1
+    assert Waveform(louder, 22_050).level == pytest.approx(0.2, rel=0.02)
 
 
 @pytest.mark.parametrize("failure", [OSError("undefined symbol"), ImportError("No module")])
