@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 from cyclekit_audio.speakers import SPEAKERS, draw_sentence, say
 from cyclekit_audio.waveform import Waveform, write_waveform
+from support import QUICK
 
-SMALL_AUDIO: dict[str, object] = {
+SMALL_AUDIO: dict[str, object] = QUICK | {
     "codec.mel.bins": 16,
     "codec.frames": 16,
     "codec.vocoder.iterations": 2,
@@ -16,13 +17,6 @@ SMALL_AUDIO: dict[str, object] = {
     "discriminator.name": "tiny",
     "discriminator.channels": 4,
     "discriminator.layers": 2,
-    "train.steps": 4,
-    "train.batch_size": 2,
-    "train.log_every": 2,
-    "train.checkpoint_every": 2,
-    "train.preview_every": 4,
-    "train.preview_items": 1,
-    "train.evaluate_every": 0,
 }
 
 

@@ -8,22 +8,16 @@ from pathlib import Path
 import mido
 import numpy as np
 from cyclekit_music.piece import Part, Piece, make_notes
+from support import QUICK
 
 QUARTER = 480
 
-SMALL_MUSIC = {
+SMALL_MUSIC = QUICK | {
     "generator.name": "tiny",
     "generator.channels": 4,
     "generator.blocks": 1,
     "discriminator.name": "tiny",
     "discriminator.channels": "[4, 4]",
-    "train.steps": 4,
-    "train.batch_size": 2,
-    "train.log_every": 2,
-    "train.checkpoint_every": 2,
-    "train.preview_every": 4,
-    "train.preview_items": 1,
-    "train.evaluate_every": 0,
 }
 
 

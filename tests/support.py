@@ -1,12 +1,15 @@
 """What tests build from: small settings, small pictures, the outcome of a command."""
 
 import json
+import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
+from safetensors.torch import load_file
 
 SMALL = {
     "codec.resize": 36,
@@ -51,3 +54,37 @@ class Outcome:
 def records(run: Path) -> list[dict[str, Any]]:
     """The lines of a run's ``metrics.jsonl``."""
     return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+QUICK: dict[str, object] = {
+    "train.steps": 4,
+    "train.batch_size": 2,
+    "train.log_every": 2,
+    "train.checkpoint_every": 2,
+    "train.preview_every": 4,
+    "train.preview_items": 1,
+    "train.evaluate_every": 0,
+}
+"""A run of four steps with a checkpoint half-way, whatever it trains."""
+
+
+def assert_resumes_exactly(whole: Path, halved: Path, resume: Callable[[Path], Outcome]) -> None:
+    """Take the last checkpoint from a copy of a ``QUICK`` run, resume it, and compare the two."""
+    shutil.copytree(whole, halved, symlinks=True)
+    shutil.rmtree(halved / "checkpoints" / "step-00000004")
+    (halved / "checkpoints" / "latest").unlink()
+    assert resume(halved).code == 0
+    for file in (whole / "checkpoints" / "latest").glob("*.safetensors"):
+        other = load_file(halved / "checkpoints" / "latest" / file.name)
+        for name, tensor in load_file(file).items():
+            assert tensor.equal(other[name]), (file.name, name)
+    assert records(whole) == records(halved)
+
+
+def assert_named_or_written(corpus: Path, out: Path, done: Outcome) -> None:
+    """Every damaged file was either translated or named with a reason."""
+    assert done.code == 1, done.err
+    assert "Traceback" not in done.err
+    written = {path.stem for path in out.iterdir()}
+    for file in (path for path in corpus.iterdir() if not path.is_dir()):
+        assert (file.stem in written) != (f"{file}: " in done.err), file

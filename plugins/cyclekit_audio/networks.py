@@ -21,7 +21,6 @@ from cyclekit.api import (
     normalize_spectra,
 )
 
-Width = Annotated[int, Field(ge=2, multiple_of=2)]
 Blocks = Annotated[int, Field(ge=0)]
 
 
@@ -36,15 +35,8 @@ class VC2Options(Options):
     """Learn the change instead of the whole: output = input + f(input)."""
 
 
-class Gated1dOptions(Options):
+class Gated1dOptions(VC2Options):
     """A gated CNN over frames, to which every mel band is a channel (as arXiv 1711.11293)."""
-
-    channels: Width = 256
-    """Width of the trunk; the first convolution has half of it."""
-    blocks: Blocks = 6
-    """Residual blocks of the trunk."""
-    residual: bool = False
-    """Learn the change instead of the whole: output = input + f(input)."""
 
 
 class TinyOptions(ResNetOptions):
