@@ -187,6 +187,14 @@ class Codec(ABC, Generic[Item]):
     def fit(self, domain: str, windows: Sequence[Sample]) -> None:
         """Learn per-domain statistics from the training windows. Default: none."""
 
+    def remarks(self, facts: Mapping[str, Sequence[Mapping[str, float]]]) -> list[str]:
+        """What a person should hear before training, a sentence each. Default: nothing.
+
+        Args:
+            facts: Of every training file, by domain: what ``encode`` noticed.
+        """
+        return []
+
     def state_dict(self) -> dict[str, Tensor]:
         """What ``fit`` learned; it travels in the checkpoint."""
         return {}

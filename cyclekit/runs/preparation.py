@@ -49,7 +49,7 @@ class Prepared:
         files = [
             f"{name.upper()}: {len(domain.files)} training files, {len(domain.windows)} windows"
             + (f", {tests[name]} test files" if name in tests else "")
-            + "".join(f", {fact} {mean:.3g}" for fact, mean in domain.mean_facts.items())
+            + "".join(f", {fact} {_short(mean)}" for fact, mean in domain.mean_facts.items())
             for name, domain in self.encoded.items()
         ]
         networks = [
@@ -80,6 +80,8 @@ def prepare(
         watcher.warn("there are no test files in both domains: nothing will be evaluated")
     storage = Storage(recipe.data.memory * 2**20, run.folder)
     encoded = _encode(model, collections, storage, watcher)
+    for remark in _remarks(model, encoded):
+        watcher.warn(remark)
     if fabric.is_global_zero:
         _record_files(run, encoded)
     streams = {
@@ -145,6 +147,16 @@ def _record_files(run: RunDirectory, encoded: Mapping[str, EncodedDomain]) -> No
     run.files_file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
+def _remarks(model: Model, encoded: Mapping[str, EncodedDomain]) -> list[str]:
+    facts = {name: [file.facts for file in domain.files] for name, domain in encoded.items()}
+    try:
+        return model.codec.remarks(facts)
+    except Exception as error:
+        raise PluginError(
+            f"{type(model.codec).__name__}.remarks failed: {describe_exception(error)}"
+        ) from error
+
+
 def _fit(model: Model, domain: str, windows: Sequence[Window]) -> None:
     try:
         model.codec.fit(domain, LazyList(lambda index: windows[index].sample, len(windows)))
@@ -186,3 +198,7 @@ def _require_fit(model: Model, streams: Mapping[str, Joined]) -> None:
             f"({describe_exception(error)}). Use larger windows, sizes that divide by what the "
             f"generator needs, or fewer discriminator.layers."
         ) from error
+
+
+def _short(number: float) -> str:
+    return f"{number:.3g}" if abs(number) < 1000 else f"{number:.0f}"

@@ -78,7 +78,7 @@ class Watcher:
         for heading in columns:
             table.add_column(heading, justify="right")
         for name in dict.fromkeys(name for figures in columns.values() for name in figures):
-            cells = (f"{of[name]:.4f}" if name in of else "" for of in columns.values())
+            cells = (f"{of[name]:z.4f}" if name in of else "" for of in columns.values())
             table.add_row(name, *cells)
         self._results.print(table)
 

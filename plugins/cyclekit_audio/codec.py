@@ -152,6 +152,27 @@ class AudioCodec(Codec[Waveform]):
         deviation = deviation.clamp(min=FLATTEST * deviation.mean().item() + 1e-6)
         self._statistics[domain] = torch.stack([mean, deviation]).float()
 
+    def remarks(self, facts: Mapping[str, Sequence[Mapping[str, float]]]) -> list[str]:
+        """Say what was mixed down, and which voices differ in more than the voice."""
+        said = []
+        for domain, files in facts.items():
+            mixed = sum(file["channels"] > 1 for file in files)
+            if mixed:
+                said.append(
+                    f"{mixed} of {len(files)} files of domain {domain.upper()} have several "
+                    f"channels and were mixed down to one"
+                )
+        lowest = {name: min(file["rate"] for file in files) for name, files in facts.items()}
+        # Rates that hold all that the mel bands hold leave no mark in the spectrograms.
+        if min(lowest.values()) < 2 * self.options.mel.high and len(set(lowest.values())) > 1:
+            rates = ", ".join(f"{name.upper()} {rate:.0f} Hz" for name, rate in lowest.items())
+            said.append(
+                f"the domains differ in sampling rate ({rates}), which networks take for a part of "
+                f"the voice: bring both to one rate first, or set codec.mel.high to "
+                f"{min(lowest.values()) / 2:.0f} at most"
+            )
+        return said
+
     def state_dict(self) -> dict[str, Tensor]:
         """Statistics of each voice, ``(2, mel bands)``, and what the spectrograms are."""
         return {**self._statistics, "mel": self._fingerprint}

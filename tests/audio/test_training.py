@@ -69,6 +69,25 @@ def test_padded_utterances_are_counted(voices: Path, tmp_path: Path, cli: Cli) -
     assert [line["padded"] for line in lines if line["domain"] == "a"] == [1, 0, 0]
 
 
+def test_what_was_mixed_down_and_rates_that_differ_are_said_once(
+    voices: Path, tmp_path: Path, cli: Cli
+) -> None:
+    data = shutil.copytree(voices, tmp_path / "data")
+    wave = tone(0.5, 44_100).samples
+    for file in (data / "trainB").iterdir():
+        soundfile.write(file, np.stack([wave, wave], axis=1), 44_100)
+    for file in (data / "trainA").iterdir():
+        soundfile.write(file, tone(0.5, 8000).samples, 8000)
+    done = cli(*arguments(data, tmp_path / "run", train__steps=1))
+    assert done.code == 0, done.err
+    assert done.err.count("3 of 3 files of domain B have several channels") == 1
+    assert done.err.count("the domains differ in sampling rate (A 8000 Hz, B 44100 Hz)") == 1
+    assert "codec.mel.high to 4000" in done.err
+    even = cli(*arguments(voices, tmp_path / "even", train__steps=1))
+    assert "several channels" not in even.err
+    assert "sampling rate" not in even.err
+
+
 def test_a_whole_file_keeps_its_length_to_the_sample(run: Path, tmp_path: Path, cli: Cli) -> None:
     wave = tone(3.217, 44_100).samples
     soundfile.write(tmp_path / "long.flac", np.stack([wave, wave], axis=1), 44_100)
