@@ -8,8 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from lightning_fabric import Fabric
 from PIL import Image
 from safetensors.torch import load_file
+
+from cyclekit.engine.hardware import Hardware, start_fabric
+from cyclekit.engine.trainer import Trainer
+from cyclekit.runs.directory import RunDirectory
+from cyclekit.runs.launch import data_settings, plan_training
+from cyclekit.runs.preparation import Prepared, prepare
+from cyclekit.runs.watcher import Watcher
 
 SMALL = {
     "codec.resize": 36,
@@ -88,3 +96,16 @@ def assert_named_or_written(corpus: Path, out: Path, done: Outcome) -> None:
     written = {path.stem for path in out.iterdir()}
     for file in (path for path in corpus.iterdir() if not path.is_dir()):
         assert (file.stem in written) != (f"{file}: " in done.err), file
+
+
+def make_trainer(
+    data: Path, folder: Path, fabric: Fabric | None = None, **settings: object
+) -> tuple[Trainer, Prepared]:
+    """A trainer of small networks on pictures, ready for its first step."""
+    changed = [(key.replace("__", "."), value, "test") for key, value in settings.items()]
+    small = [(key, value, "test") for key, value in SMALL.items()]
+    plan = plan_training("image", "horse2zebra", [*data_settings(data), *small, *changed])
+    fabric = fabric or start_fabric(Hardware(accelerator="cpu"), plan.recipe.train.precision)
+    run = RunDirectory(folder)
+    prepared = prepare(plan.host, plan.recipe, run, fabric, Watcher(quiet=True))
+    return Trainer(fabric, prepared.model, prepared.batches), prepared

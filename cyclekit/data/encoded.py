@@ -1,10 +1,12 @@
 """Training files read and encoded, each once; what cannot be used is named and counted."""
 
 import os
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -49,6 +51,11 @@ class EncodedDomain:
     windows: Windows
     files: list[EncodedFile]
     bad: list[BadSample]
+
+    def file_of(self, window: int) -> Path:
+        """The file that a window is from."""
+        ends = list(accumulate(file.windows for file in self.files))
+        return self.files[bisect_right(ends, window)].path
 
     @property
     def mean_facts(self) -> dict[str, float]:

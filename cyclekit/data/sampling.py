@@ -89,11 +89,19 @@ class UnpairedBatches:
 
     def batch(self, step: int, micro: int, device: torch.device) -> dict[str, Tensor]:
         """One micro-batch: each entry ``(batch_size, channels, *sizes)`` as networks see it."""
-        return {name: self._draw(name, step, micro, device) for name in self._streams}
+        return self.draw(step, self.positions(micro), device)
 
-    def _draw(self, name: str, step: int, micro: int, device: torch.device) -> Tensor:
+    def draw(self, step: int, positions: Sequence[int], device: torch.device) -> dict[str, Tensor]:
+        """What a step shows at some positions of its global batch, on whatever rank they are."""
+        return {name: self._draw(name, step, positions, device) for name in self._streams}
+
+    def window(self, name: str, step: int, position: int) -> int:
+        """Which of a stream's windows a step shows at a position."""
+        return self._orders[name](step, position)
+
+    def _draw(self, name: str, step: int, positions: Sequence[int], device: torch.device) -> Tensor:
         windows, tensors = [], []
-        for position in self.positions(micro):
+        for position in positions:
             window = self._streams[name][self._orders[name](step, position)]
             rng = torch_generator("augment", self._seed, step, position, name)
             windows.append(window)

@@ -182,6 +182,13 @@ class CycleObjective(Objective):
         for name, buffer in self.history.items():
             buffer.load_state_dict(state[name], device)
 
+    def deal(self, states: Sequence[Mapping[str, Any]], ranks: int, rank: int) -> Mapping[str, Any]:
+        """Stored fakes, dealt out evenly."""
+        return {
+            name: buffer.dealt([state[name] for state in states], ranks, rank)
+            for name, buffer in self.history.items()
+        }
+
     def _filled(self, batch: Batch) -> tuple[Batch, dict[str, Tensor]]:
         """A batch with zeros for gaps, and where its samples are known, if they may have gaps."""
         filled, known = {}, {}

@@ -97,6 +97,15 @@ class LocalNetwork(nn.Module):
         return converted
 
 
+def gather(fabric: Fabric, own: Any) -> list[Any]:
+    """What each rank has, in their order; every rank must call it, and rank 0 gets all of them."""
+    if fabric.world_size == 1:
+        return [own]
+    everybody = [None] * fabric.world_size if fabric.is_global_zero else None
+    torch.distributed.gather_object(own, everybody)
+    return everybody or [own]
+
+
 def part(fabric: Fabric) -> None:
     """Let the ranks end together; a rank that just goes leaves the others' threads hanging."""
     if fabric.world_size > 1 and torch.distributed.is_initialized():

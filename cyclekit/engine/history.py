@@ -1,5 +1,7 @@
 """The buffer of earlier fakes (Shrivastava et al., arXiv 1612.07828, section 2.3)."""
 
+from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Any
 
 import torch
@@ -53,3 +55,9 @@ class HistoryBuffer:
         """Take back what ``state_dict`` returned."""
         self._stored = [sample.to(device) for sample in state["stored"]]
         self._rng.set_state(state["generator"])
+
+    def dealt(self, states: Sequence[dict[str, Any]], ranks: int, rank: int) -> dict[str, Any]:
+        """The state for one of ``ranks``, from those of another number of ranks."""
+        layers = zip_longest(*(state["stored"] for state in states))
+        pool = [fake for layer in layers for fake in layer if fake is not None]
+        return {"stored": pool[rank::ranks][: self.size], "generator": self._rng.get_state()}

@@ -1,6 +1,6 @@
 """Means of losses over the steps since the last log line, kept on the device until read."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -46,3 +46,14 @@ class Meter:
         """Take back what ``state_dict`` returned."""
         self._sums = {name: value.to(device) for name, value in state["sums"].items()}
         self._counts = dict(state["counts"])
+
+    @staticmethod
+    def joined(states: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """The state for each of another number of ranks: the mean over those there were."""
+        names = states[0]["sums"]
+        return {
+            "sums": {
+                name: torch.stack([s["sums"][name] for s in states]).mean(0) for name in names
+            },
+            "counts": dict(states[0]["counts"]),
+        }

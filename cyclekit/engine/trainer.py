@@ -1,7 +1,6 @@
 """The training loop. It knows phases, optimizers and cadences; never a loss, never a modality."""
 
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -9,14 +8,15 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.strategies import DDPStrategy
 from lightning_fabric.wrappers import _FabricOptimizer
-from torch import nn
+from torch import Tensor, nn
 
 from cyclekit.data.sampling import UnpairedBatches
 from cyclekit.engine.ema import MovingAverage
-from cyclekit.engine.hardware import LocalNetwork
+from cyclekit.engine.guard import FiniteGuard, NotFinite
+from cyclekit.engine.hardware import LocalNetwork, gather
 from cyclekit.engine.meter import Meter
 from cyclekit.engine.model import Model
-from cyclekit.engine.objective import Phase, Step
+from cyclekit.engine.objective import Batch, Phase, Step
 from cyclekit.engine.schedule import linear_decay
 from cyclekit.errors import CyclekitError
 from cyclekit.randomness import derive_seed
@@ -26,6 +26,11 @@ State = dict[str, Any]
 
 class Trainer:
     """Trains a model's networks, step by step.
+
+    Attributes:
+        step: Steps done.
+        skipped: Those of them that were left out since they were not finite.
+        guard: Knows whether training has left the finite numbers.
 
     Args:
         fabric: Devices, precision, ranks.
@@ -39,7 +44,10 @@ class Trainer:
         self.batches = batches
         self.settings = model.recipe.train
         self.step = 0
+        self.skipped = 0
         self.meter = Meter()
+        self.guard = FiniteGuard(fabric)
+        self._scaled = getattr(fabric.strategy.precision, "scaler", None) is not None
         self._wrapped = {name: fabric.setup_module(net) for name, net in model.networks.items()}
         self._local = {name: LocalNetwork(net, fabric) for name, net in model.networks.items()}
         self._optimizers = {p.name: self._optimizer(p) for p in model.objective.phases}
@@ -74,14 +82,17 @@ class Trainer:
         for phase in self.model.objective.phases:
             optimizer = self._optimizers[phase.name]
             self._set_learning_rate(optimizer, phase)
-            networks = self._networks_in(phase)
             with self._only(phase):
-                for micro, (batch, step) in enumerate(parts):
-                    with self._synchronised(phase, last=micro == accumulate - 1):
-                        losses = self.model.objective.losses(phase.name, networks, batch, step)
-                        self.fabric.backward(losses.total / accumulate)
-                    self.meter.add({phase.name: losses.total, **losses.terms})
-                self._clip(phase, optimizer)
+                values = self._differentiate(phase, parts)
+                norm = self._clip(phase, optimizer)
+                withheld = self.guard.watch(self.step, phase.name, values | norm)
+                if self.settings.nonfinite == "skip" and self.guard.read():
+                    optimizer.zero_grad(set_to_none=True)
+                    self.guard.forget()
+                    self.skipped += 1
+                    return
+                self.meter.add(values)
+                self._withhold(phase, optimizer, withheld)
                 optimizer.step()
                 optimizer.zero_grad(set_to_none=True)
 
@@ -92,20 +103,27 @@ class Trainer:
             peak = self.settings.discriminator_learning_rate
         return peak * linear_decay(step, self.settings.steps, self.settings.decay_from)
 
-    def read_losses(self) -> dict[str, float]:
-        """Mean losses since the last call.
+    def require_finite(self) -> None:
+        """Wait for the device and see whether every step so far could be taken.
 
         Raises:
-            CyclekitError: If one of them is not a finite number.
+            NotFinite: If a loss or gradient was no finite number; the weights are from before it.
+        """
+        if found := self.guard.read():
+            raise NotFinite(found)
+
+    def read_losses(self) -> dict[str, float]:
+        """Mean losses since the last call, of the steps that were taken.
+
+        Raises:
+            CyclekitError: If none was.
         """
         means = self.meter.means(self.fabric)
-        for name, value in means.items():
-            if not math.isfinite(value):
-                raise CyclekitError(
-                    f"Training came apart: {name} is {value} by step {self.step}. Train anew with "
-                    f"a lower train.learning_rate, train.clip or 32-true precision; or change them "
-                    f"in the run's recipe.toml and resume from its last checkpoint."
-                )
+        if not all(phase.name in means for phase in self.model.objective.phases):
+            raise CyclekitError(
+                f"Training came apart: none of the last steps up to {self.step} was finite and "
+                f"all were skipped. Lower train.learning_rate or set train.clip."
+            )
         return means
 
     @property
@@ -114,31 +132,46 @@ class Trainer:
         return dict(self.average.networks) if self.average else self.model.translators
 
     def state_dict(self) -> State:
-        """Everything besides the networks' weights that the next step depends on."""
+        """Everything besides the networks' weights that the next step depends on.
+
+        Every rank must call it; rank 0's is complete.
+        """
         return {
             "step": self.step,
+            "skipped": self.skipped,
             "optimizers": {name: opt.state_dict() for name, opt in self._optimizers.items()},
-            "objective": self.model.objective.state_dict(),
             "codec": self.model.codec.state_dict(),
-            "meter": self.meter.state_dict(),
             "precision": self.fabric.strategy.precision.state_dict(),  # fp16's loss scale
+            "ranks": gather(
+                self.fabric,
+                {"objective": self.model.objective.state_dict(), "meter": self.meter.state_dict()},
+            ),
         }
 
     def load_state_dict(self, state: State) -> None:
-        """Take back what ``state_dict`` returned."""
-        device = self.fabric.device
-        self.step = state["step"]
+        """Take back what ``state_dict`` returned, from whatever number of ranks."""
+        ranks, rank = self.fabric.world_size, self.fabric.global_rank
+        self.step, self.skipped = state["step"], state["skipped"]
         for name, optimizer in self._optimizers.items():
             optimizer.load_state_dict(state["optimizers"][name])
-        self.model.objective.load_state_dict(state["objective"], device)
+            _match_layouts(optimizer)
         self.model.codec.load_state_dict(state["codec"])
-        self.meter.load_state_dict(state["meter"], device)
         self.fabric.strategy.precision.load_state_dict(state["precision"])
+        objectives = [own["objective"] for own in state["ranks"]]
+        meters = [own["meter"] for own in state["ranks"]]
+        if len(objectives) == ranks:
+            objective, meter = objectives[rank], meters[rank]
+        else:
+            objective = self.model.objective.deal(objectives, ranks, rank)
+            meter = self.meter.joined(meters)
+        self.model.objective.load_state_dict(objective, self.fabric.device)
+        self.meter.load_state_dict(meter, self.fabric.device)
 
     def _optimizer(self, phase: Phase) -> _FabricOptimizer:
         parameters = [p for name in phase.trains for p in self.model.networks[name].parameters()]
+        # The fused one can be told on the device not to take a step.
         adam = torch.optim.Adam(
-            parameters, lr=self.settings.learning_rate, betas=self.settings.betas
+            parameters, lr=self.settings.learning_rate, betas=self.settings.betas, fused=True
         )
         prepared: _FabricOptimizer = self.fabric.setup_optimizers(adam)
         return prepared
@@ -174,9 +207,56 @@ class Trainer:
                 )
             yield
 
-    def _clip(self, phase: Phase, optimizer: _FabricOptimizer) -> None:
+    def _differentiate(
+        self, phase: Phase, parts: Sequence[tuple[Batch, Step]]
+    ) -> dict[str, Tensor]:
+        """Gradients of a phase's losses over all micro-batches; returns the mean losses."""
+        networks, share = self._networks_in(phase), 1 / len(parts)
+        means: dict[str, Tensor] = {}
+        for micro, (batch, step) in enumerate(parts):
+            with self._synchronised(phase, last=micro == len(parts) - 1):
+                losses = self.model.objective.losses(phase.name, networks, batch, step)
+                self.fabric.backward(losses.total * share)
+            for name, term in {phase.name: losses.total.detach(), **losses.terms}.items():
+                means[name] = means[name] + term * share if name in means else term * share
+        return means
+
+    def _clip(self, phase: Phase, optimizer: _FabricOptimizer) -> dict[str, Tensor]:
+        """Clip a phase's gradient if so wanted; returns its norm before that.
+
+        Not under fp16, whose loss scale makes gradients overflow now and then by design.
+        """
+        networks = nn.ModuleList(self.model.networks[name] for name in phase.trains)
+        norm = None
         if self.settings.clip:
-            networks = nn.ModuleList(self.model.networks[name] for name in phase.trains)
-            self.fabric.clip_gradients(
+            norm = self.fabric.clip_gradients(
                 networks, optimizer, max_norm=self.settings.clip, error_if_nonfinite=False
             )
+        if self._scaled:
+            return {}
+        if norm is None:
+            gradients = [p.grad for p in networks.parameters() if p.grad is not None]
+            norm = torch.nn.utils.get_total_norm(gradients)
+        return {"gradient": norm}
+
+    def _withhold(self, phase: Phase, optimizer: _FabricOptimizer, withheld: Tensor) -> None:
+        """Have the next optimizer step left out, on the device, if ``withheld`` is 1."""
+        if not self._scaled:
+            optimizer.optimizer.found_inf = withheld
+            return
+        # The loss scaler looks for overflow in the gradients and withholds the step itself.
+        for name in phase.trains:
+            for parameter in self.model.networks[name].parameters():
+                if parameter.grad is not None:
+                    parameter.grad.masked_fill_(withheld > 0, torch.nan)
+                    return
+
+
+def _match_layouts(optimizer: _FabricOptimizer) -> None:
+    """Give restored moments their parameters' memory format, which fused steps take for granted."""
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            for name, value in optimizer.state.get(parameter, {}).items():
+                if value.shape == parameter.shape and value.stride() != parameter.stride():
+                    fitting = torch.empty_like(parameter, dtype=value.dtype)
+                    optimizer.state[parameter][name] = fitting.copy_(value)

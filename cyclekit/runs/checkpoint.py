@@ -21,7 +21,7 @@ from cyclekit.errors import CheckpointError, CyclekitError, UsageError
 from cyclekit.plugins import PluginInfo
 from cyclekit.runs.atomic import ASIDE, flush
 
-FORMAT = 1
+FORMAT = 2
 LATEST, BEST = "latest", "best"
 AVERAGED = ".ema"
 

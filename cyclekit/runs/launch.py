@@ -11,6 +11,7 @@ from typing import Any
 from lightning_fabric import Fabric
 
 from cyclekit.data.builtin import is_builtin
+from cyclekit.engine.guard import NotFinite
 from cyclekit.engine.hardware import Hardware, full_precision, part, start_fabric
 from cyclekit.engine.trainer import Trainer
 from cyclekit.errors import UsageError
@@ -20,6 +21,7 @@ from cyclekit.recipe.settings import Recipe
 from cyclekit.recipe.sources import Layers, find_recipe, read_layers
 from cyclekit.runs.checkpoint import Checkpoint
 from cyclekit.runs.directory import RunDirectory
+from cyclekit.runs.divergence import keep_batch
 from cyclekit.runs.evaluation import Figures, both_ways
 from cyclekit.runs.opening import read_layers_of, recall
 from cyclekit.runs.preparation import Prepared, prepare
@@ -198,6 +200,10 @@ def _train(
         except Stopped:  # on every rank after the same step
             part(fabric)
             raise
+        except NotFinite as error:  # likewise
+            explained = keep_batch(error, prepared, run) if fabric.is_global_zero else error
+            part(fabric)
+            raise explained from error
     recorder.finish()
     if recorder.report and fabric.is_global_zero:
         reports = {"translated": recorder.report, **recorder.judge.score_baselines()}

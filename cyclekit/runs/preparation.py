@@ -42,6 +42,15 @@ class Prepared:
     batches: UnpairedBatches
     encoded: Mapping[str, EncodedDomain]
 
+    def file_of(self, stream: str, window: int) -> Path:
+        """The file that one of a stream's windows is from."""
+        for domain in self.model.objective.streams[stream]:
+            encoded = self.encoded.get(domain)
+            if encoded and window < len(encoded.windows):
+                return encoded.file_of(window)
+            window -= len(encoded.windows) if encoded else 0
+        raise IndexError(f"stream {stream!r} has fewer windows")
+
     def describe(self, fabric: Fabric) -> list[str]:
         """What is about to be trained: data, networks, length."""
         train = self.model.recipe.train

@@ -93,10 +93,13 @@ class Recorder:
         """Do what is due after the step that was just done; ``save`` in any case if so asked."""
         settings = self._settings
         progress.advance()
-        if self._due(settings.log_every):
-            self._log(progress)
         save = save or self._trainer.step == settings.steps
         save = save or self._due(settings.checkpoint_every)
+        looks = (settings.log_every, settings.evaluate_every, settings.preview_every)
+        if save or any(map(self._due, looks)):
+            self._trainer.require_finite()
+        if self._due(settings.log_every):
+            self._log(progress)
         improved = False
         try:
             improved = self._due(settings.evaluate_every) and self._evaluate()
@@ -120,7 +123,7 @@ class Recorder:
         return every > 0 and (step % every == 0 or step == self._settings.steps)
 
     def _log(self, progress: StepProgress) -> None:
-        trainer, step = self._trainer, self._trainer.step
+        trainer, step, settings = self._trainer, self._trainer.step, self._settings
         losses = trainer.read_losses()
         if not self._writes or self._board is None:
             return
@@ -128,12 +131,15 @@ class Recorder:
         phases = trainer.model.objective.phases
         rates = {f"learning_rate_{p.name}": trainer.learning_rate(p, step - 1) for p in phases}
         record = {"step": step, **losses, **rates}
+        if settings.nonfinite == "skip":
+            record["skipped"] = trainer.skipped
         self._run.log(record)
         self._run.log_timing({"step": step, "time": time.time(), **timing})
         self._board.scalars("train", losses | rates, step)
         self._board.scalars("timing", timing, step)
         shown = {name: value for name, value in losses.items() if name.startswith("cycle")}
         shown |= {phase.name: losses[phase.name] for phase in phases}
+        shown |= {"skipped": trainer.skipped} if trainer.skipped else {}
         progress.show(step, shown, timing["samples_per_second"])
         self._observe("step_logged", record=record)
 
@@ -186,6 +192,7 @@ class Recorder:
 
     def _save(self, improved: bool) -> None:
         trainer = self._trainer
+        state = trainer.state_dict()  # of all ranks
         if self._board:
             self._board.flush()
             checkpoints = self._run.checkpoints
@@ -193,8 +200,13 @@ class Recorder:
                 trainer.step,
                 trainer.model.networks,
                 trainer.average.networks if trainer.average else {},
-                trainer.state_dict() | {"best": self._best},
-                {**describe_writer(self._host.info), "evaluation": self.report},
+                state | {"best": self._best},
+                {
+                    **describe_writer(self._host.info),
+                    "evaluation": self.report,
+                    "ranks": trainer.fabric.world_size,
+                    "global_batch": trainer.batches.global_batch,
+                },
                 to_toml(trainer.model.recipe),
             )
             if improved:

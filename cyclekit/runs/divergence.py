@@ -1,0 +1,49 @@
+"""What is kept of a step that was not finite: its batch, and a message that says how to go on."""
+
+import torch
+from safetensors.torch import save_file
+
+from cyclekit.engine.guard import NotFinite
+from cyclekit.errors import CyclekitError
+from cyclekit.runs.checkpoint import write_json
+from cyclekit.runs.directory import RunDirectory
+from cyclekit.runs.preparation import Prepared
+
+
+def keep_batch(error: NotFinite, prepared: Prepared, run: RunDirectory) -> CyclekitError:
+    """Write out the whole global batch of the step that was not finite.
+
+    ``nonfinite/step-00000123.safetensors`` holds each sample as the networks saw it, under its
+    stream and its position in the global batch (``a.0``); the ``.json`` beside it names the files.
+
+    Returns:
+        An error that tells where the batch is, and from which checkpoint to go on.
+    """
+    step, batches = error.found.step, prepared.batches
+    samples, files = {}, {}
+    for position in range(batches.global_batch):
+        for stream, sample in batches.draw(step, [position], torch.device("cpu")).items():
+            name = f"{stream}.{position}"
+            samples[name] = sample[0].contiguous()
+            files[name] = str(prepared.file_of(stream, batches.window(stream, step, position)))
+    folder = run.folder / "nonfinite"
+    folder.mkdir(exist_ok=True)
+    batch = folder / f"step-{step + 1:08d}.safetensors"
+    save_file(samples, batch)
+    found = {"step": step + 1, "phase": error.found.phase, "terms": error.found.terms}
+    write_json(batch.with_suffix(".json"), {**found, "files": files})
+    return CyclekitError(
+        f"{error} Its batch is in {batch}, the files it came from in the .json beside it. "
+        f"{_advice(run)}"
+    )
+
+
+def _advice(run: RunDirectory) -> str:
+    change = "a lower train.learning_rate, train.clip, 32-true precision or train.nonfinite = skip"
+    good = [checkpoint.step for checkpoint in run.checkpoints.all()]
+    if not good:
+        return f"There is no checkpoint yet: train anew with {change}."
+    return (
+        f"The last good checkpoint is of step {good[-1]}. Set {change} in {run.recipe_file} and go "
+        f"on with: cyclekit resume {run}"
+    )

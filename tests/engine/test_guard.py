@@ -1,0 +1,138 @@
+"""A loss that is no finite number: the step is not taken, its batch is kept, the run stops."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from lightning_fabric import Fabric
+from lightning_fabric.plugins import MixedPrecision
+from safetensors.torch import load_file
+from support import SMALL, as_options, make_trainer, records
+
+from cyclekit.data.sampling import UnpairedBatches
+
+Cli = Callable[..., Any]
+BAD_STEP = 5  # counted from 1
+LONGER = SMALL | {
+    "train.steps": 12,
+    "train.log_every": 4,
+    "train.checkpoint_every": 4,
+    "train.preview_every": 0,
+    "train.evaluate_every": 0,
+}
+
+
+@contextmanager
+def poisoned(monkeypatch: pytest.MonkeyPatch, number: float = torch.nan) -> Iterator[None]:
+    """One number of one sample of one batch is not finite."""
+    draw = UnpairedBatches.draw
+
+    def drawn(batches: Any, step: int, positions: Any, device: Any) -> Any:
+        batch = draw(batches, step, positions, device)
+        if step == BAD_STEP - 1 and 1 in positions:
+            batch["a"][list(positions).index(1), 0, 3, 3] = number
+        return batch
+
+    with monkeypatch.context() as patch:
+        patch.setattr(UnpairedBatches, "draw", drawn)
+        yield
+
+
+def arguments(folders: Path, run: Path, **settings: object) -> list[str]:
+    changed = LONGER | {key.replace("__", "."): value for key, value in settings.items()}
+    return ["train", "--plugin=image", "--recipe=horse2zebra", f"--data={folders}",
+            f"--run-dir={run}", "--accelerator=cpu", *as_options(changed)]  # fmt: skip
+
+
+@pytest.mark.parametrize("number", [torch.nan, torch.inf])
+def test_a_run_stops_with_its_last_good_checkpoint_and_the_batch(
+    cli: Cli, folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: float
+) -> None:
+    run, whole = tmp_path / "run", tmp_path / "whole"
+    with poisoned(monkeypatch, number):
+        outcome = cli(*arguments(folders, run))
+    assert outcome.code == 1
+    assert re.search(r"at step 5, in the generators phase: .*cycle_a.*gradient", outcome.err)
+    assert "last good checkpoint is of step 4" in outcome.err
+    assert f"cyclekit resume {run}" in outcome.err
+    assert [record["step"] for record in records(run)] == [4]
+    batch = load_file(run / "nonfinite/step-00000005.safetensors")
+    assert set(batch) == {"a.0", "a.1", "b.0", "b.1"}
+    assert [name for name, sample in batch.items() if not sample.isfinite().all()] == ["a.1"]
+    about = json.loads((run / "nonfinite/step-00000005.json").read_text())
+    assert {Path(file).parent.name for file in about["files"].values()} == {"trainA", "trainB"}
+
+    # Nothing of the bad step is left: without it the run goes on as if it had never been.
+    assert cli("resume", run, "--accelerator=cpu").code == 0
+    assert cli(*arguments(folders, whole)).code == 0
+    assert records(run) == records(whole)
+
+
+def test_a_step_can_be_skipped_and_counted(
+    cli: Cli, folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    with poisoned(monkeypatch):
+        outcome = cli(*arguments(folders, run, train__nonfinite="skip", train__ema=0.9))
+    assert outcome.code == 0, outcome.err
+    assert [record["skipped"] for record in records(run)] == [0, 1, 1]
+    assert "skipped 1" in outcome.err
+    for file in (run / "checkpoints/latest").glob("*.safetensors"):
+        assert all(tensor.isfinite().all() for tensor in load_file(file).values()), file
+    state = torch.load(run / "checkpoints/latest/state.pt", weights_only=True)
+    assert state["skipped"] == 1
+
+
+def half_precision() -> Fabric:
+    """fp16 with a loss scale, which Fabric itself only offers on GPUs."""
+    scaler = torch.amp.GradScaler("cpu")
+    return Fabric(accelerator="cpu", plugins=[MixedPrecision("16-mixed", "cpu", scaler)])
+
+
+@pytest.mark.parametrize("fabric", [lambda: None, half_precision], ids=["32-true", "16-mixed"])
+def test_weights_stay_what_they_were_before(
+    folders: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    fabric: Callable[[], Fabric | None],
+) -> None:
+    trainer, prepared = make_trainer(folders, tmp_path, fabric(), train__steps=9)
+    weights = []
+    with poisoned(monkeypatch):
+        while trainer.step < 9:
+            networks = prepared.model.networks.values()
+            weights.append(
+                torch.cat([p.detach().flatten() for n in networks for p in n.parameters()])
+            )
+            trainer.train_step()
+            trainer.step += 1
+    for step, (before, after) in enumerate(pairwise(weights), 1):
+        assert before.equal(after) == (step >= BAD_STEP), step
+    found = trainer.guard.read()
+    assert found is not None
+    assert (found.step, found.phase) == (BAD_STEP - 1, "generators")
+
+
+def test_a_gradient_is_looked_at_as_well(folders: Path, tmp_path: Path) -> None:
+    trainer, prepared = make_trainer(folders, tmp_path)
+    weight = next(prepared.model.networks["discriminator_a"].parameters())
+    weight.requires_grad_(True).register_hook(lambda gradient: gradient * torch.inf)
+    trainer.train_step()
+    found = trainer.guard.read()
+    assert found is not None
+    assert (found.phase, found.terms) == ("discriminators", ["gradient"])
+
+
+def test_an_overflow_that_the_loss_scale_makes_is_no_error(folders: Path, tmp_path: Path) -> None:
+    trainer, _ = make_trainer(folders, tmp_path, half_precision())
+    scaler = trainer.fabric.strategy.precision.scaler
+    scaler._init_scale = 2.0**40
+    trainer.train_step()
+    assert scaler.get_scale() < 2.0**40
+    assert trainer.guard.read() is None
