@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from cyclekit.errors import CyclekitError, suggest
+from cyclekit.runs.supervisor import leave_last_words, obey_supervisor
 
 VERBS = ("train", "resume", "translate", "evaluate", "recipes", "plugins")
 
@@ -53,8 +54,10 @@ def cyclekit() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 failed with one message, 2 wrong usage."""
+    obey_supervisor()
+    given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        cyclekit.main(args=arguments, prog_name="cyclekit", standalone_mode=False)
+        cyclekit.main(args=given, prog_name="cyclekit", standalone_mode=False, obj=given)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
@@ -86,7 +89,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _fail(message: str, code: int, error: Any = None) -> None:
     if error is not None and os.environ.get("CYCLEKIT_DEBUG"):
         raise error
-    click.echo(f"error: {message}", err=True)
+    if not leave_last_words(message):
+        click.echo(f"error: {message}", err=True)
     sys.exit(code)
 
 

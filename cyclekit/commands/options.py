@@ -1,12 +1,15 @@
 """Options that several verbs share."""
 
+import functools
+import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
 from cyclekit.recipe.precision import PRECISIONS
+from cyclekit.runs.supervisor import must_supervise, supervise
 
 if TYPE_CHECKING:
     from cyclekit.engine.hardware import Hardware
@@ -53,7 +56,19 @@ def hardware_options(command: Command) -> Command:
         accelerator_option,
     ):  # fmt: skip
         command = option(command)
-    return command
+    return _on_every_rank(command)
+
+
+def _on_every_rank(command: Command) -> Command:
+    """Let a parent that does nothing else start the command once for each of ``--devices``."""
+
+    @functools.wraps(command)
+    def started(*arguments: Any, **options: Any) -> Any:
+        if not must_supervise(options["devices"]):
+            return command(*arguments, **options)
+        sys.exit(supervise(click.get_current_context().obj, options["devices"]))
+
+    return cast(Command, started)
 
 
 def hardware(

@@ -4,20 +4,19 @@ import torch
 from safetensors.torch import save_file
 
 from cyclekit.engine.guard import NotFinite
-from cyclekit.errors import CyclekitError
 from cyclekit.runs.checkpoint import write_json
 from cyclekit.runs.directory import RunDirectory
 from cyclekit.runs.preparation import Prepared
 
 
-def keep_batch(error: NotFinite, prepared: Prepared, run: RunDirectory) -> CyclekitError:
+def keep_batch(error: NotFinite, prepared: Prepared, run: RunDirectory) -> str:
     """Write out the whole global batch of the step that was not finite.
 
     ``nonfinite/step-00000123.safetensors`` holds each sample as the networks saw it, under its
     stream and its position in the global batch (``a.0``); the ``.json`` beside it names the files.
 
     Returns:
-        An error that tells where the batch is, and from which checkpoint to go on.
+        A message that tells where the batch is, and from which checkpoint to go on.
     """
     step, batches = error.found.step, prepared.batches
     samples, files = {}, {}
@@ -32,7 +31,7 @@ def keep_batch(error: NotFinite, prepared: Prepared, run: RunDirectory) -> Cycle
     save_file(samples, batch)
     found = {"step": step + 1, "phase": error.found.phase, "terms": error.found.terms}
     write_json(batch.with_suffix(".json"), {**found, "files": files})
-    return CyclekitError(
+    return (
         f"{error} Its batch is in {batch}, the files it came from in the .json beside it. "
         f"{_advice(run)}"
     )

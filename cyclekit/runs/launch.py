@@ -14,7 +14,7 @@ from cyclekit.data.builtin import is_builtin
 from cyclekit.engine.guard import NotFinite
 from cyclekit.engine.hardware import Hardware, full_precision, part, start_fabric
 from cyclekit.engine.trainer import Trainer
-from cyclekit.errors import UsageError
+from cyclekit.errors import CyclekitError, UsageError
 from cyclekit.plugins import PluginHost, find_plugin, load_plugin
 from cyclekit.recipe.resolve import resolve
 from cyclekit.recipe.settings import Recipe
@@ -133,11 +133,35 @@ def resume_training(
         )
     fabric = start_fabric(hardware, recipe.train.precision)
     watcher = watcher if fabric.is_global_zero else Watcher(quiet=True)
+    if checkpoint:
+        recipe = keep_global_batch(recipe, checkpoint, fabric.world_size)
     with run.owned() if fabric.is_global_zero else contextlib.nullcontext():
         prepared = prepare(host, recipe, run, fabric, watcher)
         done = checkpoint.step if checkpoint else 0
         watcher.say(f"run: {run}, from step {done} of {recipe.train.steps}")
         return _train(host, prepared, run, fabric, watcher, checkpoint)
+
+
+def keep_global_batch(recipe: Recipe, checkpoint: Checkpoint, ranks: int) -> Recipe:
+    """The recipe for another number of ranks than wrote the checkpoint: as many samples a step.
+
+    Raises:
+        UsageError: If they cannot be shared out evenly.
+    """
+    about = checkpoint.about()
+    if ranks == about["ranks"]:
+        return recipe
+    whole, train = about["global_batch"], recipe.train
+    share, rest = divmod(whole, ranks)
+    if rest:
+        raise UsageError(
+            f"The run has {whole} samples of each domain in a step, on {about['ranks']} ranks; "
+            f"they cannot be shared out evenly among {ranks}. Use a number of --devices that "
+            f"divides {whole}."
+        )
+    at_once = max(size for size in range(1, train.batch_size + 1) if share % size == 0)
+    changes = {"batch_size": at_once, "accumulate": share // at_once}
+    return recipe.model_copy(update={"train": train.model_copy(update=changes)})
 
 
 def newest_samples(run: RunDirectory) -> Path | None:
@@ -201,9 +225,10 @@ def _train(
             part(fabric)
             raise
         except NotFinite as error:  # likewise
-            explained = keep_batch(error, prepared, run) if fabric.is_global_zero else error
+            kept = keep_batch(error, prepared, run) if fabric.is_global_zero else ""
+            said = fabric.broadcast(kept)
             part(fabric)
-            raise explained from error
+            raise CyclekitError(said) from error
     recorder.finish()
     if recorder.report and fabric.is_global_zero:
         reports = {"translated": recorder.report, **recorder.judge.score_baselines()}

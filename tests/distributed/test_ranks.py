@@ -1,6 +1,7 @@
 """Two real gloo processes train what one process with the doubled batch trains."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import torch
 from audio_support import SMALL_AUDIO, write_voices
 from music_support import SMALL_MUSIC, write_scales
 from safetensors.torch import load_file
-from support import SMALL, as_options, records
+from support import SMALL, Outcome, as_options, records
 
 BIN = Path(sys.executable).parent
 DETERMINISTIC = SMALL | {
@@ -26,6 +27,7 @@ DETERMINISTIC = SMALL | {
 
 
 def train(command: list[object], data: Path, run: Path, settings: dict[str, object]) -> None:
+    run.parent.mkdir(exist_ok=True)
     options = [f"--data={data}", f"--run-dir={run}", "--accelerator=cpu", *as_options(settings)]
     done = subprocess.run(
         [*map(str, command), *map(str, options)],
@@ -38,6 +40,16 @@ def train(command: list[object], data: Path, run: Path, settings: dict[str, obje
     assert done.returncode == 0, done.stderr
 
 
+def half_way(run: Path, to: Path) -> Path:
+    """A copy of a run as it was at step 2."""
+    shutil.copytree(run, to, symlinks=True)
+    for checkpoint in (to / "checkpoints").glob("step-*"):
+        if checkpoint.name != "step-00000002":
+            shutil.rmtree(checkpoint)
+    (to / "checkpoints/latest").unlink()
+    return to
+
+
 def difference(one: Path, other: Path) -> float:
     """The largest difference between two runs' weights."""
     found = []
@@ -47,11 +59,33 @@ def difference(one: Path, other: Path) -> float:
     return torch.stack(found).max().item()
 
 
+RECORD_GRADIENTS = """
+import os
+import torch
+from cyclekit.engine.trainer import Trainer
+
+clip = Trainer._clip
+
+def recorded(trainer, phase, optimizer):
+    if trainer.step == 0:
+        networks = [trainer.model.networks[name] for name in phase.trains]
+        gradients = [p.grad.clone() for network in networks for p in network.parameters()]
+        torch.save(gradients, f"{phase.name}-{trainer.fabric.global_rank}.pt")
+    return clip(trainer, phase, optimizer)
+
+Trainer._clip = recorded
+"""
+
+
 @pytest.mark.slow
-def test_two_ranks_equal_one_with_the_doubled_batch(folders: Path, tmp_path: Path) -> None:
+def test_two_ranks_equal_one_with_the_doubled_batch(
+    folders: Path, tmp_path: Path, cli: Callable[..., Outcome]
+) -> None:
     base = ["train", "--plugin=image", "--recipe=horse2zebra", "--precision=64-true"]
-    settings = DETERMINISTIC | {"train.accumulate": 2}
-    one, two, by_torchrun = (tmp_path / name for name in ("one", "two", "torchrun"))
+    (tmp_path / "record.py").write_text(RECORD_GRADIENTS)
+    recorder = {"extensions": f"['{tmp_path / 'record.py'}']"}
+    settings = DETERMINISTIC | recorder | {"train.accumulate": 2}
+    one, two, by_torchrun = (tmp_path / name / "run" for name in ("one", "two", "torchrun"))
     train([BIN / "cyclekit", *base], folders, one, settings | {"train.batch_size": 2})
     halved = settings | {"train.batch_size": 1}
     train([BIN / "cyclekit", *base, "--devices=2", "--strategy=ddp"], folders, two, halved)
@@ -61,6 +95,26 @@ def test_two_ranks_equal_one_with_the_doubled_batch(folders: Path, tmp_path: Pat
     assert difference(one, by_torchrun) < 1e-8
     losses = [[record["generators"] for record in records(run)] for run in (one, two)]
     assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+    for phase in ("generators", "discriminators"):
+        wanted = torch.load(one.parent / f"{phase}-0.pt", weights_only=True)
+        assert max(gradient.abs().max() for gradient in wanted) > 1e-4
+        for rank in (0, 1):
+            got = torch.load(two.parent / f"{phase}-{rank}.pt", weights_only=True)
+            for x, y in zip(wanted, got, strict=True):
+                torch.testing.assert_close(x, y, rtol=1e-9, atol=1e-12)
+
+    # From step 2 on another number of ranks: the same samples in the same steps.
+    for run, devices, shared in (
+        (one, 2, "batch_size = 2\naccumulate = 1"),
+        (two, 1, "batch_size = 1\naccumulate = 4"),
+    ):
+        again = half_way(run, tmp_path / f"on{devices}")
+        assert cli("resume", again, f"--devices={devices}", "--accelerator=cpu").code == 0
+        assert difference(one, again) < 1e-8
+        assert shared in (again / "recipe.toml").read_text()
+    odd = cli("resume", half_way(one, tmp_path / "on3"), "--devices=3", "--accelerator=cpu")
+    assert odd.code == 2
+    assert "a number of --devices that divides 4" in odd.err
 
 
 @pytest.mark.slow
@@ -94,8 +148,8 @@ def test_two_ranks_train_other_modalities_as_one_does(
 
 
 @pytest.mark.slow
-def test_a_network_with_unused_parameters_trains_on_two_ranks(
-    folders: Path, tmp_path: Path
+def test_a_network_with_unused_parameters_trains_and_resumes_on_two_ranks(
+    folders: Path, tmp_path: Path, cli: Callable[..., Outcome]
 ) -> None:
     plugin = tmp_path / "lazy.py"
     plugin.write_text("""
@@ -116,24 +170,70 @@ def cyclekit_generators(modality):
     train([*command, "--devices=2"], folders, tmp_path / "run", settings)
     weights = load_file(tmp_path / "run/checkpoints/latest/generator_a2b.safetensors")
     assert weights["unused"].tolist() == [0, 0, 0]
-    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["run"]
+
+    # Buffers of earlier fakes are each rank's own; both come back.
+    resumed = half_way(tmp_path / "run", tmp_path / "resumed")
+    assert cli("resume", resumed, "--devices=2", "--accelerator=cpu").code == 0
+    assert difference(tmp_path / "run", resumed) == 0
+    assert records(tmp_path / "run") == records(resumed)
+    assert {path.name for path in tmp_path.iterdir() if path.is_dir()} == {"run", "resumed"}
+
+
+def start_endless(folders: Path, run: Path) -> tuple[subprocess.Popen[str], list[int]]:
+    """Two ranks that train until they are stopped; returns their parent and their process ids."""
+    settings = SMALL | {"train.steps": 100_000, "train.evaluate_every": 0, "train.keep": 1}
+    parent = subprocess.Popen(
+        [BIN / "cyclekit", "train", "--plugin=image", "--recipe=horse2zebra", "--devices=2",
+         f"--data={folders}", f"--run-dir={run}", "--accelerator=cpu", *as_options(settings)],
+        stderr=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    while parent.poll() is None and not (run / "checkpoints/latest").exists():
+        time.sleep(0.05)
+    children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split()
+    return parent, [int(child) for child in children]
 
 
 @pytest.mark.slow
 def test_ranks_stop_together(folders: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    settings = SMALL | {"train.steps": 100_000, "train.evaluate_every": 0, "train.keep": 1}
-    process = subprocess.Popen(
-        [BIN / "cyclekit", "train", "--plugin=image", "--recipe=horse2zebra", "--devices=2",
-         f"--data={folders}", f"--run-dir={run}", "--accelerator=cpu", *as_options(settings)],
-        stderr=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
-    while process.poll() is None and not (run / "checkpoints/latest").exists():
-        time.sleep(0.05)
-    process.send_signal(signal.SIGTERM)  # to the first rank alone
-    _, said = process.communicate(timeout=90)
-    assert process.returncode == 143, said
-    assert f"cyclekit resume {run}" in said
+    parent, ranks = start_endless(folders, run)
+    os.kill(ranks[1], signal.SIGTERM)  # one rank alone
+    _, said = parent.communicate(timeout=90)
+    assert parent.returncode == 143, said
+    assert said.count(f"cyclekit resume {run}") == 1
     stopped = int((run / "checkpoints/latest").resolve().name.removeprefix("step-"))
     assert 0 < stopped < 100_000
     assert records(run)[-1]["step"] <= stopped
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("victim", [0, 1])
+def test_a_rank_that_dies_is_named_and_ends_the_command(
+    folders: Path, tmp_path: Path, victim: int
+) -> None:
+    parent, ranks = start_endless(folders, tmp_path / "run")
+    os.kill(ranks[victim], signal.SIGKILL)
+    _, said = parent.communicate(timeout=60)
+    assert parent.returncode == 1
+    assert f"error: rank {victim} was ended by SIGKILL" in said
+    assert "Traceback" not in said
+    assert not any(Path(f"/proc/{rank}").exists() for rank in ranks)
+
+
+@pytest.mark.slow
+def test_ranks_go_with_the_command_that_started_them(folders: Path, tmp_path: Path) -> None:
+    parent, ranks = start_endless(folders, tmp_path / "run")
+    parent.kill()
+    parent.wait()
+    deadline = time.monotonic() + 30
+    while any(map(is_alive, ranks)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not any(map(is_alive, ranks))
+
+
+def is_alive(process: int) -> bool:
+    """Whether a process, which may have been left to somebody who never asks for it, still runs."""
+    try:
+        return ") Z " not in Path(f"/proc/{process}/stat").read_text()
+    except FileNotFoundError:
+        return False

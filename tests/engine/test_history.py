@@ -69,3 +69,17 @@ def test_stored_fakes_are_copies() -> None:
     buffer.query(fakes)
     fakes.fill_(99)
     assert [stored.item() for stored in buffer.state_dict()["stored"]] == [0, 1]
+
+
+def test_fakes_are_dealt_anew_to_another_number_of_ranks() -> None:
+    ranks = [HistoryBuffer(3, rank) for rank in range(2)]
+    for rank, buffer in enumerate(ranks):
+        buffer.query(torch.arange(3.0)[:, None] + 10 * rank)
+    states = [buffer.state_dict() for buffer in ranks]
+    dealt = [HistoryBuffer(3, rank).dealt(states, 3, rank)["stored"] for rank in range(3)]
+    assert [len(stored) for stored in dealt] == [2, 2, 2]
+    everything = sorted(float(fake) for stored in dealt for fake in stored)
+    assert everything == [0, 1, 2, 10, 11, 12]
+    (alone,) = [HistoryBuffer(3, 0).dealt(states, 1, 0)["stored"]]
+    assert {float(fake) // 10 for fake in alone} == {0, 1}  # no more than fit, of both
+    assert len(alone) == 3
