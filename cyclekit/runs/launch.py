@@ -246,6 +246,13 @@ def _resolved(layers: Layers, plugin: str) -> tuple[PluginHost, Recipe]:
     extensions = layers.table.get("extensions", [])
     if not isinstance(extensions, list) or not all(isinstance(name, str) for name in extensions):
         extensions = []  # resolve() says what is wrong with it
+    origin = layers.origin("extensions")
+    if files := [name for name in extensions if name.endswith(".py") and origin.endswith(".toml")]:
+        raise UsageError(
+            f"{origin} names the file {files[0]} as an extension. A recipe from elsewhere "
+            f"must not run code that came with it, so recipes name installed plugins only. If you "
+            f"trust the file: --set \"extensions=['{files[0]}']\""
+        )
     host = load_plugin(plugin, extensions)
     name = host.modality.name
     named = layers.table.setdefault("plugin", name)

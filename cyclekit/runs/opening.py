@@ -1,5 +1,6 @@
 """Open a finished or running run to translate or measure with it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,6 +73,7 @@ def recall(run: RunDirectory, layers: Layers | None = None) -> tuple[PluginHost,
     """
     info = run.plugin()
     layers = layers or read_layers_of(run)
+    _refuse_own_code(run, [run.plugin_name(), *layers.table.get("extensions", ())])
     try:
         host = load_plugin(run.plugin_name(), layers.table.get("extensions", ()))
     except UsageError as error:
@@ -80,6 +82,20 @@ def recall(run: RunDirectory, layers: Layers | None = None) -> tuple[PluginHost,
             f"({info['distribution']} {info['version']}). {error}"
         ) from error
     return host, resolve(layers, host.modality)
+
+
+def _refuse_own_code(run: RunDirectory, plugins: Iterable[str]) -> None:
+    """Refuse a run that somebody packed together with code for it to load."""
+    home = run.folder.resolve()
+    for name in (str(plugin) for plugin in plugins):
+        if name.endswith(".py") and (
+            not Path(name).is_absolute() or Path(name).resolve().is_relative_to(home)
+        ):
+            raise CheckpointError(
+                f"{run} names the plugin file {name}, which came with it, and was not opened, "
+                f"since that could run any code. If you trust it, move the file elsewhere and "
+                f"write its full path in {run.info_file.name} or {run.recipe_file.name}."
+            )
 
 
 def read_layers_of(run: RunDirectory) -> Layers:

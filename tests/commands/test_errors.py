@@ -169,3 +169,28 @@ def cyclekit_modality():
     stopped = run("stopped", "def augment(self, tensor, domain, rng): return tensor.nonsense")
     assert stopped.code == 1
     assert "Broken.augment failed on a sample of domain A of shape (3, 32, 32)" in stopped.err
+
+
+def test_a_recipe_runs_no_code_that_came_with_it(cli: Cli, folders: Path, tmp_path: Path) -> None:
+    """Neither as an extension, nor as its plugin, nor through what it names for data."""
+    touched = tmp_path / "touched"
+    evil = tmp_path / "evil.py"
+    evil.write_text(f"import pathlib\npathlib.Path({str(touched)!r}).touch()\n")
+    for line, said in (
+        (f"extensions = ['{evil}']", "If you trust the file: --set"),
+        (f"plugin = '{evil}'", "The recipe is for plugin"),
+        ("data.root = 'builtin:../../evil'", "no built-in data '../../evil'"),
+    ):
+        recipe = tmp_path / "downloaded.toml"
+        recipe.write_text(f"{line}\nextends = 'horse2zebra'\n")
+        run = tmp_path / "run"
+        outcome = cli("train", "--plugin=image", f"--recipe={recipe}", f"--run-dir={run}",
+                      "--accelerator=cpu", *as_options(SMALL))  # fmt: skip
+        assert outcome.code != 0
+        assert said in outcome.err
+        assert not run.exists()
+    assert not touched.exists()
+    trusted = attempt(cli, tmp_path / "run", f"--data={folders}", f"--set=extensions=['{evil}']",
+                      "--steps=1")  # fmt: skip
+    assert trusted.code == 0, trusted.err
+    assert touched.exists()

@@ -188,6 +188,13 @@ def test_evaluate_on_other_data_and_without_pairs(cli: Cli, trained: Path, tmp_p
     assert (refused.code, "Domain A has no test files" in refused.err) == (1, True)
 
 
+def evil(run: Path) -> Path:
+    """Code that somebody put into a run."""
+    file = run / "evil.py"
+    file.write_text("import pathlib\npathlib.Path('/tmp/cyclekit-was-here').touch()\n")
+    return file
+
+
 class Payload:
     def __reduce__(self) -> Any:
         return Path.touch, (Path("/tmp/cyclekit-was-here"),)
@@ -214,11 +221,20 @@ class Payload:
         ),
         ("damaged json", 1, "run.json cannot be read"),
         ("empty json", 1, "run.json does not say which plugin wrote it"),
+        ("plugin inside", 1, "names the plugin file .*evil.py, which came with it"),
+        ("plugin beside", 1, "names the plugin file evil.py, which came with it"),
+        ("extension inside", 1, "names the plugin file .*evil.py, which came with it"),
         ("no writer", 1, "checkpoint.json does not say which plugin wrote it"),
     ],
 )
 def test_runs_that_cannot_be_used(
-    cli: Cli, trained: Path, tmp_path: Path, damage: str, code: int, said: str
+    cli: Cli,
+    trained: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    damage: str,
+    code: int,
+    said: str,
 ) -> None:
     import re
 
@@ -257,6 +273,16 @@ def test_runs_that_cannot_be_used(
         edit(latest / "checkpoint.json", lambda about: about["plugin"].update(name="audio"))
     elif damage == "other version":
         edit(latest / "checkpoint.json", lambda about: about["plugin"].update(version="7.0"))
+    elif damage == "plugin inside":
+        edit(run / "run.json", lambda about: about["plugin"].update(distribution=str(evil(run))))
+    elif damage == "plugin beside":
+        edit(run / "run.json", lambda about: about["plugin"].update(distribution="evil.py"))
+        monkeypatch.chdir(evil(run).parent)
+    elif damage == "extension inside":
+        recipe = (run / "recipe.toml").read_text()
+        assert "extensions = []" in recipe
+        named = recipe.replace("extensions = []", f"extensions = ['{evil(run)}']")
+        (run / "recipe.toml").write_text(named)
     elif damage == "other format":
         edit(latest / "checkpoint.json", lambda about: about.update(format=99))
     elif damage == "other size":
