@@ -71,14 +71,7 @@ class Trainer:
         """One optimizer step of every phase, on one global batch."""
         seed, rank = self.settings.seed, self.fabric.global_rank
         torch.manual_seed(derive_seed(seed, "step", self.step, rank))  # dropout and the like
-        accumulate = self.settings.accumulate
-        parts = [
-            (
-                self.batches.batch(self.step, micro, self.fabric.device),
-                Step(self.step, seed, self.batches.positions(micro)),
-            )
-            for micro in range(accumulate)
-        ]
+        parts = self._parts()
         for phase in self.model.objective.phases:
             optimizer = self._optimizers[phase.name]
             self._set_learning_rate(optimizer, phase)
@@ -206,6 +199,16 @@ class Trainer:
                     self.fabric.no_backward_sync(self._wrapped[name], enabled=not last)
                 )
             yield
+
+    def _parts(self) -> list[tuple[Batch, Step]]:
+        """The step's micro-batches on this rank."""
+        return [
+            (
+                self.batches.batch(self.step, micro, self.fabric.device),
+                Step(self.step, self.settings.seed, self.batches.positions(micro)),
+            )
+            for micro in range(self.settings.accumulate)
+        ]
 
     def _differentiate(
         self, phase: Phase, parts: Sequence[tuple[Batch, Step]]
