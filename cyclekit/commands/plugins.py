@@ -1,15 +1,18 @@
 """``cyclekit plugins``."""
 
 import json
+import sys
+from pathlib import Path
 
 import click
 
+from cyclekit.commands.options import PATH
 from cyclekit.errors import CyclekitError, IncompatiblePlugin
 
 
 @click.group()
 def plugins() -> None:
-    """See which modalities are installed."""
+    """See which modalities are installed, check one, begin one."""
 
 
 @plugins.command("list")
@@ -44,3 +47,25 @@ def list_plugins(check: bool, as_json: bool) -> None:
         click.echo(f"{row['name']:<12} {row['distribution']} {row['version']}{state}")
     if not rows:
         click.echo("No plugins are installed.")
+
+
+@plugins.command("check")
+@click.argument("plugin", metavar="NAME|FILE.py")
+@click.option("--data", type=PATH, help="Folder with trainA and trainB; default: built-in data.")
+def check_plugin(plugin: str, data: Path | None) -> None:
+    """Hold a plugin against the contract, rule by rule.
+
+    \b
+    Examples:
+      cyclekit plugins check image
+      cyclekit plugins check ./my_plugin.py --data some_of_my_data
+    """
+    from cyclekit.testing import run_checks
+
+    outcomes = []
+    for result in run_checks(plugin, data):
+        outcomes.append(result.outcome)
+        said = f": {result.message}" if result.outcome == "failed" else ""
+        click.echo(f"{result.outcome:<8} {result.name}{said}")
+    if "failed" in outcomes:
+        sys.exit(1)

@@ -1,0 +1,144 @@
+"""Checks of networks and of a training step."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from cyclekit.contract import DOMAINS, Network, TensorSpec, common_multiple
+from cyclekit.engine.padding import pad_to_multiple
+from cyclekit.testing.checks import Fault, calling, check, require, sizes
+from cyclekit.testing.subject import Subject
+
+UNTRAINABLE = (
+    "changes nothing: its output does not depend on its parameters, or the gradient is cut off "
+    "(detach, round, no_grad)."
+)
+
+
+@check("generators", "range")
+def generators(subject: Subject) -> None:
+    """Every generator maps tensors of one domain to tensors of the other."""
+    for network in subject.modality.generators:
+        for source, target in (DOMAINS, DOMAINS[::-1]):
+            told = subject.codec.spec(target)
+            module = _built(subject, network, subject.codec.spec(source), told)
+            x = _fitted(subject, module, source)
+            y = _called(module, x, network)
+            require(
+                y.shape[:2] == (1, told.channels) and sizes(y) == sizes(x),
+                f"Generator {network.name!r} makes {tuple(y.shape)} of {tuple(x.shape)}: expected "
+                f"{(1, told.channels, *sizes(x))}. If it needs sizes that divide by some number, "
+                f"give the module that number as its attribute multiple_of.",
+            )
+
+
+@check("discriminators", "range")
+def discriminators(subject: Subject) -> None:
+    """Every discriminator gives finite logits of one channel."""
+    for network in subject.modality.discriminators:
+        told = subject.codec.spec("a")
+        module = _built(subject, network, told, told.logits())
+        x = _fitted(subject, module, "a")
+        y = _called(module, x, network)
+        require(
+            y.shape[:2] == (1, 1),
+            f"Discriminator {network.name!r} gives shape {tuple(y.shape)}: expected one channel of "
+            f"logits, (batch, 1, ...).",
+        )
+
+
+@check("window sizes", "generators")
+def window_sizes(subject: Subject) -> None:
+    """Training windows fit the generator that the recipe names, which cannot pad them."""
+    chosen = subject.recipe.generator.name
+    (network,) = [n for n in subject.modality.generators if n.name == chosen]
+    told = subject.codec.spec("a")
+    module = _built(subject, network, told, subject.codec.spec("b"), subject.recipe.generator)
+    lengths, multiples = sizes(subject.window("a")), common_multiple(told, module)
+    require(
+        all(length % multiple == 0 for length, multiple in zip(lengths, multiples, strict=True)),
+        f"Training windows have sizes {lengths}, but generator {chosen!r} needs multiples of "
+        f"{multiples}: cut windows of such sizes in windows or augment.",
+    )
+
+
+@check("step", "window sizes", "discriminators")
+def step(subject: Subject) -> None:
+    """One training step changes every network and leaves finite numbers."""
+    trainer = subject.trainer
+    before = {name: _weights(net).clone() for name, net in trainer.model.networks.items()}
+    with calling("A training step"):
+        try:
+            trainer.train_step()
+        except RuntimeError as error:
+            require("does not require grad" not in str(error), f"A training step {UNTRAINABLE}")
+            raise
+    found = trainer.guard.read()
+    if found:
+        raise Fault(
+            f"A training step is not finite: {', '.join(found.terms)} in the {found.phase} phase. "
+            f"Look for a logarithm of zero, a division by zero or a huge scale in the networks."
+        )
+    trainer.step += 1
+    for name, network in trainer.model.networks.items():
+        require(
+            not before[name].equal(_weights(network)),
+            f"A training step of {name} {UNTRAINABLE}",
+        )
+
+
+@check("checkpoint", "step")
+def checkpoint(subject: Subject) -> None:
+    """Training goes on from a checkpoint as if nothing had happened."""
+    file, trainer, other = subject.folder / "state.pt", subject.trainer, subject.new_trainer()
+    torch.save(trainer.state_dict(), file)
+    with calling("A checkpoint, read with weights_only,"):
+        state = torch.load(file, weights_only=True)
+    other.load_state_dict(state)
+    for name, network in other.model.networks.items():
+        network.load_state_dict(trainer.model.networks[name].state_dict())
+    for each in (trainer, other):
+        each.train_step()
+        each.step += 1
+    for name, network in trainer.model.networks.items():
+        require(
+            _weights(network).equal(_weights(other.model.networks[name])),
+            f"A step from a checkpoint trains {name} otherwise than the step it was saved before: "
+            f"keep all that changes while training in parameters, buffers or state_dict.",
+        )
+
+
+def _built(
+    subject: Subject, network: Network, source: TensorSpec, target: TensorSpec, options: Any = None
+) -> nn.Module:
+    with calling(f"Building {network.name!r} with its default options"):
+        module = network.build(source, target, options or network.options())
+    require(
+        isinstance(module, nn.Module),
+        f"{network.name!r} must build a torch.nn.Module, not {type(module).__name__}.",
+    )
+    return module.eval()
+
+
+def _fitted(subject: Subject, module: nn.Module, domain: str) -> Tensor:
+    """A window, padded as translation would pad it."""
+    multiples = common_multiple(subject.codec.spec(domain), module)
+    return pad_to_multiple(subject.window(domain), multiples)
+
+
+@torch.no_grad()
+def _called(module: nn.Module, x: Tensor, network: Network) -> Tensor:
+    with calling(f"Network {network.name!r}, called with shape {tuple(x.shape)},"):
+        y = module(x)
+    require(isinstance(y, Tensor), f"Network {network.name!r} must return a tensor.")
+    require(
+        bool(y.isfinite().all()), f"Network {network.name!r} gives numbers that are not finite."
+    )
+    made: Tensor = y
+    return made
+
+
+def _weights(network: nn.Module) -> Tensor:
+    parameters = [p.detach().flatten() for p in network.parameters()]
+    return torch.cat(parameters) if parameters else torch.zeros(0)

@@ -1,0 +1,108 @@
+"""Checks of what people see: translations, previews, figures, recipes."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from cyclekit.contract import DOMAINS, Media, Metric, PreviewRow, Translations
+from cyclekit.engine.translator import Translator
+from cyclekit.errors import CyclekitError
+from cyclekit.recipe.resolve import resolve
+from cyclekit.recipe.sources import find_recipes, read_layers
+from cyclekit.testing.checks import Fault, calling, check, finite, require
+from cyclekit.testing.subject import Subject
+
+SEED = 0
+
+
+@check("translate", "decode", "step")
+def translate(subject: Subject) -> None:
+    """Whole items are translated to items of the same size."""
+    for source in DOMAINS:
+        translated = _translated(subject, source)
+        target = DOMAINS[1 - DOMAINS.index(source)]
+        with calling("encode, of a translation,"):
+            after = subject.codec.encode(translated, target).tensor
+        before = subject.samples[source][0].tensor
+        require(
+            after.shape[1:] == before.shape[1:],
+            f"A translation has another size than its source ({tuple(after.shape[1:])} for "
+            f"{tuple(before.shape[1:])}): keep what decode needs in Sample.meta.",
+        )
+
+
+@check("render", "translate")
+def render(subject: Subject) -> None:
+    """Previews are files."""
+    folder = subject.folder / "previews"
+    folder.mkdir()
+    real, translated = subject.items["a"][0], _translated(subject, "a")
+    row = PreviewRow("some.name", "a", "b", real, translated, real)
+    with calling("render"):
+        media = subject.codec.render([row], folder)
+    require(any(folder.iterdir()), "render wrote no file: write at least one into the folder.")
+    require(
+        isinstance(media, list) and all(isinstance(each, Media) for each in media),
+        "render must return a list of Media, which may be empty.",
+    )
+    lost = [each.path.name for each in media if not each.path.is_file()]
+    require(not lost, f"render returned Media whose file is not there: {', '.join(lost)}.")
+
+
+@check("metrics", "translate")
+def metrics(subject: Subject) -> None:
+    """Figures are finite and their directions are known."""
+    for metric in subject.modality.metrics:
+        figures = _scored(subject, metric)
+        require(
+            isinstance(figures, Mapping) and finite(float(v) for v in figures.values()),
+            f"Metric {metric.name!r} must return {{figure: finite number}}, not {figures}.",
+        )
+        missing = set(metric.higher_is_better) - set(figures)
+        require(
+            not missing,
+            f"Metric {metric.name!r} says which way {', '.join(sorted(missing))} improves, but "
+            f"does not return it.",
+        )
+
+
+@check("baselines", "save")
+def baselines(subject: Subject) -> None:
+    """Baselines turn items into items."""
+    for baseline in subject.modality.baselines:
+        with calling(f"Baseline {baseline.name!r}"):
+            convert = baseline.fit(subject.items["a"], subject.items["b"])
+            made = convert(subject.items["a"][0])
+            subject.codec.encode(made, "b")
+
+
+@check("recipes", "options")
+def recipes(subject: Subject) -> None:
+    """Every recipe that comes with the plugin can be resolved."""
+    if subject.info is None:
+        return
+    for name, file in find_recipes(subject.info).items():
+        try:
+            layers = read_layers(file, subject.info)
+            layers.table.setdefault("plugin", subject.modality.name)
+            resolve(layers, subject.modality)
+        except CyclekitError as error:
+            raise Fault(f"Recipe {name!r} ({file}): {error}") from error
+
+
+def _translated(subject: Subject, source: str) -> Any:
+    trainer = subject.trainer
+    translator = Translator(trainer.model, trainer.translating_networks, subject.fabric)
+    (direction,) = [way for way in trainer.model.directions.values() if way.source == source]
+    with calling("Translation"):
+        (translated,) = translator.items([subject.items[source][0]], direction)
+    return translated
+
+
+def _scored(subject: Subject, metric: Metric) -> Any:
+    """A metric's figures for items that stand for their own translations."""
+    a, b = subject.items["a"], subject.items["b"]
+    count = min(len(a), len(b))
+    shown = Translations("a", "b", a[:count], b[:count], a[:count], b[:count], b)
+    with calling(f"Metric {metric.name!r}"):
+        fitted = metric.fit(a, b, SEED, subject.folder) if metric.fit else None
+        return metric.score(shown, fitted)

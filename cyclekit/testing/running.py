@@ -1,0 +1,101 @@
+"""Run the checks, each if those that it needs have passed."""
+
+import tempfile
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from cyclekit import API_VERSION
+from cyclekit.contract import Modality
+from cyclekit.errors import CyclekitError
+from cyclekit.plugins import PluginInfo, find_plugin, load_plugin
+from cyclekit.testing import codec_checks, network_checks, output_checks
+from cyclekit.testing.checks import CHECKS, Check, Fault
+from cyclekit.testing.subject import Subject
+
+__all__ = ["Result", "check_modality", "run_checks"]
+FAMILIES = (codec_checks, network_checks, output_checks)  # importing them fills CHECKS
+
+
+@dataclass(frozen=True)
+class Result:
+    """The outcome of one check.
+
+    Attributes:
+        name: The check's.
+        outcome: ``"ok"``, ``"failed"``, or ``"not run"`` where a check that it needs did not pass.
+        message: What is wrong and what to change, in one sentence; empty where all is well.
+    """
+
+    name: str
+    outcome: Literal["ok", "failed", "not run"]
+    message: str = ""
+
+
+def check_modality(modality: str | Modality, data: Path | str | None = None) -> None:
+    """Hold a plugin against the contract; for its own tests.
+
+    Args:
+        modality: A plugin's name, the path of a single-file plugin, or a modality.
+        data: Folder with ``trainA`` and ``trainB``; default: data that the plugin makes itself.
+
+    Raises:
+        AssertionError: Naming each rule that is broken, and what to change.
+    """
+    broken = [result for result in run_checks(modality, data) if result.outcome == "failed"]
+    if broken:
+        listed = "\n".join(f"  {result.name}: {result.message}" for result in broken)
+        raise AssertionError(f"the contract is broken:\n{listed}")
+
+
+def run_checks(modality: str | Modality, data: Path | str | None = None) -> Iterator[Result]:
+    """Check a plugin rule by rule.
+
+    Args:
+        modality: A plugin's name, the path of a single-file plugin, or a modality.
+        data: Folder with ``trainA`` and ``trainB``; default: data that the plugin makes itself.
+
+    Yields:
+        A result for each rule, as soon as it is known.
+    """
+    with tempfile.TemporaryDirectory(prefix="cyclekit-") as folder:
+        try:
+            offered, info = _offered(modality)
+        except CyclekitError as error:
+            yield Result("plugin", "failed", str(error))
+            yield from (Result(name, "not run", "needs plugin") for name in CHECKS)
+            return
+        yield Result("plugin", "ok")
+        subject = Subject(offered, info, Path(data) if data else None, Path(folder))
+        passed: set[str] = set()
+        for check in CHECKS.values():
+            result = _run(check, subject, passed)
+            if result.outcome == "ok":
+                passed.add(check.name)
+            yield result
+
+
+def _offered(modality: str | Modality) -> tuple[Modality, PluginInfo | None]:
+    if isinstance(modality, str):
+        return load_plugin(modality).modality, find_plugin(modality)
+    if modality.api != API_VERSION:
+        raise CyclekitError(
+            f"Modality.api is {modality.api}; this cyclekit speaks {API_VERSION}: write the number "
+            f"that the plugin was written for."
+        )
+    return replace(modality), None
+
+
+def _run(check: Check, subject: Subject, passed: set[str]) -> Result:
+    lacking = [need for need in check.needs if need not in passed]
+    if lacking:
+        return Result(check.name, "not run", f"needs {', '.join(lacking)}")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what metrics tell the readers of their figures
+            check.find(subject)
+    except (Fault, CyclekitError) as error:
+        return Result(check.name, "failed", " ".join(str(error).split()))
+    return Result(check.name, "ok")

@@ -1,0 +1,138 @@
+"""What checks look at: a modality with a recipe and a few of its files."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+
+from cyclekit.contract import DOMAINS, Codec, Modality, Sample
+from cyclekit.data.folders import find_collections
+from cyclekit.data.sampling import UnpairedBatches
+from cyclekit.data.windows import Window
+from cyclekit.engine.hardware import Hardware, start_fabric
+from cyclekit.engine.model import build_model
+from cyclekit.engine.trainer import Trainer
+from cyclekit.plugins import PluginInfo
+from cyclekit.recipe.resolve import resolve
+from cyclekit.recipe.settings import DataSettings, Recipe
+from cyclekit.recipe.sources import Layers, find_recipes, read_layers
+from cyclekit.testing.checks import calling, require
+
+FILES = 3  # of each domain
+DEMO = "demo"
+
+
+@dataclass
+class Subject:
+    """A modality under examination; what one check made, later ones use.
+
+    Attributes:
+        modality: As it was offered.
+        info: Where it was found; ``None`` for a modality that was passed as an object.
+        data: Folder with ``trainA`` and ``trainB``; ``None`` for the modality's own data.
+        folder: For whatever checks write.
+        files: Some training files of each domain.
+        items: What they hold.
+        samples: Encoded.
+        windows: Of all samples.
+    """
+
+    modality: Modality
+    info: PluginInfo | None
+    data: Path | None
+    folder: Path
+    files: dict[str, list[Path]] = field(default_factory=dict)
+    items: dict[str, list[Any]] = field(default_factory=dict)
+    samples: dict[str, list[Sample]] = field(default_factory=dict)
+    windows: dict[str, list[Sample]] = field(default_factory=dict)
+
+    @cached_property
+    def written(self) -> Recipe:
+        """The plugin's own ``demo`` where it has one, else the defaults."""
+        recipes = find_recipes(self.info) if self.info else {}
+        if DEMO in recipes:
+            layers = read_layers(recipes[DEMO], self.info)
+        else:
+            layers = Layers({"plugin": self.modality.name})
+        layers.table |= {"plugin": self.modality.name, "extensions": []}
+        return resolve(layers, self.modality)
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """``written`` with one sample in a step."""
+        train = self.written.train.model_copy(update={"batch_size": 1, "accumulate": 1, "steps": 2})
+        return self.written.model_copy(update={"train": train})
+
+    @cached_property
+    def codec(self) -> Codec[Any]:
+        """A codec with the recipe's options."""
+        with calling("The codec's __init__"):
+            return self.new_codec()
+
+    def new_codec(self) -> Codec[Any]:
+        """Another codec that has seen no data."""
+        return self.modality.codec(self.recipe.codec)
+
+    def find_files(self) -> None:
+        """Look for training files, or have the plugin make some."""
+        root = self.data or self._built_in()
+        domains = find_collections(DataSettings(root=str(root)), None).domains
+        self.files = {name: list(domain.train[:FILES]) for name, domain in domains.items()}
+
+    def _built_in(self) -> Path:
+        datasets = self.modality.datasets
+        require(
+            bool(datasets),
+            f"There is nothing to look at: pass a folder with trainA and trainB (data=..., --data "
+            f"DIR), or offer data that the plugin makes itself as Modality.datasets = "
+            f"{{{DEMO!r}: make}}.",
+        )
+        name, make = next(iter(datasets.items()))
+        made = self.folder / "data"
+        made.mkdir()
+        with calling(f"Built-in data {name!r}"):
+            make(made, 0)
+        return made
+
+    def augmented(self, domain: str, window: Sample, seed: int = 0) -> Tensor:
+        """One window as training sees it, before ``to_network``."""
+        return self.codec.augment(window.tensor, domain, torch.Generator().manual_seed(seed))
+
+    def batch(self, domain: str, tensor: Tensor) -> Tensor:
+        """A tensor as networks see it, in a batch of one."""
+        return self.codec.to_network(tensor[None], domain)
+
+    def window(self, domain: str) -> Tensor:
+        """The first training window as networks see it, with zeros in its gaps."""
+        window = self.augmented(domain, self.windows[domain][0])
+        return self.batch(domain, window).nan_to_num(nan=0.0)
+
+    @cached_property
+    def fabric(self) -> Fabric:
+        """The CPU."""
+        return start_fabric(Hardware(accelerator="cpu"), "32-true")
+
+    @cached_property
+    def trainer(self) -> Trainer:
+        """A trainer of the recipe's networks on the windows."""
+        return self.new_trainer()
+
+    def new_trainer(self) -> Trainer:
+        """Another trainer, at step 0."""
+        model = build_model(self.modality, self.recipe)
+        for domain in DOMAINS:
+            model.codec.fit(domain, self.windows[domain])
+        streams: Mapping[str, Any] = {
+            stream: [
+                Window(sample, name) for name in names for sample in self.windows.get(name, ())
+            ]
+            for stream, names in model.objective.streams.items()
+        }
+        return Trainer(
+            self.fabric, model, UnpairedBatches(model.codec, streams, seed=0, batch_size=1)
+        )

@@ -1,0 +1,343 @@
+"""Each rule of the contract, and a plugin that breaks just that one."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from cyclekit.api import (
+    PATCHGAN,
+    RESNET,
+    BadSample,
+    Baseline,
+    Codec,
+    Metric,
+    Modality,
+    Network,
+    Options,
+    ResNetGenerator,
+    Sample,
+    TensorSpec,
+)
+from cyclekit.testing import Result, check_modality, run_checks
+from cyclekit.testing.checks import CHECKS
+
+Array = np.ndarray[Any, Any]
+WINDOW = 64
+
+
+class Series(Codec[Array]):
+    """Columns of numbers between 0 and 100, as text."""
+
+    def spec(self, domain: str) -> TensorSpec:
+        return TensorSpec(1, (None,))
+
+    def load(self, path: Path) -> Array:
+        try:
+            column = np.loadtxt(path, ndmin=1)
+        except ValueError as error:
+            raise BadSample(path, "is no column of numbers") from error
+        if len(column) < WINDOW:
+            raise BadSample(path, f"has fewer than {WINDOW} numbers")
+        return column
+
+    def encode(self, item: Array, domain: str) -> Sample:
+        return Sample(torch.from_numpy(item).float()[None], {"length": len(item)})
+
+    def decode(self, tensor: Tensor, domain: str, meta: Mapping[str, Any]) -> Array:
+        return tensor[0, : meta["length"]].numpy()
+
+    def save(self, item: Array, path: Path) -> Path:
+        np.savetxt(path.with_suffix(".txt"), item)
+        return path.with_suffix(".txt")
+
+    def augment(self, tensor: Tensor, domain: str, rng: torch.Generator) -> Tensor:
+        start = int(torch.randint(tensor.shape[-1] - WINDOW + 1, (), generator=rng))
+        return tensor[:, start : start + WINDOW]
+
+    def to_network(self, tensor: Tensor, domain: str) -> Tensor:
+        return tensor.float() / 50 - 1
+
+    def from_network(self, tensor: Tensor, domain: str) -> Tensor:
+        return (tensor + 1) * 50
+
+
+def make_waves(folder: Path, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    for split in ("trainA", "trainB", "testA", "testB"):
+        (folder / split).mkdir(parents=True)
+        for index in range(3):
+            wave = 50 + 45 * np.sin(np.arange(100) / rng.uniform(2, 6))
+            column = np.round(wave / 90) * 90 if split.endswith("B") else wave
+            np.savetxt(folder / split / f"{index}.txt", column)
+
+
+class Small(ResNetGenerator):
+    """The default generator, small."""
+
+    def __init__(self, source: TensorSpec, target: TensorSpec, options: Any) -> None:
+        small = options.model_copy(update={"channels": 4, "blocks": 1})
+        super().__init__(source, target, small)
+
+
+SMALL = Network("small", Small, RESNET.options)
+SOUND = Modality(
+    name="series",
+    api=1,
+    summary="Columns of numbers",
+    codec=Series,
+    generators=(SMALL,),
+    discriminators=(PATCHGAN,),
+    metrics=(Metric("size", {"size": True}, lambda shown, _: {"size": len(shown.outputs)}),),
+    baselines=(Baseline("mean", lambda _a, _b: lambda item: item * 0 + item.mean()),),
+    datasets={"demo": make_waves},
+)
+
+
+class Required(Options):
+    rate: int
+
+
+class NeedsOptions(Series):
+    Options = Required
+
+
+class TupleSpec(Series):
+    def spec(self, domain: str) -> Any:
+        return (1, None)
+
+
+class Forgetful(Series):
+    def load(self, path: Path) -> Any:
+        super().load(path)
+
+
+class Credulous(Series):
+    def load(self, path: Path) -> Array:
+        try:
+            return super().load(path)
+        except BadSample:
+            return np.zeros(WINDOW)
+
+
+class Batched(Series):
+    def encode(self, item: Array, domain: str) -> Sample:
+        return Sample(super().encode(item, domain).tensor[None])
+
+
+class Noisy(Series):
+    def encode(self, item: Array, domain: str) -> Sample:
+        sample = super().encode(item, domain)
+        return Sample(sample.tensor + 0.1 * torch.rand_like(sample.tensor), sample.meta)
+
+
+class OddMeta(Series):
+    def encode(self, item: Array, domain: str) -> Sample:
+        sample = super().encode(item, domain)
+        return Sample(sample.tensor, {**sample.meta, "folder": Path("x")})
+
+
+class NoWindows(Series):
+    def windows(self, sample: Sample) -> list[Sample]:
+        return []
+
+
+class OwnChance(Series):
+    def augment(self, tensor: Tensor, domain: str, rng: torch.Generator) -> Tensor:
+        return super().augment(tensor, domain, torch.Generator().manual_seed(torch.seed() % 2**60))
+
+
+class LosesStatistics(Series):
+    mean = 1.0
+
+    def fit(self, domain: str, windows: Any) -> None:
+        self.mean = 1.01
+
+    def to_network(self, tensor: Tensor, domain: str) -> Tensor:
+        return super().to_network(tensor, domain) * self.mean / 1.1
+
+    def from_network(self, tensor: Tensor, domain: str) -> Tensor:
+        return super().from_network(tensor * 1.1 / self.mean, domain)
+
+
+class Unscaled(Series):
+    def to_network(self, tensor: Tensor, domain: str) -> Tensor:
+        return tensor.float()
+
+    def from_network(self, tensor: Tensor, domain: str) -> Tensor:
+        return tensor
+
+
+class OneWay(Series):
+    def from_network(self, tensor: Tensor, domain: str) -> Tensor:
+        return tensor * 50
+
+
+class Backwards(Series):
+    def decode(self, tensor: Tensor, domain: str, meta: Mapping[str, Any]) -> Array:
+        return 100 - super().decode(tensor, domain, meta)
+
+
+class Silent(Series):
+    def save(self, item: Array, path: Path) -> Any:
+        super().save(item, path)
+
+
+class OddWindows(Series):
+    def augment(self, tensor: Tensor, domain: str, rng: torch.Generator) -> Tensor:
+        return tensor[:, : WINDOW - 1]
+
+
+class OwnDomainOnly(Series):
+    def encode(self, item: Array, domain: str) -> Sample:
+        return Sample(super().encode(item, domain).tensor, {f"length_{domain}": len(item)})
+
+    def decode(self, tensor: Tensor, domain: str, meta: Mapping[str, Any]) -> Array:
+        return tensor[0, : meta[f"length_{domain}"]].numpy()
+
+
+class PathsForMedia(Series):
+    def render(self, rows: Any, folder: Path) -> Any:
+        super().render(rows, folder)
+        return list(folder.iterdir())
+
+
+class Shrinking(Small):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x)[..., 1:]
+
+
+class Detached(Small):
+    def forward(self, x: Tensor) -> Tensor:
+        return x + 0 * super().forward(x).detach()
+
+
+class Counting(Small):
+    calls = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls += self.training
+        return super().forward(x) / (1 + 0.1 * self.calls)
+
+
+class TwoChannels(nn.Module):
+    def __init__(self, source: TensorSpec, target: TensorSpec, options: Any) -> None:
+        super().__init__()
+        self.judge = nn.Conv1d(1, 2, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.judge(x)
+
+
+def with_codec(codec: type[Series]) -> Modality:
+    return replace(SOUND, codec=codec)
+
+
+def with_generator(build: Callable[..., nn.Module]) -> Modality:
+    return replace(SOUND, generators=(Network("small", build, RESNET.options),))
+
+
+BROKEN: dict[str, tuple[Modality, str]] = {
+    "plugin": (replace(SOUND, api=2), "this cyclekit speaks 1"),
+    "options": (with_codec(NeedsOptions), "Codec.Options, without any setting, raised .*rate"),
+    "recipe": (replace(SOUND, generators=(SMALL, SMALL)), "no name twice"),
+    "spec": (with_codec(TupleSpec), "must return a TensorSpec"),
+    "data": (replace(SOUND, datasets={}), "pass a folder with trainA and trainB"),
+    "load": (with_codec(Forgetful), "load returned None"),
+    "refusal": (with_codec(Credulous), "load accepts random bytes: raise BadSample"),
+    "encode": (with_codec(Batched), "without a batch axis"),
+    "deterministic": (with_codec(Noisy), "leave all chance to augment"),
+    "meta": (with_codec(OddMeta), "no plain value under folder"),
+    "windows": (with_codec(NoWindows), "windows returned nothing"),
+    "augment": (with_codec(OwnChance), "draw from rng alone"),
+    "statistics": (with_codec(LosesStatistics), "must be in state_dict"),
+    "range": (with_codec(Unscaled), "values from .* but spec promises -1 to 1"),
+    "inverse": (with_codec(OneWay), "from_network does not undo to_network"),
+    "decode": (with_codec(Backwards), "decode does not undo encode.*swapped axis"),
+    "save": (with_codec(Silent), "return that file; it returned None"),
+    "generators": (with_generator(Shrinking), r"makes \(1, 1, 63\) of \(1, 1, 64\)"),
+    "discriminators": (
+        replace(SOUND, discriminators=(Network("two", TwoChannels),)),
+        "expected one channel of logits",
+    ),
+    "window sizes": (with_codec(OddWindows), r"sizes \(63,\).*multiples of \(4,\)"),
+    "step": (with_generator(Detached), "changes nothing.*the gradient is cut off"),
+    "checkpoint": (with_generator(Counting), "in parameters, buffers or state_dict"),
+    "translate": (with_codec(OwnDomainOnly), "Translation raised .*length_b"),
+    "render": (with_codec(PathsForMedia), "must return a list of Media"),
+    "metrics": (
+        replace(SOUND, metrics=(Metric("odd", {}, lambda *_: {"odd": float("nan")}),)),
+        "Metric 'odd' must return {figure: finite number}",
+    ),
+    "baselines": (
+        replace(SOUND, baselines=(Baseline("none", lambda _a, _b: lambda item: None),)),
+        "Baseline 'none' raised",
+    ),
+}
+
+
+def failed(results: Iterator[Result]) -> dict[str, str]:
+    found = {result.name: result for result in results}
+    for name, check in CHECKS.items():
+        passed = all(found[need].outcome == "ok" for need in check.needs)
+        assert passed or found[name].outcome == "not run" or found["plugin"].outcome == "failed"
+    return {name: result.message for name, result in found.items() if result.outcome == "failed"}
+
+
+def test_a_sound_plugin_passes_everything() -> None:
+    results = list(run_checks(SOUND))
+    assert {result.outcome for result in results} == {"ok"}
+    assert [result.name for result in results] == ["plugin", *CHECKS]
+    check_modality(SOUND)
+
+
+@pytest.mark.parametrize("rule", [name for name in ("plugin", *CHECKS) if name != "recipes"])
+def test_a_plugin_that_breaks_a_rule_is_told_what_to_change(rule: str) -> None:
+    modality, said = BROKEN[rule]
+    faults = failed(run_checks(modality))
+    assert list(faults) == [rule]
+    with pytest.raises(AssertionError, match=said):
+        check_modality(modality)
+
+
+PLUGIN = """
+from test_checks import SOUND
+from cyclekit.api import hookimpl
+
+@hookimpl
+def cyclekit_modality():
+    yield SOUND
+"""
+
+
+def test_a_recipe_that_cannot_be_used_is_found_and_the_command_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Callable[..., Any]
+) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    plugin = tmp_path / "series.py"
+    plugin.write_text(PLUGIN)
+    sound = cli("plugins", "check", plugin)
+    assert sound.code == 0, sound.err
+    assert sound.out.count("ok") == len(CHECKS) + 1
+    (tmp_path / "recipes").mkdir()
+    (tmp_path / "recipes" / "demo.toml").write_text("[train]\nsteps = 3\n")
+    (tmp_path / "recipes" / "wrong.toml").write_text("[train]\nstepz = 3\n")
+    broken = cli("plugins", "check", plugin)
+    assert broken.code == 1
+    assert "recipes" in broken.out
+    assert "Recipe 'wrong'" in broken.out
+    assert "Did you mean 'train.steps'" in broken.out
+    unknown = cli("plugins", "check", "imgae")
+    assert unknown.code == 1
+    assert "Did you mean 'image'" in unknown.out
+    assert f"not run  {next(iter(CHECKS))}" in unknown.out
+
+
+def test_other_data_can_be_named(tmp_path: Path) -> None:
+    make_waves(tmp_path, 1)
+    check_modality(replace(SOUND, datasets={}), data=tmp_path)
