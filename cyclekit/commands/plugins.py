@@ -69,3 +69,25 @@ def check_plugin(plugin: str, data: Path | None) -> None:
         click.echo(f"{result.outcome:<8} {result.name}{said}")
     if "failed" in outcomes:
         sys.exit(1)
+
+
+@plugins.command("new")
+@click.argument("name")
+@click.option("--dims", type=click.IntRange(1, 3), default=1, show_default=True,
+              help="Axes of a sample: 1 for series, 2 for pictures, 3 for volumes.")  # fmt: skip
+@click.option("-o", "--out", type=PATH, default=Path(), help="Where; default: this folder.")
+def new_plugin(name: str, dims: int, out: Path) -> None:
+    """Write a plugin package that works as it is, for you to change.
+
+    \b
+    Examples:
+      cyclekit plugins new eeg
+      cyclekit plugins new depth_maps --dims 2 -o ~/code
+    """
+    from cyclekit.scaffold import write_plugin
+
+    folder = write_plugin(name, dims, out)
+    click.echo(f"{folder}\n")
+    click.echo(f"  pip install -e {folder}")
+    click.echo(f"  cyclekit train --plugin {name} --recipe demo")
+    click.echo(f"  cyclekit plugins check {name}")

@@ -19,10 +19,11 @@ UNTRAINABLE = (
 @check("generators", "range")
 def generators(subject: Subject) -> None:
     """Every generator maps tensors of one domain to tensors of the other."""
+    chosen = subject.recipe.generator
     for network in subject.modality.generators:
         for source, target in (DOMAINS, DOMAINS[::-1]):
             told = subject.codec.spec(target)
-            module = _built(subject, network, subject.codec.spec(source), told)
+            module = _built(network, subject.codec.spec(source), told, chosen)
             x = _fitted(subject, module, source)
             y = _called(module, x, network)
             require(
@@ -38,7 +39,7 @@ def discriminators(subject: Subject) -> None:
     """Every discriminator gives finite logits of one channel."""
     for network in subject.modality.discriminators:
         told = subject.codec.spec("a")
-        module = _built(subject, network, told, told.logits())
+        module = _built(network, told, told.logits(), subject.recipe.discriminator)
         x = _fitted(subject, module, "a")
         y = _called(module, x, network)
         require(
@@ -51,14 +52,14 @@ def discriminators(subject: Subject) -> None:
 @check("window sizes", "generators")
 def window_sizes(subject: Subject) -> None:
     """Training windows fit the generator that the recipe names, which cannot pad them."""
-    chosen = subject.recipe.generator.name
-    (network,) = [n for n in subject.modality.generators if n.name == chosen]
+    chosen = subject.recipe.generator
+    (network,) = [n for n in subject.modality.generators if n.name == chosen.name]
     told = subject.codec.spec("a")
-    module = _built(subject, network, told, subject.codec.spec("b"), subject.recipe.generator)
+    module = _built(network, told, subject.codec.spec("b"), chosen)
     lengths, multiples = sizes(subject.window("a")), common_multiple(told, module)
     require(
         all(length % multiple == 0 for length, multiple in zip(lengths, multiples, strict=True)),
-        f"Training windows have sizes {lengths}, but generator {chosen!r} needs multiples of "
+        f"Training windows have sizes {lengths}, but generator {chosen.name!r} needs multiples of "
         f"{multiples}: cut windows of such sizes in windows or augment.",
     )
 
@@ -109,11 +110,11 @@ def checkpoint(subject: Subject) -> None:
         )
 
 
-def _built(
-    subject: Subject, network: Network, source: TensorSpec, target: TensorSpec, options: Any = None
-) -> nn.Module:
-    with calling(f"Building {network.name!r} with its default options"):
-        module = network.build(source, target, options or network.options())
+def _built(network: Network, source: TensorSpec, target: TensorSpec, chosen: Any) -> nn.Module:
+    """A network with the recipe's options if that names it, else with its default ones."""
+    options = chosen if chosen.name == network.name else network.options()
+    with calling(f"Building {network.name!r}"):
+        module = network.build(source, target, options)
     require(
         isinstance(module, nn.Module),
         f"{network.name!r} must build a torch.nn.Module, not {type(module).__name__}.",

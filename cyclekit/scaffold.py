@@ -1,0 +1,82 @@
+"""Write a new plugin package: what ``cyclekit plugins new`` does."""
+
+import importlib.util
+import keyword
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+
+from packaging.version import Version
+
+from cyclekit.errors import UsageError
+from cyclekit.plugins import installed_plugins
+
+TEMPLATES = {
+    "pyproject.toml": "pyproject.toml.txt",
+    "README.md": "README.md.txt",
+    "cyclekit_{name}/__init__.py": "module.py.txt",
+    "cyclekit_{name}/recipes/demo.toml": "demo.toml.txt",
+    "tests/test_{name}.py": "test.py.txt",
+}
+AXES = {1: "one axis", 2: "two axes", 3: "three axes"}
+WINDOWS = {1: 32, 2: 32, 3: 16}  # numbers along each axis of a training window
+ODD = {1: "(101,)", 2: "(50, 37)", 3: "(20, 17, 33)"}  # an array that divides by nothing
+
+
+def write_plugin(name: str, dims: int, parent: Path) -> Path:
+    """Write the package ``cyclekit-NAME`` into ``parent``; returns its folder.
+
+    Args:
+        name: What ``--plugin`` will call it: an identifier in lower case that is not taken.
+        dims: Axes of its arrays, 1 to 3.
+        parent: Where the new folder is made.
+
+    Raises:
+        UsageError: If the name cannot be used, or the folder is there already.
+    """
+    _require_usable(name)
+    folder = parent / f"cyclekit-{_dashed(name)}"
+    if folder.exists():
+        raise UsageError(f"{folder} exists already. Take another name, or another folder with -o.")
+    words = {
+        "name": name,
+        "dashed": _dashed(name),
+        "title": name.replace("_", " ").capitalize(),
+        "classname": "".join(part.capitalize() for part in name.split("_")),
+        "dims": dims,
+        "axes": AXES[dims],
+        "window": WINDOWS[dims],
+        "odd": ODD[dims],
+        "versions": _versions(),
+    }
+    for target, template in TEMPLATES.items():
+        text = files("cyclekit").joinpath("template", template).read_text(encoding="utf-8")
+        file = folder / target.format(name=name)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(Template(text).substitute(words), encoding="utf-8")
+    return folder
+
+
+def _require_usable(name: str) -> None:
+    if not name.isidentifier() or keyword.iskeyword(name) or name != name.lower():
+        raise UsageError(
+            f"{name!r} cannot be a plugin's name: it must be a Python identifier in lower case, "
+            f"such as eeg or depth_maps."
+        )
+    taken = {info.name: info.distribution for info in installed_plugins()}
+    if name in taken:
+        raise UsageError(f"There is a plugin called {name!r} already, from {taken[name]}.")
+    if importlib.util.find_spec(f"cyclekit_{name}") is not None:
+        raise UsageError(f"There is a package called cyclekit_{name} already. Take another name.")
+
+
+def _dashed(name: str) -> str:
+    return name.replace("_", "-").strip("-")
+
+
+def _versions() -> str:
+    """The versions of cyclekit that keep this one's promises to plugins."""
+    release = Version(version("cyclekit"))
+    above = f"0.{release.minor + 1}" if release.major == 0 else f"{release.major + 1}"
+    return f">={release.major}.{release.minor},<{above}"
