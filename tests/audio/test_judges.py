@@ -30,7 +30,7 @@ def test_similarity_compares_with_the_mean_of_either_voice(monkeypatch: pytest.M
     assert scored["similarity_source"] == pytest.approx(np.cos(1.2))
 
 
-@pytest.mark.parametrize(("seconds", "stretches"), [(2, 1), (9.5, 1), (10, 1), (12, 3)])
+@pytest.mark.parametrize(("seconds", "stretches"), [(2, 7), (9.5, 1), (10, 1), (12, 3)])
 def test_naturalness_is_the_mean_over_stretches_of_nine_seconds(
     monkeypatch: pytest.MonkeyPatch, seconds: float, stretches: int
 ) -> None:
