@@ -51,7 +51,7 @@ def score_naturalness(sounds: Translations[Waveform], _fitted: Any) -> dict[str,
 
 
 def _opinion(sound: Waveform) -> float:
-    """DNSMOS's score: the mean over stretches of 9.01 s, a second apart; shorter sounds are doubled."""
+    """DNSMOS's score: the mean over stretches of 9.01 s, a second apart; short ones doubled."""
     import librosa
 
     wave, length = sound.at(RATE), int(STRETCH * RATE)
