@@ -40,8 +40,8 @@ class TensorSpec:
         range: Smallest and largest value, or ``None`` for unbounded (log-mel spectrograms, logits).
         tiles: The most of each further axis that goes through a network at once; what is longer is
             translated in tiles that overlap. ``None``, or empty for all: the whole.
-        gaps: Whether training samples may hold NaN where nothing is known. Networks see zeros
-            there and L1 terms look away. Without it a NaN is an error.
+        gaps: Whether samples may hold NaN where nothing is known. Networks see zeros there and L1
+            terms look away; in a translation there are numbers. Without it a NaN is an error.
     """
 
     channels: int

@@ -19,9 +19,12 @@ TEMPLATES = {
     "cyclekit_{name}/recipes/demo.toml": "demo.toml.txt",
     "tests/test_{name}.py": "test.py.txt",
 }
-AXES = {1: "one axis", 2: "two axes", 3: "three axes"}
-WINDOWS = {1: 32, 2: 32, 3: 16}  # numbers along each axis of a training window
-ODD = {1: "(101,)", 2: "(50, 37)", 3: "(20, 17, 33)"}  # an array that divides by nothing
+SIZES = {  # by axes: in words, numbers along each axis of a window and an item, the demo's length
+    1: {"axes": "one axis", "window": 32, "side": 64, "steps": 200, "batch": 4, "odd": "(101,)"},
+    2: {"axes": "two axes", "window": 32, "side": 48, "steps": 200, "batch": 4, "odd": "(50, 37)"},
+    3: {"axes": "three axes", "window": 16, "side": 24, "steps": 100, "batch": 2,
+        "odd": "(20, 17, 33)"},
+}  # fmt: skip
 
 
 def write_plugin(name: str, dims: int, parent: Path) -> Path:
@@ -45,10 +48,8 @@ def write_plugin(name: str, dims: int, parent: Path) -> Path:
         "title": name.replace("_", " ").capitalize(),
         "classname": "".join(part.capitalize() for part in name.split("_")),
         "dims": dims,
-        "axes": AXES[dims],
-        "window": WINDOWS[dims],
-        "odd": ODD[dims],
         "versions": _versions(),
+        **SIZES[dims],
     }
     for target, template in TEMPLATES.items():
         text = files("cyclekit").joinpath("template", template).read_text(encoding="utf-8")

@@ -46,9 +46,7 @@ class Translator:
 
     def samples(self, samples: Sequence[Sample], direction: Direction) -> list[Tensor]:
         """Translate encoded samples of any sizes; tensors come back in their order and sizes."""
-        wholes = [
-            self._codec.to_network(sample.tensor[None], direction.source)[0] for sample in samples
-        ]
+        wholes = [self._prepared(sample.tensor, direction) for sample in samples]
         padded = [self._padded(whole, direction) for whole in wholes]
         tilings = [self._tiling(whole, direction) for whole in padded]
         channels = self._specs[direction.target].channels
@@ -101,6 +99,11 @@ class Translator:
             guarded(self._codec, "decode", file, tensor, direction.target, sample.meta)
             for tensor, sample, file in zip(tensors, samples, files, strict=True)
         ]
+
+    def _prepared(self, tensor: Tensor, direction: Direction) -> Tensor:
+        """One whole sample as networks see it."""
+        x = self._codec.to_network(tensor[None], direction.source)[0]
+        return x.nan_to_num(nan=0.0) if self._specs[direction.source].gaps else x
 
     def _padded(self, whole: Tensor, direction: Direction) -> Tensor:
         """``(channels, *sizes)``, mirrored at its ends until codec and network can take it."""

@@ -22,6 +22,7 @@ def translate(subject: Subject) -> None:
         target = DOMAINS[1 - DOMAINS.index(source)]
         with calling("encode, of a translation,"):
             after = subject.codec.encode(translated, target).tensor
+        require(bool(after.isfinite().all()), "A translation holds what is no finite number.")
         before = subject.samples[source][0].tensor
         require(
             after.shape[1:] == before.shape[1:],

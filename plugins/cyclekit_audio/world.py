@@ -4,7 +4,7 @@ Needs the extra ``cyclekit[metrics]``, which brings the package ``pyworld-prebui
 """
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
@@ -25,7 +25,7 @@ DEFINITION = (
 )
 ORDER = 24  # of the mel cepstrum that is judged
 FINE_ORDER = 39  # of the one that is converted
-ENROLLED = 50  # training recordings that a voice's statistics are taken from
+ENROLLED = 60  # seconds of training recordings that a voice's statistics are taken from
 PERIOD = 5.0  # milliseconds from frame to frame
 PITCHES = (71.0, 800.0)  # Hz that are searched
 TO_DECIBELS = 10 * np.sqrt(2) / np.log(10)
@@ -127,7 +127,7 @@ def match_speech(
 ) -> Callable[[Waveform], Waveform]:
     """Log-Gaussian pitch and the mel cepstrum's mean and deviation, resynthesised by WORLD."""
     (pitch_from, cepstra_from), (pitch_to, cepstra_to) = (
-        _statistics([_features(sound) for sound in sounds[:ENROLLED]])
+        _statistics([_features(sound) for sound in _enrolled(sounds)])
         for sounds in (source, target)
     )
 
@@ -153,9 +153,24 @@ def match_speech(
 Statistics = tuple[Array, Array]
 
 
+def _enrolled(sounds: Sequence[Waveform]) -> Iterator[Waveform]:
+    """The first of a voice's recordings, as many as ``ENROLLED`` seconds need."""
+    seconds = 0.0
+    for sound in sounds:
+        yield sound
+        seconds += sound.seconds
+        if seconds >= ENROLLED:
+            return
+
+
 def _features(sound: Waveform) -> tuple[Array, Array]:
     """The log pitch of voiced frames, and the mel cepstrum of all."""
-    speech = analyse(sound)
+    return _features_of(sound.at(RATE).astype(np.float32).tobytes())
+
+
+@lru_cache(maxsize=512)  # either direction asks for both voices
+def _features_of(float32: bytes) -> tuple[Array, Array]:
+    speech = _analysed(float32, RATE)
     return np.log(speech.pitch[speech.voiced]), mel_cepstrum(speech.envelope, FINE_ORDER)
 
 

@@ -1,0 +1,121 @@
+"""What ``cyclekit plugins new`` writes works as it is, installed as a stranger would install it."""
+
+import io
+import os
+import subprocess
+import sys
+import tokenize
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cyclekit.testing.checks import CHECKS
+
+BIN = Path(sys.executable).parent
+Cli = Callable[..., Any]
+
+
+def run(folder: Path, site: Path, *command: object) -> str:
+    """A command in an environment that has the packages in ``site`` besides this one's."""
+    done = subprocess.run(
+        [str(part) for part in command],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(site), "OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def install(package: Path, site: Path) -> None:
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"]
+    run(package, site, *pip, "--target", site, package)
+
+
+def lines_of_code(source: str) -> int:
+    """Lines that hold more than blanks, comments or docstrings."""
+    found: set[int] = set()
+    previous = tokenize.NEWLINE
+    skipped = {tokenize.NL, tokenize.COMMENT, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        starts = previous in (tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT)
+        docstring = token.type == tokenize.STRING and starts
+        if token.type not in skipped | {tokenize.NEWLINE} and not docstring:
+            found.update(range(token.start[0], token.end[0] + 1))
+        if token.type not in (tokenize.NL, tokenize.COMMENT):
+            previous = token.type
+    return len(found)
+
+
+def test_code_is_counted_as_people_would() -> None:
+    source = '"""Doc.\n\nMore."""\n\nimport os  # why\n\n# a comment\nx = """a\nb"""\n'
+    assert lines_of_code(source) == 3
+    assert lines_of_code('def f():\n    """Doc."""\n    return 1\n') == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dims", [1, 2, 3])
+def test_a_new_plugin_works_as_generated(cli: Cli, tmp_path: Path, dims: int) -> None:
+    site = tmp_path / "site"
+    made = cli("plugins", "new", "cloud_maps", f"--dims={dims}", "-o", tmp_path)
+    assert made.code == 0, made.err
+    package = tmp_path / "cyclekit-cloud-maps"
+    module = (package / "cyclekit_cloud_maps/__init__.py").read_text()
+    assert lines_of_code(module) <= 60
+    run(package, site, BIN / "ruff", "check", package)
+    run(package, site, BIN / "ruff", "format", "--check", package)
+    install(package, site)
+    assert "cloud_maps   cyclekit-cloud-maps 0.1.0" in run(
+        tmp_path, site, BIN / "cyclekit", "plugins", "list"
+    )
+    tested = run(package, site, sys.executable, "-m", "pytest", "-q", "tests")
+    assert "2 passed" in tested
+    if dims == 2:
+        return
+    trained = run(
+        tmp_path, site, BIN / "cyclekit", "train", "--plugin", "cloud_maps", "--recipe", "demo",
+        "--set=train.preview_items=1", "--accelerator=cpu",
+    )  # fmt: skip
+    assert "run: runs/00001-cloud_maps-demo" in trained
+    (figures,) = [line for line in trained.splitlines() if "l1" in line]
+    made_l1, identity = (float(cell) for cell in figures.split("│")[2:4])
+    assert made_l1 < 0.7 * identity
+    run(tmp_path, site, BIN / "cyclekit", "translate", "runs/00001-cloud_maps-demo",
+        "runs/00001-cloud_maps-demo/data/testA", "-o", "out", "--direction", "a2b")  # fmt: skip
+    assert len(list((tmp_path / "out").glob("*.npy"))) == 10
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("3d", "must be a Python identifier in lower case"),
+        ("depth-maps", "must be a Python identifier in lower case"),
+        ("EEG", "must be a Python identifier in lower case"),
+        ("class", "must be a Python identifier in lower case"),
+        ("image", "a plugin called 'image' already, from cyclekit"),
+    ],
+)
+def test_names_that_cannot_be_used(cli: Cli, tmp_path: Path, name: str, said: str) -> None:
+    refused = cli("plugins", "new", name, "-o", tmp_path)
+    assert (refused.code, said in refused.err) == (2, True), refused.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_nothing_is_overwritten(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "cyclekit-eeg").mkdir()
+    refused = cli("plugins", "new", "eeg", "-o", tmp_path)
+    assert (refused.code, "exists already" in refused.err) == (2, True)
+
+
+def test_built_in_plugins_keep_the_contract(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    from cyclekit_music import genre
+
+    monkeypatch.setattr(genre, "STEPS", 50)
+    for plugin in ("image", "audio", "music"):
+        checked = cli("plugins", "check", plugin)
+        assert checked.code == 0, checked.out
+        assert checked.out.count("ok  ") == len(CHECKS) + 1
