@@ -25,7 +25,7 @@ DEFINITION = (
 )
 ORDER = 24  # of the mel cepstrum that is judged
 FINE_ORDER = 39  # of the one that is converted
-ENROLLED = 60  # seconds of training recordings that a voice's statistics are taken from
+ENROLLED = 30  # seconds of training recordings that a voice's statistics are taken from
 PERIOD = 5.0  # milliseconds from frame to frame
 PITCHES = (71.0, 800.0)  # Hz that are searched
 TO_DECIBELS = 10 * np.sqrt(2) / np.log(10)
