@@ -24,7 +24,7 @@ def resolve(layers: Layers, modality: Modality) -> Recipe:
         ("discriminator", modality.discriminators),
     ):
         if isinstance(table.get(kind, {}), Mapping):
-            table[kind] = {"name": networks[0].name, **table.get(kind, {})}
+            table[kind] = layers.chosen(kind, networks[0].name)
     model = recipe_model(modality)
     try:
         recipe = model.model_validate(table)

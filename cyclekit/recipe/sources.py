@@ -26,10 +26,30 @@ class Layers:
 
     table: Table = field(default_factory=dict)
     origins: dict[str, str] = field(default_factory=dict)
+    _laid: list[Mapping[str, Any]] = field(default_factory=list)
 
     def merge(self, table: Mapping[str, Any], origin: str) -> None:
         """Lay ``table`` over what is there; sub-tables merge key by key."""
+        self._laid.append(table)
         self._merge(self.table, table, origin, "")
+
+    def chosen(self, key: str, default: str) -> Table:
+        """A table that says by its ``name`` what the other keys are for.
+
+        Where a layer names something else than those below it, their keys are no longer meant.
+
+        Args:
+            key: Of the table.
+            default: The name where no layer says one.
+        """
+        kept = Layers({"name": default})
+        for table in self._laid:
+            laid = table.get(key, {})
+            if isinstance(laid, Mapping):
+                if laid.get("name", kept.table["name"]) != kept.table["name"]:
+                    kept = Layers()
+                kept.merge(laid, "")
+        return kept.table
 
     def set(self, key: str, value: Any, origin: str) -> None:
         """Set one dotted key."""

@@ -14,7 +14,7 @@ from cyclekit.errors import RecipeError, UsageError
 from cyclekit.plugins import find_plugin, installed_plugins, load_plugin
 from cyclekit.recipe.resolve import keys, resolve, to_toml
 from cyclekit.recipe.settings import Recipe, recipe_model
-from cyclekit.recipe.sources import find_recipes, parse_setting, read_layers
+from cyclekit.recipe.sources import Layers, find_recipes, parse_setting, read_layers
 
 IMAGE = find_plugin("image")
 
@@ -80,6 +80,27 @@ def test_extends_merges_deeply(modality: Modality, tmp_path: Path) -> None:
     recipe = resolved(modality, top, "generator.channels=5")
     assert (recipe.train.steps, recipe.train.batch_size) == (8, 3)
     assert (recipe.generator.blocks, recipe.generator.channels, recipe.codec.crop) == (2, 5, 64)
+
+
+def test_another_network_starts_with_its_own_defaults(tmp_path: Path) -> None:
+    """What a recipe says about one network is not meant for another."""
+    modality = load_plugin("audio").modality
+    write(tmp_path / "base.toml", "[generator]\nblocks = 1\nchannels = 7\n")
+    top = write(
+        tmp_path / "top.toml", 'extends = "base"\n[generator]\nname = "vc2"\nchannels = 9\n'
+    )
+    info = find_plugin("audio")
+    same = resolve(read_layers(tmp_path / "base.toml", info, [("plugin", "audio", "")]), modality)
+    assert (same.generator.blocks, same.generator.channels) == (1, 7)
+    other = resolve(read_layers(top, info, [("plugin", "audio", "")]), modality)
+    assert (other.generator.name, other.generator.channels) == ("vc2", 9)
+    back = [("plugin", "audio", ""), ("generator.name", same.generator.name, "--set")]
+    again = resolve(read_layers(top, info, back), modality)
+    assert again.generator == modality_default(modality)
+
+
+def modality_default(modality: Modality) -> Any:
+    return resolve(Layers({"plugin": modality.name}), modality).generator
 
 
 def test_extends_a_shipped_recipe(modality: Modality, tmp_path: Path) -> None:

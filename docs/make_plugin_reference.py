@@ -1,0 +1,112 @@
+"""Write docs/plugins/reference.md from the code: `python docs/make_plugin_reference.py`."""
+
+import inspect
+import re
+from pathlib import Path
+from typing import Any
+
+from cyclekit import api, hookspecs, testing
+
+HEAD = """# Reference for plugin authors
+
+Everything that a plugin may use: the hooks it implements, the names in `cyclekit.api`, and `cyclekit.testing`. What is not here is the engine's
+own business and may change with any version. New here? Begin with the [tutorial](tutorial.md).
+
+This page is made by `docs/make_plugin_reference.py`; a test keeps it true.
+"""
+SECTIONS = {
+    "What a plugin offers": ("Modality", "Network", "Metric", "Baseline", "Options"),
+    "Data": (
+        "Codec", "TensorSpec", "Sample", "Media", "PreviewRow", "Translations",
+    ),
+    "Networks, and what they are made of": (
+        "RESNET", "PATCHGAN", "ResNetGenerator", "ResNetOptions", "PatchGAN", "PatchGANOptions",
+        "conv", "conv_transpose", "norm_layers", "normalize_spectra", "initialize", "ToRange", "Norm",
+    ),
+    "Objectives": (
+        "CycleObjective", "CycleOptions", "Objective", "Phase", "Direction", "Step", "Losses",
+        "NetworkBuilder",
+    ),
+    "Errors": ("BadSample", "PluginError", "RecipeError", "CheckpointError"),
+    "The rest": ("API_VERSION", "hookimpl"),
+}  # fmt: skip
+TESTING = ("check_modality", "run_checks", "Result")
+WHOLE = ("Codec", "Objective", "CycleObjective", "Step")  # classes whose methods are listed
+QUALIFIED = re.compile(r"\b(?:[A-Za-z_]\w*\.)+(?=[A-Za-z_])")
+
+
+def reference() -> str:
+    """The page as Markdown."""
+    page = [HEAD, "\n## Hooks\n", "```python\nfrom cyclekit.api import hookimpl\n```\n"]
+    for name in (name for name in vars(hookspecs) if name.startswith("cyclekit_")):
+        page += entry(name, getattr(hookspecs, name))
+    for heading, names in SECTIONS.items():
+        page.append(f"\n## {heading}\n")
+        for name in names:
+            page += entry(name, getattr(api, name))
+    page.append("\n## Testing\n\n```python\nfrom cyclekit.testing import check_modality\n```\n")
+    for name in TESTING:
+        page += entry(name, getattr(testing, name))
+    return "\n".join(page).replace("\n\n\n", "\n\n").rstrip() + "\n"
+
+
+def entry(name: str, thing: Any) -> list[str]:
+    """Heading, signature and description of one name, and of its methods where they matter."""
+    lines = [f"### `{name}`\n", f"```python\n{signature(name, thing)}\n```\n", described(thing)]
+    if name in WHOLE:
+        for method, of in vars(thing).items():
+            if method.startswith("_") or not (inspect.isfunction(of) or isinstance(of, property)):
+                continue
+            told = of.fget if isinstance(of, property) else of
+            mark = "property " if isinstance(of, property) else ""
+            lines.append(f"#### {mark}`{name}.{method}`\n")
+            lines.append(f"```python\n{signature(method, told)}\n```\n")
+            lines.append(described(told))
+    return lines
+
+
+def signature(name: str, thing: Any) -> str:
+    """How it is called, or what it is, with plain names for types."""
+    if inspect.isclass(thing):
+        own = "__init__" in vars(thing) or not issubclass(thing, Exception)
+        told = f"class {name}{inspect.signature(thing) if own else '(message)'}"
+    elif inspect.isfunction(thing):
+        told = f"def {name}{inspect.signature(thing)}"
+    elif name == "hookimpl":
+        told = "@hookimpl"
+    else:
+        told = f"{name} = {thing!r}"
+    told = re.sub(r"<(?:class|function) '?([\w.]+)'?[^>]*>", r"\1", told)
+    told = re.sub(r"ForwardRef\('([^']+)'[^)]*\)", r"\1", told)
+    return QUALIFIED.sub("", told).replace("~", "").replace("'", '"').replace("NoneType", "None")
+
+
+def described(thing: Any) -> str:
+    """The docstring as Markdown."""
+    if not (inspect.isclass(thing) or inspect.isfunction(thing)):
+        return PLAIN.get(type(thing).__name__, "") + "\n"
+    lines: list[str] = []
+    for line in (inspect.getdoc(thing) or "").replace("``", "`").splitlines():
+        item = re.match(r"    (\w+): (.*)", line)
+        if re.fullmatch(r"(Args|Attributes|Returns|Raises|Yields):", line):
+            lines.append(f"**{line[:-1]}**\n")
+        elif item:
+            lines.append(f"- `{item[1]}`: {item[2]}")
+        elif line.startswith("        ") and lines and lines[-1].startswith("- "):
+            lines[-1] += f" {line.strip()}"
+        else:
+            lines.append(line.strip())
+    return "\n".join(lines) + "\n"
+
+
+PLAIN = {
+    "Network": "Ready to be named in a `Modality`, over any number of axes.",
+    "int": "The version of the contract. Write the number itself in `Modality(api=1)`, not this.",
+    "HookimplMarker": "Marks a function that implements a hook.",
+    "_LiteralGenericAlias": "Kinds of normalisation.",
+}
+
+
+if __name__ == "__main__":
+    page = Path(__file__).parent / "plugins" / "reference.md"
+    page.write_text(reference(), encoding="utf-8")

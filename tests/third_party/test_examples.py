@@ -1,0 +1,60 @@
+"""The examples work, installed as a stranger would install them."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from packages import BIN, install, lines_of_code, run
+
+import cyclekit
+from cyclekit.testing import check_modality
+
+EXAMPLES = Path(cyclekit.__file__).parents[1] / "examples"
+Cli = Callable[..., Any]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "suffix", "settings"),
+    [
+        ("timeseries", ".csv", ()),
+        ("volumes", ".npy", ("--steps=8", "--set=train.preview_every=8")),
+    ],
+)
+def test_packages(name: str, suffix: str, settings: tuple[str, ...], tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    package = EXAMPLES / f"cyclekit_{name}"
+    install(package, site)
+    cyclekit_command = BIN / "cyclekit"
+    assert f"cyclekit-{name} 0.1.0" in run(tmp_path, site, cyclekit_command, "plugins", "list")
+    tested = run(tmp_path, site, BIN / "python", "-m", "pytest", "-q", package / "tests")
+    assert "1 passed" in tested
+    said = run(tmp_path, site, cyclekit_command, "train", "--plugin", name, "--recipe", "demo",
+               "--accelerator=cpu", *settings)  # fmt: skip
+    trained = tmp_path / "runs" / f"00001-{name}-demo"
+    run(tmp_path, site, cyclekit_command, "translate", trained, trained / "data" / "testA",
+        "-o", "out", "--direction", "a2b")  # fmt: skip
+    assert len(list((tmp_path / "out").glob(f"*{suffix}"))) >= 8
+    if name == "volumes":
+        assert (trained / "samples/step-00000008/slices.png").is_file()
+    else:
+        (figures,) = [line for line in said.splitlines() if "l1" in line]
+        made, identity = (float(cell) for cell in figures.split("│")[2:4])
+        assert made < 0.1 * identity
+
+
+def test_the_single_file(cli: Cli, tmp_path: Path) -> None:
+    plugin = EXAMPLES / "single_file.py"
+    assert lines_of_code(plugin.read_text()) <= 40
+    check_modality(str(plugin))
+    trained = cli("train", f"--plugin={plugin}", "--recipe=demo", f"--run-dir={tmp_path / 'run'}",
+                  "--accelerator=cpu", "--steps=6")  # fmt: skip
+    assert trained.code == 0, trained.err
+    files = tmp_path / "run" / "data" / "testA"
+    done = cli("translate", tmp_path / "run", files, "-o", tmp_path / "out", "--direction=a2b")
+    assert done.code == 0, done.err
+    made = [np.load(file) for file in sorted((tmp_path / "out").iterdir())]
+    assert len(made) == 10
+    assert all(np.isfinite(array).all() and array.shape == (64, 64) for array in made)
