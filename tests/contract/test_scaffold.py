@@ -36,7 +36,7 @@ def test_a_new_plugin_works_as_generated(cli: Cli, tmp_path: Path, dims: int) ->
     )
     tested = run(package, site, sys.executable, "-m", "pytest", "-q", "tests")
     assert "2 passed" in tested
-    if dims == 2:
+    if dims > 1:
         return
     trained = run(
         tmp_path, site, BIN / "cyclekit", "train", "--plugin", "cloud_maps", "--recipe", "demo",

@@ -1,5 +1,6 @@
 """The examples work, installed as a stranger would install them."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,11 +26,11 @@ Cli = Callable[..., Any]
 )
 def test_packages(name: str, suffix: str, settings: tuple[str, ...], tmp_path: Path) -> None:
     site = tmp_path / "site"
-    package = EXAMPLES / f"cyclekit_{name}"
+    package = shutil.copytree(EXAMPLES / f"cyclekit_{name}", tmp_path / "package")
     install(package, site)
     cyclekit_command = BIN / "cyclekit"
     assert f"cyclekit-{name} 0.1.0" in run(tmp_path, site, cyclekit_command, "plugins", "list")
-    tested = run(tmp_path, site, BIN / "python", "-m", "pytest", "-q", package / "tests")
+    tested = run(package, site, BIN / "python", "-m", "pytest", "-q", "tests")
     assert "1 passed" in tested
     said = run(tmp_path, site, cyclekit_command, "train", "--plugin", name, "--recipe", "demo",
                "--accelerator=cpu", *settings)  # fmt: skip
