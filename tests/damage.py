@@ -3,6 +3,9 @@
 import random
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+from support import assert_named_or_written
 
 Damage = Callable[[bytearray, random.Random], bytes | bytearray]
 
@@ -61,3 +64,15 @@ def add_oddities(folder: Path, suffix: str) -> None:
     (folder / f"other{suffix}").write_bytes(b"%PDF-1.7\n" + bytes(100))
     (folder / f"loop{suffix}").symlink_to(folder / f"loop{suffix}")
     (folder / f"folder{suffix}").mkdir()
+
+
+def translate_corpus(
+    cli: Callable[..., Any], train: list[str], run: Path, corpus: Path
+) -> set[str]:
+    """Train ``run``, translate a corpus with it; no file is lost. Returns the names written."""
+    trained = cli(*train)
+    assert trained.code == 0, trained.err
+    out = run.with_name("out")
+    done = cli("translate", run, corpus, "-o", out, "--direction=a2b")
+    assert_named_or_written(corpus, out, done)
+    return {path.stem for path in out.iterdir()}

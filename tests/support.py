@@ -41,6 +41,17 @@ def as_options(settings: dict[str, object]) -> list[str]:
     return [f"--set={key}={value}" for key, value in settings.items()]
 
 
+def training(plugin: str, recipe: str, small: dict[str, object]) -> Callable[..., list[str]]:
+    """Commands that train a recipe: ``(data, run, **settings) -> arguments``."""
+
+    def arguments(data: Path, run: Path, **settings: object) -> list[str]:
+        changed = small | {key.replace("__", "."): value for key, value in settings.items()}
+        return ["train", f"--plugin={plugin}", f"--recipe={recipe}", f"--data={data}",
+                f"--run-dir={run}", "--accelerator=cpu", *as_options(changed)]  # fmt: skip
+
+    return arguments
+
+
 def draw(path: Path, seed: int, size: tuple[int, int] = (40, 40), mode: str = "RGB") -> Path:
     """A smooth random picture."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -9,8 +9,8 @@ import pytest
 import soundfile
 from audio_support import SMALL_AUDIO, tone, write_voices
 from cyclekit_audio.waveform import read_waveform
-from damage import add_oddities, make_corpus, noise
-from support import as_options, assert_named_or_written
+from damage import add_oddities, make_corpus, noise, translate_corpus
+from support import training
 
 from cyclekit.api import BadSample
 
@@ -49,13 +49,8 @@ def test_every_file_is_read_or_refused_with_a_reason(corpus: Path) -> None:
 def test_translating_the_corpus_names_each_file_and_writes_the_rest(
     corpus: Path, tmp_path: Path, cli: Callable[..., Any]
 ) -> None:
-    data = write_voices(tmp_path / "data")
-    short = SMALL_AUDIO | {"train.steps": 1, "train.preview_every": 0}
-    trained = cli("train", "--plugin=audio", "--recipe=slt2rms", f"--data={data}",
-                  f"--run-dir={tmp_path / 'run'}", "--accelerator=cpu",
-                  *as_options(short))  # fmt: skip
-    assert trained.code == 0, trained.err
-    done = cli("translate", tmp_path / "run", corpus, "-o", tmp_path / "out", "--direction=a2b")
-    written = {path.stem for path in (tmp_path / "out").iterdir()}
-    assert {f"whole-{suffix}" for suffix in SUFFIXES} <= written
-    assert_named_or_written(corpus, tmp_path / "out", done)
+    run, data = tmp_path / "run", write_voices(tmp_path / "data")
+    train = training("audio", "slt2rms", SMALL_AUDIO)(
+        data, run, train__steps=1, train__preview_every=0
+    )
+    assert {f"whole-{suffix}" for suffix in SUFFIXES} <= translate_corpus(cli, train, run, corpus)

@@ -10,23 +10,18 @@ import numpy as np
 import pytest
 import soundfile
 from audio_support import SMALL_AUDIO, tone, write_voices
-from support import as_options, assert_resumes_exactly
+from support import assert_resumes_exactly, training
 
 import cyclekit
 from cyclekit.cli import main
 
 Cli = Callable[..., Any]
+arguments = training("audio", "slt2rms", SMALL_AUDIO)
 
 
 @pytest.fixture(scope="session")
 def voices(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_voices(tmp_path_factory.mktemp("voices"))
-
-
-def arguments(data: Path, run: Path, **settings: object) -> list[str]:
-    changed = SMALL_AUDIO | {key.replace("__", "."): value for key, value in settings.items()}
-    return ["train", "--plugin=audio", "--recipe=slt2rms", f"--data={data}",
-            f"--run-dir={run}", "--accelerator=cpu", *as_options(changed)]  # fmt: skip
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins import MixedPrecision
 from safetensors.torch import load_file
-from support import SMALL, as_options, make_trainer, records
+from support import SMALL, make_trainer, records, training
 
 from cyclekit.data.sampling import UnpairedBatches
 
@@ -26,6 +26,7 @@ LONGER = SMALL | {
     "train.preview_every": 0,
     "train.evaluate_every": 0,
 }
+arguments = training("image", "horse2zebra", LONGER)
 
 
 @contextmanager
@@ -42,12 +43,6 @@ def poisoned(monkeypatch: pytest.MonkeyPatch, number: float = torch.nan) -> Iter
     with monkeypatch.context() as patch:
         patch.setattr(UnpairedBatches, "draw", drawn)
         yield
-
-
-def arguments(folders: Path, run: Path, **settings: object) -> list[str]:
-    changed = LONGER | {key.replace("__", "."): value for key, value in settings.items()}
-    return ["train", "--plugin=image", "--recipe=horse2zebra", f"--data={folders}",
-            f"--run-dir={run}", "--accelerator=cpu", *as_options(changed)]  # fmt: skip
 
 
 @pytest.mark.parametrize("number", [torch.nan, torch.inf])

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from cyclekit_music.reading import NotMidiError, read_bytes
 from cyclekit_music.writing import write_piece
-from damage import add_oddities, make_corpus, noise
+from damage import add_oddities, make_corpus, noise, translate_corpus
 from music_support import SMALL_MUSIC, header, piece, scale, write_scales
-from support import as_options, assert_named_or_written
+from support import training
 
 COUNT = 200
 
@@ -52,13 +52,8 @@ def test_every_file_is_read_or_refused_with_a_reason(corpus: Path, fast: bool) -
 def test_translating_the_corpus_names_each_file_and_writes_the_rest(
     corpus: Path, tmp_path: Path, cli: Callable[..., Any]
 ) -> None:
-    data = write_scales(tmp_path / "data")
-    short = SMALL_MUSIC | {"train.steps": 1, "train.preview_every": 0}
-    trained = cli("train", "--plugin=music", "--recipe=classical2jazz", f"--data={data}",
-                  f"--run-dir={tmp_path / 'run'}", "--accelerator=cpu",
-                  *as_options(short))  # fmt: skip
-    assert trained.code == 0, trained.err
-    done = cli("translate", tmp_path / "run", corpus, "-o", tmp_path / "out", "--direction=a2b")
-    written = {path.stem for path in (tmp_path / "out").iterdir()}
-    assert "whole" in written
-    assert_named_or_written(corpus, tmp_path / "out", done)
+    run, data = tmp_path / "run", write_scales(tmp_path / "data")
+    train = training("music", "classical2jazz", SMALL_MUSIC)(
+        data, run, train__steps=1, train__preview_every=0
+    )
+    assert {"whole"} <= translate_corpus(cli, train, run, corpus)

@@ -15,23 +15,18 @@ from cyclekit_music.piece import Part, Piece
 from cyclekit_music.reading import read_piece
 from cyclekit_music.writing import write_piece
 from music_support import SMALL_MUSIC, piece, scale, write_scales
-from support import as_options, assert_resumes_exactly, records
+from support import assert_resumes_exactly, records, training
 
 import cyclekit
 from cyclekit.cli import main
 
 Cli = Callable[..., Any]
+arguments = training("music", "classical2jazz", SMALL_MUSIC)
 
 
 @pytest.fixture(scope="session")
 def songs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_scales(tmp_path_factory.mktemp("songs"))
-
-
-def arguments(data: Path, run: Path, **settings: object) -> list[str]:
-    changed = SMALL_MUSIC | {key.replace("__", "."): value for key, value in settings.items()}
-    return ["train", "--plugin=music", "--recipe=classical2jazz", f"--data={data}",
-            f"--run-dir={run}", "--accelerator=cpu", *as_options(changed)]  # fmt: skip
 
 
 @pytest.fixture(scope="session")
