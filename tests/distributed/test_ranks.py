@@ -14,7 +14,7 @@ import torch
 from audio_support import SMALL_AUDIO, write_voices
 from music_support import SMALL_MUSIC, write_scales
 from safetensors.torch import load_file
-from support import SMALL, Outcome, as_options, records
+from support import SMALL, Outcome, as_options, records, training
 
 BIN = Path(sys.executable).parent
 DETERMINISTIC = SMALL | {
@@ -135,15 +135,26 @@ def test_two_ranks_equal_one_with_the_doubled_batch(
     ids=["music", "audio"],
 )
 def test_two_ranks_train_other_modalities_as_one_does(
-    recipe: str, write: Callable[[Path], Path], settings: dict[str, object], tmp_path: Path
+    recipe: str,
+    write: Callable[[Path], Path],
+    settings: dict[str, object],
+    tmp_path: Path,
+    cli: Callable[..., Outcome],
 ) -> None:
     data = write(tmp_path / "data")
     plugin, _, name = recipe.partition("/")
-    base = [BIN / "cyclekit", "train", f"--plugin={plugin}", f"--recipe={name}"]
-    settings |= {"train.precision": "64-true", "train.preview_every": 0, "history.size": 0}
+    settings = settings | {
+        "train.precision": "64-true",
+        "train.preview_every": 0,
+        "history.size": 0,
+        "train.steps": 3,
+        "train.batch_size": 2,
+    }
     one, two = tmp_path / "one", tmp_path / "two"
-    train(list(base), data, one, settings | {"train.batch_size": 4})
-    train([*base, "--devices=2", "--strategy=ddp"], data, two, settings | {"train.batch_size": 2})
+    base = [BIN / "cyclekit", "train", f"--plugin={plugin}", f"--recipe={name}"]
+    train([*base, "--devices=2", "--strategy=ddp"], data, two, settings)
+    alone = training(plugin, name, settings)(data, one, train__batch_size=4)
+    assert cli(*alone).code == 0
     assert difference(one, two) < 1e-8
 
 
