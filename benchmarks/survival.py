@@ -36,6 +36,7 @@ def bare_step(trainer: Trainer) -> None:
         trainer._set_learning_rate(optimizer, phase)
         with trainer._only(phase):
             trainer._differentiate(phase, parts)
+            optimizer.optimizer.found_inf = None
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
     trainer.step += 1

@@ -2,6 +2,7 @@
 
 import importlib.util
 import keyword
+import re
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
@@ -60,7 +61,7 @@ def write_plugin(name: str, dims: int, parent: Path) -> Path:
 
 
 def _require_usable(name: str) -> None:
-    if not name.isidentifier() or keyword.iskeyword(name) or name != name.lower():
+    if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", name) or keyword.iskeyword(name):
         raise UsageError(
             f"{name!r} cannot be a plugin's name: it must be a Python identifier in lower case, "
             f"such as eeg or depth_maps."
@@ -73,7 +74,7 @@ def _require_usable(name: str) -> None:
 
 
 def _dashed(name: str) -> str:
-    return name.replace("_", "-").strip("-")
+    return name.replace("_", "-")
 
 
 def _versions() -> str:

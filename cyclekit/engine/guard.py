@@ -32,7 +32,7 @@ class NotFinite(CyclekitError):  # noqa: N818 - named for what happened
         terms = [term for term in found.terms if term != found.phase] or found.terms
         super().__init__(
             f"Training came apart at step {found.step + 1}, in the {found.phase} phase: no finite "
-            f"number is {', '.join(terms)}. The step was not taken."
+            f"number is {', '.join(terms)}. The optimizer's step was not taken."
         )
         self.found = found
 
@@ -49,15 +49,14 @@ class FiniteGuard:
 
     def __init__(self, fabric: Fabric) -> None:
         self._fabric = fabric
-        self._names: dict[str, list[str]] = {}
         self.forget()
 
     def forget(self) -> None:
         """Let steps be taken again."""
         device = self._fabric.device
-        self.withheld = torch.zeros((), device=device)
+        self.withheld = torch.zeros((), dtype=torch.float32, device=device)
         self._step = torch.full((), -1, dtype=torch.int64, device=device)
-        self._bad: dict[str, Tensor] = {}
+        self._bad: dict[tuple[str, ...], Tensor] = {}
 
     def watch(self, step: int, phase: str, values: Mapping[str, Tensor]) -> Tensor:
         """Look at a phase's losses and gradient.
@@ -65,20 +64,21 @@ class FiniteGuard:
         Args:
             step: Steps done before this one.
             phase: Part of the step.
-            values: Scalars by name, the same names each time.
+            values: Scalars by name, the same names on every rank.
 
         Returns:
             A scalar on the device: 1 if the phase's optimizer step must not be taken, else 0.
         """
-        bad = torch.stack([~value.detach().isfinite().all() for value in values.values()]).float()
+        bad = torch.stack([~value.detach().isfinite().all() for value in values.values()])
+        bad = bad.to(torch.float32)
         if self._fabric.world_size > 1:
             shared = self._fabric.all_reduce(bad, reduce_op="max")
             assert isinstance(shared, Tensor)
             bad = shared
         fresh = bad * (1 - self.withheld)
         found = fresh.amax()
-        self._names[phase] = list(values)
-        self._bad[phase] = self._bad[phase] + fresh if phase in self._bad else fresh
+        key = (phase, *values)  # terms come and go
+        self._bad[key] = self._bad[key] + fresh if key in self._bad else fresh
         self._step = torch.where(found > 0, step, self._step)
         self.withheld = torch.maximum(self.withheld, found)
         return self.withheld
@@ -87,8 +87,8 @@ class FiniteGuard:
         """What was found so far; waits for the device."""
         if not self.withheld.item():
             return None
-        for phase, bad in self._bad.items():
-            terms = [name for name, count in zip(self._names[phase], bad, strict=True) if count]
+        for (phase, *names), bad in self._bad.items():
+            terms = [name for name, count in zip(names, bad.tolist(), strict=True) if count]
             if terms:
                 return Diverged(int(self._step.item()), phase, terms)
         raise AssertionError("steps are withheld for no phase")

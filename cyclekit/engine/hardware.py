@@ -62,6 +62,13 @@ def start_fabric(hardware: Hardware, precision: str) -> Fabric:
             f"Cannot start on --accelerator {hardware.accelerator} --devices {hardware.devices} "
             f"--strategy {hardware.strategy} --precision {precision}: {describe_exception(error)}"
         ) from error
+    wanted = hardware.devices * hardware.num_nodes
+    if fabric.world_size != wanted:
+        raise CyclekitError(
+            f"--devices {hardware.devices} --num-nodes {hardware.num_nodes} make {wanted} ranks, "
+            f"but {fabric.world_size} were started. Under SLURM start them with srun, as many "
+            f"--ntasks-per-node as --devices."
+        )
     return fabric
 
 

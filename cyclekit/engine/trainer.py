@@ -21,6 +21,8 @@ from cyclekit.engine.schedule import linear_decay
 from cyclekit.errors import CyclekitError
 from cyclekit.randomness import derive_seed
 
+MOST_SKIPPED = 100  # steps in a row
+
 State = dict[str, Any]
 
 
@@ -45,6 +47,7 @@ class Trainer:
         self.settings = model.recipe.train
         self.step = 0
         self.skipped = 0
+        self._skipped_in_a_row = 0
         self.meter = Meter()
         self.guard = FiniteGuard(fabric)
         self._scaled = getattr(fabric.strategy.precision, "scaler", None) is not None
@@ -72,22 +75,20 @@ class Trainer:
         seed, rank = self.settings.seed, self.fabric.global_rank
         torch.manual_seed(derive_seed(seed, "step", self.step, rank))  # dropout and the like
         parts = self._parts()
+        buffers = self._buffers() if self.settings.nonfinite == "skip" else None
         for phase in self.model.objective.phases:
             optimizer = self._optimizers[phase.name]
             self._set_learning_rate(optimizer, phase)
             with self._only(phase):
                 values = self._differentiate(phase, parts)
-                norm = self._clip(phase, optimizer)
-                withheld = self.guard.watch(self.step, phase.name, values | norm)
-                if self.settings.nonfinite == "skip" and self.guard.read():
-                    optimizer.zero_grad(set_to_none=True)
-                    self.guard.forget()
-                    self.skipped += 1
-                    return
-                self.meter.add(values)
-                self._withhold(phase, optimizer, withheld)
+                self._watch(phase, optimizer, values)
                 optimizer.step()
                 optimizer.zero_grad(set_to_none=True)
+            if buffers is not None and self.guard.read():
+                self._skip(buffers)
+                return
+            self.meter.add(values)
+        self._skipped_in_a_row = 0
 
     def learning_rate(self, phase: Phase, step: int) -> float:
         """The rate of a phase in the step that follows ``step`` others."""
@@ -106,18 +107,8 @@ class Trainer:
             raise NotFinite(found)
 
     def read_losses(self) -> dict[str, float]:
-        """Mean losses since the last call, of the steps that were taken.
-
-        Raises:
-            CyclekitError: If none was.
-        """
-        means = self.meter.means(self.fabric)
-        if not all(phase.name in means for phase in self.model.objective.phases):
-            raise CyclekitError(
-                f"Training came apart: none of the last steps up to {self.step} was finite and "
-                f"all were skipped. Lower train.learning_rate or set train.clip."
-            )
-        return means
+        """Mean losses since the last call, of the steps that were taken; empty if none was."""
+        return self.meter.means(self.fabric)
 
     @property
     def translating_networks(self) -> dict[str, nn.Module]:
@@ -131,7 +122,7 @@ class Trainer:
         """
         return {
             "step": self.step,
-            "skipped": self.skipped,
+            "skipped": (self.skipped, self._skipped_in_a_row),
             "optimizers": {name: opt.state_dict() for name, opt in self._optimizers.items()},
             "codec": self.model.codec.state_dict(),
             "precision": self.fabric.strategy.precision.state_dict(),  # fp16's loss scale
@@ -144,7 +135,8 @@ class Trainer:
     def load_state_dict(self, state: State) -> None:
         """Take back what ``state_dict`` returned, from whatever number of ranks."""
         ranks, rank = self.fabric.world_size, self.fabric.global_rank
-        self.step, self.skipped = state["step"], state["skipped"]
+        self.step = state["step"]
+        self.skipped, self._skipped_in_a_row = state["skipped"]
         for name, optimizer in self._optimizers.items():
             optimizer.load_state_dict(state["optimizers"][name])
             _match_layouts(optimizer)
@@ -161,10 +153,13 @@ class Trainer:
         self.meter.load_state_dict(meter, self.fabric.device)
 
     def _optimizer(self, phase: Phase) -> _FabricOptimizer:
-        parameters = [p for name in phase.trains for p in self.model.networks[name].parameters()]
-        # The fused one can be told on the device not to take a step.
+        parameters = list(self._parameters(phase))
+        # The fused one can be told on the device not to take a step; fp16's scaler does that.
         adam = torch.optim.Adam(
-            parameters, lr=self.settings.learning_rate, betas=self.settings.betas, fused=True
+            parameters,
+            lr=self.settings.learning_rate,
+            betas=self.settings.betas,
+            fused=not self._scaled,
         )
         prepared: _FabricOptimizer = self.fabric.setup_optimizers(adam)
         return prepared
@@ -224,35 +219,62 @@ class Trainer:
                 means[name] = means[name] + term * share if name in means else term * share
         return means
 
-    def _clip(self, phase: Phase, optimizer: _FabricOptimizer) -> dict[str, Tensor]:
-        """Clip a phase's gradient if so wanted; returns its norm before that.
+    def _watch(self, phase: Phase, optimizer: _FabricOptimizer, values: dict[str, Tensor]) -> None:
+        """Clip the gradient, and have the optimizer's step left out where something is not finite.
 
-        Not under fp16, whose loss scale makes gradients overflow now and then by design.
+        That is decided on the device. Under fp16 gradients overflow now and then by design; the
+        loss scaler looks for that, and for NaN, and leaves the step out itself.
         """
-        networks = nn.ModuleList(self.model.networks[name] for name in phase.trains)
-        norm = None
-        if self.settings.clip:
-            norm = self.fabric.clip_gradients(
-                networks, optimizer, max_norm=self.settings.clip, error_if_nonfinite=False
-            )
         if self._scaled:
-            return {}
-        if norm is None:
-            gradients = [p.grad for p in networks.parameters() if p.grad is not None]
-            norm = torch.nn.utils.get_total_norm(gradients)
-        return {"gradient": norm}
-
-    def _withhold(self, phase: Phase, optimizer: _FabricOptimizer, withheld: Tensor) -> None:
-        """Have the next optimizer step left out, on the device, if ``withheld`` is 1."""
-        if not self._scaled:
-            optimizer.optimizer.found_inf = withheld
+            withheld = self.guard.watch(self.step, phase.name, values)
+            self._poison(phase, withheld)
+            if self.settings.clip:
+                self._clip(phase, optimizer)
             return
-        # The loss scaler looks for overflow in the gradients and withholds the step itself.
+        norm = self._clip(phase, optimizer) if self.settings.clip else self._norm(phase)
+        withheld = self.guard.watch(self.step, phase.name, values | {"gradient": norm})
+        optimizer.optimizer.found_inf = withheld
+
+    def _clip(self, phase: Phase, optimizer: _FabricOptimizer) -> Tensor:
+        """Clip a phase's gradient; returns its norm before that."""
+        networks = nn.ModuleList(self.model.networks[name] for name in phase.trains)
+        norm: Tensor = self.fabric.clip_gradients(
+            networks, optimizer, max_norm=self.settings.clip, error_if_nonfinite=False
+        )
+        return norm
+
+    def _norm(self, phase: Phase) -> Tensor:
+        gradients = [p.grad for p in self._parameters(phase) if p.grad is not None]
+        return torch.nn.utils.get_total_norm(gradients)
+
+    def _poison(self, phase: Phase, withheld: Tensor) -> None:
+        """Make a gradient NaN if ``withheld`` is 1."""
+        for parameter in self._parameters(phase):
+            if parameter.grad is not None:
+                parameter.grad.masked_fill_(withheld > 0, torch.nan)
+                return
+
+    def _parameters(self, phase: Phase) -> Iterator[nn.Parameter]:
         for name in phase.trains:
-            for parameter in self.model.networks[name].parameters():
-                if parameter.grad is not None:
-                    parameter.grad.masked_fill_(withheld > 0, torch.nan)
-                    return
+            yield from self.model.networks[name].parameters()
+
+    def _buffers(self) -> list[tuple[Tensor, Tensor]]:
+        """Every network's buffers and what they hold, such as running means."""
+        networks = self.model.networks.values()
+        return [(buffer, buffer.clone()) for network in networks for buffer in network.buffers()]
+
+    def _skip(self, buffers: list[tuple[Tensor, Tensor]]) -> None:
+        """Leave the rest of a step out, and what its forward passes left in buffers."""
+        for buffer, before in buffers:
+            buffer.copy_(before)
+        self.guard.forget()
+        self.skipped += 1
+        self._skipped_in_a_row += 1
+        if self._skipped_in_a_row == MOST_SKIPPED:
+            raise CyclekitError(
+                f"Training came apart: the last {MOST_SKIPPED} steps up to {self.step + 1} were "
+                f"not finite and were skipped. Lower train.learning_rate or set train.clip."
+            )
 
 
 def _match_layouts(optimizer: _FabricOptimizer) -> None:

@@ -75,7 +75,7 @@ class TrainSettings(Options):
     """Largest norm of each phase's gradient; 0 leaves gradients alone."""
     nonfinite: Literal["stop", "skip"] = "stop"
     """What follows a loss or gradient that is no finite number: `stop`, with the batch written
-    out, or `skip` the step and count it (which waits for the device at every step)."""
+    out, or `skip` what is left of that step and count it (which waits for the device each time)."""
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Decay of the generators' exponential moving average, which translation then uses; 0: none."""
     precision: Precision = "32-true"

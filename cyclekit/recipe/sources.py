@@ -13,6 +13,8 @@ from cyclekit.plugins import PluginInfo
 LARGEST_RECIPE = 1_000_000  # bytes; a recipe is a page of text
 
 Table = dict[str, Any]
+Setting = tuple[str, Any, str]
+"""A recipe key, its value, and where it was set."""
 
 
 @dataclass
@@ -51,12 +53,22 @@ class Layers:
                 kept.merge(laid, "")
         return kept.table
 
-    def set(self, key: str, value: Any, origin: str) -> None:
-        """Set one dotted key."""
-        table: Any = value
-        for part in reversed(key.split(".")):
-            table = {part: table}
-        self.merge(table, origin)
+    def lay(self, settings: Iterable[Setting]) -> None:
+        """Lay settings over what is there, all of them as one layer."""
+        together = Layers()
+        for key, value, origin in settings:
+            table: Any = value
+            for part in reversed(key.split(".")):
+                table = {part: table}
+            together.merge(table, "")
+            self._merge(self.table, table, origin, "")
+        self._laid.append(together.table)
+
+    @property
+    def extensions(self) -> list[str]:
+        """Further plugins, as far as they are names; ``resolve`` says what is wrong with others."""
+        named = self.table.get("extensions", [])
+        return named if isinstance(named, list) and all(isinstance(n, str) for n in named) else []
 
     def origin(self, key: str) -> str:
         """What set ``key``, or the nearest table above or key below it."""
@@ -124,7 +136,7 @@ def find_recipe(name: str, plugin: PluginInfo) -> Path:
 
 
 def read_layers(
-    recipe: Path, plugin: PluginInfo | None = None, settings: Iterable[tuple[str, Any, str]] = ()
+    recipe: Path, plugin: PluginInfo | None = None, settings: Iterable[Setting] = ()
 ) -> Layers:
     """Read a recipe with everything it extends, then lay ``settings`` (key, value, origin) over it.
 
@@ -138,12 +150,11 @@ def read_layers(
         table = _read(path)
         table.pop("extends", None)
         layers.merge(table, str(path))
-    for key, value, origin in settings:
-        layers.set(key, value, origin)
+    layers.lay(settings)
     return layers
 
 
-def parse_setting(text: str) -> tuple[str, Any, str]:
+def parse_setting(text: str) -> Setting:
     """Read ``key=value``; the value is TOML where it can be (4, true, [1, 2]), else plain text.
 
     Raises:

@@ -1,6 +1,7 @@
 """What is kept of a step that was not finite: its batch, and a message that says how to go on."""
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from cyclekit.engine.guard import NotFinite
@@ -26,15 +27,16 @@ def keep_batch(error: NotFinite, prepared: Prepared, run: RunDirectory) -> str:
             samples[name] = sample[0].contiguous()
             files[name] = str(prepared.file_of(stream, batches.window(stream, step, position)))
     folder = run.folder / "nonfinite"
-    folder.mkdir(exist_ok=True)
     batch = folder / f"step-{step + 1:08d}.safetensors"
-    save_file(samples, batch)
     found = {"step": step + 1, "phase": error.found.phase, "terms": error.found.terms}
-    write_json(batch.with_suffix(".json"), {**found, "files": files})
-    return (
-        f"{error} Its batch is in {batch}, the files it came from in the .json beside it. "
-        f"{_advice(run)}"
-    )
+    try:
+        folder.mkdir(exist_ok=True)
+        save_file(samples, batch)
+        write_json(batch.with_suffix(".json"), {**found, "files": files})
+        kept = f"Its batch is in {batch}, the files it came from in the .json beside it."
+    except (OSError, SafetensorError) as fault:
+        kept = f"Its batch could not be written ({fault})."
+    return f"{error} {kept} {_advice(run)}"
 
 
 def _advice(run: RunDirectory) -> str:

@@ -3,10 +3,9 @@
 import contextlib
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from lightning_fabric import Fabric
 
@@ -18,7 +17,7 @@ from cyclekit.errors import CyclekitError, UsageError
 from cyclekit.plugins import PluginHost, find_plugin, load_plugin
 from cyclekit.recipe.resolve import resolve
 from cyclekit.recipe.settings import Recipe
-from cyclekit.recipe.sources import Layers, find_recipe, read_layers
+from cyclekit.recipe.sources import Layers, Setting, find_recipe, read_layers
 from cyclekit.runs.checkpoint import Checkpoint
 from cyclekit.runs.directory import RunDirectory
 from cyclekit.runs.divergence import keep_batch
@@ -28,9 +27,6 @@ from cyclekit.runs.preparation import Prepared, prepare
 from cyclekit.runs.recorder import Recorder
 from cyclekit.runs.stopping import Stopped, listening
 from cyclekit.runs.watcher import Watcher
-
-Setting = tuple[str, Any, str]
-"""A recipe key, its value, and where it was set."""
 
 
 @dataclass(frozen=True)
@@ -119,8 +115,7 @@ def resume_training(
     """Go on with a run from its latest checkpoint, or from the start where it has none."""
     run = RunDirectory.open(folder)
     layers = read_layers_of(run)
-    for setting in settings:
-        layers.set(*setting)
+    layers.lay(settings)
     host, recipe = recall(run, layers)
     checkpoint = run.checkpoints.find("latest") if run.checkpoints.all() else None
     if checkpoint and checkpoint.step >= recipe.train.steps:
@@ -134,7 +129,7 @@ def resume_training(
     fabric = start_fabric(hardware, recipe.train.precision)
     watcher = watcher if fabric.is_global_zero else Watcher(quiet=True)
     if checkpoint:
-        recipe = keep_global_batch(recipe, checkpoint, fabric.world_size)
+        recipe = keep_global_batch(recipe, checkpoint, fabric.world_size, watcher.say)
     with run.owned() if fabric.is_global_zero else contextlib.nullcontext():
         prepared = prepare(host, recipe, run, fabric, watcher)
         done = checkpoint.step if checkpoint else 0
@@ -142,24 +137,30 @@ def resume_training(
         return _train(host, prepared, run, fabric, watcher, checkpoint)
 
 
-def keep_global_batch(recipe: Recipe, checkpoint: Checkpoint, ranks: int) -> Recipe:
-    """The recipe for another number of ranks than wrote the checkpoint: as many samples a step.
+def keep_global_batch(
+    recipe: Recipe, checkpoint: Checkpoint, ranks: int, say: Callable[[str], None]
+) -> Recipe:
+    """The recipe with as many samples in a step as the run had, however many ranks there are now.
+
+    ``train.batch_size`` says how many of them a rank takes at once, at most.
 
     Raises:
         UsageError: If they cannot be shared out evenly.
     """
-    about = checkpoint.about()
-    if ranks == about["ranks"]:
+    whole, train = checkpoint.about()["global_batch"], recipe.train
+    if train.batch_size * train.accumulate * ranks == whole:
         return recipe
-    whole, train = about["global_batch"], recipe.train
     share, rest = divmod(whole, ranks)
     if rest:
         raise UsageError(
-            f"The run has {whole} samples of each domain in a step, on {about['ranks']} ranks; "
-            f"they cannot be shared out evenly among {ranks}. Use a number of --devices that "
-            f"divides {whole}."
+            f"The run has {whole} samples of each domain in a step; they cannot be shared out "
+            f"evenly among {ranks} ranks. Use a number of --devices that divides {whole}."
         )
     at_once = max(size for size in range(1, train.batch_size + 1) if share % size == 0)
+    say(
+        f"{whole} samples in a step, as before: batch_size {at_once}, accumulate "
+        f"{share // at_once} on {ranks} ranks"
+    )
     changes = {"batch_size": at_once, "accumulate": share // at_once}
     return recipe.model_copy(update={"train": train.model_copy(update=changes)})
 
@@ -243,15 +244,13 @@ def _train(
 
 
 def _resolved(layers: Layers, plugin: str) -> tuple[PluginHost, Recipe]:
-    extensions = layers.table.get("extensions", [])
-    if not isinstance(extensions, list) or not all(isinstance(name, str) for name in extensions):
-        extensions = []  # resolve() says what is wrong with it
+    extensions = layers.extensions
     origin = layers.origin("extensions")
-    if files := [name for name in extensions if name.endswith(".py") and origin.endswith(".toml")]:
+    if files := [name for name in extensions if name.endswith(".py") and Path(origin).is_file()]:
         raise UsageError(
-            f"{origin} names the file {files[0]} as an extension. A recipe from elsewhere "
-            f"must not run code that came with it, so recipes name installed plugins only. If you "
-            f"trust the file: --set \"extensions=['{files[0]}']\""
+            f"{origin} names the file {files[0]} as an extension. A recipe from elsewhere must not "
+            f"run code that came with it, so recipes name installed plugins only. If you trust the "
+            f"file: --set \"extensions=['{files[0]}']\""
         )
     host = load_plugin(plugin, extensions)
     name = host.modality.name

@@ -73,9 +73,9 @@ def recall(run: RunDirectory, layers: Layers | None = None) -> tuple[PluginHost,
     """
     info = run.plugin()
     layers = layers or read_layers_of(run)
-    _refuse_own_code(run, [run.plugin_name(), *layers.table.get("extensions", ())])
+    _refuse_own_code(run, [run.plugin_name(), *layers.extensions])
     try:
-        host = load_plugin(run.plugin_name(), layers.table.get("extensions", ()))
+        host = load_plugin(run.plugin_name(), layers.extensions)
     except UsageError as error:
         raise UsageError(
             f"{run} was made with plugin {info['name']!r} "
@@ -88,13 +88,12 @@ def _refuse_own_code(run: RunDirectory, plugins: Iterable[str]) -> None:
     """Refuse a run that somebody packed together with code for it to load."""
     home = run.folder.resolve()
     for name in (str(plugin) for plugin in plugins):
-        if name.endswith(".py") and (
-            not Path(name).is_absolute() or Path(name).resolve().is_relative_to(home)
-        ):
+        file = Path(name).resolve()
+        if name.endswith(".py") and (str(file) != name or file.is_relative_to(home)):
             raise CheckpointError(
-                f"{run} names the plugin file {name}, which came with it, and was not opened, "
-                f"since that could run any code. If you trust it, move the file elsewhere and "
-                f"write its full path in {run.info_file.name} or {run.recipe_file.name}."
+                f"{run} names the plugin file {name}, which may have come with it, and was not "
+                f"opened, since that could run any code. If you trust it, move the file elsewhere "
+                f"and write its full path in {run.info_file.name} or {run.recipe_file.name}."
             )
 
 

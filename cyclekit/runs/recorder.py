@@ -138,7 +138,7 @@ class Recorder:
         self._board.scalars("train", losses | rates, step)
         self._board.scalars("timing", timing, step)
         shown = {name: value for name, value in losses.items() if name.startswith("cycle")}
-        shown |= {phase.name: losses[phase.name] for phase in phases}
+        shown |= {p.name: losses[p.name] for p in phases if p.name in losses}
         shown |= {"skipped": trainer.skipped} if trainer.skipped else {}
         progress.show(step, shown, timing["samples_per_second"])
         self._observe("step_logged", record=record)
@@ -146,14 +146,16 @@ class Recorder:
     def _evaluate(self) -> bool:
         """Measure on rank 0; every rank learns whether this is the best so far."""
         improved = False
-        if self._board and self._has_tests:
-            step = self._trainer.step
-            self.report = self.judge.score(self._translator())
-            self._run.log({"step": step, "evaluation": self.report})
-            for direction, figures in self.report.items():
-                self._board.scalars(f"test/{direction}", figures, step)
-            improved = self._is_best()
-        improved = bool(self._trainer.fabric.broadcast(improved))
+        try:
+            if self._board and self._has_tests:
+                step = self._trainer.step
+                self.report = self.judge.score(self._translator())
+                self._run.log({"step": step, "evaluation": self.report})
+                for direction, figures in self.report.items():
+                    self._board.scalars(f"test/{direction}", figures, step)
+                improved = self._is_best()
+        finally:  # the other ranks wait for the answer, whatever happens here
+            improved = bool(self._trainer.fabric.broadcast(improved))
         self._stopwatch.start(self._trainer.step)
         return improved
 

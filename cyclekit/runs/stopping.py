@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -14,6 +15,8 @@ from torch import Tensor
 from cyclekit.errors import CyclekitError
 
 ASK_EVERY = 10  # steps between questions to the other ranks: an answer costs a wait for the device
+
+ECHO = 0.5  # seconds in which a repeated signal is the same one: to a whole group, and passed on
 
 Handler = Callable[[int, FrameType | None], None]
 
@@ -36,6 +39,7 @@ class StopRequest:
         self._fabric = fabric
         self._say = say
         self._number = 0
+        self._since = 0.0
 
     def agreed(self, step: int) -> int:
         """The signal's number if all ranks should stop after ``step``, else 0."""
@@ -50,8 +54,10 @@ class StopRequest:
 
     def _receive(self, number: int, _frame: FrameType | None) -> None:
         if self._number:
-            os._exit(128 + number)
-        self._number = number
+            if time.monotonic() - self._since > ECHO:
+                os._exit(128 + number)
+            return
+        self._number, self._since = number, time.monotonic()
         name = signal.Signals(number).name
         self._say(f"{name}: finishing this step and saving; once more stops at once")
 

@@ -20,6 +20,8 @@ GRACE = 10.0  # seconds in which the other ranks may end by themselves once one 
 LAST_WORDS = "CYCLEKIT_LAST_WORDS"  # where a supervised rank writes the error it ends with
 STARTED_BY_OTHERS = ("LOCAL_RANK", "SLURM_PROCID")  # torchrun and srun start the ranks themselves
 
+_last_words_file: Path | None = None  # of this process, if it is a supervised rank
+
 
 def must_supervise(devices: int) -> bool:
     """Whether the ranks of ``--devices`` are still to be started."""
@@ -32,28 +34,33 @@ def supervise(arguments: Sequence[str], ranks: int) -> int:
     When a rank fails, the others get a moment to end by themselves and are then stopped, since they
     would wait for it for ever.
     """
-    with (
-        tempfile.TemporaryDirectory(prefix="cyclekit-") as folder,
-        _ranks_of(arguments, ranks, Path(folder)) as processes,
-    ):
-        if not _one_fails(processes):
-            return 0
-        _wait(processes, GRACE)
-        codes = [process.poll() for process in processes]
-        return _report(codes, _last_words(Path(folder), ranks))
+    with tempfile.TemporaryDirectory(prefix="cyclekit-") as name:
+        folder = Path(name)
+        with _ranks_of(arguments, ranks, folder) as processes:
+            failed = _first_to_fail(processes)
+            if not failed:
+                return 0
+            _wait(processes, GRACE)
+            return _report(failed, ranks, _last_words(folder, ranks))
 
 
 def obey_supervisor() -> None:
     """End with the parent, whatever becomes of it; called by every rank that has one."""
-    if LAST_WORDS in os.environ:
+    global _last_words_file
+    file = os.environ.pop(LAST_WORDS, None)  # not for commands that this rank may start
+    if file is not None:
+        _last_words_file = Path(file)
         threading.Thread(target=_follow, daemon=True).start()
 
 
 def leave_last_words(message: str) -> bool:
     """Tell the parent, if there is one, why this rank ends: it chooses what to print."""
-    if LAST_WORDS not in os.environ:
+    if _last_words_file is None:
         return False
-    Path(os.environ[LAST_WORDS]).write_text(message, encoding="utf-8")
+    try:
+        _last_words_file.write_text(message, encoding="utf-8")
+    except OSError:  # a full disk: then everybody says it for themselves
+        return False
     return True
 
 
@@ -69,7 +76,8 @@ def _ranks_of(
     environment = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port()), **os.environ}
     processes = [
         subprocess.Popen(
-            [sys.executable, "-m", "cyclekit", *arguments],
+            # -P, since the current folder is no place for modules.
+            [sys.executable, "-P", "-m", "cyclekit", *arguments],
             env=environment | {"LOCAL_RANK": str(rank), LAST_WORDS: str(folder / f"{rank}")},
             stdin=subprocess.PIPE,
             start_new_session=True,  # Ctrl-C reaches the parent alone, which passes it on
@@ -92,14 +100,14 @@ def _ranks_of(
             signal.signal(number, handler)
 
 
-def _one_fails(processes: Sequence[subprocess.Popen[bytes]]) -> bool:
-    """Wait until all ranks have done their work, or one of them has failed."""
+def _first_to_fail(processes: Sequence[subprocess.Popen[bytes]]) -> dict[int, int]:
+    """Wait until all ranks have done their work, or some have failed: their exit codes by rank."""
     while True:
         codes = [process.poll() for process in processes]
-        if any(codes):
-            return True
+        if failed := {rank: code for rank, code in enumerate(codes) if code}:
+            return failed
         if None not in codes:
-            return False
+            return {}
         time.sleep(LOOK_EVERY)
 
 
@@ -117,28 +125,29 @@ def _last_words(folder: Path, ranks: int) -> dict[int, str]:
     return {rank: files[rank].read_text(encoding="utf-8") for rank in spoken}
 
 
-def _report(codes: Sequence[int | None], words: Mapping[int, str]) -> int:
+def _report(failed: Mapping[int, int], ranks: int, words: Mapping[int, str]) -> int:
     """Say once why the ranks ended; returns the command's exit code.
 
     Args:
-        codes: Of each rank: its exit code, a signal's negative number, or None if it hangs.
+        failed: Exit codes of the ranks that failed first; a signal's number is negative.
+        ranks: How many there were.
         words: Last words, the earliest first: later ones may be about the first one's end.
     """
-    killed = [rank for rank, code in enumerate(codes) if code is not None and code < 0]
-    silent = [rank for rank, code in enumerate(codes) if code and rank not in words]
-    if killed:
-        failed, name = killed[0], signal.Signals(-(codes[killed[0]] or 0)).name
-        said = f"rank {failed} was ended by {name}, and the others with it. What was saved is "
-        said += "there: go on with `cyclekit resume`."
-    elif words:
-        failed = next(iter(words))
-        alone = failed != 0 and len(set(words.values())) > 1
-        said = f"rank {failed}: {words[failed]}" if alone else words[failed]
+    # Who lost the others may abort; whoever was ended by any other signal is the cause.
+    killed = [rank for rank, code in failed.items() if code < 0 and -code != signal.SIGABRT]
+    spoken = [rank for rank in words if rank in failed]
+    cause = (killed or spoken or list(failed))[0]
+    code = failed[cause]
+    if cause in words:
+        everybody = len(words) == ranks and len(set(words.values())) == 1
+        said = words[cause] if everybody else f"rank {cause}: {words[cause]}"
+    elif code < 0:
+        said = f"rank {cause} was ended by {signal.Signals(-code).name}, and the others with it. "
+        said += "Whatever was saved is there: go on with `cyclekit resume`."
     else:
-        failed = silent[0]
-        said = f"rank {failed} ended with exit code {codes[failed]}, and the others with it."
+        said = f"rank {cause} ended with exit code {code}, and the others with it."
     click.echo(f"error: {said}", err=True)
-    return max(codes[failed] or 1, 1)
+    return code if code > 0 else 128 - code
 
 
 def _free_port() -> int:

@@ -10,7 +10,7 @@ from typing import Literal
 from cyclekit import API_VERSION
 from cyclekit.contract import Modality
 from cyclekit.errors import CyclekitError
-from cyclekit.plugins import PluginInfo, find_plugin, load_plugin
+from cyclekit.plugins import PluginInfo, describe_exception, find_plugin, load_plugin
 from cyclekit.testing import codec_checks, network_checks, output_checks
 from cyclekit.testing.checks import CHECKS, Check, Fault
 from cyclekit.testing.subject import Subject
@@ -98,4 +98,7 @@ def _run(check: Check, subject: Subject, passed: set[str]) -> Result:
             check.find(subject)
     except (Fault, CyclekitError) as error:
         return Result(check.name, "failed", " ".join(str(error).split()))
+    except Exception as error:  # something so odd that a check stumbles over it is a fault, too
+        said = f"The check raised {describe_exception(error)}: something has another type than the "
+        return Result(check.name, "failed", f"{said}contract says; compare with the reference.")
     return Result(check.name, "ok")

@@ -55,7 +55,7 @@ def _opinion(sound: Waveform) -> float:
     import librosa
 
     wave, length = sound.at(RATE), int(STRETCH * RATE)
-    while len(wave) < length:
+    while 0 < len(wave) < length:
         wave = np.append(wave, wave)
     scores = []
     for second in range(int(len(wave) // RATE - STRETCH) + 1):

@@ -43,7 +43,7 @@ def test_previews_can_be_seen_and_heard(run: Path) -> None:
         {},
         {"objective__frame_mask__longest": 8, "objective__second_adversarial__weight": 1},
         {"generator__name": "vc2", "generator__channels": 8, "train__ema": 0.9,
-         "objective__identity__until_step": 3},
+         "objective__identity__until_step": 3, "objective__identity__weight": 1},
         {"codec__frames": 48},
     ],
     ids=["default", "masked", "vc2", "padded"],

@@ -181,7 +181,7 @@ def test_a_recipe_runs_no_code_that_came_with_it(cli: Cli, folders: Path, tmp_pa
         (f"plugin = '{evil}'", "The recipe is for plugin"),
         ("data.root = 'builtin:../../evil'", "no built-in data '../../evil'"),
     ):
-        recipe = tmp_path / "downloaded.toml"
+        recipe = tmp_path / "downloaded.txt"
         recipe.write_text(f"{line}\nextends = 'horse2zebra'\n")
         run = tmp_path / "run"
         outcome = cli("train", "--plugin=image", f"--recipe={recipe}", f"--run-dir={run}",

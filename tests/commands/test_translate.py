@@ -221,9 +221,9 @@ class Payload:
         ),
         ("damaged json", 1, "run.json cannot be read"),
         ("empty json", 1, "run.json does not say which plugin wrote it"),
-        ("plugin inside", 1, "names the plugin file .*evil.py, which came with it"),
-        ("plugin beside", 1, "names the plugin file evil.py, which came with it"),
-        ("extension inside", 1, "names the plugin file .*evil.py, which came with it"),
+        ("plugin inside", 1, "names the plugin file .*evil.py, which may have come"),
+        ("plugin beside", 1, "names the plugin file evil.py, which may have come"),
+        ("extension inside", 1, "names the plugin file .*evil.py, which may have come"),
         ("no writer", 1, "checkpoint.json does not say which plugin wrote it"),
     ],
 )

@@ -338,6 +338,12 @@ def test_a_recipe_that_cannot_be_used_is_found_and_the_command_fails(
     assert f"not run  {next(iter(CHECKS))}" in unknown.out
 
 
+def test_even_the_oddest_value_is_a_sentence() -> None:
+    odd = Metric("odd", {}, lambda *_: {"odd": None})  # type: ignore[dict-item]
+    (fault,) = failed(run_checks(replace(SOUND, metrics=(odd,)))).values()
+    assert "another type than the contract says" in fault
+
+
 def test_other_data_can_be_named(tmp_path: Path) -> None:
     make_waves(tmp_path, 1)
     check_modality(replace(SOUND, datasets={}), data=tmp_path)

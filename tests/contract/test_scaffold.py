@@ -57,6 +57,8 @@ def test_a_new_plugin_works_as_generated(cli: Cli, tmp_path: Path, dims: int) ->
         ("3d", "must be a Python identifier in lower case"),
         ("depth-maps", "must be a Python identifier in lower case"),
         ("EEG", "must be a Python identifier in lower case"),
+        ("é", "must be a Python identifier in lower case"),
+        ("_", "must be a Python identifier in lower case"),
         ("class", "must be a Python identifier in lower case"),
         ("image", "a plugin called 'image' already, from cyclekit"),
     ],

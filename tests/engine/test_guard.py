@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 from support import SMALL, make_trainer, records, training
 
 from cyclekit.data.sampling import UnpairedBatches
+from cyclekit.errors import CyclekitError
 
 Cli = Callable[..., Any]
 BAD_STEP = 5  # counted from 1
@@ -69,19 +70,56 @@ def test_a_run_stops_with_its_last_good_checkpoint_and_the_batch(
     assert records(run) == records(whole)
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"generator__norm": "batch"}, {"train__precision": "64-true", "train__log_every": 1}],
+    ids=["default", "batch norm", "64-true"],
+)
 def test_a_step_can_be_skipped_and_counted(
-    cli: Cli, folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cli: Cli,
+    folders: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: dict[str, object],
 ) -> None:
     run = tmp_path / "run"
     with poisoned(monkeypatch):
-        outcome = cli(*arguments(folders, run, train__nonfinite="skip", train__ema=0.9))
+        skipping = settings | {"train__nonfinite": "skip", "train__ema": 0.9}
+        outcome = cli(*arguments(folders, run, **skipping))
     assert outcome.code == 0, outcome.err
-    assert [record["skipped"] for record in records(run)] == [0, 1, 1]
+    skipped = {record["step"]: record["skipped"] for record in records(run)}
+    assert (skipped[4], skipped[8], skipped[12]) == (0, 1, 1)
     assert "skipped 1" in outcome.err
     for file in (run / "checkpoints/latest").glob("*.safetensors"):
         assert all(tensor.isfinite().all() for tensor in load_file(file).values()), file
     state = torch.load(run / "checkpoints/latest/state.pt", weights_only=True)
-    assert state["skipped"] == 1
+    assert state["skipped"] == (1, 0)
+
+
+def test_nothing_but_skipped_steps_stops_the_run(
+    folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cyclekit.engine.trainer.MOST_SKIPPED", 3)
+    trainer, prepared = make_trainer(folders, tmp_path, train__nonfinite="skip")
+    next(prepared.model.networks["generator_a2b"].parameters()).data.fill_(torch.nan)
+    for _ in range(2):
+        trainer.train_step()
+    with pytest.raises(CyclekitError, match=r"the last 3 steps .* were not finite"):
+        trainer.train_step()
+
+
+def test_fp16_skips_and_clips(
+    folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer, _ = make_trainer(
+        folders, tmp_path, half_precision(), train__nonfinite="skip", train__clip=1.0
+    )
+    with poisoned(monkeypatch):
+        while trainer.step < 8:
+            trainer.train_step()
+            trainer.step += 1
+    assert trainer.skipped == 1
+    assert trainer.read_losses()
 
 
 def half_precision() -> Fabric:
@@ -90,14 +128,19 @@ def half_precision() -> Fabric:
     return Fabric(accelerator="cpu", plugins=[MixedPrecision("16-mixed", "cpu", scaler)])
 
 
+@pytest.mark.parametrize("clip", [0.0, 1.0])
 @pytest.mark.parametrize("fabric", [lambda: None, half_precision], ids=["32-true", "16-mixed"])
 def test_weights_stay_what_they_were_before(
     folders: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     fabric: Callable[[], Fabric | None],
+    clip: float,
 ) -> None:
-    trainer, prepared = make_trainer(folders, tmp_path, fabric(), train__steps=9)
+    until = {"objective__identity__until_step": 2}  # terms that come and go
+    trainer, prepared = make_trainer(
+        folders, tmp_path, fabric(), train__steps=9, train__clip=clip, **until
+    )
     weights = []
     with poisoned(monkeypatch):
         while trainer.step < 9:

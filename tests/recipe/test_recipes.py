@@ -97,6 +97,14 @@ def test_another_network_starts_with_its_own_defaults(tmp_path: Path) -> None:
     assert (other.generator.name, other.generator.channels) == ("tiny", 9)
     back = [("plugin", "audio", ""), ("generator.name", same.generator.name, "--set")]
     again = resolve(read_layers(top, info, back), modality)
+    settings = [
+        ("plugin", "audio", ""),
+        ("generator.channels", 8, ""),
+        ("generator.name", "vc2", ""),
+    ]
+    for order in (settings, settings[::-1]):  # what one command says is said at once
+        laid = resolve(read_layers(top, info, order), modality)
+        assert (laid.generator.name, laid.generator.channels) == ("vc2", 8)
     default = resolve(Layers({"plugin": "audio"}), modality)
     assert again.generator.model_dump() == default.generator.model_dump()
 

@@ -26,6 +26,7 @@ SETTINGS = {
     "train.batch_size": 2, "train.log_every": 3, "train.checkpoint_every": 1,
     "train.preview_every": 7, "train.evaluate_every": 9, "train.ema": 0.9, "history.size": 5,
     "generator.dropout": 0.5, "objective.input_noise.sigma": 0.05,
+    "objective.identity.until_step": 20, "train.clip": 5.0,
 }  # fmt: skip
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
 
