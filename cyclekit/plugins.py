@@ -159,7 +159,8 @@ class PluginHost:
         if len(offered) != 1:
             raise PluginError(
                 f"Plugin {self.info.name!r} ({_origin(self.info)}) must yield one Modality from "
-                f"the hook cyclekit_modality; it yielded {len(offered)}."
+                f"the hook cyclekit_modality; it yielded {len(offered)}. Is "
+                f"@hookimpl above it?"
             )
         modality: Modality = offered[0]
         if modality.api != API_VERSION:
@@ -173,6 +174,11 @@ class PluginHost:
                 f"Plugin {self.info.name!r} calls its modality {modality.name!r}. Give the entry "
                 f"point and Modality.name the same name."
             )
+        for kind in ("generators", "discriminators", "metrics", "baselines"):
+            if not isinstance(getattr(modality, kind), (list, tuple)):
+                raise PluginError(
+                    f"Modality {modality.name!r}: {kind} must be a list, as in {kind}=[...]."
+                )
         for kind in ("generators", "discriminators"):
             if not getattr(modality, kind):
                 raise PluginError(f"Modality {modality.name!r} has no {kind}: name at least one.")

@@ -98,6 +98,10 @@ def test_only_the_plugin_asked_for_is_imported(site: Path) -> None:
             "must be Modality objects, not str",
         ),
         (
+            GOOD.format(name="bad", api=1).replace("(RESNET,)", "RESNET"),
+            "generators must be a list",
+        ),
+        (
             GOOD.format(name="bad", api=1).replace("(RESNET,)", "('resnet',)"),
             "generators must be Network objects, not str",
         ),

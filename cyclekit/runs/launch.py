@@ -120,8 +120,8 @@ def resume_training(
     checkpoint = run.checkpoints.find("latest") if run.checkpoints.all() else None
     if checkpoint and checkpoint.step >= recipe.train.steps:
         watcher.say(
-            f"{run} is finished: {checkpoint.step} of {recipe.train.steps} steps are done. "
-            f"Train on with --steps and a larger number."
+            f"{run} is finished: {checkpoint.step} steps are done. Train on with --steps and a "
+            f"number larger than that."
         )
         return TrainResult(
             run.folder, checkpoint.about().get("evaluation", {}), newest_samples(run)

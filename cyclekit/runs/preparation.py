@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
 
+from cyclekit.contract import Codec
 from cyclekit.data.builtin import builtin_root
 from cyclekit.data.encoded import EncodedDomain, Tracker, encode_domain, list_bad
 from cyclekit.data.folders import Collections, find_collections
@@ -89,6 +91,7 @@ def prepare(
         watcher.warn("there are no test files in both domains: nothing will be evaluated")
     storage = Storage(recipe.data.memory * 2**20, run.folder)
     encoded = _encode(model, collections, storage, watcher)
+    _require_state(model.codec)
     for remark in _remarks(model, encoded):
         watcher.warn(remark)
     if fabric.is_global_zero:
@@ -154,6 +157,23 @@ def _record_files(run: RunDirectory, encoded: Mapping[str, EncodedDomain]) -> No
         for f in domain.files
     )
     run.files_file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+def _require_state(codec: Codec[Any]) -> None:
+    """What ``fit`` learned must be in checkpoints: better said now than after days of training."""
+    kind = type(codec)
+    if kind.fit is Codec.fit:
+        return
+    if not codec.state_dict():
+        raise PluginError(
+            f"{kind.__name__}.fit learns something, but state_dict returns nothing, so that no "
+            f"checkpoint would have it: return it there, as tensors, and take it back in "
+            f"load_state_dict."
+        )
+    if kind.load_state_dict is Codec.load_state_dict:
+        raise PluginError(
+            f"{kind.__name__} has no load_state_dict: take back there what state_dict returns."
+        )
 
 
 def _remarks(model: Model, encoded: Mapping[str, EncodedDomain]) -> list[str]:

@@ -1,5 +1,6 @@
 """What happens between steps: log, measure, show and save, each on its cadence."""
 
+import errno
 import shutil
 import time
 from pathlib import Path
@@ -18,6 +19,8 @@ from cyclekit.runs.directory import RunDirectory
 from cyclekit.runs.evaluation import Figures, Judge, best_figure
 from cyclekit.runs.preview import Previewer
 from cyclekit.runs.watcher import StepProgress, Watcher
+
+FULL = (errno.ENOSPC, errno.EDQUOT)  # no fault of a plugin
 
 
 class Recorder:
@@ -185,9 +188,9 @@ class Recorder:
         try:
             media = self._trainer.model.codec.render(rows, folder)
             self._board.media(media, self._trainer.step)
-        except OSError:
-            raise
         except Exception as error:
+            if isinstance(error, OSError) and error.errno in FULL:
+                raise
             name = self._host.modality.name
             self._watcher.warn(f"plugin {name!r} failed in render: {describe_exception(error)}")
         self._stopwatch.start(self._trainer.step)

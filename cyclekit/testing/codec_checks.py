@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from cyclekit.contract import DOMAINS, Options, Sample, TensorSpec
+from cyclekit.contract import DOMAINS, Codec, Options, Sample, TensorSpec
 from cyclekit.errors import BadSample
 from cyclekit.plugins import describe_exception
 from cyclekit.testing.checks import (
@@ -216,6 +216,11 @@ def statistics(subject: Subject) -> None:
             subject.codec.fit(domain, subject.windows[domain])
     with calling("state_dict"):
         state = subject.codec.state_dict()
+    require(
+        bool(state) or type(subject.codec).fit is Codec.fit,
+        "fit learns something, but state_dict returns nothing: return it there, as tensors, and "
+        "take it back in load_state_dict.",
+    )
     odd = [name for name, value in state.items() if not isinstance(value, Tensor)]
     require(not odd, f"state_dict must hold tensors alone; {odd} are something else.")
     with calling("load_state_dict"):

@@ -146,7 +146,7 @@ def test_resume_of_a_finished_run_and_beyond(cli: Cli, trained: Path, tmp_path: 
     shutil.copytree(trained, run, symlinks=True)
     finished = cli("resume", run)
     assert finished.code == 0
-    assert "is finished: 4 of 4 steps" in finished.err
+    assert "is finished: 4 steps are done" in finished.err
     longer = cli("resume", run, "--steps=6", "--accelerator=cpu")
     assert longer.code == 0, longer.err
     assert (run / "checkpoints/latest").resolve().name == "step-00000006"

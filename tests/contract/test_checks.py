@@ -255,7 +255,7 @@ BROKEN: dict[str, tuple[Modality, str]] = {
     "meta": (with_codec(OddMeta), "no plain value under folder"),
     "windows": (with_codec(NoWindows), "windows returned nothing"),
     "augment": (with_codec(OwnChance), "draw from rng alone"),
-    "statistics": (with_codec(LosesStatistics), "must be in state_dict"),
+    "statistics": (with_codec(LosesStatistics), "state_dict returns nothing"),
     "range": (with_codec(Unscaled), "values from .* but spec promises -1 to 1"),
     "inverse": (with_codec(OneWay), "from_network does not undo to_network"),
     "decode": (with_codec(Backwards), "decode does not undo encode.*swapped axis"),

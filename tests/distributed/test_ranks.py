@@ -67,16 +67,16 @@ import os
 import torch
 from cyclekit.engine.trainer import Trainer
 
-clip = Trainer._clip
+watch = Trainer._watch
 
-def recorded(trainer, phase, optimizer):
+def recorded(trainer, phase, optimizer, values):
     if trainer.step == 0:
         networks = [trainer.model.networks[name] for name in phase.trains]
         gradients = [p.grad.clone() for network in networks for p in network.parameters()]
         torch.save(gradients, f"{phase.name}-{trainer.fabric.global_rank}.pt")
-    return clip(trainer, phase, optimizer)
+    return watch(trainer, phase, optimizer, values)
 
-Trainer._clip = recorded
+Trainer._watch = recorded
 """
 
 
