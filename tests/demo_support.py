@@ -15,7 +15,7 @@ ONCE = ("--set=train.evaluate_every=0", "--set=train.checkpoint_every=0")
 DEMOS = {  # parts of the demos: there is no time for the whole of them
     "music": ("--steps=350", *ONCE),
     "audio": ("--steps=700", *ONCE),
-    "image": ("--steps=650", *ONCE),
+    "image": ("--steps=900", *ONCE),
 }
 
 
