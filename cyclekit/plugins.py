@@ -3,6 +3,7 @@
 import importlib.util
 import re
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, distributions
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from cyclekit.contract import Modality
 
 GROUP = "cyclekit"
+HOME = Path(__file__).parent
+GO_BETWEENS = {"pluggy", "torch", "lightning_fabric", "importlib", "concurrent"}
 
 
 @dataclass(frozen=True)
@@ -219,9 +222,27 @@ def load_plugin(name: str, extensions: Sequence[str] = ()) -> PluginHost:
 
 
 def describe_exception(error: BaseException) -> str:
-    """``ValueError: message`` on one line."""
+    """``ValueError: message (at file.py:12)`` on one line; the place is the plugin's own code."""
     message = " ".join(str(error).split())
-    return f"{type(error).__name__}: {message}" if message else type(error).__name__
+    said = f"{type(error).__name__}: {message}" if message else type(error).__name__
+    place = _own_line(error)
+    return f"{said} (at {place})" if place else said
+
+
+def _own_line(error: BaseException) -> str | None:
+    """Where the code that cyclekit called stumbled: its innermost line in that code's folder."""
+    frames = traceback.extract_tb(error.__traceback__)
+    called = [i for i, frame in enumerate(frames) if Path(frame.filename).is_relative_to(HOME)]
+    after = [
+        frame
+        for frame in (frames[called[-1] + 1 :] if called else ())
+        if not frame.filename.startswith("<") and not GO_BETWEENS & set(Path(frame.filename).parts)
+    ]
+    if not after:
+        return None
+    folder = Path(after[0].filename).parent
+    own = [frame for frame in after if Path(frame.filename).is_relative_to(folder)]
+    return f"{Path(own[-1].filename).name}:{own[-1].lineno}"
 
 
 def _import_file(path: str) -> ModuleType:

@@ -177,7 +177,8 @@ def cyclekit_step_logged(run, record):
 
     assert neighbour_watching.seen == [1, 2]
     assert warned == [
-        "plugin 'watching' failed in cyclekit_step_logged: RuntimeError: webhook is down"
+        "plugin 'watching' failed in cyclekit_step_logged: RuntimeError: webhook is down "
+        "(at neighbour_watching.py:7)"
     ]
 
 

@@ -338,6 +338,16 @@ def test_a_recipe_that_cannot_be_used_is_found_and_the_command_fails(
     assert f"not run  {next(iter(CHECKS))}" in unknown.out
 
 
+class Raising(Series):
+    def encode(self, item: Array, domain: str) -> Sample:
+        return Sample(torch.from_numpy(item), {"length": 1 / 0})
+
+
+def test_what_a_plugin_raises_is_named_with_its_place() -> None:
+    (fault,) = failed(run_checks(with_codec(Raising))).values()
+    assert "encode raised ZeroDivisionError: division by zero (at test_checks.py:" in fault
+
+
 def test_even_the_oddest_value_is_a_sentence() -> None:
     odd = Metric("odd", {}, lambda *_: {"odd": None})  # type: ignore[dict-item]
     (fault,) = failed(run_checks(replace(SOUND, metrics=(odd,)))).values()
