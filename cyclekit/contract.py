@@ -136,7 +136,12 @@ class Codec(ABC, Generic[Item]):
 
     A codec is made once per run from its validated ``Options``. Whole items of any size go through
     ``encode``; padding, tiling and joining are the engine's work. Only the abstract methods must
-    be written.
+    be written. Whoever writes an ``__init__`` of their own calls ``super().__init__(options)``.
+
+    Attributes:
+        Options: The class of the recipe's ``[codec]`` table, where there are settings.
+        options: The validated settings of this run.
+        device: Where ``decode`` may do heavy work; the engine sets it. Items are on the CPU.
     """
 
     Options: ClassVar[type[Options]] = Options

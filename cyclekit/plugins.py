@@ -1,6 +1,7 @@
 """Find plugins by their metadata, load the ones asked for, check what they bring."""
 
 import importlib.util
+import inspect
 import re
 import sys
 import traceback
@@ -44,6 +45,15 @@ class PluginInfo:
     def package(self) -> str | None:
         """Top-level import name, or ``None`` for a single file."""
         return self.entry_point.module.partition(".")[0] if self.entry_point else None
+
+    def require_installed(self) -> None:
+        """Raise ``PluginError`` if there is no such package, whatever its metadata says."""
+        if self.package and importlib.util.find_spec(self.package) is None:
+            raise PluginError(
+                f"Plugin {self.name!r} ({_origin(self)}): its entry point names the package "
+                f"{self.package!r}, which cannot be found. Reinstall {self.distribution}, or "
+                f"correct the entry point in its pyproject.toml."
+            )
 
     @property
     def file(self) -> Path | None:
@@ -136,9 +146,7 @@ class PluginHost:
                 continue
             try:
                 # A hook that yields raises only when it is read: read it here.
-                outcome: Any = [
-                    thing for made in caller(**arguments) if made is not None for thing in made
-                ]
+                outcome: Any = [thing for made in caller(**arguments) for thing in _yielded(made)]
             except Exception as error:
                 outcome = error
             yield name, outcome
@@ -223,10 +231,20 @@ def load_plugin(name: str, extensions: Sequence[str] = ()) -> PluginHost:
 
 def describe_exception(error: BaseException) -> str:
     """``ValueError: message (at file.py:12)`` on one line; the place is the plugin's own code."""
-    message = " ".join(str(error).split())
+    message = " ".join(_message(error).split())
     said = f"{type(error).__name__}: {message}" if message else type(error).__name__
     place = _own_line(error)
     return f"{said} (at {place})" if place else said
+
+
+def _message(error: BaseException) -> str:
+    """What it says; of pydantic's errors, each field with what is wrong."""
+    from pydantic import ValidationError
+
+    if not isinstance(error, ValidationError):
+        return str(error)
+    faults = error.errors(include_url=False)
+    return "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults)
 
 
 def _own_line(error: BaseException) -> str | None:
@@ -256,6 +274,13 @@ def _import_file(path: str) -> ModuleType:
     return module
 
 
+def _yielded(made: Any) -> Iterable[Any]:
+    """What a hook offers; observers return nothing worth keeping."""
+    if made is None or isinstance(made, Iterable):
+        return made or ()
+    raise TypeError(f"it returned {type(made).__name__} instead of yielding it: write `yield`")
+
+
 def _require_kind(thing: Any, kind: type, where: str) -> None:
     if not isinstance(thing, kind):
         raise PluginError(f"{where} must be {kind.__name__} objects, not {type(thing).__name__}.")
@@ -266,6 +291,8 @@ def _origin(info: PluginInfo) -> str:
 
 
 def _remedy(info: PluginInfo, error: Exception) -> str:
+    if info.file:
+        return "Correct the file."
     if info.distribution == "cyclekit":
         return f"Install what it needs: pip install 'cyclekit[{info.name}]'"
     if isinstance(error, ModuleNotFoundError):
@@ -274,9 +301,17 @@ def _remedy(info: PluginInfo, error: Exception) -> str:
 
 
 def _explain_hook(message: str) -> str:
-    """Turn pluggy's words about an unknown hook into ours, with a suggestion."""
+    """Turn pluggy's words about an unknown hook or argument into ours, with a suggestion."""
     known = [name for name in vars(hookspecs) if name.startswith("cyclekit_")]
     unknown = re.search(r"unknown hook '(\w+)'", message)
-    if unknown is None:
+    if unknown:
+        return f"there is no hook {unknown[1]!r}. {suggest(unknown[1], known)}"
+    named = re.search(r"for hook '(\w+)'", message)
+    wrong = re.search(r"Argument\(s\) {(.*)} are declared", message)
+    if named is None or wrong is None:
         return " ".join(message.split())
-    return f"there is no hook {unknown[1]!r}. {suggest(unknown[1], known)}"
+    taken = ", ".join(inspect.signature(getattr(hookspecs, named[1])).parameters) or "nothing"
+    return (
+        f"hook {named[1]} has no argument {wrong[1]}: it may take {taken}, and may leave out what "
+        f"it does not need."
+    )

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import cyclekit
 from cyclekit import api, hookspecs, testing
 
 HEAD = """# Reference for plugin authors
@@ -30,8 +31,15 @@ SECTIONS = {
     "Errors": ("BadSample", "PluginError", "RecipeError", "CheckpointError"),
     "The rest": ("API_VERSION", "hookimpl"),
 }  # fmt: skip
+FROM_PYTHON = ("train", "TrainResult", "Hardware", "load", "TrainedModel")
 TESTING = ("check_modality", "run_checks", "Result")
-WHOLE = ("Codec", "Objective", "CycleObjective", "Step")  # classes whose methods are listed
+WHOLE = (
+    "Codec",
+    "Objective",
+    "CycleObjective",
+    "Step",
+    "TrainedModel",
+)  # classes whose methods are listed
 QUALIFIED = re.compile(r"\b(?:[A-Za-z_]\w*\.)+(?=[A-Za-z_])")
 
 
@@ -44,6 +52,9 @@ def reference() -> str:
         page.append(f"\n## {heading}\n")
         for name in names:
             page += entry(name, getattr(api, name))
+    page.append("\n## From Python\n\n```python\nimport cyclekit\n```\n")
+    for name in FROM_PYTHON:
+        page += entry(name, getattr(cyclekit, name))
     page.append("\n## Testing\n\n```python\nfrom cyclekit.testing import check_modality\n```\n")
     for name in TESTING:
         page += entry(name, getattr(testing, name))

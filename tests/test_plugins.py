@@ -107,7 +107,11 @@ def test_only_the_plugin_asked_for_is_imported(site: Path) -> None:
         ),
         (
             GOOD.format(name="bad", api=1) + "@hookimpl\ndef cyclekit_run_started(runs): pass",
-            "cyclekit_run_started.*runs",
+            "hook cyclekit_run_started has no argument 'runs': it may take run, recipe",
+        ),
+        (
+            GOOD.format(name="bad", api=1).replace("yield Modality", "return Modality"),
+            "it returned Modality instead of yielding it",
         ),
         (
             GOOD.format(name="bad", api=1).replace("(RESNET,)", "(RESNET, RESNET)"),
@@ -120,6 +124,23 @@ def test_faults_are_named(site: Path, source: str, said: str) -> None:
     with pytest.raises(PluginError, match=said):
         load_plugin("bad")
     sys.modules.pop("neighbour_bad", None)
+
+
+def test_a_package_that_is_gone_is_not_taken_for_a_missing_recipe(
+    site: Path, cli: Callable[..., Any]
+) -> None:
+    neighbour(site, "gone", "")
+    (site / "neighbour_gone.py").unlink()
+    outcome = cli("train", "--plugin", "gone", "--recipe", "demo")
+    assert outcome.code == 1
+    assert "names the package 'neighbour_gone', which cannot be found" in outcome.err
+
+
+def test_a_file_of_ones_own_is_not_to_be_reinstalled(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text("from cyclekit.api import Codek")
+    with pytest.raises(PluginError, match=r"cannot be imported: .*mine.py:1\). Correct the file."):
+        load_plugin(str(file))
 
 
 def test_two_packages_with_one_name(site: Path) -> None:

@@ -16,14 +16,17 @@ def recipes() -> None:
 
 
 @recipes.command("list")
+@click.argument("name", metavar="[PLUGIN]", required=False)
 @plugin_option
-def list_recipes(plugin: str | None) -> None:
+def list_recipes(name: str | None, plugin: str | None) -> None:
     """List every recipe, or one plugin's.
 
     \b
-    Example:
-      cyclekit recipes list --plugin image
+    Examples:
+      cyclekit recipes list
+      cyclekit recipes list image
     """
+    plugin = plugin or name
     import tomllib
 
     from cyclekit.plugins import find_plugin, installed_plugins

@@ -16,7 +16,7 @@ from cyclekit.errors import BadSample, DataError, PluginError
 from cyclekit.plugins import describe_exception
 
 MOST_BAD = 0.2  # share of a domain's files that may be unusable
-NAMED = 20  # bad files named in a message
+NAMED = 4  # reasons, and bad files for each, in a message
 WAITING = 64  # files encoded ahead of the one whose windows are taken next
 
 Outcome = TypeVar("Outcome")
@@ -153,6 +153,14 @@ def _in_order(
 
 
 def list_bad(bad: Sequence[BadSample]) -> str:
-    """The first few bad files with their reasons."""
-    named = "; ".join(str(error) for error in bad[:NAMED])
-    return named + (f"; and {len(bad) - NAMED} more" if len(bad) > NAMED else "")
+    """Bad files under their reasons, of each the first few."""
+    reasons: dict[str, list[Path]] = {}
+    for error in bad:
+        reasons.setdefault(error.why, []).append(error.path)
+    said = []
+    for why, files in list(reasons.items())[:NAMED]:
+        named = ", ".join(str(file) for file in files[:NAMED])
+        more = f" and {len(files) - NAMED} more" if len(files) > NAMED else ""
+        said.append(f"{named}{more}: {why}")
+    untold = sum(len(files) for files in list(reasons.values())[NAMED:])
+    return "; ".join(said) + (f"; and {untold} more" if untold else "")

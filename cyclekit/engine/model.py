@@ -67,7 +67,7 @@ def build_model(modality: Modality, recipe: Recipe, rank: int = 0) -> Model:
     Raises:
         PluginError: If the plugin's code fails; names the place.
     """
-    codec = _guarded(modality, "codec", lambda: modality.codec(recipe.codec))
+    codec = build_codec(modality, recipe)
     specs: dict[str, TensorSpec] = _guarded(
         modality, "codec.spec", lambda: {domain: codec.spec(domain) for domain in DOMAINS}
     )
@@ -78,6 +78,16 @@ def build_model(modality: Modality, recipe: Recipe, rank: int = 0) -> Model:
     for network in networks.values():
         network.requires_grad_(True)
     return Model(modality, recipe, codec, objective, networks)
+
+
+def build_codec(modality: Modality, recipe: Recipe) -> Codec[Any]:
+    """A codec with the recipe's options, which has seen no data."""
+    codec: Codec[Any] = _guarded(modality, "codec", lambda: modality.codec(recipe.codec))
+    if not hasattr(codec, "options"):
+        raise PluginError(
+            f"{modality.codec.__name__}.__init__ must call super().__init__(options)."
+        )
+    return codec
 
 
 class _RecipeNetworks:

@@ -26,14 +26,16 @@ def resolve(layers: Layers, modality: Modality) -> Recipe:
         if isinstance(table.get(kind, {}), Mapping):
             table[kind] = layers.chosen(kind, networks[0].name)
     model = recipe_model(modality)
+    faults = list(_unknown_figures(table, modality, layers))
     try:
         recipe = model.model_validate(table)
     except ValidationError as error:
-        faults = [_explain(fault, model, layers) for fault in error.errors(include_url=False)]
+        found = error.errors(include_url=False)
+        faults = [*(_explain(fault, model, table, layers) for fault in found), *faults]
+    if faults:
         listed = "\n".join(f"  {fault}" for fault in faults)
         count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
-        raise RecipeError(f"The recipe has {count}:\n{listed}") from error
-    _require_figure(recipe.train.best.metric, modality, layers)
+        raise RecipeError(f"The recipe has {count}:\n{listed}")
     return recipe
 
 
@@ -42,22 +44,36 @@ def to_toml(recipe: Recipe) -> str:
     return tomli_w.dumps(_without_none(recipe.model_dump(mode="json")))
 
 
-def keys(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Every dotted key of a recipe model with its pydantic field."""
+def keys(
+    model: type[BaseModel], prefix: str = "", chosen: Mapping[str, Any] | None = None
+) -> Iterator[tuple[str, Any]]:
+    """Every dotted key of a recipe model with its pydantic field.
+
+    Args:
+        model: Settings.
+        prefix: Of the keys.
+        chosen: A recipe's table: of networks, only those that it names are looked at.
+    """
     for name, info in model.model_fields.items():
         tables = _tables(info.annotation)
+        named = (chosen or {}).get(name)
+        named = named.get("name") if isinstance(named, Mapping) else None
         if not tables:
             yield f"{prefix}{name}", info
         for table in tables:
-            yield from keys(table, f"{prefix}{name}.")
+            if named is None or len(tables) == 1 or _network_name(table) == named:
+                yield from keys(table, f"{prefix}{name}.")
 
 
-def _require_figure(name: str, modality: Modality, layers: Layers) -> None:
+def _unknown_figures(table: Mapping[str, Any], modality: Modality, layers: Layers) -> Iterator[str]:
+    found: Any = table
+    for key in ("train", "best", "metric"):
+        found = found.get(key) if isinstance(found, Mapping) else None
     figures = {figure for metric in modality.metrics for figure in metric.higher_is_better}
-    if name and name not in figures:
-        raise RecipeError(
-            f"train.best.metric (from {layers.origin('train.best.metric')}): {name!r} is no figure "
-            f"of plugin {modality.name!r}. {suggest(name, figures)}"
+    if found and isinstance(found, str) and found not in figures:
+        yield (
+            f"train.best.metric (from {layers.origin('train.best.metric')}): {found!r} is no "
+            f"figure of plugin {modality.name!r}. {suggest(found, figures)}"
         )
 
 
@@ -68,13 +84,14 @@ def _tables(annotation: Any) -> list[type[BaseModel]]:
     return [table for inner in get_args(annotation) for table in _tables(inner)]
 
 
-def _explain(fault: Any, model: type[Recipe], layers: Layers) -> str:
+def _explain(fault: Any, model: type[Recipe], written: Mapping[str, Any], layers: Layers) -> str:
     key, table = _locate(fault["loc"], model)
     where = layers.origin(key)
     if fault["type"] == "extra_forbidden":
         parent, _, wrong = key.rpartition(".")
         # The right key may live in another table: "train.blocks" is "generator.blocks".
-        elsewhere = [name for name, _ in keys(model) if name.rpartition(".")[2] == wrong]
+        known = [name for name, _ in keys(model, chosen=written)]
+        elsewhere = [name for name in known if name.rpartition(".")[2] == wrong]
         hint = (
             f"Did you mean {elsewhere[0]!r}?"
             if elsewhere
@@ -92,6 +109,8 @@ def _explain(fault: Any, model: type[Recipe], layers: Layers) -> str:
             key = f"{key}.name"
             where = layers.origin(key)
         return f"{key} (from {where}): {wrong!r} is not known. {suggest(str(wrong), known)}"
+    if fault["type"] == "missing":
+        return f"{key}: must be set; it has no default"
     message = fault["msg"].removeprefix("Value error, ")
     found = "" if isinstance(fault["input"], Mapping) else f", got {fault['input']!r}"
     return f"{key} (from {where}): {message[0].lower()}{message[1:]}{found}"

@@ -130,6 +130,7 @@ def find_recipe(name: str, plugin: PluginInfo) -> Path:
         return recipes[name]
     if name.endswith(".toml") or "/" in name:
         raise UsageError(f"No recipe file {name}.")
+    plugin.require_installed()
     raise UsageError(
         f"No recipe called {name!r} for plugin {plugin.name!r}. {suggest(name, recipes)}"
     )

@@ -12,7 +12,7 @@ from typing import Any
 
 from cyclekit.contract import DOMAINS, Baseline, Metric, Translations, identity_baseline
 from cyclekit.data.builtin import builtin_root
-from cyclekit.data.encoded import encode_file, guarded
+from cyclekit.data.encoded import encode_file, guarded, list_bad
 from cyclekit.data.folders import Collections, find_collections
 from cyclekit.data.lazy import Lazy, LazyList
 from cyclekit.engine.model import Model
@@ -189,11 +189,12 @@ class Judge:
             try:
                 with self._passing_on_warnings():
                     scored = metric.score(translations, self._fit(metric))
-                figures |= self._finite({name: float(value) for name, value in scored.items()})
+                numbers = {name: float(value) for name, value in scored.items()}
+                figures |= self._finite(numbers, metric, translations)
             except CyclekitError:
                 raise
             except Exception as error:
-                self._warn(f"metric {metric.name!r} failed: {describe_exception(error)}")
+                self._warn_once(f"metric {metric.name!r} failed: {describe_exception(error)}")
         return figures
 
     @contextmanager
@@ -203,10 +204,13 @@ class Judge:
             warnings.simplefilter("ignore")
             warnings.simplefilter("always", category=UserWarning)
             yield
-        for message in dict.fromkeys(str(warning.message) for warning in caught):
-            if message not in self._warned:
-                self._warn(message)
-                self._warned.add(message)
+        for warning in caught:
+            self._warn_once(str(warning.message))
+
+    def _warn_once(self, message: str) -> None:
+        if message not in self._warned:
+            self._warn(message)
+            self._warned.add(message)
 
     def _fit(self, metric: Metric) -> Any:
         if metric.fit is not None and metric.name not in self._fitted:
@@ -216,11 +220,12 @@ class Judge:
             self._fitted[metric.name] = metric.fit(a, b, self._seed, cache)
         return self._fitted.get(metric.name)
 
-    def _finite(self, figures: Figures) -> Figures:
+    def _finite(self, figures: Figures, metric: Metric, judged: Translations[Any]) -> Figures:
         """Leave out, with a warning, what is no number."""
+        way = f"{judged.source.upper()} to {judged.target.upper()}"
         for name, value in figures.items():
             if not math.isfinite(value):
-                self._warn(f"{name} is {value} and is left out")
+                self._warn_once(f"metric {metric.name!r}, {way}: {name} is {value}; left out")
         return {name: value for name, value in figures.items() if math.isfinite(value)}
 
     @cached_property
@@ -255,14 +260,16 @@ class Judge:
         return items
 
     def _readable(self, files: Sequence[Path], warn: Callable[[str], None]) -> list[Path]:
-        good = []
+        good, bad = [], []
         for file in files:
             try:
                 guarded(self._codec, "load", file, file)
             except BadSample as error:
-                warn(f"skipped {error}")
+                bad.append(error)
             else:
                 good.append(file)
+        if bad:
+            warn(f"skipped {len(bad)} of {len(files)} test files: {list_bad(bad)}")
         return good
 
 

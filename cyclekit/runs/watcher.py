@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -16,6 +16,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 PLAIN_EVERY = 5.0  # seconds between progress lines where there is no terminal
 WIDE = 160  # columns of a table where there is no terminal
@@ -61,39 +62,42 @@ class Watcher:
             yield StepProgress(bar, task, self if plain else None, total)
 
     def table(self, title: str, reports: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
-        """Figures, a row each, a column for each direction and way of translating.
+        """Figures, a row each, a column for each way of translating, direction under direction.
 
         Args:
             title: Above the table.
             reports: Way of translating ("translated", "identity", ...) -> direction -> figures.
         """
-        columns = {
-            f"{direction}\n{label}": report[direction]
-            for direction in next(iter(reports.values()), {})
-            for label, report in reports.items()
-            if direction in report
-        }
-        table = Table(title=title, title_justify="left")
-        table.add_column("")
-        for heading in columns:
-            table.add_column(heading, justify="right")
-        for name in dict.fromkeys(name for figures in columns.values() for name in figures):
-            cells = (f"{of[name]:z.4f}" if name in of else "" for of in columns.values())
-            table.add_row(name, *cells)
+        table = Table("", title=title, title_justify="left")
+        for way in reports:
+            table.add_column(way, justify="right")
+        for direction in next(iter(reports.values()), {}):
+            of_ways = [report.get(direction, {}) for report in reports.values()]
+            for name in dict.fromkeys(name for figures in of_ways for name in figures):
+                cells = (f"{of[name]:z.4f}" if name in of else "" for of in of_ways)
+                table.add_row(f"{direction} {name}", *cells)
+            table.add_section()
         self._results.print(table)
 
     def _bar(self, transient: bool = False) -> Progress:
-        return Progress(
+        return _NotedProgress(
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}" if not transient else ""),
             console=self._console,
             transient=transient,
             disable=not self._console.is_terminal,
         )
+
+
+class _NotedProgress(Progress):
+    """A bar with a line of figures below it, which so have the whole width."""
+
+    def get_renderables(self) -> Iterator[RenderableType]:
+        yield from super().get_renderables()
+        yield from (Text(task.fields["note"]) for task in self.tasks if task.fields.get("note"))
 
 
 class StepProgress:

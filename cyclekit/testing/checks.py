@@ -109,3 +109,8 @@ def spread(tensor: Tensor) -> float:
 def sizes(tensor: Tensor) -> tuple[int, ...]:
     """Shape without batch and channels."""
     return tuple(tensor.shape[2:])
+
+
+def kind(thing: Any) -> str:
+    """The name of its class."""
+    return type(thing).__name__

@@ -1,6 +1,6 @@
-"""Checks of a codec: files, items, tensors and back."""
+"""Checks of reading: settings, files, items, samples."""
 
-from typing import Any
+from difflib import get_close_matches
 
 import numpy as np
 from torch import Tensor
@@ -14,15 +14,13 @@ from cyclekit.testing.checks import (
     check,
     finite,
     is_plain,
+    kind,
     require,
     same,
-    sizes,
-    spread,
 )
 from cyclekit.testing.subject import Subject
 
-CLOSE = 0.5  # of a tensor's spread: how far off it may be after decode and encode
-TOLERANCE = 1e-3  # of a range
+ALIKE = 0.85  # of two names, as difflib counts
 
 
 @check("options")
@@ -38,17 +36,33 @@ def options(subject: Subject) -> None:
             table()
 
 
+@check("names")
+def names(subject: Subject) -> None:
+    """No method of the contract is misspelt."""
+    known = [name for name in vars(Codec) if not name.startswith("_")]
+    line = subject.modality.codec.__mro__
+    for each in line[: line.index(Codec)]:
+        for name, thing in vars(each).items():
+            near = get_close_matches(name, known, n=1, cutoff=ALIKE)
+            if callable(thing) and near and name not in known and not name.startswith("_"):
+                raise Fault(
+                    f"{each.__name__}.{name} is never called: did you mean {near[0]!r}? If it is "
+                    f"your own, let its name begin with an underscore."
+                )
+
+
 @check("recipe", "options")
 def recipe(subject: Subject) -> None:
-    """The demo's recipe, or one that says nothing, can be resolved."""
-    for kind in ("generators", "discriminators"):
-        names = [network.name for network in getattr(subject.modality, kind)]
+    """The demo's recipe, or one that says nothing, can be resolved and makes a codec."""
+    for role in ("generators", "discriminators"):
+        named = [network.name for network in getattr(subject.modality, role)]
         require(
-            len(names) == len(set(names)) > 0,
-            f"Modality.{kind} must name at least one network and no name twice, not {names}.",
+            len(named) == len(set(named)) > 0,
+            f"Modality.{role} must name at least one network and no name twice, not {named}.",
         )
     with calling("The recipe"):
         assert subject.recipe
+    assert subject.codec
 
 
 @check("spec", "recipe")
@@ -124,12 +138,10 @@ def encode(subject: Subject) -> None:
         with calling("encode"):
             encoded = [subject.codec.encode(item, domain) for item in items]
         for sample in encoded:
-            require(
-                isinstance(sample, Sample), f"encode must return a Sample, not {_kind(sample)}."
-            )
+            require(isinstance(sample, Sample), f"encode must return a Sample, not {kind(sample)}.")
             tensor = sample.tensor
             require(
-                isinstance(tensor, Tensor), f"Sample.tensor must be a tensor, not {_kind(tensor)}."
+                isinstance(tensor, Tensor), f"Sample.tensor must be a tensor, not {kind(tensor)}."
             )
             require(
                 tensor.dim() == dims + 1,
@@ -154,6 +166,24 @@ def deterministic(subject: Subject) -> None:
     )
 
 
+@check("datasets", "deterministic")
+def datasets(subject: Subject) -> None:
+    """Built-in data is the same whenever it is made from the same seed."""
+    if subject.built_in is None:
+        return
+    again = subject.make_data(subject.built_in, "data-again")
+    for domain, files in subject.files_in(again).items():
+        for file, sample in zip(files, subject.samples[domain], strict=True):
+            with calling("encode, of built-in data that was made again,"):
+                encoded = subject.codec.encode(subject.codec.load(file), domain)
+            require(
+                same(encoded.tensor, sample.tensor),
+                f"Built-in data {subject.built_in!r} differs when it is made again from the same "
+                f"seed: draw all chance from a generator with that seed, as in "
+                f"numpy.random.default_rng(seed).",
+            )
+
+
 @check("meta", "encode")
 def meta(subject: Subject) -> None:
     """What travels beside a tensor is plain."""
@@ -168,184 +198,3 @@ def meta(subject: Subject) -> None:
             numbers = sample.facts.values()
             plain = all(isinstance(n, (int, float)) for n in numbers) and finite(numbers)
             require(plain, "Sample.facts must hold finite numbers alone.")
-
-
-@check("windows", "encode")
-def windows(subject: Subject) -> None:
-    """Every item gives something to train on."""
-    for domain, samples in subject.samples.items():
-        with calling("windows"):
-            cut = [list(subject.codec.windows(sample)) for sample in samples]
-        require(
-            all(cut),
-            "windows returned nothing for a sample: load or encode should refuse such a file.",
-        )
-        subject.windows[domain] = [window for windows in cut for window in windows]
-        for window in subject.windows[domain]:
-            is_sample = isinstance(window, Sample)
-            require(is_sample, f"windows must return Samples, not {_kind(window)}.")
-
-
-@check("augment", "windows")
-def augment(subject: Subject) -> None:
-    """All chance comes from the generator that is passed, and the cache is left alone."""
-    for domain, cut in subject.windows.items():
-        before = cut[0].tensor.clone()
-        with calling("augment"):
-            first, again = (subject.augmented(domain, cut[0], seed=1) for _ in range(2))
-        require(
-            same(first, again),
-            "augment gives something else for the same generator: draw from rng alone, as in "
-            "torch.rand((), generator=rng).",
-        )
-        require(same(before, cut[0].tensor), "augment changes its input: work on a copy.")
-        shapes = {tuple(subject.augmented(domain, window).shape) for window in cut[:9]}
-        require(
-            len(shapes) == 1 or subject.written.train.batch_size == 1,
-            f"augment gives windows of several sizes ({sorted(shapes)}), which do not fit into one "
-            f"batch: cut them to one size, or set train.batch_size = 1 in the recipe.",
-        )
-
-
-@check("statistics", "windows")
-def statistics(subject: Subject) -> None:
-    """What ``fit`` learns is in ``state_dict``, as tensors, and comes back from there."""
-    fresh = subject.new_codec()
-    for domain in DOMAINS:
-        with calling("fit"):
-            subject.codec.fit(domain, subject.windows[domain])
-    with calling("state_dict"):
-        state = subject.codec.state_dict()
-    require(
-        bool(state) or type(subject.codec).fit is Codec.fit,
-        "fit learns something, but state_dict returns nothing: return it there, as tensors, and "
-        "take it back in load_state_dict.",
-    )
-    odd = [name for name, value in state.items() if not isinstance(value, Tensor)]
-    require(not odd, f"state_dict must hold tensors alone; {odd} are something else.")
-    with calling("load_state_dict"):
-        fresh.load_state_dict(state)
-    for domain in DOMAINS:
-        tensor = subject.windows[domain][0].tensor[None]
-        with calling("to_network, with statistics from load_state_dict,"):
-            restored = fresh.to_network(tensor, domain)
-        with calling("to_network"):
-            original = subject.codec.to_network(tensor, domain)
-        require(
-            same(original, restored),
-            "to_network gives something else after load_state_dict(state_dict()): everything that "
-            "fit learns must be in state_dict.",
-        )
-
-
-@check("range", "statistics", "augment")
-def value_range(subject: Subject) -> None:
-    """Networks see what the spec says: channels, sizes, type, values."""
-    for domain, cut in subject.windows.items():
-        told = subject.codec.spec(domain)
-        for window in cut[:9]:
-            with calling("to_network"):
-                x = subject.batch(domain, subject.augmented(domain, window))
-            require(x.is_floating_point(), f"to_network must return floats, not {x.dtype}.")
-            require(
-                x.dim() == told.dims + 2 and x.shape[1] == told.channels,
-                f"to_network gives shape {tuple(x.shape)} in domain {domain}: spec promises "
-                f"(batch, {told.channels}, {told.dims} sizes).",
-            )
-            for axis, (length, wanted) in enumerate(zip(sizes(x), told.sizes, strict=True)):
-                require(
-                    wanted in (None, length),
-                    f"Training windows have size {length} on axis {axis} where spec says {wanted}: "
-                    f"cut or pad them in windows or augment, or say None in spec.",
-                )
-            require(
-                told.gaps or bool(x.isfinite().all()),
-                "to_network gives numbers that are not finite: refuse such files in load, or set "
-                "TensorSpec.gaps where NaN stands for what is not known.",
-            )
-            _require_range(x, told)
-
-
-@check("inverse", "range")
-def inverse(subject: Subject) -> None:
-    """``from_network`` undoes ``to_network``."""
-    for domain, samples in subject.samples.items():
-        x = subject.batch(domain, samples[0].tensor)
-        with calling("from_network"):
-            back = subject.codec.to_network(subject.codec.from_network(x, domain), domain)
-        require(
-            back.shape == x.shape and _distance(x, back) <= 0.05 * spread(x) + 1e-6,
-            "from_network does not undo to_network: apply the inverse of its scale and offset.",
-        )
-
-
-@check("decode", "inverse")
-def decode(subject: Subject) -> None:
-    """Items come back from their tensors, nearly as they were."""
-    for domain, samples in subject.samples.items():
-        item, sample = subject.items[domain][0], samples[0]
-        plain = subject.codec.from_network(subject.batch(domain, sample.tensor), domain)[0]
-        with calling("decode"):
-            back = subject.codec.decode(plain, domain, sample.meta)
-        require(
-            type(back) is type(item),
-            f"decode must return what load returns, {_kind(item)}, not {_kind(back)}.",
-        )
-        with calling("encode, of a decoded item,"):
-            again = subject.codec.encode(back, domain)
-        x, y = (subject.batch(domain, tensor) for tensor in (sample.tensor, again.tensor))
-        require(
-            x.shape == y.shape,
-            f"decode changes the size: {tuple(x.shape[1:])} is {tuple(y.shape[1:])} after decode "
-            f"and encode; keep what is missing in Sample.meta.",
-        )
-        off = _distance(x, y) / max(spread(x), 1e-9)
-        require(
-            off <= CLOSE,
-            f"decode does not undo encode: after decode and encode the tensor is off by {off:.0%} "
-            f"of its spread (at most {CLOSE:.0%}); look for a swapped axis, a scale or an offset.",
-        )
-
-
-@check("save", "decode")
-def save(subject: Subject) -> None:
-    """What is written can be read again."""
-    for domain, items in subject.items.items():
-        path = subject.folder / f"saved-{domain}" / "some.name"
-        path.parent.mkdir()
-        with calling("save"):
-            written = subject.codec.save(items[0], path)
-        require(
-            written is not None and written.is_file() and written.parent == path.parent,
-            f"save must write a file beside the path it is given and return that file; it returned "
-            f"{written}.",
-        )
-        with calling("read_back, of a file that save wrote,"):
-            again = subject.codec.encode(subject.codec.read_back(written), domain)
-        first = subject.samples[domain][0]
-        require(
-            again.tensor.shape == first.tensor.shape,
-            "save loses something: what is read back encodes to another shape.",
-        )
-
-
-def _require_range(x: Tensor, told: TensorSpec) -> None:
-    if told.range is None:
-        return
-    low, high = told.range
-    slack = TOLERANCE * (high - low)
-    least, most = x.nan_to_num(nan=low).min().item(), x.nan_to_num(nan=low).max().item()
-    require(
-        low - slack <= least and most <= high + slack,
-        f"to_network gives values from {least:.4g} to {most:.4g}, but spec promises {low:g} to "
-        f"{high:g}: scale them there, or say range=None for unbounded ones.",
-    )
-
-
-def _distance(x: Tensor, y: Tensor) -> float:
-    known = ~(x.isnan() | y.isnan())
-    return (x - y)[known].abs().double().mean().item()
-
-
-def _kind(thing: Any) -> str:
-    return type(thing).__name__

@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from cyclekit.contract import DOMAINS, Media, Metric, PreviewRow, Translations
 from cyclekit.engine.translator import Translator
 from cyclekit.errors import CyclekitError
@@ -12,6 +15,8 @@ from cyclekit.testing.checks import Fault, calling, check, finite, require
 from cyclekit.testing.subject import Subject
 
 SEED = 0
+PICTURE = ("(3, height, width) uint8", 3, False)
+SOUND = ("(samples,) of floats in -1..1", 1, True)
 
 
 @check("translate", "decode", "step")
@@ -47,6 +52,9 @@ def render(subject: Subject) -> None:
     )
     lost = [each.path.name for each in media if not each.path.is_file()]
     require(not lost, f"render returned Media whose file is not there: {', '.join(lost)}.")
+    for each in media:
+        _require_shape(f"Media.image of {each.title!r}", each.image, PICTURE)
+        _require_shape(f"Media.audio of {each.title!r}", each.audio, SOUND)
 
 
 @check("metrics", "translate")
@@ -88,6 +96,20 @@ def recipes(subject: Subject) -> None:
             resolve(layers, subject.modality)
         except CyclekitError as error:
             raise Fault(f"Recipe {name!r} ({file}): {error}") from error
+
+
+def _require_shape(what: str, tensor: Any, wanted: tuple[str, int, bool]) -> None:
+    told, axes, is_float = wanted
+    if tensor is None:
+        return
+    fits = (
+        isinstance(tensor, Tensor)
+        and tensor.dim() == axes
+        and (axes != 3 or tensor.shape[0] == 3)
+        and (tensor.is_floating_point() if is_float else tensor.dtype == torch.uint8)
+    )
+    found = f"{tuple(tensor.shape)} {tensor.dtype}" if isinstance(tensor, Tensor) else repr(tensor)
+    require(fits, f"{what} must be {told}, not {found}.")
 
 
 def _translated(subject: Subject, source: str) -> Any:

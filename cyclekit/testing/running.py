@@ -11,12 +11,13 @@ from cyclekit import API_VERSION
 from cyclekit.contract import Modality
 from cyclekit.errors import CyclekitError
 from cyclekit.plugins import PluginInfo, describe_exception, find_plugin, load_plugin
-from cyclekit.testing import codec_checks, network_checks, output_checks
+from cyclekit.testing import codec_checks, encoding_checks, network_checks, output_checks
 from cyclekit.testing.checks import CHECKS, Check, Fault
 from cyclekit.testing.subject import Subject
 
 __all__ = ["Result", "check_modality", "run_checks"]
-FAMILIES = (codec_checks, network_checks, output_checks)  # importing them fills CHECKS
+# Importing them fills CHECKS.
+FAMILIES = (codec_checks, encoding_checks, network_checks, output_checks)
 
 
 @dataclass(frozen=True)

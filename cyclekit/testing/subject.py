@@ -15,7 +15,7 @@ from cyclekit.data.folders import find_collections
 from cyclekit.data.sampling import UnpairedBatches
 from cyclekit.data.windows import Window
 from cyclekit.engine.hardware import Hardware, start_fabric
-from cyclekit.engine.model import build_model
+from cyclekit.engine.model import build_codec, build_model
 from cyclekit.engine.trainer import Trainer
 from cyclekit.plugins import PluginInfo
 from cyclekit.recipe.resolve import resolve
@@ -71,32 +71,39 @@ class Subject:
     @cached_property
     def codec(self) -> Codec[Any]:
         """A codec with the recipe's options."""
-        with calling("The codec's __init__"):
-            return self.new_codec()
+        return self.new_codec()
 
     def new_codec(self) -> Codec[Any]:
         """Another codec that has seen no data."""
-        return self.modality.codec(self.recipe.codec)
+        return build_codec(self.modality, self.recipe)
+
+    @property
+    def built_in(self) -> str | None:
+        """The name of the data that the plugin makes itself, where that is looked at."""
+        return None if self.data else next(iter(self.modality.datasets), None)
 
     def find_files(self) -> None:
         """Look for training files, or have the plugin make some."""
-        root = self.data or self._built_in()
-        domains = find_collections(DataSettings(root=str(root)), None).domains
-        self.files = {name: list(domain.train[:FILES]) for name, domain in domains.items()}
-
-    def _built_in(self) -> Path:
-        datasets = self.modality.datasets
         require(
-            bool(datasets),
+            self.data is not None or self.built_in is not None,
             f"There is nothing to look at: pass a folder with trainA and trainB (data=..., --data "
             f"DIR), or offer data that the plugin makes itself as Modality.datasets = "
             f"{{{DEMO!r}: make}}.",
         )
-        name, make = next(iter(datasets.items()))
-        made = self.folder / "data"
+        root = self.data or self.make_data(self.built_in or "", "data")
+        self.files = self.files_in(root)
+
+    def files_in(self, root: Path) -> dict[str, list[Path]]:
+        """The first training files of each domain."""
+        domains = find_collections(DataSettings(root=str(root)), None).domains
+        return {name: list(domain.train[:FILES]) for name, domain in domains.items()}
+
+    def make_data(self, name: str, folder: str) -> Path:
+        """Have the plugin make its data."""
+        made = self.folder / folder
         made.mkdir()
         with calling(f"Built-in data {name!r}"):
-            make(made, 0)
+            self.modality.datasets[name](made, 0)
         return made
 
     def augmented(self, domain: str, window: Sample, seed: int = 0) -> Tensor:

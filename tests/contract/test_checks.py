@@ -1,5 +1,6 @@
 """Each rule of the contract, and a plugin that breaks just that one."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from cyclekit.api import (
     BadSample,
     Baseline,
     Codec,
+    Media,
     Metric,
     Modality,
     Network,
@@ -242,11 +244,39 @@ def with_generator(build: Callable[..., nn.Module]) -> Modality:
     return replace(SOUND, generators=(Network("small", build, RESNET.options),))
 
 
+class Misspelt(Series):
+    def augement(self, tensor: Tensor, domain: str, rng: torch.Generator) -> Tensor:
+        return tensor
+
+
+class OwnNames(Series):
+    def save(self, item: Array, path: Path) -> Path:
+        return super().save(item, path.parent / "result")
+
+
+class FlatPicture(Series):
+    def render(self, rows: Any, folder: Path) -> list[Media]:
+        super().render(rows, folder)
+        (file, *_) = folder.iterdir()
+        return [Media("curve", file, image=torch.zeros(8, 8, 3, dtype=torch.uint8))]
+
+
+class Forgets(Series):
+    def __init__(self, options: Any) -> None:
+        self.rate = 1
+
+
+def unseeded(folder: Path, seed: int) -> None:
+    make_waves(folder, torch.seed() % 2**32)
+
+
 BROKEN: dict[str, tuple[Modality, str]] = {
     "plugin": (replace(SOUND, api=2), "this cyclekit speaks 1"),
     "options": (with_codec(NeedsOptions), "Codec.Options, without any setting, raised .*rate"),
     "recipe": (replace(SOUND, generators=(SMALL, SMALL)), "no name twice"),
     "spec": (with_codec(TupleSpec), "must return a TensorSpec"),
+    "names": (with_codec(Misspelt), "augement is never called: did you mean 'augment'"),
+    "datasets": (replace(SOUND, datasets={"demo": unseeded}), "from the same seed"),
     "data": (replace(SOUND, datasets={}), "pass a folder with trainA and trainB"),
     "load": (with_codec(Forgetful), "load returned None"),
     "refusal": (with_codec(Credulous), "load accepts random bytes: raise BadSample"),
@@ -336,6 +366,20 @@ def test_a_recipe_that_cannot_be_used_is_found_and_the_command_fails(
     assert unknown.code == 1
     assert "Did you mean 'image'" in unknown.out
     assert f"not run  {next(iter(CHECKS))}" in unknown.out
+
+
+@pytest.mark.parametrize(
+    ("codec", "rule", "said"),
+    [
+        (OwnNames, "save", "given the path '000000' and wrote 'result.txt'"),
+        (FlatPicture, "render", r"must be \(3, height, width\) uint8, not \(8, 8, 3\)"),
+        (Forgets, "recipe", r"must call super\(\).__init__\(options\)"),
+    ],
+)
+def test_other_ways_to_break_a_rule(codec: type[Series], rule: str, said: str) -> None:
+    faults = failed(run_checks(with_codec(codec)))
+    assert list(faults) == [rule]
+    assert re.search(said, faults[rule])
 
 
 class Raising(Series):

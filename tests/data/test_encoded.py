@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from cyclekit.contract import Codec, Options, Sample, TensorSpec
-from cyclekit.data.encoded import EncodedDomain, encode_domain
+from cyclekit.data.encoded import EncodedDomain, encode_domain, list_bad
 from cyclekit.data.windows import Storage
 from cyclekit.errors import BadSample, DataError, PluginError
 
@@ -96,3 +96,9 @@ def test_a_codec_that_breaks_is_named_with_the_file(tmp_path: Path) -> None:
     said = r"NumberCodec\.load failed on .*0\.txt: ZeroDivisionError: by accident"
     with pytest.raises(PluginError, match=said):
         encoded(NumberCodec(NumberOptions()), files(tmp_path, "crash"), tmp_path)
+
+
+def test_files_with_one_reason_are_told_together() -> None:
+    bad = [BadSample(f"{n}.txt", "is empty") for n in range(6)]
+    said = list_bad([*bad, BadSample("odd.txt", "is no text")])
+    assert said == "0.txt, 1.txt, 2.txt, 3.txt and 2 more: is empty; odd.txt: is no text"

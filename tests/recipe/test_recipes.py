@@ -3,12 +3,13 @@
 import json
 import tomllib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cyclekit.contract import Modality
+from cyclekit.contract import Modality, Network
 from cyclekit.engine.model import build_model
 from cyclekit.errors import RecipeError, UsageError
 from cyclekit.plugins import find_plugin, installed_plugins, load_plugin
@@ -185,6 +186,28 @@ def test_all_faults_at_once(modality: Modality, tmp_path: Path) -> None:
     assert text.count(f"(from {bad})") == 3
 
 
+def test_a_wrong_network_and_a_wrong_figure_are_told_together(
+    modality: Modality, tmp_path: Path
+) -> None:
+    text = '[generator]\nname = "resnett"\n[train]\nstepz = 3\n[train.best]\nmetric = "l3"\n'
+    with pytest.raises(RecipeError, match="3 faults") as refused:
+        resolved(modality, write(tmp_path / "wrong.toml", text))
+    for said in ("'resnett' is not known", "'train.steps'", "'l3' is no figure"):
+        assert said in str(refused.value)
+
+
+def test_no_key_of_another_network_is_suggested(tmp_path: Path) -> None:
+    modality = load_plugin("music").modality
+    assert len(modality.generators) > 1
+    plain = Network("plain", modality.generators[0].build)
+    modality = replace(modality, generators=(*modality.generators, plain))
+    layers = Layers({"plugin": "music", "generator": {"name": "plain", "blocks": 3}})
+    layers.merge({"generator": {"name": "plain", "blocks": 3}}, "here")
+    with pytest.raises(RecipeError, match=r"generator.blocks \(from here\): there is no") as no:
+        resolve(layers, modality)
+    assert "Did you mean 'generator.blocks'" not in str(no.value)
+
+
 def test_the_resolved_recipe_reads_back_the_same(modality: Modality, tmp_path: Path) -> None:
     recipe = resolved(modality, find_recipes(IMAGE)["demo"], "train.steps=9")
     again = resolved(modality, write(tmp_path / "saved.toml", to_toml(recipe)))
@@ -243,6 +266,12 @@ def test_recipes_verbs(
     refused = cli("recipes", "check", tmp_path / "mine.toml", "--plugin=image")
     assert refused.code == 2
     assert "Did you mean 'train.steps'" in refused.err
+
+
+def test_the_recipes_of_one_plugin(cli: Callable[..., Any]) -> None:
+    listed = cli("recipes", "list", "music")
+    assert listed.code == 0
+    assert {line.split()[0] for line in listed.out.splitlines()} == {"music"}
 
 
 def test_own_recipes_beside_the_working_folder_win(

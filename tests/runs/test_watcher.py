@@ -1,0 +1,50 @@
+"""What a person sees fits what they look at."""
+
+import io
+import re
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from cyclekit.runs.watcher import StepProgress, Watcher
+
+NARROW = 80
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def narrow(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setenv("COLUMNS", str(NARROW))
+    monkeypatch.setenv("TERM", "xterm")
+    out = Terminal()
+    watcher = Watcher()
+    watcher._console = watcher._results = Console(
+        file=out, force_terminal=True, no_color=True, width=NARROW
+    )
+    return watcher, out
+
+
+def test_figures_of_many_ways_fit_a_narrow_terminal(narrow: Any) -> None:
+    watcher, out = narrow
+    ways = ("translated", "identity", "matching", "codec", "colour")
+    figures = {"l1": 0.123456, "ssim": 0.9, "to_target": 123.4}
+    watcher.table("figures", {way: {"a2b": figures, "b2a": figures} for way in ways})
+    shown = re.sub(r"\x1b\[\d*m", "", out.getvalue())
+    assert all(len(line) <= NARROW for line in shown.splitlines())
+    assert shown.count("0.1235") == 2 * len(ways)
+    assert all(way in shown for way in ways)
+
+
+def test_losses_fit_a_narrow_terminal(narrow: Any) -> None:
+    watcher, out = narrow
+    with watcher.progress(1000, 0) as progress:
+        assert isinstance(progress, StepProgress)
+        progress.advance()
+        losses = {"cycle_a": 0.1234, "cycle_b": 0.1, "generators": 3.2, "discriminators": 0.5}
+        progress.show(1, losses, 12.3)
+    assert "discriminators 0.500" in " ".join(out.getvalue().split())
