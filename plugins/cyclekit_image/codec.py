@@ -34,6 +34,9 @@ class ImageOptions(Options):
     needs, 2 to the power of `generator.downsamplings`."""
     flip: bool = True
     """Mirror half of the windows left to right."""
+    tile: Annotated[int, Field(ge=0)] = 768
+    """Translation sends at most this many pixels a side through a network at once; larger pictures
+    go in tiles that overlap. 0: always the whole, whatever memory that takes."""
     channels: Literal[1, 3] = 3
     """3: RGB, 1: grey. Pictures of the other kind are converted."""
 
@@ -54,7 +57,8 @@ class ImageCodec(Codec[Image.Image]):
 
     def spec(self, domain: str) -> TensorSpec:
         """``(channels, height, width)`` in -1..1."""
-        return TensorSpec(channels=self.options.channels, sizes=(None, None))
+        tile = self.options.tile or None
+        return TensorSpec(self.options.channels, sizes=(None, None), tiles=(tile, tile))
 
     def load(self, path: Path) -> Image.Image:
         """Read a picture, upright, opaque, in RGB or grey."""
