@@ -323,6 +323,8 @@ class Modality:
         objective: Class that computes the losses; default ``CycleObjective``.
         datasets: Built-in data: name -> ``make(folder, seed)``, which fills
             ``trainA trainB testA testB`` and can do so again from the same seed.
+        corruptions: Ways to spoil an item that training may learn to undo: name ->
+            ``spoil(item, rng)``, all chance from ``rng``, a ``numpy.random.Generator``.
     """
 
     name: str
@@ -335,6 +337,7 @@ class Modality:
     baselines: Sequence[Baseline] = ()
     objective: "type[Objective] | None" = None
     datasets: Mapping[str, Callable[[Path, int], None]] = field(default_factory=dict)
+    corruptions: Mapping[str, Callable[[Any, Any], Any]] = field(default_factory=dict)
 
 
 def identity_baseline() -> Baseline:

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from cyclekit.contract import DOMAINS, Baseline, Metric, Translations, identity_baseline
-from cyclekit.data.builtin import builtin_root
 from cyclekit.data.encoded import encode_file, guarded, list_bad
 from cyclekit.data.folders import Collections, find_collections
 from cyclekit.data.lazy import Lazy, LazyList
+from cyclekit.data.made import made_root
 from cyclekit.engine.model import Model
 from cyclekit.engine.objective import Direction
 from cyclekit.engine.translator import Translator
@@ -318,7 +318,8 @@ def evaluate_run(opened: OpenRun, data: Path | None, warn: Callable[[str], None]
     """
     model, run = opened.model, opened.run
     settings = model.recipe.data if data is None else DataSettings(root=str(data))
-    collections = find_collections(settings, builtin_root(settings, model.modality, run.data))
+    made = made_root(settings, model.modality, model.codec, run.data)
+    collections = find_collections(settings, made)
     judge = Judge(model, collections, model.recipe.train.seed, warn, run.folder / "metrics")
     judge.require_test_set()
     scored = judge.score(opened.translator)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lightning_fabric import Fabric
 
-from cyclekit.data.builtin import is_builtin
+from cyclekit.data.made import is_builtin
 from cyclekit.engine.guard import NotFinite
 from cyclekit.engine.hardware import Hardware, full_precision, part, start_fabric
 from cyclekit.engine.trainer import Trainer
@@ -179,7 +179,7 @@ def _anchored(recipe: Recipe) -> Recipe:
     data = recipe.data
     folders = {
         key: str(Path(path).expanduser().resolve())
-        for key in ("root", "a", "b", "test_a", "test_b", "extra")
+        for key in ("root", "a", "b", "test_a", "test_b", "extra", "cache")
         if (path := getattr(data, key)) is not None and not (key == "root" and is_builtin(data))
     }
     extensions = tuple(
