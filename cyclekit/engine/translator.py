@@ -14,7 +14,7 @@ from cyclekit.contract import Sample, common_multiple
 from cyclekit.data.encoded import encode_file, guarded
 from cyclekit.engine.model import Model
 from cyclekit.engine.objective import Direction
-from cyclekit.engine.padding import crop_to, pad_to_multiple
+from cyclekit.engine.padding import crop_to, least_multiples, pad_to_multiple
 from cyclekit.engine.tiling import Joiner, Tiling
 from cyclekit.errors import BadSample
 
@@ -108,8 +108,13 @@ class Translator:
     def _padded(self, whole: Tensor, direction: Direction) -> Tensor:
         """``(channels, *sizes)``, mirrored at its ends until codec and network can take it."""
         spec = self._specs[direction.source]
-        multiples = common_multiple(spec, self._networks[direction.network])
-        return pad_to_multiple(whole[None], multiples, least=spec.sizes)[0]
+        network = self._networks[direction.network]
+        return pad_to_multiple(
+            whole[None],
+            common_multiple(spec, network),
+            least=spec.sizes,
+            fewest=least_multiples(network),
+        )[0]
 
     def _tiling(self, whole: Tensor, direction: Direction) -> Tiling:
         """One tile for the whole, except on axes of which networks see only so much."""
