@@ -33,6 +33,7 @@ DETERMINISTIC = SMALL | {
     "train.preview_every": 0,
     "history.size": 0,  # buffers are each rank's own
     "objective.input_noise.sigma": 0.1,
+    "objective.augmentation": "{translation = 0.25, cutout = 0.5, colour = true}",
 }
 
 
