@@ -96,7 +96,8 @@ class Step:
             )
             for position in self.positions
         ]
-        # From memory that is not pinned CUDA copies at once; waiting would be for its other work.
+        # A blocking copy would wait for all that the device has still to do. This one is safe: CUDA
+        # has read memory that is not pinned before the call returns.
         return torch.stack(drawn).to(
             like.device, dtype if full else like.dtype, non_blocking=like.is_cuda
         )

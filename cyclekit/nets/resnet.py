@@ -39,7 +39,7 @@ class ResNetOptions(Options):
     """Dropout inside residual blocks."""
     downsample: Literal["stride", "blur"] = "stride"
     """`stride` as published; `blur` (a low-pass filter first) keeps fine patterns from turning into
-    coarse ones (arXiv 1904.11486)."""
+    coarse ones (arXiv 1904.11486), and convolves before it halves, which takes longer."""
     upsample: Literal["deconv", "resize", "pixelshuffle", "blur"] = "deconv"
     """`deconv` as published. The others leave no checkerboard: `resize` (nearest, then
     convolution), `pixelshuffle` (channels laid side by side, arXiv 1609.05158, 1707.02937) and
