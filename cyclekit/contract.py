@@ -236,8 +236,11 @@ class Network:
     Attributes:
         name: The value of ``generator.name`` or ``discriminator.name``.
         build: ``(source, target, options) -> module``. A generator maps ``source`` to ``target``; a
-            discriminator gets ``target = source.logits()``. The module may carry an integer
-            ``multiple_of``: sizes that it needs; the engine pads to it.
+            discriminator gets ``target = source.logits()``. A generator's module may carry three
+            integers. ``multiple_of``: what sizes must divide by; the engine pads to it.
+            ``least_multiples``: how many of these an axis needs at least, 4 where it does not say.
+            ``reach``: how many positions to each side an output may depend on, while the
+            statistics of instance norms are held fixed; never less than the truth.
         options: Settings of the recipe's table besides ``name``.
         summary: One line for listings.
     """

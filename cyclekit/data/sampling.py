@@ -99,10 +99,11 @@ class UnpairedBatches:
 
     def batch(self, step: int, micro: int, device: torch.device) -> dict[str, Tensor]:
         """One micro-batch: each entry ``(batch_size, channels, *sizes)`` as networks see it."""
+        if self._pool is None:
+            return self.draw(step, self.positions(micro), device)
         drawn = self._ahead.pop((step, micro), None) or self._start(step, self.positions(micro))
-        if self._pool:
-            after = divmod(step * self._accumulate + micro + 1, self._accumulate)
-            self._ahead = {after: self._start(after[0], self.positions(after[1]))}
+        after = divmod(step * self._accumulate + micro + 1, self._accumulate)
+        self._ahead = {after: self._start(after[0], self.positions(after[1]))}
         return self._finish(drawn, device)
 
     def draw(self, step: int, positions: Sequence[int], device: torch.device) -> dict[str, Tensor]:

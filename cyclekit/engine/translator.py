@@ -15,7 +15,7 @@ from cyclekit.data.encoded import encode_file, guarded
 from cyclekit.engine.held_norms import held, measured, normalizes_instances
 from cyclekit.engine.model import Model
 from cyclekit.engine.objective import Direction
-from cyclekit.engine.padding import crop_to, pad_to_multiple
+from cyclekit.engine.padding import crop_to, least_multiples, pad_to_multiple
 from cyclekit.engine.tiling import Joiner, Tiling, cut
 from cyclekit.errors import BadSample
 
@@ -126,7 +126,8 @@ class Translator:
         spec = self._specs[direction.source]
         x = self._codec.to_network(tensor[None], direction.source)
         x = x.nan_to_num(nan=0.0) if spec.gaps else x
-        padded = pad_to_multiple(x, self._multiples(direction), least=spec.sizes)
+        fewest = least_multiples(self._networks[direction.network])
+        padded = pad_to_multiple(x, self._multiples(direction), spec.sizes, fewest)
         return padded[0], tuple(x.shape[2:])
 
     def _multiples(self, direction: Direction) -> tuple[int, ...]:
@@ -200,7 +201,7 @@ def _windows(whole: Tensor, tiling: Tiling, multiples: Sequence[int]) -> list[Te
         tiling.sizes, tiling.tile, tiling.overlap, multiples, strict=True
     ):
         count = SURVEYED if overlap else 1
-        length = max(tile // count // multiple, 2) * multiple if overlap else tile
+        length = max(tile // count // multiple, 1) * multiple if overlap else tile
         middles = [(2 * place + 1) * size // (2 * count) for place in range(count)]
         starts.append([(middle - length // 2) // multiple * multiple for middle in middles])
         lengths.append(length)

@@ -79,8 +79,16 @@ class TrainSettings(Options):
         0.999,
     )
     """Adam's decay rates."""
+    schedule: Literal["linear", "cosine", "step", "constant"] = "linear"
+    """How both rates change: `linear` and `cosine` fall from `decay_from` on, `step` falls by
+    `step_factor` at each `step_every`, `constant` stays."""
     decay_from: Annotated[float, Field(ge=0, le=1)] = 0.5
-    """Share of the steps after which both rates fall linearly, to zero just after the last step."""
+    """Share of the steps after which rates fall, to zero just after the last step (`linear` and
+    `cosine`)."""
+    step_every: Annotated[float, Field(gt=0, le=1)] = 0.25
+    """Share of the steps after which rates fall, again and again (`step`)."""
+    step_factor: Annotated[float, Field(gt=0, le=1)] = 0.1
+    """What rates are then multiplied by (`step`)."""
     clip: Annotated[float, Field(ge=0)] = 0.0
     """Largest norm of each phase's gradient; 0 leaves gradients alone."""
     nonfinite: Literal["stop", "skip"] = "stop"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from cyclekit.api import PATCHGAN, RESNET, Modality, hookimpl
+from cyclekit.api import PATCHGAN, PIXEL, RESNET, UNET_128, UNET_256, Modality, hookimpl
 from cyclekit_image.codec import ImageCodec
 from cyclekit_image.metrics import COLOUR, METRICS
 from cyclekit_image.shapes import make_shapes
@@ -16,8 +16,8 @@ def cyclekit_modality() -> Iterator[Modality]:
         api=1,
         summary="Pictures: PNG, JPEG, WebP, BMP; RGB or grey",
         codec=ImageCodec,
-        generators=(RESNET,),
-        discriminators=(PATCHGAN,),
+        generators=(RESNET, UNET_128, UNET_256),
+        discriminators=(PATCHGAN, PIXEL),
         metrics=METRICS,
         baselines=(COLOUR,),
         datasets={"shapes": make_shapes},

@@ -49,10 +49,6 @@ def codec_of(dims: int, tile: int | None) -> type[Codec[Tensor]]:
     return Plain
 
 
-class Small(ResNetGenerator):
-    reach = 13
-
-
 def translated(x: Tensor, tile: int | None, network: Any) -> Tensor:
     """A generator with weights that are the same for the same network, applied to a whole."""
     dims = x.dim() - 1
@@ -71,7 +67,7 @@ def translated(x: Tensor, tile: int | None, network: Any) -> Tensor:
     model = build_model(modality, resolve(layers, modality))
     for made in model.networks.values():
         made.double()
-        for parameter in made.parameters() if network is Small else ():
+        for parameter in made.parameters() if network is ResNetGenerator else ():
             nn.init.normal_(parameter, 0, 0.2, torch.Generator().manual_seed(1))
     fabric = start_fabric(Hardware(accelerator="cpu"), "64-true")
     translator = Translator(model, model.translators, fabric, batch_size=2)
@@ -86,7 +82,7 @@ SIZES = [(203,), (101, 130), (80, 32, 49)]
 @pytest.mark.parametrize("sizes", SIZES)
 def test_without_norms_tiles_equal_the_whole_to_rounding(sizes: tuple[int, ...]) -> None:
     x = torch.randn(2, *sizes, generator=torch.Generator().manual_seed(0))
-    whole, tiled = translated(x, None, Small), translated(x, TILE, Small)
+    whole, tiled = translated(x, None, ResNetGenerator), translated(x, TILE, ResNetGenerator)
     assert whole.std() > 0.01
     torch.testing.assert_close(tiled, whole, atol=1e-6, rtol=1e-5)
 
