@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from cyclekit.api import PATCHGAN, PIXEL, RESNET, UNET_128, UNET_256, Modality, hookimpl
 from cyclekit_image.codec import ImageCodec
+from cyclekit_image.corruptions import CORRUPTIONS
 from cyclekit_image.metrics import COLOUR, METRICS
 from cyclekit_image.shapes import make_shapes
 
@@ -21,4 +22,5 @@ def cyclekit_modality() -> Iterator[Modality]:
         metrics=METRICS,
         baselines=(COLOUR,),
         datasets={"shapes": make_shapes},
+        corruptions=CORRUPTIONS,
     )
