@@ -5,8 +5,8 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from cyclekit.engine.guard import NotFinite
-from cyclekit.runs.checkpoint import write_json
 from cyclekit.runs.directory import RunDirectory
+from cyclekit.runs.records import write_json
 from cyclekit.runs.preparation import Prepared
 
 

@@ -22,8 +22,8 @@ from cyclekit.errors import BadSample, CyclekitError, DataError
 from cyclekit.plugins import describe_exception
 from cyclekit.randomness import numpy_generator
 from cyclekit.recipe.settings import BestSettings, DataSettings
-from cyclekit.runs.checkpoint import write_json
 from cyclekit.runs.opening import OpenRun
+from cyclekit.runs.records import write_json
 
 MOST_FITTED = 1000  # training files that metrics and baselines are fitted on
 

@@ -22,6 +22,7 @@ from cyclekit.runs.checkpoint import Checkpoint
 from cyclekit.runs.directory import RunDirectory
 from cyclekit.runs.divergence import keep_batch
 from cyclekit.runs.evaluation import Figures, both_ways
+from cyclekit.runs.layout import step_folders
 from cyclekit.runs.opening import read_layers_of, recall
 from cyclekit.runs.preparation import Prepared, prepare
 from cyclekit.runs.recorder import Recorder
@@ -167,7 +168,7 @@ def keep_global_batch(
 
 def newest_samples(run: RunDirectory) -> Path | None:
     """The last previews of a run: the file where it is one, else the folder."""
-    folders = sorted(run.samples.glob("step-*")) if run.samples.is_dir() else []
+    folders = list(step_folders(run.samples).values())
     if not folders:
         return None
     files = list(folders[-1].iterdir())
