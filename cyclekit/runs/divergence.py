@@ -6,8 +6,8 @@ from safetensors.torch import save_file
 
 from cyclekit.engine.guard import NotFinite
 from cyclekit.runs.directory import RunDirectory
-from cyclekit.runs.records import write_json
 from cyclekit.runs.preparation import Prepared
+from cyclekit.runs.records import write_json
 
 
 def keep_batch(error: NotFinite, prepared: Prepared, run: RunDirectory) -> str:
