@@ -29,11 +29,14 @@ def evaluations(story: RunStory) -> Markup:
 
 def _newest(found: Evaluation) -> Markup:
     where = f"on {found.other}" if found.other else "on the test set"
-    items = ", ".join(f"{count:,} of {name.upper()}" for name, count in found.items.items())
-    counted = f" ({items})" if items else ""
-    caption = f"Step {found.step:,} {where}{counted}"
+    counted = _items(found)
+    caption = f"Step {found.step:,} {where}" + f" ({counted})" * bool(counted)
     ways = {LEARNED: found.translated, **found.baselines}
     return _table(caption, ways, found.higher_is_better)
+
+
+def _items(found: Evaluation) -> str:
+    return " and ".join(f"{count:,} items of {name.upper()}" for name, count in found.items.items())
 
 
 def _while_training(step: int, figures: Directions) -> Markup:
@@ -110,7 +113,8 @@ def _curves(story: RunStory, own: Evaluation | None) -> Markup:
     if type(limit) is int and limit > 0:
         remark += f", on the first {limit} test items of each domain"
     if own and own.baselines:
-        remark += f". Dashed: baselines, from {own.file.name}"
+        counted = _items(own)
+        remark += ". Dashed: baselines" + f", on {counted}" * bool(counted)
     return joined(
         element("p", f"{remark}.", class_="soft"), element("div", *cards, class_="grid pairs")
     )
