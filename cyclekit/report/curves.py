@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+PHASES, RATES = "Sum by phase", "Learning rate"  # titles of charts
 MOST_POINTS = 400
 SMOOTHED_FROM = 40  # points; fewer are shown as they are
 
@@ -69,10 +70,10 @@ def smoothed(label: str, points: Sequence[Point]) -> Curve:
     if len(raw) < SMOOTHED_FROM:
         return Curve(label, raw)
     reach = len(raw) // 40
-    course = []
-    for index, (step, _) in enumerate(raw):
-        near = min(reach, index, len(raw) - 1 - index)  # even to both sides, so ends do not lag
-        course.append((step, _mean(raw[index - near : index + near + 1])[1]))
+    course = [
+        (step, _mean(raw[max(0, index - reach) : index + reach + 1])[1])
+        for index, (step, _) in enumerate(raw)
+    ]
     return Curve(label, course, raw)
 
 
@@ -85,17 +86,17 @@ def group(names: Iterable[str]) -> dict[str, dict[str, str]]:
     names = list(names)
     rates = [name for name in names if name.startswith("learning_rate_")]
     phases = [phase for name in rates if (phase := name.removeprefix("learning_rate_")) in names]
-    groups: dict[str, dict[str, str]] = {"Sum by phase": {name: worded(name) for name in phases}}
+    groups: dict[str, dict[str, str]] = {PHASES: {name: worded(name) for name in phases}}
     for name in names:
         if name in phases or name in rates:
             continue
         stem, side = split_name(name)
         groups.setdefault(capitalised(stem), {})[name] = shown_side(side) or worded(name)
-    groups["Learning rate"] = {name: worded(name.removeprefix("learning_rate_")) for name in rates}
+    groups[RATES] = {name: worded(name.removeprefix("learning_rate_")) for name in rates}
     # By label, so that a domain has one colour wherever it is drawn.
     return {
         title: dict(sorted(members.items(), key=lambda member: member[1]))
-        if title not in ("Sum by phase", "Learning rate")
+        if title not in (PHASES, RATES)
         else members
         for title, members in groups.items()
         if members

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from cyclekit.report.charts import Axes, draw, legend, log_span_of, span_of
-from cyclekit.report.curves import Curve, Point, collect, group, smoothed
+from cyclekit.report.curves import RATES, Curve, Point, binned, collect, group, smoothed
 from cyclekit.report.markup import Markup, element, joined
 from cyclekit.report.reading import RunStory
 
@@ -16,7 +16,7 @@ def losses(story: RunStory) -> Markup:
     if not logged:
         return Markup("")
     charts = {
-        title: [smoothed(label, logged[name]) for name, label in members.items()]
+        title: [_curve(title, label, logged[name]) for name, label in members.items()]
         for title, members in group(logged).items()
     }
     speed = collect(story.timing).get(SPEED)
@@ -34,6 +34,11 @@ def losses(story: RunStory) -> Markup:
         element("div", *labels, class_="choices"),
         element("div", *(_chart(*chart) for chart in charts.items()), class_="grid"),
     )
+
+
+def _curve(title: str, label: str, points: Sequence[Point]) -> Curve:
+    """Rates are chosen, not measured: there is nothing to smooth."""
+    return Curve(label, binned(points)) if title == RATES else smoothed(label, points)
 
 
 def _chart(title: str, curves: Sequence[Curve]) -> Markup:
