@@ -107,7 +107,7 @@ class TrainSettings(Options):
     preview_every: Annotated[int, Field(ge=0)] = 1000
     """Steps between previews in `samples/`, the first before step 0. 0: none."""
     preview_items: Annotated[int, Field(ge=1)] = 4
-    """Test items of each domain in a preview."""
+    """Test items of each domain in a preview, the same ones at every step."""
     evaluate_every: Annotated[int, Field(ge=0)] = 0
     """Steps between evaluations on the test set. 0: none while training."""
     evaluate_items: Annotated[int, Field(ge=0)] = 0

@@ -22,8 +22,11 @@ from cyclekit.errors import BadSample, CyclekitError, DataError
 from cyclekit.plugins import describe_exception
 from cyclekit.randomness import numpy_generator
 from cyclekit.recipe.settings import BestSettings, DataSettings
-from cyclekit.runs.checkpoint import write_json
+from cyclekit.runs.atomic import replace_text
+from cyclekit.runs.checkpoint import Checkpoint
+from cyclekit.runs.layout import RunLayout
 from cyclekit.runs.opening import OpenRun
+from cyclekit.runs.records import to_json
 
 MOST_FITTED = 1000  # training files that metrics and baselines are fitted on
 
@@ -98,6 +101,16 @@ class Judge:
             except Exception as error:
                 self._warn(f"baseline {name!r} failed: {describe_exception(error)}")
         return {name: figures for name, figures in scored.items() if figures}
+
+    @property
+    def higher_is_better(self) -> dict[str, bool]:
+        """Which way each figure improves; those that say neither are missing."""
+        return _ways(self._model.modality.metrics)
+
+    @property
+    def test_items(self) -> dict[str, int]:
+        """How many test items of each domain can be read."""
+        return {domain: len(files) for domain, files in self._tests.items()}
 
     def require_test_set(self) -> None:
         """Raise ``DataError`` if a domain has no test files, or none that can be read."""
@@ -290,13 +303,17 @@ def best_figure(
 
     Returns ``None`` where the report has no such figure.
     """
-    ways = {name: higher for metric in metrics for name, higher in metric.higher_is_better.items()}
+    ways = _ways(metrics)
     name = best.metric or next(iter(ways), "")
     directions = list(report) if best.direction == "both" else [best.direction]
     values = [report[d][name] for d in directions if name in report.get(d, {})]
     if not values or name not in ways:
         return None
     return name, sum(values) / len(values), ways[name]
+
+
+def _ways(metrics: Sequence[Metric]) -> dict[str, bool]:
+    return {name: higher for metric in metrics for name, higher in metric.higher_is_better.items()}
 
 
 def both_ways(report: Mapping[str, Figures]) -> Figures:
@@ -311,7 +328,8 @@ def evaluate_run(opened: OpenRun, data: Path | None, warn: Callable[[str], None]
 
     Returns:
         ``{"checkpoint", "step", "a2b": {...}, "b2a": {...}, "both": {...}, "baselines": {name:
-        {...}}}``, which is also written into the run directory; ``both`` is the directions' mean.
+        {...}}, "higher_is_better": {...}, "test_items": {...}}``, which is also written into the
+        run directory; ``both`` is the directions' mean.
 
     Raises:
         DataError: If a domain has no test files.
@@ -323,16 +341,39 @@ def evaluate_run(opened: OpenRun, data: Path | None, warn: Callable[[str], None]
     judge = Judge(model, collections, model.recipe.train.seed, warn, run.folder / "metrics")
     judge.require_test_set()
     scored = judge.score(opened.translator)
+    other = f"-{data.resolve().name}" if data is not None else ""
+    return keep_evaluation(run, opened.checkpoint, scored, judge, other)
+
+
+def keep_evaluation(
+    run: RunLayout,
+    checkpoint: Checkpoint,
+    scored: Mapping[str, Figures],
+    judge: Judge,
+    other: str = "",
+) -> dict[str, Any]:
+    """Measure baselines beside a checkpoint's figures and write both into the run.
+
+    Args:
+        run: The run.
+        checkpoint: The one that was scored.
+        scored: Its figures by direction.
+        judge: Scored it.
+        other: Ends the file's name where the test set is not the run's own.
+
+    Returns:
+        What ``evaluate_run`` returns.
+    """
     baselines = judge.score_baselines()
     report = {
-        "checkpoint": opened.checkpoint.folder.name,
-        "step": opened.checkpoint.step,
+        "checkpoint": checkpoint.folder.name,
+        "step": checkpoint.step,
         **scored,
         "both": both_ways(scored),
         "baselines": {name: {**of, "both": both_ways(of)} for name, of in baselines.items()},
+        "higher_is_better": judge.higher_is_better,
+        "test_items": judge.test_items,
     }
-    folder = run.folder / "evaluations"
-    folder.mkdir(exist_ok=True)
-    other = f"-{data.resolve().name}" if data is not None else ""
-    write_json(folder / f"{opened.checkpoint.folder.name}{other}.json", report)
+    run.evaluations.mkdir(exist_ok=True)
+    replace_text(run.evaluations / f"{checkpoint.folder.name}{other}.json", to_json(report))
     return report

@@ -21,7 +21,8 @@ from cyclekit.recipe.sources import Layers, Setting, find_recipe, read_layers
 from cyclekit.runs.checkpoint import Checkpoint
 from cyclekit.runs.directory import RunDirectory
 from cyclekit.runs.divergence import keep_batch
-from cyclekit.runs.evaluation import Figures, both_ways
+from cyclekit.runs.evaluation import Figures, keep_evaluation
+from cyclekit.runs.layout import step_folders
 from cyclekit.runs.opening import read_layers_of, recall
 from cyclekit.runs.preparation import Prepared, prepare
 from cyclekit.runs.recorder import Recorder
@@ -167,7 +168,7 @@ def keep_global_batch(
 
 def newest_samples(run: RunDirectory) -> Path | None:
     """The last previews of a run: the file where it is one, else the folder."""
-    folders = sorted(run.samples.glob("step-*")) if run.samples.is_dir() else []
+    folders = list(step_folders(run.samples).values())
     if not folders:
         return None
     files = list(folders[-1].iterdir())
@@ -232,9 +233,10 @@ def _train(
             raise CyclekitError(said) from error
     recorder.finish()
     if recorder.report and fabric.is_global_zero:
-        reports = {"translated": recorder.report, **recorder.judge.score_baselines()}
-        with_mean = {way: {**report, "both": both_ways(report)} for way, report in reports.items()}
-        watcher.table("on the test set", with_mean)
+        newest = run.checkpoints.find("latest")
+        report = keep_evaluation(run, newest, recorder.report, recorder.judge)
+        translated = {way: report[way] for way in (*recorder.report, "both")}
+        watcher.table("on the test set", {"translated": translated, **report["baselines"]})
     result = TrainResult(run.folder, recorder.report, newest_samples(run))
     if result.samples:
         watcher.result(f"samples: {result.samples}")
