@@ -71,7 +71,7 @@ def match_colours(source: Sequence[Item], target: Sequence[Item]) -> Callable[[I
     return convert
 
 
-COLOUR = Baseline("colour", match_colours)
+COLOUR = Baseline("colour", match_colours, equal_channels=True)
 
 
 def _channel_statistics(pictures: Iterable[Item]) -> tuple[Array, Array]:
