@@ -161,6 +161,11 @@ class Codec(ABC, Generic[Item]):
     def load(self, path: Path) -> Item:
         """Read a file. Raises ``BadSample(path, why)`` for anything that cannot be used."""
 
+    def load_for(self, path: Path, domain: str) -> Item:
+        """Read a file of ``domain``, or of ``"extra"``. Default: ``load``; override it where the
+        domains' items differ and a file does not say which it is, as in the number of channels."""
+        return self.load(path)
+
     @abstractmethod
     def encode(self, item: Item, domain: str) -> Sample:
         """Turn a whole item into a tensor; deterministic and free of fitted statistics.
@@ -304,10 +309,12 @@ class Baseline:
     Attributes:
         name: Key in the report.
         fit: ``(source_train, target_train) -> (item -> item)``, from unpaired training items.
+        equal_channels: Whether it makes sense only where both domains have as many channels.
     """
 
     name: str
     fit: Callable[[Sequence[Any], Sequence[Any]], Callable[[Any], Any]]
+    equal_channels: bool = False
 
 
 @dataclass(frozen=True)
@@ -345,7 +352,7 @@ class Modality:
 
 def identity_baseline() -> Baseline:
     """Return the input as it is: the figure that a translation has to beat."""
-    return Baseline("identity", lambda _source, _target: lambda item: item)
+    return Baseline("identity", lambda _source, _target: lambda item: item, equal_channels=True)
 
 
 def common_multiple(spec: TensorSpec, network: nn.Module) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cyclekit.contract import Codec, Modality
-from cyclekit.data.encoded import guarded
+from cyclekit.data.encoded import guarded, load_file
 from cyclekit.data.folders import Files, list_files, split
 from cyclekit.errors import BadSample, DataError, PluginError, suggest
 from cyclekit.plugins import describe_exception
@@ -79,7 +79,7 @@ def _plain(stem: str) -> str:
 
 def _corrupt(codec: Codec[Any], corruption: Corruption, name: str, file: Path, to: Path) -> None:
     try:
-        item = guarded(codec, "load", file, file)
+        item = load_file(codec, file, "b")
     except BadSample:
         return  # few are left out; a folder of the wrong kind shows in domain B
     try:

@@ -89,9 +89,16 @@ def encode_file(codec: Codec[Any], file: Path, domain: str) -> Sample:
         BadSample: If the file cannot be used.
         PluginError: If the codec fails in any other way; names codec, place and file.
     """
-    item = guarded(codec, "load", file, file)
+    item = load_file(codec, file, domain)
     sample: Sample = guarded(codec, "encode", file, item, domain)
     return sample
+
+
+def load_file(codec: Codec[Any], file: Path, domain: str) -> Any:
+    """Load a file of a domain; raises as ``encode_file`` does."""
+    if type(codec).load_for is Codec.load_for:  # so that an error names what the author wrote
+        return guarded(codec, "load", file, file)
+    return guarded(codec, "load_for", file, file, domain)
 
 
 def guarded(codec: Codec[Any], method: str, file: Path, *arguments: Any) -> Any:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cyclekit.contract import DOMAINS, Baseline, Metric, Translations, identity_baseline
-from cyclekit.data.encoded import encode_file, guarded, list_bad
+from cyclekit.data.encoded import encode_file, guarded, list_bad, load_file
 from cyclekit.data.folders import Collections, find_collections
 from cyclekit.data.lazy import Lazy, LazyList
 from cyclekit.data.made import made_root
@@ -87,10 +87,8 @@ class Judge:
         ``codec``, where the test set is paired and the codec loses anything, is the truth encoded
         and decoded: what a perfect generator would score.
         """
-        channels = {spec.channels for spec in self._model.objective.specs.values()}
-        identity = [identity_baseline()] if len(channels) == 1 else []
         rows = {"codec": self._score_codec} if self._twins else {}
-        for baseline in (*identity, *self._model.modality.baselines):
+        for baseline in self._baselines():
             rows[baseline.name] = partial(self._score_baseline, baseline)
         scored = {}
         for name, score in rows.items():
@@ -123,14 +121,32 @@ class Judge:
             if not self._tests[name]:
                 raise DataError(f"None of domain {name.upper()}'s test files can be read.")
 
+    def _baselines(self) -> list[Baseline]:
+        """Those that make sense for the domains."""
+        every = [identity_baseline(), *self._model.modality.baselines]
+        channels = [spec.channels for spec in self._model.objective.specs.values()]
+        if len(set(channels)) == 1:
+            return every
+        out = [repr(baseline.name) for baseline in every if baseline.equal_channels]
+        self._warn(
+            f"left out {' and '.join(out)}: for domains with as many channels, not "
+            f"{' and '.join(map(str, channels))}"
+        )
+        return [baseline for baseline in every if not baseline.equal_channels]
+
     def _score_codec(self) -> dict[str, Figures]:
         scored = {}
         for name, direction in self._model.directions.items():
             # Items without a counterpart hold their own place; nobody judges them.
-            wanted = [self._twins.get(file, file) for file in self._tests[direction.source]]
+            wanted = [
+                (self._twins[file], direction.target)
+                if file in self._twins
+                else (file, direction.source)
+                for file in self._tests[direction.source]
+            ]
             with tempfile.TemporaryDirectory(prefix="cyclekit-") as folder:
-                truths = self._write(Path(folder, "truths"), map(self._codec.load, wanted))
-                recoded = (self._recoded(file, direction.target) for file in wanted)
+                truths = self._write(Path(folder, "truths"), self._loaded(wanted))
+                recoded = (self._recoded(file, domain) for file, domain in wanted)
                 outputs = self._write(Path(folder, "recoded"), recoded)
                 if all(
                     filecmp.cmp(*pair, shallow=False) for pair in zip(truths, outputs, strict=True)
@@ -149,7 +165,7 @@ class Judge:
             convert = baseline.fit(
                 self._train_items[direction.source], self._train_items[direction.target]
             )
-            inputs = items_of(self._tests[direction.source], self._codec.load)
+            inputs = self._items(self._tests[direction.source], direction.source)
             with tempfile.TemporaryDirectory(prefix="cyclekit-") as folder:
                 outputs = self._write(Path(folder, "there"), map(convert, inputs))
                 scored[name] = self._measure(self._assemble(direction, outputs, []))
@@ -185,11 +201,11 @@ class Judge:
         return Translations(
             source=direction.source,
             target=direction.target,
-            inputs=items_of([inputs[n] for n in judged], self._codec.load),
+            inputs=self._items([inputs[n] for n in judged], direction.source),
             outputs=written(outputs),
             cycled=written(cycled),
-            truths=items_of([twins[inputs[n]] for n in paired], self._codec.load),
-            targets=items_of(self._tests[direction.target], self._codec.load),
+            truths=self._items([twins[inputs[n]] for n in paired], direction.target),
+            targets=self._items(self._tests[direction.target], direction.target),
         )
 
     def _measure(self, translations: Translations[Any]) -> Figures:
@@ -249,7 +265,7 @@ class Judge:
         for index, (name, domain) in enumerate(self._collections.domains.items()):
             files = [pair[index] for pair in pairs] if self._limit and pairs else domain.test
             wanted = files[: self._limit] if self._limit else files
-            tests[name] = self._readable(wanted, self._warn)
+            tests[name] = self._readable(wanted, name, self._warn)
         return tests
 
     @cached_property
@@ -269,14 +285,23 @@ class Judge:
                 chosen = numpy_generator(self._seed, "fitted", name).permutation(len(files))
                 files = [files[index] for index in sorted(chosen[:MOST_FITTED])]
             # Bad training files were named when the data was read.
-            items[name] = items_of(self._readable(files, lambda _: None), self._codec.load)
+            items[name] = self._items(self._readable(files, name, lambda _: None), name)
         return items
 
-    def _readable(self, files: Sequence[Path], warn: Callable[[str], None]) -> list[Path]:
+    def _items(self, files: Sequence[Path], domain: str) -> Lazy[Any]:
+        return items_of(files, lambda file: self._codec.load_for(file, domain))
+
+    def _loaded(self, files: Iterable[tuple[Path, str]]) -> Iterator[Any]:
+        """Files, each with its domain, as items."""
+        return (self._codec.load_for(file, domain) for file, domain in files)
+
+    def _readable(
+        self, files: Sequence[Path], domain: str, warn: Callable[[str], None]
+    ) -> list[Path]:
         good, bad = [], []
         for file in files:
             try:
-                guarded(self._codec, "load", file, file)
+                load_file(self._codec, file, domain)
             except BadSample as error:
                 bad.append(error)
             else:

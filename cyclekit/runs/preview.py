@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from cyclekit.contract import PreviewRow
-from cyclekit.data.encoded import guarded
+from cyclekit.contract import DOMAINS, PreviewRow
+from cyclekit.data.encoded import load_file
 from cyclekit.data.folders import Collections
 from cyclekit.engine.model import Model
 from cyclekit.engine.translator import Translator
@@ -48,9 +48,9 @@ class Previewer:
             for file in dict.fromkeys((*before, *files)):
                 if len(self._picked[name]) == count:
                     break
-                item = self._read(file)
+                item = self._read(file, name)
                 if item is not None:
-                    truth = self._read(twins[file]) if file in twins else None
+                    truth = self._read(twins[file], _other(name)) if file in twins else None
                     self._picked[name].append((file, item, truth))
 
     def remember(self) -> None:
@@ -87,11 +87,15 @@ class Previewer:
         home = self._run.folder
         return str(file.relative_to(home) if file.is_relative_to(home) else file)
 
-    def _read(self, file: Path) -> Any:
+    def _read(self, file: Path, domain: str) -> Any:
         try:
-            return guarded(self._model.codec, "load", file, file)
+            return load_file(self._model.codec, file, domain)
         except BadSample:
             return None  # named when the data was read
+
+
+def _other(domain: str) -> str:
+    return next(other for other in DOMAINS if other != domain)
 
 
 def _spread(files: Sequence[Path]) -> list[Path]:

@@ -16,9 +16,32 @@ def test_a_spoilt_picture_keeps_size_and_kind(name: str, mode: str, tmp_path: Pa
     picture = Image.open(draw(tmp_path / "x.png", 0, mode=mode)).convert(mode)
     before = np.array(picture)
     spoilt = CORRUPTIONS[name](picture, np.random.default_rng(0))
+    assert isinstance(spoilt, Image.Image)
     assert (spoilt.size, spoilt.mode) == (picture.size, mode)
     assert np.array_equal(picture, before)
     assert np.array_equal(spoilt, before) == (name == "grey" and mode == "L")
+
+
+@pytest.mark.parametrize("name", CORRUPTIONS)
+@pytest.mark.parametrize("kind", [np.uint16, np.float32])
+def test_arrays_keep_depth_and_channels(name: str, kind: type) -> None:
+    rng = np.random.default_rng(0)
+    values = rng.random((24, 30, 5)).astype(np.float32)
+    picture = values if kind is np.float32 else (values * 65535).astype(np.uint16)
+    before = picture.copy()
+    spoilt = CORRUPTIONS[name](picture, rng)
+    assert isinstance(spoilt, np.ndarray)
+    assert (spoilt.shape, spoilt.dtype) == (picture.shape, picture.dtype)
+    assert np.array_equal(picture, before)
+    assert not np.array_equal(spoilt, before)
+
+
+def test_transparency_is_not_spoilt() -> None:
+    rng = np.random.default_rng(0)
+    picture = Image.fromarray(rng.integers(0, 256, (40, 60, 4), dtype=np.uint8), "RGBA")
+    for name in ("grey", "hole"):
+        alpha = np.asarray(CORRUPTIONS[name](picture, rng))[..., 3]
+        assert np.array_equal(alpha, np.asarray(picture)[..., 3])
 
 
 def test_grey_has_no_colour_and_a_hole_leaves_the_rest() -> None:
