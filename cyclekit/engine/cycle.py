@@ -141,6 +141,8 @@ class CycleObjective(Objective):
             fake = fakes[target]
             back = networks[f"generator_{target}2{source}"]
             sent = self._rounded(fake, target) if options.rounding.cycle else fake
+            if options.cycle.noise:
+                sent = sent + options.cycle.noise * step.normal(sent, "cycle noise", target)
             cycled = back(self.prepare(sent, target, "cycle", step))
             _require_shape(cycled, batch[source], f"the {source} -> {target} -> {source} cycle")
             distance = l1(cycled, batch[source], known.get(source))

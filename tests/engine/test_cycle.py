@@ -296,6 +296,22 @@ def test_input_noise_is_drawn_from_step_and_position() -> None:
     assert whole.std().item() == pytest.approx(1, abs=0.5)
 
 
+def test_noise_on_the_way_back_reaches_the_cycle_alone() -> None:
+    samples = {"a": A, "b": B}
+    shown = {}
+    for noise in (0.0, 0.5):
+        judge, back = Watching(), Watching()
+        networks = affine_networks() | {"discriminator_b": judge, "generator_b2a": back}
+        objective = CycleObjective(
+            options(cycle={"noise": noise}, identity={"weight": 0.0}), SPECS, history_size=0
+        )
+        objective.losses("generators", networks, samples, step(3))
+        shown[noise] = judge.shown[0], back.shown[-1]
+    assert torch.equal(shown[0.0][0], shown[0.5][0])
+    expected = shown[0.0][1] + 0.5 * step(3).normal(A, "cycle noise", "b")
+    torch.testing.assert_close(shown[0.5][1], expected)
+
+
 def test_history_shows_old_fakes() -> None:
     objective = CycleObjective(options(), SPECS, history_size=2)
     networks, samples = affine_networks(), {"a": A, "b": B}
