@@ -146,6 +146,10 @@ class Checkpoints:
         found = [checkpoint for checkpoint in found if checkpoint.folder.name[5:].isdecimal()]
         return sorted(found, key=lambda checkpoint: checkpoint.step)
 
+    def best(self) -> Checkpoint | None:
+        """The best one by ``train.best``, where the run has evaluated."""
+        return self.find(BEST) if (self.folder / BEST).exists() else None
+
     def find(self, which: str) -> Checkpoint:
         """``latest``, ``best`` or a step number.
 

@@ -1,317 +1,44 @@
-"""Measure what translation would write, on the test set, beside baselines."""
+"""The report of a run on its test set, and where it is kept."""
 
-import filecmp
-import math
-import tempfile
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from functools import cached_property, partial
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from cyclekit.contract import DOMAINS, Baseline, Metric, Translations, identity_baseline
+from cyclekit.contract import Options
 from cyclekit.data.builtin import builtin_root
-from cyclekit.data.encoded import encode_file, guarded, list_bad
-from cyclekit.data.folders import Collections, find_collections
-from cyclekit.data.lazy import Lazy, LazyList
-from cyclekit.engine.model import Model
-from cyclekit.engine.objective import Direction
-from cyclekit.engine.translator import Translator
-from cyclekit.errors import BadSample, CyclekitError, DataError
-from cyclekit.plugins import describe_exception
-from cyclekit.randomness import numpy_generator
-from cyclekit.recipe.settings import BestSettings, DataSettings
+from cyclekit.data.folders import find_collections
+from cyclekit.judging.figures import with_both
+from cyclekit.judging.judge import Judge
+from cyclekit.recipe.settings import DataSettings
 from cyclekit.runs.checkpoint import write_json
 from cyclekit.runs.opening import OpenRun
 
-MOST_FITTED = 1000  # training files that metrics and baselines are fitted on
 
-Figures = dict[str, float]
-
-
-def items_of(files: Sequence[Path], read: Callable[[Path], Any]) -> Lazy[Any]:
-    """Items read from their files each time they are asked for, so that none stays in memory."""
-    return LazyList(lambda index: read(files[index]), len(files))
-
-
-class Judge:
-    """Scores a model's translations of a test set.
-
-    Args:
-        model: Codec, metrics and baselines.
-        collections: Test files, and training files to fit on.
-        seed: Chooses the training files where there are too many.
-        warn: Told of bad files and failing metrics.
-        cache: Folder in which metrics keep what they learned.
-        limit: Test items of each domain, 0 for all.
-    """
-
-    def __init__(
-        self,
-        model: Model,
-        collections: Collections,
-        seed: int,
-        warn: Callable[[str], None],
-        cache: Path,
-        limit: int = 0,
-    ) -> None:
-        self._model = model
-        self._codec = model.codec
-        self._collections = collections
-        self._seed = seed
-        self._warn = warn
-        self._cache = cache
-        self._limit = limit
-        self._fitted: dict[str, Any] = {}
-        self._warned: set[str] = set()
-
-    def score(self, translator: Translator) -> dict[str, Figures]:
-        """Figures by direction."""
-        scored = {}
-        for name, direction in self._model.directions.items():
-            back = self._model.reverse(direction)
-            tests = self._tests[direction.source]
-            with tempfile.TemporaryDirectory(prefix="cyclekit-") as folder:
-                there = self._write(Path(folder, "there"), translated(translator, tests, direction))
-                cycled = self._write(Path(folder, "back"), self._returned(translator, there, back))
-                scored[name] = self._measure(self._assemble(direction, there, cycled))
-        return scored
-
-    def score_baselines(self) -> dict[str, dict[str, Figures]]:
-        """Figures by baseline and direction; one that fails or does not apply is left out.
-
-        ``codec``, where the test set is paired and the codec loses anything, is the truth encoded
-        and decoded: what a perfect generator would score.
-        """
-        channels = {spec.channels for spec in self._model.objective.specs.values()}
-        identity = [identity_baseline()] if len(channels) == 1 else []
-        rows = {"codec": self._score_codec} if self._twins else {}
-        for baseline in (*identity, *self._model.modality.baselines):
-            rows[baseline.name] = partial(self._score_baseline, baseline)
-        scored = {}
-        for name, score in rows.items():
-            try:
-                scored[name] = score()
-            except CyclekitError:
-                raise
-            except Exception as error:
-                self._warn(f"baseline {name!r} failed: {describe_exception(error)}")
-        return {name: figures for name, figures in scored.items() if figures}
-
-    def require_test_set(self) -> None:
-        """Raise ``DataError`` if a domain has no test files, or none that can be read."""
-        for name, domain in self._collections.domains.items():
-            if not domain.test:
-                raise DataError(
-                    f"Domain {name.upper()} has no test files: add a folder test{name.upper()}, or "
-                    f"name one as data.test_{name}."
-                )
-            if not self._tests[name]:
-                raise DataError(f"None of domain {name.upper()}'s test files can be read.")
-
-    def _score_codec(self) -> dict[str, Figures]:
-        scored = {}
-        for name, direction in self._model.directions.items():
-            # Items without a counterpart hold their own place; nobody judges them.
-            wanted = [self._twins.get(file, file) for file in self._tests[direction.source]]
-            with tempfile.TemporaryDirectory(prefix="cyclekit-") as folder:
-                truths = self._write(Path(folder, "truths"), map(self._codec.load, wanted))
-                recoded = (self._recoded(file, direction.target) for file in wanted)
-                outputs = self._write(Path(folder, "recoded"), recoded)
-                if all(
-                    filecmp.cmp(*pair, shallow=False) for pair in zip(truths, outputs, strict=True)
-                ):
-                    return {}
-                scored[name] = self._measure(self._assemble(direction, outputs, []))
-        return scored
-
-    def _recoded(self, file: Path, domain: str) -> Any:
-        sample = encode_file(self._codec, file, domain)
-        return guarded(self._codec, "decode", file, sample.tensor, domain, sample.meta)
-
-    def _score_baseline(self, baseline: Baseline) -> dict[str, Figures]:
-        scored = {}
-        for name, direction in self._model.directions.items():
-            convert = baseline.fit(
-                self._train_items[direction.source], self._train_items[direction.target]
-            )
-            inputs = items_of(self._tests[direction.source], self._codec.load)
-            with tempfile.TemporaryDirectory(prefix="cyclekit-") as folder:
-                outputs = self._write(Path(folder, "there"), map(convert, inputs))
-                scored[name] = self._measure(self._assemble(direction, outputs, []))
-        return scored
-
-    def _returned(
-        self, translator: Translator, files: Sequence[Path], back: Direction | None
-    ) -> Iterator[Any]:
-        """Translations, as they were written, translated back where there is a way."""
-        if back is None:
-            return
-        for file in files:
-            item = guarded(self._codec, "read_back", file, file)
-            yield from translator.items([item], back, [file])
-
-    def _write(self, folder: Path, items: Iterable[Any]) -> list[Path]:
-        """Save items as translation would, under running numbers."""
-        folder.mkdir()
-        return [self._codec.save(item, folder / f"{n:06d}") for n, item in enumerate(items)]
-
-    def _assemble(
-        self, direction: Direction, outputs: Sequence[Path], cycled: Sequence[Path]
-    ) -> Translations[Any]:
-        """What metrics are shown; where some items are paired, the paired ones alone."""
-        inputs = self._tests[direction.source]
-        twins = self._twins
-        paired = [n for n, file in enumerate(inputs) if file in twins]
-        judged = paired or range(len(inputs))
-
-        def written(files: Sequence[Path]) -> Lazy[Any]:
-            return items_of([files[n] for n in judged] if files else [], self._codec.read_back)
-
-        return Translations(
-            source=direction.source,
-            target=direction.target,
-            inputs=items_of([inputs[n] for n in judged], self._codec.load),
-            outputs=written(outputs),
-            cycled=written(cycled),
-            truths=items_of([twins[inputs[n]] for n in paired], self._codec.load),
-            targets=items_of(self._tests[direction.target], self._codec.load),
-        )
-
-    def _measure(self, translations: Translations[Any]) -> Figures:
-        figures: Figures = {}
-        for metric in self._model.modality.metrics if translations.inputs else ():
-            if (metric.needs_pairs and not translations.truths) or (
-                metric.needs_cycle and not translations.cycled
-            ):
-                continue
-            try:
-                with self._passing_on_warnings():
-                    scored = metric.score(translations, self._fit(metric))
-                numbers = {name: float(value) for name, value in scored.items()}
-                figures |= self._finite(numbers, metric, translations)
-            except CyclekitError:
-                raise
-            except Exception as error:
-                self._warn_once(f"metric {metric.name!r} failed: {describe_exception(error)}")
-        return figures
-
-    @contextmanager
-    def _passing_on_warnings(self) -> Iterator[None]:
-        """Let a person see what a metric warns of, each warning once."""
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("ignore")
-            warnings.simplefilter("always", category=UserWarning)
-            yield
-        for warning in caught:
-            self._warn_once(str(warning.message))
-
-    def _warn_once(self, message: str) -> None:
-        if message not in self._warned:
-            self._warn(message)
-            self._warned.add(message)
-
-    def _fit(self, metric: Metric) -> Any:
-        if metric.fit is not None and metric.name not in self._fitted:
-            cache = self._cache / metric.name
-            cache.mkdir(parents=True, exist_ok=True)
-            a, b = (self._train_items[domain] for domain in DOMAINS)
-            self._fitted[metric.name] = metric.fit(a, b, self._seed, cache)
-        return self._fitted.get(metric.name)
-
-    def _finite(self, figures: Figures, metric: Metric, judged: Translations[Any]) -> Figures:
-        """Leave out, with a warning, what is no number."""
-        way = f"{judged.source.upper()} to {judged.target.upper()}"
-        for name, value in figures.items():
-            if not math.isfinite(value):
-                self._warn_once(f"metric {metric.name!r}, {way}: {name} is {value}; left out")
-        return {name: value for name, value in figures.items() if math.isfinite(value)}
-
-    @cached_property
-    def _tests(self) -> dict[str, list[Path]]:
-        """Readable test files of each domain, the same things in both where they are paired."""
-        pairs = self._collections.paired.values()
-        tests = {}
-        for index, (name, domain) in enumerate(self._collections.domains.items()):
-            files = [pair[index] for pair in pairs] if self._limit and pairs else domain.test
-            wanted = files[: self._limit] if self._limit else files
-            tests[name] = self._readable(wanted, self._warn)
-        return tests
-
-    @cached_property
-    def _twins(self) -> dict[Path, Path]:
-        """Each readable test file's counterpart in the other domain, where it is readable too."""
-        readable = {file for files in self._tests.values() for file in files}
-        pairs = [pair for pair in self._collections.paired.values() if readable.issuperset(pair)]
-        return dict(pairs) | {b: a for a, b in pairs}
-
-    @cached_property
-    def _train_items(self) -> dict[str, Lazy[Any]]:
-        """Training items of each domain, at most ``MOST_FITTED``."""
-        items = {}
-        for name, domain in self._collections.domains.items():
-            files = list(domain.train)
-            if len(files) > MOST_FITTED:
-                chosen = numpy_generator(self._seed, "fitted", name).permutation(len(files))
-                files = [files[index] for index in sorted(chosen[:MOST_FITTED])]
-            # Bad training files were named when the data was read.
-            items[name] = items_of(self._readable(files, lambda _: None), self._codec.load)
-        return items
-
-    def _readable(self, files: Sequence[Path], warn: Callable[[str], None]) -> list[Path]:
-        good, bad = [], []
-        for file in files:
-            try:
-                guarded(self._codec, "load", file, file)
-            except BadSample as error:
-                bad.append(error)
-            else:
-                good.append(file)
-        if bad:
-            warn(f"skipped {len(bad)} of {len(files)} test files: {list_bad(bad)}")
-        return good
-
-
-def translated(
-    translator: Translator, files: Sequence[Path], direction: Direction
-) -> Iterator[Any]:
-    """Each file's translation; the files have been read before, so a bad one is an error."""
-    for _, outcome in translator.files(files, direction):
-        if isinstance(outcome, BadSample):
-            raise outcome
-        yield outcome
-
-
-def best_figure(
-    report: Mapping[str, Figures], best: BestSettings, metrics: Sequence[Metric]
-) -> tuple[str, float, bool] | None:
-    """The figure that decides which checkpoint is best: name, value, whether higher is better.
-
-    Returns ``None`` where the report has no such figure.
-    """
-    ways = {name: higher for metric in metrics for name, higher in metric.higher_is_better.items()}
-    name = best.metric or next(iter(ways), "")
-    directions = list(report) if best.direction == "both" else [best.direction]
-    values = [report[d][name] for d in directions if name in report.get(d, {})]
-    if not values or name not in ways:
-        return None
-    return name, sum(values) / len(values), ways[name]
-
-
-def both_ways(report: Mapping[str, Figures]) -> Figures:
-    """Each figure that all directions have, averaged over them."""
-    first, *others = report.values() or ({},)
-    shared = [name for name in first if all(name in figures for figures in others)]
-    return {name: sum(f[name] for f in report.values()) / len(report) for name in shared}
-
-
-def evaluate_run(opened: OpenRun, data: Path | None, warn: Callable[[str], None]) -> dict[str, Any]:
+def evaluate_run(
+    opened: OpenRun,
+    data: Path | None,
+    warn: Callable[[str], None],
+    *,
+    best: OpenRun | None = None,
+    options: Options | None = None,
+    quick: bool = False,
+) -> dict[str, Any]:
     """Measure an open run on its test set, or on that of ``data``, beside baselines.
 
+    Args:
+        opened: The run.
+        data: Another folder with training and test sets.
+        warn: Told of bad files and failing metrics.
+        best: The same run with another checkpoint, to be measured too.
+        options: Settings of the metrics.
+        quick: Leave out costly metrics and the classifier.
+
     Returns:
-        ``{"checkpoint", "step", "a2b": {...}, "b2a": {...}, "both": {...}, "baselines": {name:
-        {...}}}``, which is also written into the run directory; ``both`` is the directions' mean.
+        ``{"checkpoint", "step", "seed", "items": {"a": 9, "b": 9}, "a2b": {...}, "b2a": {...},
+        "both": {...}, "best": {"checkpoint", "step", "a2b": ...}, "baselines": {name: {...}},
+        "real": {...}, "protocol": {metric: line}}``, which is also written into the run directory.
+        ``both`` is the directions' mean; ``best`` is there where it was given, ``real`` where a
+        metric needs neither pairs nor a way back.
 
     Raises:
         DataError: If a domain has no test files.
@@ -319,19 +46,30 @@ def evaluate_run(opened: OpenRun, data: Path | None, warn: Callable[[str], None]
     model, run = opened.model, opened.run
     settings = model.recipe.data if data is None else DataSettings(root=str(data))
     collections = find_collections(settings, builtin_root(settings, model.modality, run.data))
-    judge = Judge(model, collections, model.recipe.train.seed, warn, run.folder / "metrics")
-    judge.require_test_set()
-    scored = judge.score(opened.translator)
+    cache = run.folder / "metrics"
+    judge = Judge(model, collections, warn, cache, thorough=not quick, options=options)
+    judge.evidence.require_test_set()
+    scored = _scored(judge, opened)
+    others = {"best": _scored(judge, best)} if best else {}
     baselines = judge.score_baselines()
+    real = judge.score_real()
     report = {
-        "checkpoint": opened.checkpoint.folder.name,
-        "step": opened.checkpoint.step,
         **scored,
-        "both": both_ways(scored),
-        "baselines": {name: {**of, "both": both_ways(of)} for name, of in baselines.items()},
+        "seed": model.recipe.train.seed,
+        "items": {name: len(files) for name, files in judge.evidence.tests.items()},
+        **others,
+        "baselines": {name: with_both(figures) for name, figures in baselines.items()},
+        **({"real": with_both(real)} if real else {}),
+        "protocol": judge.protocol,
     }
     folder = run.folder / "evaluations"
     folder.mkdir(exist_ok=True)
     other = f"-{data.resolve().name}" if data is not None else ""
     write_json(folder / f"{opened.checkpoint.folder.name}{other}.json", report)
     return report
+
+
+def _scored(judge: Judge, opened: OpenRun) -> dict[str, Any]:
+    checkpoint = opened.checkpoint
+    about = {"checkpoint": checkpoint.folder.name, "step": checkpoint.step}
+    return {**about, **with_both(judge.score(opened.translator))}

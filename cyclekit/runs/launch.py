@@ -14,6 +14,7 @@ from cyclekit.engine.guard import NotFinite
 from cyclekit.engine.hardware import Hardware, full_precision, part, start_fabric
 from cyclekit.engine.trainer import Trainer
 from cyclekit.errors import CyclekitError, UsageError
+from cyclekit.judging.figures import Figures, with_both
 from cyclekit.plugins import PluginHost, find_plugin, load_plugin
 from cyclekit.recipe.resolve import resolve
 from cyclekit.recipe.settings import Recipe
@@ -21,7 +22,6 @@ from cyclekit.recipe.sources import Layers, Setting, find_recipe, read_layers
 from cyclekit.runs.checkpoint import Checkpoint
 from cyclekit.runs.directory import RunDirectory
 from cyclekit.runs.divergence import keep_batch
-from cyclekit.runs.evaluation import Figures, both_ways
 from cyclekit.runs.opening import read_layers_of, recall
 from cyclekit.runs.preparation import Prepared, prepare
 from cyclekit.runs.recorder import Recorder
@@ -233,8 +233,8 @@ def _train(
     recorder.finish()
     if recorder.report and fabric.is_global_zero:
         reports = {"translated": recorder.report, **recorder.judge.score_baselines()}
-        with_mean = {way: {**report, "both": both_ways(report)} for way, report in reports.items()}
-        watcher.table("on the test set", with_mean)
+        shown = {way: with_both(report) for way, report in reports.items()}
+        watcher.table("on the test set", shown)
     result = TrainResult(run.folder, recorder.report, newest_samples(run))
     if result.samples:
         watcher.result(f"samples: {result.samples}")

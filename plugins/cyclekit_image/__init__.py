@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from cyclekit.api import PATCHGAN, RESNET, Modality, hookimpl
+from cyclekit_image import likeness, metrics
 from cyclekit_image.codec import ImageCodec
-from cyclekit_image.metrics import COLOUR, METRICS
 from cyclekit_image.shapes import make_shapes
 
 
@@ -18,7 +18,8 @@ def cyclekit_modality() -> Iterator[Modality]:
         codec=ImageCodec,
         generators=(RESNET,),
         discriminators=(PATCHGAN,),
-        metrics=METRICS,
-        baselines=(COLOUR,),
+        metrics=(*metrics.METRICS, *likeness.METRICS),
+        baselines=(metrics.COLOUR,),
         datasets={"shapes": make_shapes},
+        metric_options=likeness.ImageMetricOptions,
     )
