@@ -264,4 +264,8 @@ GENRE = Metric(
     },
     score_genre,
     fit=fit_genre,
+    protocol=(
+        f"transfer_strength, called_target, genre_accuracy: a classifier of phrases of four bars "
+        f"(Brunner et al.), {STEPS} steps on the training sets, seeded; accuracy on test phrases"
+    ),
 )
