@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from cyclekit.cli import main
 from cyclekit.judging import classifier
+from cyclekit.judging.judge import Judge
 
 Cli = Callable[..., Any]
 
@@ -92,6 +93,16 @@ def test_costly_figures_stand_beside_real_items(
     again = json.loads(cli("evaluate", run, "--json").out)
     assert again == report
     assert kept.stat().st_mtime_ns == written
+
+
+def test_domains_of_other_channels_have_no_classifier(
+    cli: Cli, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Judge, "_same_channels", False)
+    done = cli("evaluate", copied(trained, tmp_path / "run"), "--json")
+    assert done.code == 0, done.err
+    assert done.err.count("there is no classifier") == 1
+    assert "taken_for_target" not in json.loads(done.out)["a2b"]
 
 
 def test_training_measures_a_costly_figure_where_it_decides(
