@@ -76,7 +76,8 @@ METRICS = (
         protocol=(
             "kid_lite0: outputs against all test pictures of the target; EfficientNet-Lite0, "
             "224 px bicubic antialiased, ImageNet's mean and deviation, 1280 pooled features, "
-            "kernel (x.y/d + 1)^3, unbiased, no subsets; no FID. feature_cosine: the same features, pair by pair"
+            "kernel (x.y/d + 1)^3, unbiased, no subsets; no FID. feature_cosine: "
+            "the same features, pair by pair"
         ),
     ),
     Metric(
