@@ -19,8 +19,9 @@ from cyclekit.engine.cycle_options import CycleOptions
 from cyclekit.engine.objective import Direction, Losses, NetworkBuilder, Objective, Phase, Step
 from cyclekit.errors import BadSample, CheckpointError, PluginError, RecipeError
 from cyclekit.hookspecs import hookimpl
-from cyclekit.nets import PATCHGAN, RESNET
+from cyclekit.nets import PATCHGAN, PIXEL, RESNET, UNET_128, UNET_256
 from cyclekit.nets.blocks import (
+    Init,
     Norm,
     ToRange,
     conv,
@@ -30,12 +31,17 @@ from cyclekit.nets.blocks import (
     normalize_spectra,
 )
 from cyclekit.nets.patchgan import PatchGAN, PatchGANOptions
+from cyclekit.nets.pixel import PixelDiscriminator, PixelOptions
 from cyclekit.nets.resnet import ResNetGenerator, ResNetOptions
+from cyclekit.nets.unet import UNetGenerator, UNetOptions
 
 __all__ = [
     "API_VERSION",
     "PATCHGAN",
+    "PIXEL",
     "RESNET",
+    "UNET_128",
+    "UNET_256",
     "BadSample",
     "Baseline",
     "CheckpointError",
@@ -43,6 +49,7 @@ __all__ = [
     "CycleObjective",
     "CycleOptions",
     "Direction",
+    "Init",
     "Losses",
     "Media",
     "Metric",
@@ -55,6 +62,8 @@ __all__ = [
     "PatchGAN",
     "PatchGANOptions",
     "Phase",
+    "PixelDiscriminator",
+    "PixelOptions",
     "PluginError",
     "PreviewRow",
     "RecipeError",
@@ -65,6 +74,8 @@ __all__ = [
     "TensorSpec",
     "ToRange",
     "Translations",
+    "UNetGenerator",
+    "UNetOptions",
     "conv",
     "conv_transpose",
     "hookimpl",

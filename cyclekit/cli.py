@@ -11,7 +11,7 @@ import click
 from cyclekit.errors import CyclekitError, suggest
 from cyclekit.runs.supervisor import leave_last_words, obey_supervisor
 
-VERBS = ("train", "resume", "translate", "evaluate", "recipes", "plugins")
+VERBS = ("train", "resume", "translate", "evaluate", "report", "recipes", "plugins")
 
 
 class Verbs(click.Group):

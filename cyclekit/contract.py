@@ -161,6 +161,11 @@ class Codec(ABC, Generic[Item]):
     def load(self, path: Path) -> Item:
         """Read a file. Raises ``BadSample(path, why)`` for anything that cannot be used."""
 
+    def load_for(self, path: Path, domain: str) -> Item:
+        """Read a file of ``domain``, or of ``"extra"``. Default: ``load``; override it where the
+        domains' items differ and a file does not say which it is, as in the number of channels."""
+        return self.load(path)
+
     @abstractmethod
     def encode(self, item: Item, domain: str) -> Sample:
         """Turn a whole item into a tensor; deterministic and free of fitted statistics.
@@ -236,8 +241,11 @@ class Network:
     Attributes:
         name: The value of ``generator.name`` or ``discriminator.name``.
         build: ``(source, target, options) -> module``. A generator maps ``source`` to ``target``; a
-            discriminator gets ``target = source.logits()``. The module may carry an integer
-            ``multiple_of``: sizes that it needs; the engine pads to it.
+            discriminator gets ``target = source.logits()``. A generator's module may carry three
+            integers. ``multiple_of``: what sizes must divide by; the engine pads to it.
+            ``least_multiples``: how many of these an axis needs at least, 4 where it does not say.
+            ``reach``: how many positions to each side an output may depend on, while the
+            statistics of instance norms are held fixed; never less than the truth.
         options: Settings of the recipe's table besides ``name``.
         summary: One line for listings.
     """
@@ -311,10 +319,12 @@ class Baseline:
     Attributes:
         name: Key in the report.
         fit: ``(source_train, target_train) -> (item -> item)``, from unpaired training items.
+        equal_channels: Whether it makes sense only where both domains have as many channels.
     """
 
     name: str
     fit: Callable[[Sequence[Any], Sequence[Any]], Callable[[Any], Any]]
+    equal_channels: bool = False
 
 
 @dataclass(frozen=True)
@@ -333,6 +343,8 @@ class Modality:
         objective: Class that computes the losses; default ``CycleObjective``.
         datasets: Built-in data: name -> ``make(folder, seed)``, which fills
             ``trainA trainB testA testB`` and can do so again from the same seed.
+        corruptions: Ways to spoil an item that training may learn to undo: name ->
+            ``spoil(item, rng)``, all chance from ``rng``, a ``numpy.random.Generator``.
         metric_options: Settings of the metrics, for ``cyclekit evaluate --set metrics.KEY=VALUE``
             and nothing else: no recipe and no run holds them, so they may name files that run code.
     """
@@ -347,12 +359,13 @@ class Modality:
     baselines: Sequence[Baseline] = ()
     objective: "type[Objective] | None" = None
     datasets: Mapping[str, Callable[[Path, int], None]] = field(default_factory=dict)
+    corruptions: Mapping[str, Callable[[Any, Any], Any]] = field(default_factory=dict)
     metric_options: type[Options] = Options
 
 
 def identity_baseline() -> Baseline:
     """Return the input as it is: the figure that a translation has to beat."""
-    return Baseline("identity", lambda _source, _target: lambda item: item)
+    return Baseline("identity", lambda _source, _target: lambda item: item, equal_channels=True)
 
 
 def common_multiple(spec: TensorSpec, network: nn.Module) -> tuple[int, ...]:

@@ -1,5 +1,6 @@
 """Find plugins by their metadata, load the ones asked for, check what they bring."""
 
+import hashlib
 import importlib.util
 import inspect
 import re
@@ -54,6 +55,17 @@ class PluginInfo:
                 f"{self.package!r}, which cannot be found. Reinstall {self.distribution}, or "
                 f"correct the entry point in its pyproject.toml."
             )
+
+    def fingerprint(self) -> str:
+        """Of the plugin's Python files: another one whenever its code has changed."""
+        home = Path(self.distribution)
+        if self.package and (spec := importlib.util.find_spec(self.package)) and spec.origin:
+            home = Path(spec.origin)
+        files = sorted(home.parent.rglob("*.py")) if home.name == "__init__.py" else [home]
+        digest = hashlib.sha256()
+        for file in files:
+            digest.update(file.read_bytes())
+        return digest.hexdigest()
 
     @property
     def file(self) -> Path | None:

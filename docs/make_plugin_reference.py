@@ -21,8 +21,10 @@ SECTIONS = {
         "Codec", "TensorSpec", "Sample", "Media", "PreviewRow", "Translations",
     ),
     "Networks, and what they are made of": (
-        "RESNET", "PATCHGAN", "ResNetGenerator", "ResNetOptions", "PatchGAN", "PatchGANOptions",
-        "conv", "conv_transpose", "norm_layers", "normalize_spectra", "initialize", "ToRange", "Norm",
+        "RESNET", "UNET_128", "UNET_256", "PATCHGAN", "PIXEL", "ResNetGenerator", "ResNetOptions",
+        "UNetGenerator", "UNetOptions", "PatchGAN", "PatchGANOptions", "PixelDiscriminator",
+        "PixelOptions", "conv", "conv_transpose", "norm_layers", "normalize_spectra", "initialize",
+        "ToRange", "Norm", "Init",
     ),
     "Objectives": (
         "CycleObjective", "CycleOptions", "Objective", "Phase", "Direction", "Step", "Losses",
@@ -114,7 +116,7 @@ PLAIN = {
     "Network": "Ready to be named in a `Modality`, over any number of axes.",
     "int": "The version of the contract. Write the number itself in `Modality(api=1)`, not this.",
     "HookimplMarker": "Marks a function that implements a hook.",
-    "_LiteralGenericAlias": "Kinds of normalisation.",
+    "_LiteralGenericAlias": "The values that it may have.",
 }
 
 

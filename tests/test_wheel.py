@@ -31,6 +31,7 @@ def test_what_is_in_it(wheel: Path) -> None:
     assert {"cyclekit_image/recipes/demo.toml", "cyclekit_image/recipes/horse2zebra.toml"} <= {
         *names
     }
+    assert {f"cyclekit/report/page.{kind}" for kind in ("html", "css", "js")} <= {*names}
     (entry_points,) = [name for name in names if name.endswith("entry_points.txt")]
     declared = zipfile.ZipFile(wheel).read(entry_points).decode()
     assert "cyclekit = cyclekit.cli:main" in declared

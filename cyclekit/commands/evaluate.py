@@ -88,7 +88,7 @@ def evaluate(
         f"{run}, {', '.join(steps)}",
         {way: {d: figures[d] for d in shown} for way, figures in ways.items() if figures},
     )
-    items = " and ".join(f"{n} of {name.upper()}" for name, n in report["items"].items())
+    items = " and ".join(f"{n} of {name.upper()}" for name, n in report["test_items"].items())
     watcher.result(f"{items}, test items; seed {report['seed']}")
     for line in report["protocol"].values():
         watcher.result(f"- {line}")

@@ -1,17 +1,23 @@
 """Training files read and encoded, each once; what cannot be used is named and counted."""
 
+import math
 import os
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import accumulate
+from functools import partial
+from itertools import accumulate, chain
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
+
+from torch import Tensor
 
 from cyclekit.contract import Codec, Sample
-from cyclekit.data.windows import Storage, Windows
+from cyclekit.data.cache import Cache, Cached, Writer
+from cyclekit.data.lazy import LazyList
+from cyclekit.data.windows import InMemory, Windows
 from cyclekit.errors import BadSample, DataError, PluginError
 from cyclekit.plugins import describe_exception
 
@@ -20,21 +26,14 @@ NAMED = 4  # reasons, and bad files for each, in a message
 WAITING = 64  # files encoded ahead of the one whose windows are taken next
 
 Outcome = TypeVar("Outcome")
+Thing = TypeVar("Thing")
 Tracker = Callable[[Iterable[Any], int], Iterable[Any]]
 
 
-@dataclass(frozen=True)
-class EncodedFile:
-    """What became of a training file.
+class Encoded(NamedTuple):
+    """A usable file's windows, and what the codec noticed about it."""
 
-    Attributes:
-        path: The file.
-        windows: How many training windows it gave.
-        facts: What the codec noticed about it.
-    """
-
-    path: Path
-    windows: int
+    tensors: Sequence[Tensor]
     facts: Mapping[str, float]
 
 
@@ -45,26 +44,42 @@ class EncodedDomain:
     Attributes:
         windows: Every window, in the order of the files.
         files: The usable files.
+        counts: How many windows each of them gave.
+        facts: What the codec noticed about each of them.
         bad: The files that were skipped.
+        on_disk: Whether the windows lie there, and not in memory.
     """
 
     windows: Windows
-    files: list[EncodedFile]
+    files: Sequence[Path]
+    counts: Sequence[int]
+    facts: Sequence[Mapping[str, float]]
     bad: list[BadSample]
+    on_disk: bool = False
 
     def file_of(self, window: int) -> Path:
         """The file that a window is from."""
-        ends = list(accumulate(file.windows for file in self.files))
-        return self.files[bisect_right(ends, window)].path
+        return self.files[bisect_right(list(accumulate(self.counts)), window)]
 
     @property
     def mean_facts(self) -> dict[str, float]:
         """Each fact's mean over the files that have it."""
         values: dict[str, list[float]] = {}
-        for file in self.files:
-            for name, value in file.facts.items():
+        for facts in self.facts:
+            for name, value in facts.items():
                 values.setdefault(name, []).append(value)
         return {name: sum(some) / len(some) for name, some in values.items()}
+
+
+class Memory:
+    """How many bytes of encoded windows may still be kept in memory.
+
+    Attributes:
+        left: Bytes.
+    """
+
+    def __init__(self, left: int) -> None:
+        self.left = left
 
 
 def encode_file(codec: Codec[Any], file: Path, domain: str) -> Sample:
@@ -74,9 +89,16 @@ def encode_file(codec: Codec[Any], file: Path, domain: str) -> Sample:
         BadSample: If the file cannot be used.
         PluginError: If the codec fails in any other way; names codec, place and file.
     """
-    item = guarded(codec, "load", file, file)
+    item = load_file(codec, file, domain)
     sample: Sample = guarded(codec, "encode", file, item, domain)
     return sample
+
+
+def load_file(codec: Codec[Any], file: Path, domain: str) -> Any:
+    """Load a file of a domain; raises as ``encode_file`` does."""
+    if type(codec).load_for is Codec.load_for:  # so that an error names what the author wrote
+        return guarded(codec, "load", file, file)
+    return guarded(codec, "load_for", file, file, domain)
 
 
 def guarded(codec: Codec[Any], method: str, file: Path, *arguments: Any) -> Any:
@@ -92,51 +114,125 @@ def guarded(codec: Codec[Any], method: str, file: Path, *arguments: Any) -> Any:
 
 
 def encode_domain(
-    codec: Codec[Any], files: Sequence[Path], domain: str, storage: Storage, track: Tracker
+    codec: Codec[Any],
+    files: Sequence[Path],
+    domain: str,
+    memory: Memory,
+    cache: Cache,
+    track: Tracker,
 ) -> EncodedDomain:
-    """Encode all files of a domain on all cores.
+    """Encode all files of a domain on all cores, or find them encoded.
 
     Args:
         codec: Reads and encodes them.
         files: Training files.
         domain: Their domain.
-        storage: Where windows are kept.
+        memory: Windows are kept there if all of the domain's fit.
+        cache: Else they are kept there, for the next start as well.
         track: ``(iterable, total) -> iterable`` that shows progress.
 
     Raises:
         DataError: If more than a fifth of the files are unusable.
         PluginError: If the codec fails with anything but ``BadSample``; names the file.
     """
-
-    def attempt(file: Path) -> tuple[Sample, Sequence[Sample]] | BadSample:
-        try:
-            sample = encode_file(codec, file, domain)
-            windows = guarded(codec, "windows", file, sample)
-            if not windows:
-                raise BadSample(file, "gives no training window")
-        except BadSample as error:
-            return error
-        return sample, windows
-
-    encoded = EncodedDomain(Windows(domain, storage), [], [])
+    key = cache.key(domain, files)
+    if found := cache.find(key, domain, files):
+        return _from_cache(found, files)
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        outcomes = track(_in_order(pool, attempt, files), len(files))
-        for file, outcome in zip(files, outcomes, strict=True):
-            if isinstance(outcome, BadSample):
-                encoded.bad.append(outcome)
-                continue
-            sample, windows = outcome
-            encoded.files.append(EncodedFile(file, len(windows), sample.facts))
-            for window in windows:
-                encoded.windows.append(window)
-    bad = encoded.bad
+        work = partial(_attempt, codec, domain)
+        outcomes = zip(files, track(_in_order(pool, work, files), len(files)), strict=True)
+        kept, size = [], 0
+        for file, outcome in outcomes:
+            kept.append((file, outcome))
+            size += _bytes(outcome)
+            if size > memory.left:
+                break
+        else:
+            _refuse_bad([outcome for _, outcome in kept], files, domain)
+            memory.left -= size
+            return _in_memory(kept, domain)
+        with cache.writing(key) as writer:
+            if writer is not None:
+                _write(writer, chain(_emptied(kept), outcomes), files, domain)
+    found = cache.find(key, domain, files)
+    if found is None:
+        raise DataError(f"{cache.folder} changed while it was used. Start again.")
+    return _from_cache(found, files)
+
+
+def _attempt(codec: Codec[Any], domain: str, file: Path) -> Encoded | BadSample:
+    try:
+        sample = encode_file(codec, file, domain)
+        windows = guarded(codec, "windows", file, sample)
+        if not windows:
+            raise BadSample(file, "gives no training window")
+    except BadSample as error:
+        return error
+    return Encoded([window.tensor for window in windows], sample.facts)
+
+
+def _bytes(outcome: Encoded | BadSample) -> int:
+    if isinstance(outcome, BadSample):
+        return 0
+    return sum(tensor.numel() * tensor.element_size() for tensor in outcome.tensors)
+
+
+def _in_memory(outcomes: Sequence[tuple[Path, Encoded | BadSample]], domain: str) -> EncodedDomain:
+    good = [(file, encoded) for file, encoded in outcomes if isinstance(encoded, Encoded)]
+    tensors = [tensor for _, encoded in good for tensor in encoded.tensors]
+    return EncodedDomain(
+        windows=Windows(domain, InMemory(tensors)),
+        files=[file for file, _ in good],
+        counts=[len(encoded.tensors) for _, encoded in good],
+        facts=[encoded.facts for _, encoded in good],
+        bad=[error for _, error in outcomes if isinstance(error, BadSample)],
+    )
+
+
+def _write(
+    writer: Writer,
+    outcomes: Iterable[tuple[Path, Encoded | BadSample]],
+    files: Sequence[Path],
+    domain: str,
+) -> None:
+    bad = []
+    for number, (_, outcome) in enumerate(outcomes):
+        if isinstance(outcome, BadSample):
+            writer.add_bad(number, outcome.why)
+            bad.append(outcome)
+        else:
+            writer.add(outcome.tensors, outcome.facts)
+    _refuse_bad(bad, files, domain)
+
+
+def _from_cache(found: Cached, files: Sequence[Path]) -> EncodedDomain:
+    bad = {error.path for error in found.bad}
+    good = files if not bad else [file for file in files if file not in bad]
+
+    def facts(index: int) -> dict[str, float]:
+        values = zip(found.fact_names, found.facts[index].tolist(), strict=True)
+        return {name: value for name, value in values if not math.isnan(value)}
+
+    counts = found.counts.tolist()
+    told = LazyList(facts if found.fact_names else lambda _: {}, len(counts))
+    return EncodedDomain(found.windows, good, counts, told, found.bad, on_disk=True)
+
+
+def _refuse_bad(outcomes: Sequence[Any], files: Sequence[Path], domain: str) -> None:
+    bad = [outcome for outcome in outcomes if isinstance(outcome, BadSample)]
     if len(bad) > MOST_BAD * len(files):
         raise DataError(
             f"{len(bad)} of {len(files)} files of domain {domain.upper()} cannot be used, which is "
             f"more than a fifth: {list_bad(bad)}. Remove them, or check that this is the "
             f"right folder."
         )
-    return encoded
+
+
+def _emptied(things: list[Thing]) -> Iterator[Thing]:
+    """The things in order, none of which is kept any longer."""
+    things.reverse()
+    while things:
+        yield things.pop()
 
 
 def _in_order(

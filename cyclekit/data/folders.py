@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cyclekit.contract import DOMAINS
+from cyclekit.data.lazy import Lazy
 from cyclekit.errors import DataError
 from cyclekit.recipe.settings import DataSettings
 
@@ -27,8 +28,8 @@ class Domain:
         held_out: Whether the test files are a share of the training folder.
     """
 
-    train: tuple[Path, ...]
-    test: tuple[Path, ...]
+    train: Sequence[Path]
+    test: Sequence[Path]
     folder: Path
     held_out: bool
 
@@ -42,7 +43,7 @@ class Collections:
     """Both domains, and the files of ``data.extra``."""
 
     domains: dict[str, Domain]
-    extra: tuple[Path, ...]
+    extra: Sequence[Path]
     parallel: bool = False
 
     @property
@@ -103,16 +104,31 @@ def find_collections(settings: DataSettings, root: Path | None = None) -> Collec
         for name, (train, test) in folders.items()
     }
     extra = list_files(_existing(Path(settings.extra), settings)) if settings.extra else ()
-    return Collections(domains, tuple(extra), settings.parallel)
+    return Collections(domains, extra, settings.parallel)
 
 
-def list_files(folder: Path) -> list[Path]:
+def list_files(folder: Path) -> "Files":
     """Every file below ``folder``, sorted; hidden files and folders are passed over."""
     found = []
     for parent, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [Path(parent, name) for name in names if not name.startswith(".")]
-    return sorted(found)
+        found += [f"{parent}/{name}" for name in names if not name.startswith(".")]
+    # As paths sort: folder by folder, whatever characters their names end in.
+    return Files(tuple(sorted(found, key=lambda name: name.replace("/", "\0"))))
+
+
+@dataclass(frozen=True)
+class Files(Lazy[Path]):
+    """Many paths; what is kept of each is its text, a small part of what a path takes."""
+
+    names: tuple[str, ...]
+
+    def make(self, index: int) -> Path:
+        """The path at ``index``."""
+        return Path(self.names[index])
+
+    def __len__(self) -> int:
+        return len(self.names)
 
 
 def _by_layout(settings: DataSettings, root: Path | None) -> Folders:
@@ -142,22 +158,22 @@ def _domain(name: str, train: Path, test: Path | None, settings: DataSettings) -
     if not files:
         raise DataError(f"Domain {name.upper()} is empty: there are no files in {train}.")
     if test is not None:
-        return Domain(tuple(files), tuple(list_files(_existing(test, settings))), test, False)
-    kept, held_out = _split(files, train, settings.held_out)
+        return Domain(files, list_files(_existing(test, settings)), test, False)
+    kept, held_out = split(files, train, settings.held_out)
     return Domain(kept, held_out, train, True)
 
 
-def _split(
-    files: Sequence[Path], folder: Path, share: float
-) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+def split(files: Files, folder: Path, share: float) -> tuple[Files, Files]:
     """Hold out a share of the files, chosen by a hash of their names so that it stays put."""
     wanted = min(max(1, round(len(files) * share)), len(files) - 1) if share else 0
 
-    def key(file: Path) -> bytes:
-        return hashlib.sha256(file.relative_to(folder).as_posix().encode(errors="replace")).digest()
+    def key(name: str) -> bytes:
+        inside = name[len(str(folder)) + 1 :]
+        return hashlib.sha256(inside.encode(errors="replace")).digest()
 
-    chosen = set(sorted(files, key=key)[:wanted])
-    return tuple(f for f in files if f not in chosen), tuple(f for f in files if f in chosen)
+    chosen = set(sorted(files.names, key=key)[:wanted])
+    kept = tuple(name for name in files.names if name not in chosen)
+    return Files(kept), Files(tuple(name for name in files.names if name in chosen))
 
 
 def _existing(folder: Path, settings: DataSettings) -> Path:

@@ -1,6 +1,7 @@
 """Unpaired batches, addressed by step: nothing to save, nothing that depends on the ranks."""
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,9 @@ from cyclekit.data.windows import Window
 from cyclekit.errors import DataError, PluginError
 from cyclekit.plugins import describe_exception
 from cyclekit.randomness import numpy_generator, torch_generator
+
+Sampled = tuple[str, Tensor]
+Drawn = dict[str, "list[Sampled | Future[Sampled]]"]
 
 
 class Order:
@@ -54,6 +58,8 @@ class UnpairedBatches:
         accumulate: Micro-batches in a step.
         ranks: How many processes share a step.
         rank: Which of them this is.
+        workers: Threads that read and augment the next micro-batch while this one is trained on.
+            0: it is drawn when it is asked for. What is drawn is the same.
     """
 
     def __init__(
@@ -66,6 +72,7 @@ class UnpairedBatches:
         accumulate: int = 1,
         ranks: int = 1,
         rank: int = 0,
+        workers: int = 0,
     ) -> None:
         self._codec = codec
         self._streams = streams
@@ -73,6 +80,9 @@ class UnpairedBatches:
         self._batch_size = batch_size
         self._ranks = ranks
         self._rank = rank
+        self._accumulate = accumulate
+        self._pool = ThreadPoolExecutor(workers, "drawing") if workers else None
+        self._ahead: dict[tuple[int, int], Drawn] = {}
         self.global_batch = batch_size * accumulate * ranks
         self._orders = {
             name: Order(len(windows), self.global_batch, seed, name)
@@ -89,32 +99,56 @@ class UnpairedBatches:
 
     def batch(self, step: int, micro: int, device: torch.device) -> dict[str, Tensor]:
         """One micro-batch: each entry ``(batch_size, channels, *sizes)`` as networks see it."""
-        return self.draw(step, self.positions(micro), device)
+        if self._pool is None:
+            return self.draw(step, self.positions(micro), device)
+        drawn = self._ahead.pop((step, micro), None) or self._start(step, self.positions(micro))
+        after = divmod(step * self._accumulate + micro + 1, self._accumulate)
+        self._ahead = {after: self._start(after[0], self.positions(after[1]))}
+        return self._finish(drawn, device)
 
     def draw(self, step: int, positions: Sequence[int], device: torch.device) -> dict[str, Tensor]:
         """What a step shows at some positions of its global batch, on whatever rank they are."""
-        return {name: self._draw(name, step, positions, device) for name in self._streams}
+        return self._finish(self._start(step, positions), device)
 
     def window(self, name: str, step: int, position: int) -> int:
         """Which of a stream's windows a step shows at a position."""
         return self._orders[name](step, position)
 
-    def _draw(self, name: str, step: int, positions: Sequence[int], device: torch.device) -> Tensor:
-        windows, tensors = [], []
-        for position in positions:
-            window = self._streams[name][self._orders[name](step, position)]
-            rng = torch_generator("augment", self._seed, step, position, name)
-            windows.append(window)
-            tensors.append(self._augment(window, rng))
-        domains = {window.domain for window in windows}
-        self._require_one_shape(tensors, name)
-        if len(domains) == 1:
-            return self._codec.to_network(torch.stack(tensors).to(device), domains.pop())
-        return torch.cat(
-            [
-                self._codec.to_network(tensor[None].to(device), window.domain)
-                for tensor, window in zip(tensors, windows, strict=True)
+    def _start(self, step: int, positions: Sequence[int]) -> "Drawn":
+        """Each stream's samples, or what will be them."""
+        return {
+            name: [
+                self._pool.submit(self._sample, name, order(step, position), step, position)
+                if self._pool
+                else self._sample(name, order(step, position), step, position)
+                for position in positions
             ]
+            for name, order in self._orders.items()
+        }
+
+    def _sample(self, name: str, index: int, step: int, position: int) -> Sampled:
+        """A window's domain, and the window augmented."""
+        window = self._streams[name][index]
+        rng = torch_generator("augment", self._seed, step, position, name)
+        return window.domain, self._augment(window, rng)
+
+    def _finish(self, drawn: "Drawn", device: torch.device) -> dict[str, Tensor]:
+        return {
+            name: self._joined(
+                name, [one.result() if isinstance(one, Future) else one for one in samples], device
+            )
+            for name, samples in drawn.items()
+        }
+
+    def _joined(self, name: str, samples: Sequence[Sampled], device: torch.device) -> Tensor:
+        """A stream's samples as one batch, as networks see them."""
+        self._require_one_shape([tensor for _, tensor in samples], name)
+        domains = {domain for domain, _ in samples}
+        if len(domains) == 1:
+            together = torch.stack([tensor for _, tensor in samples]).to(device)
+            return self._codec.to_network(together, domains.pop())
+        return torch.cat(
+            [self._codec.to_network(tensor[None].to(device), domain) for domain, tensor in samples]
         )
 
     def _augment(self, window: Window, rng: torch.Generator) -> Tensor:

@@ -1,20 +1,21 @@
-"""Encoded training windows: in memory as long as they fit, the rest in a file mapped into it."""
+"""Encoded training windows, in memory or in a file."""
 
-import mmap
-import tempfile
-from array import array
+import os
+from abc import abstractmethod
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
-from typing import IO
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from cyclekit.contract import Sample
 from cyclekit.data.lazy import Lazy
+
+Kind = tuple[torch.Size, torch.dtype]
 
 
 @dataclass(frozen=True)
@@ -25,86 +26,88 @@ class Window:
     domain: str
 
 
-class Storage:
-    """Keeps tensors, at most ``memory`` bytes of them in memory.
+class Tensors(Lazy[Tensor]):
+    """Tensors of several shapes and types."""
+
+    @property
+    @abstractmethod
+    def smallest(self) -> int:
+        """The first of those with the fewest elements."""
+
+
+class InMemory(Tensors):
+    """Tensors that are kept as they are."""
+
+    def __init__(self, tensors: Sequence[Tensor]) -> None:
+        self._tensors = tensors
+
+    def make(self, index: int) -> Tensor:
+        """The tensor at ``index``."""
+        return self._tensors[index]
+
+    def __len__(self) -> int:
+        return len(self._tensors)
+
+    @property
+    def smallest(self) -> int:
+        """The first of those with the fewest elements."""
+        return min(range(len(self)), key=lambda index: self._tensors[index].numel())
+
+
+class OnDisk(Tensors):
+    """Tensors that lie one after the other in a file, and are read when they are asked for.
+
+    Read, not mapped: what is mapped counts as this process's memory once it was touched, and an
+    epoch touches everything. The system keeps in its cache what it has room for either way.
 
     Args:
-        memory: Bytes.
-        folder: Where the file for the rest is made; it has no name and goes with the process.
+        file: Their bytes.
+        kinds: Each shape and type that occurs.
+        kind_of: Which of them each tensor has.
+        places: Where each begins.
     """
 
-    def __init__(self, memory: int, folder: Path) -> None:
-        self._left = memory
-        self._folder = folder
-        self._file: IO[bytes] | None = None
-        self._map: mmap.mmap | None = None
-        self._length = 0
+    def __init__(self, file: Path, kinds: Sequence[Kind], kind_of: Tensor, places: Tensor) -> None:
+        self._file = file.open("rb", buffering=0)
+        self._kinds = kinds
+        self._kind_of = kind_of.numpy()
+        self._places = places.numpy()
 
-    def put(self, tensor: Tensor) -> Tensor | int:
-        """Take a tensor: returns itself, to be kept, or its place in the file."""
-        size = tensor.numel() * tensor.element_size()
-        if size <= self._left and self._file is None:
-            self._left -= size
-            return tensor
-        if self._file is None:
-            self._file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 - stays open
-        place = self._length
-        self._file.write(tensor.contiguous().flatten().view(torch.uint8).numpy().tobytes())
-        self._length += size
-        return place
-
-    def get(self, place: int, shape: torch.Size, dtype: torch.dtype) -> Tensor:
-        """The tensor at a place in the file; a copy, since the map cannot be written to."""
-        if self._map is None or len(self._map) < self._length:
-            assert self._file is not None
-            self._file.flush()
-            self._map = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
-        size = shape.numel() * dtype.itemsize
-        raw = bytearray(self._map[place : place + size])
+    def make(self, index: int) -> Tensor:
+        """The tensor at ``index``: a copy of one's own."""
+        shape, dtype = self._kinds[self._kind_of[index]]
+        raw = bytearray(shape.numel() * dtype.itemsize)
+        os.preadv(self._file.fileno(), [raw], int(self._places[index]))
         return torch.frombuffer(raw, dtype=dtype).view(shape)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @property
+    def smallest(self) -> int:
+        """The first of those with the fewest elements."""
+        elements = np.array([shape.numel() for shape, _ in self._kinds])
+        return int(elements[self._kind_of].argmin())
 
 
 class Windows(Lazy[Window]):
     """The windows of one domain, in the order of its files."""
 
-    def __init__(self, domain: str, storage: Storage) -> None:
+    def __init__(self, domain: str, tensors: Tensors) -> None:
         self._domain = domain
-        self._storage = storage
-        self._kept: list[Tensor] = []
-        self._places = array("q")
-        self._kinds = array("i")
-        self._known: dict[tuple[torch.Size, torch.dtype], int] = {}
-        self._smallest = (0, -1)  # elements, index
-
-    def append(self, sample: Sample) -> None:
-        """Add a window; of a sample, training needs the tensor alone."""
-        tensor = sample.tensor
-        if self._smallest[1] < 0 or tensor.numel() < self._smallest[0]:
-            self._smallest = (tensor.numel(), len(self))
-        stored = self._storage.put(tensor)
-        if isinstance(stored, Tensor):
-            self._kept.append(stored)
-            return
-        self._places.append(stored)
-        kind = (tensor.shape, tensor.dtype)
-        self._kinds.append(self._known.setdefault(kind, len(self._known)))
+        self._tensors = tensors
 
     @property
     def smallest(self) -> Window:
         """The window with the fewest elements."""
-        return self[self._smallest[1]]
+        return self[self._tensors.smallest]
 
     def __len__(self) -> int:
-        return len(self._kept) + len(self._places)
+        return len(self._tensors)
 
     def make(self, index: int) -> Window:
         """The window at ``index``."""
-        if index < len(self._kept):
-            return Window(Sample(self._kept[index]), self._domain)
-        spilled = index - len(self._kept)
-        shape, dtype = list(self._known)[self._kinds[spilled]]
-        tensor = self._storage.get(self._places[spilled], shape, dtype)
-        return Window(Sample(tensor), self._domain)
+        return Window(Sample(self._tensors[index]), self._domain)
 
 
 class Joined(Lazy[Window]):

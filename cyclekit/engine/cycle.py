@@ -8,6 +8,7 @@ from lightning_fabric import is_wrapped
 from torch import Tensor, nn
 
 from cyclekit.contract import DOMAINS, Options, TensorSpec
+from cyclekit.engine.augmentation import augmented
 from cyclekit.engine.cycle_options import CycleOptions
 from cyclekit.engine.history import HistoryBuffer
 from cyclekit.engine.losses import ADVERSARIAL_LOSSES, gradient_penalty
@@ -153,7 +154,8 @@ class CycleObjective(Objective):
                     sample = sample * known[source].all(dim=1, keepdim=True)
                 if options.rounding.discriminators:
                     sample = self._rounded(sample, judge[-1])
-                logits = networks[judge](self._noisy(sample, step, "generator", judge))
+                varied = self._varied(sample, judge, "generator", step)
+                logits = networks[judge](self._noisy(varied, step, "generator", judge))
                 tally.add(term, self.loss.generator(full(logits)), weight)
                 step.kept[judge] = sample.detach()
         return tally.losses()
@@ -245,6 +247,7 @@ class CycleObjective(Objective):
         return ends + (x - x.detach())  # exactly an end: the bracket is zero
 
     def _judge(self, name: str, judge: nn.Module, real: Tensor, fake: Tensor, step: Step) -> Tensor:
+        real, fake = self._varied(real, name, "real", step), self._varied(fake, name, "fake", step)
         # One noise for both, so that it tells nothing.
         real, fake = self._noisy(real, step, name), self._noisy(fake, step, name)
         on_real, on_fake = self._call(judge, real, fake)
@@ -254,6 +257,10 @@ class CycleObjective(Objective):
             penalty = gradient_penalty(_bare(judge), real, fake, share)
             cost = cost + self.options.adversarial.gradient_penalty * penalty
         return cost
+
+    def _varied(self, x: Tensor, judge: str, role: str, step: Step) -> Tensor:
+        """What a discriminator sees of real samples, of fakes, or of a generator's."""
+        return augmented(x, self.specs[judge[-1]], self.options.augmentation, step, judge, role)
 
     def _noisy(self, x: Tensor, step: Step, *words: str) -> Tensor:
         sigma = self.options.input_noise.sigma

@@ -75,16 +75,32 @@ class Step:
         """One number in 0..1 for each sample of a batch: ``(batch,)``."""
         return self._draw(torch.rand, torch.Size(()), like, words)
 
-    def _draw(self, draw: Any, shape: torch.Size, like: Tensor, words: tuple[str, ...]) -> Tensor:
+    def uniforms(self, like: Tensor, count: int, *words: str) -> Tensor:
+        """Numbers in 0..1 for each sample, never in half precision: ``(batch, count)``."""
+        return self._draw(torch.rand, torch.Size((count,)), like, words, full=True)
+
+    def _draw(
+        self,
+        draw: Any,
+        shape: torch.Size,
+        like: Tensor,
+        words: tuple[str, ...],
+        full: bool = False,
+    ) -> Tensor:
+        dtype = torch.float64 if like.dtype == torch.float64 else torch.float32
         drawn = [
             draw(
                 shape,
                 generator=torch_generator(self.seed, self.index, position, *words),
-                dtype=torch.float64 if like.dtype == torch.float64 else torch.float32,
+                dtype=dtype,
             )
             for position in self.positions
         ]
-        return torch.stack(drawn).to(like.device, like.dtype)
+        # A blocking copy would wait for all that the device has still to do. This one is safe: CUDA
+        # has read memory that is not pinned before the call returns.
+        return torch.stack(drawn).to(
+            like.device, dtype if full else like.dtype, non_blocking=like.is_cuda
+        )
 
 
 @dataclass(frozen=True)

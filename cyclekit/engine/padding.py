@@ -3,17 +3,29 @@
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-SMALLEST = 4  # multiples that an axis is padded to at least: norms and reflections need some room
+LEAST_MULTIPLES = 4  # norms and reflections need some room
+
+
+def least_multiples(network: nn.Module) -> int:
+    """How many multiples of what it needs a network wants along each axis."""
+    return int(getattr(network, "least_multiples", LEAST_MULTIPLES))
 
 
 def pad_to_multiple(
-    x: Tensor, multiples: tuple[int, ...], least: Sequence[int | None] = ()
+    x: Tensor,
+    multiples: tuple[int, ...],
+    least: Sequence[int | None] = (),
+    fewest: int = LEAST_MULTIPLES,
 ) -> Tensor:
     """Mirror ``(batch, channels, *sizes)`` at its far ends until each size divides.
 
-    An axis with a size in ``least`` is brought to that size at least, whatever it divides by.
+    Args:
+        x: What to pad.
+        multiples: What each size must divide by; 1 leaves an axis as it is.
+        least: Sizes that axes are brought to at least, whatever they divide by; ``None``: none.
+        fewest: Multiples that the other axes have at least.
     """
     wanted = least or (None,) * len(multiples)
     for axis, (multiple, fixed) in enumerate(zip(multiples, wanted, strict=True), start=2):
@@ -23,7 +35,7 @@ def pad_to_multiple(
         elif multiple == 1:
             continue
         else:
-            total = max(-(-length // multiple), SMALLEST) * multiple
+            total = max(-(-length // multiple), fewest) * multiple
         if total != length:
             x = x.index_select(axis, _mirrored(length, total).to(x.device))
     return x

@@ -17,7 +17,7 @@ from cyclekit.engine.hardware import LocalNetwork, gather
 from cyclekit.engine.meter import Meter
 from cyclekit.engine.model import Model
 from cyclekit.engine.objective import Batch, Phase, Step
-from cyclekit.engine.schedule import linear_decay
+from cyclekit.engine.schedule import rate_factor
 from cyclekit.errors import CyclekitError
 from cyclekit.randomness import derive_seed
 
@@ -95,7 +95,7 @@ class Trainer:
         peak = self.settings.learning_rate
         if phase.judges and self.settings.discriminator_learning_rate is not None:
             peak = self.settings.discriminator_learning_rate
-        return peak * linear_decay(step, self.settings.steps, self.settings.decay_from)
+        return peak * rate_factor(step, self.settings)
 
     def require_finite(self) -> None:
         """Wait for the device and see whether every step so far could be taken.

@@ -1,8 +1,8 @@
 """Whole items through a trained network: pad, tile, run, join, crop, decode."""
 
+import itertools
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from itertools import islice
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,13 +12,16 @@ from torch import Tensor, nn
 
 from cyclekit.contract import Sample, common_multiple
 from cyclekit.data.encoded import encode_file, guarded
+from cyclekit.engine.held_norms import held, measured, normalizes_instances
 from cyclekit.engine.model import Model
 from cyclekit.engine.objective import Direction
-from cyclekit.engine.padding import crop_to, pad_to_multiple
-from cyclekit.engine.tiling import Joiner, Tiling
+from cyclekit.engine.padding import crop_to, least_multiples, pad_to_multiple
+from cyclekit.engine.tiling import Joiner, Tiling, cut
 from cyclekit.errors import BadSample
 
-OVERLAP = 8  # share of a tile that neighbours have in common, where any length will do
+OVERLAP = 8  # share of a tile that neighbours have in common, where a network's reach is not known
+FADE = 16  # share of a tile over which one fades into the next, where it is
+SURVEYED = 3  # windows along each axis that a whole's statistics are taken from
 
 Thing = TypeVar("Thing")
 
@@ -46,20 +49,7 @@ class Translator:
 
     def samples(self, samples: Sequence[Sample], direction: Direction) -> list[Tensor]:
         """Translate encoded samples of any sizes; tensors come back in their order and sizes."""
-        wholes = [self._prepared(sample.tensor, direction) for sample in samples]
-        padded = [self._padded(whole, direction) for whole in wholes]
-        tilings = [self._tiling(whole, direction) for whole in padded]
-        channels = self._specs[direction.target].channels
-        joined = [Joiner(tiling, channels) for tiling in tilings]
-        places = [(index, offsets) for index, tiling in enumerate(tilings) for offsets in tiling]
-        for batch in _alike(places, self._batch_size, lambda place: tilings[place[0]].tile):
-            tiles = [tilings[index].cut(padded[index], offsets) for index, offsets in batch]
-            for (index, offsets), tile in zip(batch, self._run(tiles, direction), strict=True):
-                joined[index].add(tile, offsets)
-        return [
-            self._finished(joiner.whole(), whole.shape[1:], direction)
-            for joiner, whole in zip(joined, wholes, strict=True)
-        ]
+        return [self._finished(*whole, direction) for whole in self._wholes(samples, direction)]
 
     def items(
         self, items: Sequence[Any], direction: Direction, files: Sequence[Path] | None = None
@@ -77,7 +67,7 @@ class Translator:
     ) -> Iterator[tuple[Path, Any | BadSample]]:
         """Translate files a batch at a time; a bad one yields ``BadSample`` for an item."""
         waiting = iter(files)
-        while chunk := list(islice(waiting, self._batch_size)):
+        while chunk := list(itertools.islice(waiting, self._batch_size)):
             read: dict[Path, Sample | BadSample] = {}
             for file in chunk:
                 try:
@@ -100,26 +90,83 @@ class Translator:
             for tensor, sample, file in zip(tensors, samples, files, strict=True)
         ]
 
-    def _prepared(self, tensor: Tensor, direction: Direction) -> Tensor:
-        """One whole sample as networks see it."""
-        x = self._codec.to_network(tensor[None], direction.source)[0]
-        return x.nan_to_num(nan=0.0) if self._specs[direction.source].gaps else x
+    def _wholes(
+        self, samples: Sequence[Sample], direction: Direction
+    ) -> Iterator[tuple[Tensor, Sequence[int]]]:
+        """What the network makes of each sample, with mirrored ends, and the sample's own sizes.
 
-    def _padded(self, whole: Tensor, direction: Direction) -> Tensor:
-        """``(channels, *sizes)``, mirrored at its ends until codec and network can take it."""
+        Wholes that fit, and tiles of a size that the network always sees, go through together,
+        whichever sample they are from. Others are tiled by themselves.
+        """
+        fitted = [self._fitted(sample.tensor, direction) for sample in samples]
+        padded, sizes = [whole for whole, _ in fitted], [own for _, own in fitted]
+        del fitted
+        tilings = [self._tiling(whole, direction) for whole in padded]
+        channels = self._specs[direction.target].channels
+        joined = [Joiner(tiling, channels) for tiling in tilings]
+        alone = [index for index, tiling in enumerate(tilings) if tiling.overlaps]
+        together = [index for index in range(len(samples)) if index not in alone]
+        for group in (*([index] for index in alone), together):
+            places = [(index, offsets) for index in group for offsets in tilings[index]]
+            with ExitStack() as stack:
+                if group is not together:
+                    (index,) = group
+                    stack.enter_context(self._alike(padded[index], tilings[index], direction))
+                for batch in _batches(places, self._batch_size, lambda at: tilings[at[0]].tile):
+                    tiles = [tilings[index].cut(padded[index], offsets) for index, offsets in batch]
+                    made = self._run(tiles, direction)
+                    for (index, offsets), tile in zip(batch, made, strict=True):
+                        joined[index].add(tile, offsets)
+        padded.clear()  # before others are as large
+        for joiner, own in zip(joined, sizes, strict=True):
+            yield joiner.whole, own
+
+    def _fitted(self, tensor: Tensor, direction: Direction) -> tuple[Tensor, tuple[int, ...]]:
+        """A whole sample as networks see it, and its sizes before its ends were mirrored."""
         spec = self._specs[direction.source]
-        multiples = common_multiple(spec, self._networks[direction.network])
-        return pad_to_multiple(whole[None], multiples, least=spec.sizes)[0]
+        x = self._codec.to_network(tensor[None], direction.source)
+        x = x.nan_to_num(nan=0.0) if spec.gaps else x
+        fewest = least_multiples(self._networks[direction.network])
+        padded = pad_to_multiple(x, self._multiples(direction), spec.sizes, fewest)
+        return padded[0], tuple(x.shape[2:])
+
+    def _multiples(self, direction: Direction) -> tuple[int, ...]:
+        spec = self._specs[direction.source]
+        return common_multiple(spec, self._networks[direction.network])
 
     def _tiling(self, whole: Tensor, direction: Direction) -> Tiling:
         """One tile for the whole, except on axes of which networks see only so much."""
         sizes = tuple(whole.shape[1:])
         spec = self._specs[direction.source]
+        reach = int(getattr(self._networks[direction.network], "reach", 0))
         tile, overlap = [], []
-        for length, fixed, most in zip(sizes, spec.sizes, spec.tiles or spec.sizes, strict=True):
-            tile.append(fixed or min(length, most or length))
-            overlap.append(0 if fixed or tile[-1] == length else tile[-1] // OVERLAP)
-        return Tiling(sizes, tuple(tile), tuple(overlap))
+        for length, fixed, most, multiple in zip(
+            sizes, spec.sizes, spec.tiles or spec.sizes, self._multiples(direction), strict=True
+        ):
+            if fixed or not most or length <= most:
+                tile.append(fixed or length)
+                overlap.append(0)
+                continue
+            tile.append(max(most // multiple, 2) * multiple)
+            wanted = 2 * reach + tile[-1] // FADE if reach else tile[-1] // OVERLAP
+            # Tiles begin where the network's own grid does.
+            overlap.append(-(-min(wanted, tile[-1] // 2) // multiple) * multiple)
+        return Tiling(sizes, tuple(tile), tuple(overlap), reach)
+
+    @contextmanager
+    def _alike(self, whole: Tensor, tiling: Tiling, direction: Direction) -> Iterator[None]:
+        """Have all tiles of a whole normalised alike, else each would have a look of its own.
+
+        The statistics are those of windows spread over the whole, together as large as a tile.
+        """
+        network = self._networks[direction.network]
+        if not normalizes_instances(network):
+            yield
+            return
+        with measured(network) as statistics:
+            self._run(_windows(whole, tiling, self._multiples(direction)), direction)
+        with held(network, statistics):
+            yield
 
     @torch.no_grad()
     def _run(self, tiles: Sequence[Tensor], direction: Direction) -> Tensor:
@@ -147,7 +194,21 @@ def evaluating(network: nn.Module) -> Iterator[None]:
         network.train(training)
 
 
-def _alike(
+def _windows(whole: Tensor, tiling: Tiling, multiples: Sequence[int]) -> list[Tensor]:
+    """``SURVEYED`` windows along each axis that is tiled, in the middles of as many parts."""
+    starts, lengths = [], []
+    for size, tile, overlap, multiple in zip(
+        tiling.sizes, tiling.tile, tiling.overlap, multiples, strict=True
+    ):
+        count = SURVEYED if overlap else 1
+        length = max(tile // count // multiple, 1) * multiple if overlap else tile
+        middles = [(2 * place + 1) * size // (2 * count) for place in range(count)]
+        starts.append([(middle - length // 2) // multiple * multiple for middle in middles])
+        lengths.append(length)
+    return [cut(whole, offsets, tuple(lengths)) for offsets in itertools.product(*starts)]
+
+
+def _batches(
     things: Sequence[Thing], most: int, kind: Callable[[Thing], Hashable]
 ) -> Iterator[list[Thing]]:
     """Things of one kind together, at most ``most`` of them."""

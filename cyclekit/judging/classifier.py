@@ -6,7 +6,6 @@ normalisation by its domain's statistics, would already tell what it is.
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,10 +14,9 @@ from torch import Tensor, nn
 
 from cyclekit.contract import DOMAINS, Codec, Sample, TensorSpec
 from cyclekit.data.sampling import Order
-from cyclekit.data.windows import Storage, Windows
 from cyclekit.errors import CyclekitError
 from cyclekit.nets.blocks import conv, norm_layers
-from cyclekit.randomness import derive_seed, torch_generator
+from cyclekit.randomness import derive_seed, numpy_generator, torch_generator
 
 SHARED = DOMAINS[0]
 STEPS = 400
@@ -28,7 +26,7 @@ WORK = 2**17  # positions in a step: 32 pictures of 64 x 64
 LARGEST = 2**14  # positions of a window; what has more is averaged down
 LOOKS = 4  # windows, cropped at random as in training, by which an item is judged
 KEPT = 16  # windows of a training item
-MEMORY = 2**28  # bytes of windows kept in memory; the rest goes to a file
+MEMORY = 2**29  # bytes of each domain's windows; of larger collections, some items are left out
 WIDTHS = (16, 32, 64, 128)
 RATE = 2e-3
 TRUSTED = 0.75  # accuracy on real test items below which a verdict means little
@@ -92,15 +90,9 @@ class Classifier:
         self.network = network.eval()
         self.accuracy = 0.0
 
-    def train(self, items: Mapping[str, Sequence[Any]], folder: Path) -> None:
-        """Train on windows of real items, as many of either domain, augmented as for the GAN.
-
-        Args:
-            items: By domain.
-            folder: For windows that do not fit into memory.
-        """
-        storage = Storage(MEMORY, folder)
-        windows = {name: self._windows(items[name], name, storage) for name in DOMAINS}
+    def train(self, items: Mapping[str, Sequence[Any]]) -> None:
+        """Train on windows of real items, as many of either domain, augmented as for the GAN."""
+        windows = {name: self._windows(items[name], name) for name in DOMAINS}
         drawn = [self._draw(windows, step, LEAST) for step in range(8)]
         looks = [window for pair in drawn for some in pair.values() for window in some]
         batch = max(LEAST, min(BATCH, WORK // (2 * max(look[0].numel() for look in looks))))
@@ -147,13 +139,16 @@ class Classifier:
             taken += bool(looks) and sign * float(self._logits(looks).mean()) > 0
         return taken / max(len(items), 1)
 
-    def _windows(self, items: Sequence[Any], domain: str, storage: Storage) -> Windows:
-        kept = Windows(domain, storage)
-        for item in items:
-            windows = self._cut(item)
+    def _windows(self, items: Sequence[Any], domain: str) -> list[Tensor]:
+        kept: list[Tensor] = []
+        left = MEMORY
+        for index in numpy_generator(self._seed, "classifier", domain).permutation(len(items)):
+            windows = self._cut(items[int(index)])
             count = min(len(windows), KEPT)
-            for number in range(count):
-                kept.append(windows[number * len(windows) // count])
+            kept += [windows[number * len(windows) // count].tensor for number in range(count)]
+            left -= sum(x.numel() * x.element_size() for x in kept[len(kept) - count :])
+            if left <= 0:
+                break
         return kept
 
     def _cut(self, item: Any) -> Sequence[Sample]:
@@ -165,7 +160,7 @@ class Classifier:
             ) from error
 
     def _draw(
-        self, windows: Mapping[str, Windows], step: int, count: int
+        self, windows: Mapping[str, Sequence[Tensor]], step: int, count: int
     ) -> dict[str, list[Tensor]]:
         """So many windows of each domain."""
         drawn = {}
@@ -173,7 +168,7 @@ class Classifier:
             order = Order(len(some), count, self._seed, "classifier", name)
             drawn[name] = [
                 self._look(
-                    some[order(step, position)].sample.tensor,
+                    some[order(step, position)],
                     torch_generator("classified", self._seed, step, position, name),
                 )
                 for position in range(count)

@@ -18,7 +18,18 @@ from cyclekit.judging import classifier
 from cyclekit.judging.classifier import Classifier, build_network
 from cyclekit.judging.evidence import Evidence
 
-PROTOCOL = ("STEPS", "BATCH", "LEAST", "WORK", "LARGEST", "KEPT", "WIDTHS", "RATE", "SHARED")
+PROTOCOL = (
+    "STEPS",
+    "BATCH",
+    "LEAST",
+    "WORK",
+    "LARGEST",
+    "KEPT",
+    "MEMORY",
+    "WIDTHS",
+    "RATE",
+    "SHARED",
+)
 
 
 def classifier_metric(model: Model, evidence: Evidence) -> Metric:
@@ -38,7 +49,7 @@ def classifier_metric(model: Model, evidence: Evidence) -> Metric:
         if file.exists():
             judge.network.load_state_dict(load_file(file))
         else:
-            judge.train(dict(zip(DOMAINS, (a, b), strict=True)), cache)
+            judge.train(dict(zip(DOMAINS, (a, b), strict=True)))
             aside = file.with_name(f".{file.name}-{os.getpid()}")
             save_file(judge.network.state_dict(), aside)
             aside.replace(file)

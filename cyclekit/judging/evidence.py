@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cyclekit.contract import DOMAINS, Codec
-from cyclekit.data.encoded import guarded, list_bad
+from cyclekit.data.encoded import list_bad, load_file
 from cyclekit.data.folders import Collections
 from cyclekit.data.lazy import Lazy, LazyList
 from cyclekit.errors import BadSample, DataError
@@ -64,7 +64,7 @@ class Evidence:
         for index, (name, domain) in enumerate(self._collections.domains.items()):
             files = [pair[index] for pair in pairs] if self._limit and pairs else domain.test
             wanted = files[: self._limit] if self._limit else files
-            tests[name] = self._readable(wanted, self._warn)
+            tests[name] = self._readable(wanted, name, self._warn)
         return tests
 
     @cached_property
@@ -80,7 +80,7 @@ class Evidence:
         # Bad training files were named when the data was read.
         return {
             name: self._readable(
-                self._drawn(domain.train, MOST_FITTED, "fitted", name), lambda _: None
+                self._drawn(domain.train, MOST_FITTED, "fitted", name), name, lambda _: None
             )
             for name, domain in self._collections.domains.items()
         }
@@ -88,14 +88,14 @@ class Evidence:
     @cached_property
     def test_items(self) -> dict[str, Lazy[Any]]:
         """What the test files hold."""
-        return {name: self.items(files) for name, files in self.tests.items()}
+        return {name: self.items(files, name) for name, files in self.tests.items()}
 
     @cached_property
     def truths(self) -> dict[str, Lazy[Any]]:
         """Items of each domain that are counterparts, in the order of the other's test files."""
         return {
             target: self.items(
-                [self.twins[file] for file in self.tests[source] if file in self.twins]
+                [self.twins[file] for file in self.tests[source] if file in self.twins], target
             )
             for source, target in (DOMAINS, DOMAINS[::-1])
         }
@@ -103,19 +103,19 @@ class Evidence:
     @cached_property
     def train_items(self) -> dict[str, Lazy[Any]]:
         """What the training files hold."""
-        return {name: self.items(files) for name, files in self.train.items()}
+        return {name: self.items(files, name) for name, files in self.train.items()}
 
     @cached_property
     def train_samples(self) -> dict[str, Lazy[Any]]:
         """As many training items of each domain as there are test items, if there are so many."""
         return {
-            name: self.items(self._drawn(files, len(self.tests[name]), "compared", name))
+            name: self.items(self._drawn(files, len(self.tests[name]), "compared", name), name)
             for name, files in self.train.items()
         }
 
-    def items(self, files: Sequence[Path]) -> Lazy[Any]:
-        """What some of the files hold."""
-        return items_of(files, self._codec.load)
+    def items(self, files: Sequence[Path], domain: str) -> Lazy[Any]:
+        """What some of a domain's files hold."""
+        return items_of(files, lambda file: self._codec.load_for(file, domain))
 
     def _drawn(self, files: Sequence[Path], most: int, *words: str) -> list[Path]:
         """At most so many of the files, in their order."""
@@ -124,11 +124,13 @@ class Evidence:
         chosen = numpy_generator(self._seed, *words).permutation(len(files))
         return [files[index] for index in sorted(chosen[:most])]
 
-    def _readable(self, files: Sequence[Path], warn: Callable[[str], None]) -> list[Path]:
+    def _readable(
+        self, files: Sequence[Path], domain: str, warn: Callable[[str], None]
+    ) -> list[Path]:
         good, bad = [], []
         for file in files:
             try:
-                guarded(self._codec, "load", file, file)
+                load_file(self._codec, file, domain)
             except BadSample as error:
                 bad.append(error)
             else:

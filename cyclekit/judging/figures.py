@@ -15,13 +15,18 @@ def best_figure(
 
     Returns ``None`` where the report has no such figure.
     """
-    ways = {name: higher for metric in metrics for name, higher in metric.higher_is_better.items()}
+    ways = ways_to_improve(metrics)
     name = best.metric or next(iter(ways), "")
     directions = list(report) if best.direction == "both" else [best.direction]
     values = [report[d][name] for d in directions if name in report.get(d, {})]
     if not values or name not in ways:
         return None
     return name, sum(values) / len(values), ways[name]
+
+
+def ways_to_improve(metrics: Sequence[Metric]) -> dict[str, bool]:
+    """Whether each figure is better higher; those that say neither are missing."""
+    return {name: higher for metric in metrics for name, higher in metric.higher_is_better.items()}
 
 
 def both_ways(report: Mapping[str, Figures]) -> Figures:

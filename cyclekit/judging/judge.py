@@ -17,7 +17,7 @@ from cyclekit.engine.translator import Translator
 from cyclekit.errors import BadSample, CyclekitError
 from cyclekit.judging.classifier_metric import classifier_metric
 from cyclekit.judging.evidence import Evidence, items_of
-from cyclekit.judging.figures import Figures
+from cyclekit.judging.figures import Figures, ways_to_improve
 from cyclekit.judging.scorer import Scorer
 from cyclekit.plugins import describe_exception
 
@@ -33,6 +33,10 @@ class Judge:
         limit: Test items of each domain, 0 for all.
         thorough: Call costly metrics and the classifier too.
         options: Settings of the metrics; default: the modality's defaults.
+
+    Attributes:
+        seed: The run's; everything random follows from it.
+        evidence: The files that are judged, and those to fit on.
     """
 
     def __init__(
@@ -48,12 +52,17 @@ class Judge:
     ) -> None:
         self._model = model
         self._codec = model.codec
-        self._seed = model.recipe.train.seed
+        self.seed = model.recipe.train.seed
         self._warn = warn
         self._cache = cache
         self._thorough = thorough
         self._options = options or model.modality.metric_options()
-        self.evidence = Evidence(model.codec, collections, self._seed, warn, limit)
+        self.evidence = Evidence(model.codec, collections, self.seed, warn, limit)
+
+    @property
+    def higher_is_better(self) -> dict[str, bool]:
+        """Which way each figure improves; those that say neither are missing."""
+        return ways_to_improve(self._scorer.metrics)
 
     @property
     def protocol(self) -> dict[str, str]:
@@ -78,9 +87,8 @@ class Judge:
         ``codec``, where the test set is paired and the codec loses anything, is the truth encoded
         and decoded: what a perfect generator would score.
         """
-        identity = [identity_baseline()] if self._same_channels else []
         rows = {"codec": self._score_codec} if self.evidence.twins else {}
-        for baseline in (*identity, *self._model.modality.baselines):
+        for baseline in self._baselines():
             rows[baseline.name] = partial(self._score_baseline, baseline)
         scored = {}
         for name, score in rows.items():
@@ -127,23 +135,40 @@ class Judge:
         if self._thorough and self._same_channels:
             metrics.append(classifier_metric(self._model, self.evidence))
         elif self._thorough:
-            self._warn("there is no classifier, since the domains' tensors differ in channels")
-        return Scorer(metrics, self.evidence, self._seed, self._cache, self._warn)
+            self._warn("left out the classifier of A against B: for domains with as many channels")
+        return Scorer(metrics, self.evidence, self.seed, self._cache, self._warn)
 
     @property
     def _same_channels(self) -> bool:
         specs = self._model.objective.specs.values()
         return len({(spec.channels, spec.dims) for spec in specs}) == 1
 
+    def _baselines(self) -> list[Baseline]:
+        """Those that make sense for the domains."""
+        every = [identity_baseline(), *self._model.modality.baselines]
+        channels = [spec.channels for spec in self._model.objective.specs.values()]
+        if len(set(channels)) == 1:
+            return every
+        out = [repr(baseline.name) for baseline in every if baseline.equal_channels]
+        self._warn(
+            f"left out {' and '.join(out)}: for domains with as many channels, not "
+            f"{' and '.join(map(str, channels))}"
+        )
+        return [baseline for baseline in every if not baseline.equal_channels]
+
     def _score_codec(self) -> dict[str, Figures]:
         scored = {}
         for name, direction in self._model.directions.items():
             # Items without a counterpart hold their own place; nobody judges them.
             twins = self.evidence.twins
-            wanted = [twins.get(file, file) for file in self.evidence.tests[direction.source]]
+            wanted = [
+                (twins[file], direction.target) if file in twins else (file, direction.source)
+                for file in self.evidence.tests[direction.source]
+            ]
             with tempfile.TemporaryDirectory(prefix="cyclekit-") as folder:
-                truths = self._write(Path(folder, "truths"), map(self._codec.load, wanted))
-                recoded = (self._recoded(file, direction.target) for file in wanted)
+                items = (self._codec.load_for(file, domain) for file, domain in wanted)
+                truths = self._write(Path(folder, "truths"), items)
+                recoded = (self._recoded(file, domain) for file, domain in wanted)
                 outputs = self._write(Path(folder, "recoded"), recoded)
                 if all(
                     filecmp.cmp(*pair, shallow=False) for pair in zip(truths, outputs, strict=True)
@@ -196,7 +221,7 @@ class Judge:
         return Translations(
             source=direction.source,
             target=direction.target,
-            inputs=self.evidence.items([inputs[n] for n in judged]),
+            inputs=self.evidence.items([inputs[n] for n in judged], direction.source),
             outputs=written(outputs),
             cycled=written(cycled),
             truths=self.evidence.truths[direction.target],

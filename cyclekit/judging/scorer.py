@@ -25,6 +25,7 @@ class Scorer:
         warn: Told, once each, of failures and of what metrics warn of.
 
     Attributes:
+        metrics: The ones that were given.
         protocol: How the figures were computed that have been so far: a line by metric.
     """
 
@@ -36,7 +37,7 @@ class Scorer:
         cache: Path,
         warn: Callable[[str], None],
     ) -> None:
-        self._metrics = metrics
+        self.metrics = metrics
         self._evidence = evidence
         self._seed = seed
         self._cache = cache
@@ -49,7 +50,7 @@ class Scorer:
     def measure(self, translations: Translations[Any]) -> Figures:
         """Every figure that can be had of these translations."""
         figures: Figures = {}
-        for metric in self._metrics if translations.inputs else ():
+        for metric in self.metrics if translations.inputs else ():
             if (
                 (metric.needs_pairs and not translations.truths)
                 or (metric.needs_cycle and not translations.cycled)

@@ -2,13 +2,36 @@
 
 from cyclekit.contract import Network
 from cyclekit.nets.patchgan import PatchGAN, PatchGANOptions
+from cyclekit.nets.pixel import PixelDiscriminator, PixelOptions
 from cyclekit.nets.resnet import ResNetGenerator, ResNetOptions
+from cyclekit.nets.unet import UNet128Options, UNetGenerator, UNetOptions
 
 RESNET = Network(
     "resnet", ResNetGenerator, ResNetOptions, "Johnson et al.'s residual network, CycleGAN's own"
 )
+UNET_128 = Network(
+    "unet_128", UNetGenerator, UNet128Options, "pix2pix's U-Net, for windows that divide by 128"
+)
+UNET_256 = Network(
+    "unet_256", UNetGenerator, UNetOptions, "pix2pix's U-Net, for windows that divide by 256"
+)
 PATCHGAN = Network(
     "patchgan", PatchGAN, PatchGANOptions, "Fully convolutional; judges overlapping patches"
 )
+PIXEL = Network("pixel", PixelDiscriminator, PixelOptions, "Judges every position by itself")
 
-__all__ = ["PATCHGAN", "RESNET", "PatchGAN", "PatchGANOptions", "ResNetGenerator", "ResNetOptions"]
+__all__ = [
+    "PATCHGAN",
+    "PIXEL",
+    "RESNET",
+    "UNET_128",
+    "UNET_256",
+    "PatchGAN",
+    "PatchGANOptions",
+    "PixelDiscriminator",
+    "PixelOptions",
+    "ResNetGenerator",
+    "ResNetOptions",
+    "UNetGenerator",
+    "UNetOptions",
+]

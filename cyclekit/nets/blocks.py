@@ -10,9 +10,10 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 Norm = Literal["instance", "batch", "none"]
 Padding = Literal["reflect", "replicate", "zeros"]
+Init = Literal["normal", "xavier", "kaiming", "orthogonal"]
 
-_CONV: dict[int, Any] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
-_CONV_TRANSPOSE: dict[int, Any] = {
+CONV: dict[int, Any] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+CONV_TRANSPOSE: dict[int, Any] = {
     1: nn.ConvTranspose1d,
     2: nn.ConvTranspose2d,
     3: nn.ConvTranspose3d,
@@ -20,16 +21,22 @@ _CONV_TRANSPOSE: dict[int, Any] = {
 _INSTANCE_NORM: dict[int, Any] = {1: nn.InstanceNorm1d, 2: nn.InstanceNorm2d, 3: nn.InstanceNorm3d}
 _BATCH_NORM: dict[int, Any] = {1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
 
+_SCALED: dict[str, Any] = {
+    "xavier": nn.init.xavier_normal_,
+    "kaiming": nn.init.kaiming_normal_,
+    "orthogonal": nn.init.orthogonal_,
+}
+
 
 def conv(dims: int, *args: Any, **kwargs: Any) -> nn.Module:
     """A convolution over ``dims`` axes."""
-    layer: nn.Module = _CONV[dims](*args, **kwargs)
+    layer: nn.Module = CONV[dims](*args, **kwargs)
     return layer
 
 
 def conv_transpose(dims: int, *args: Any, **kwargs: Any) -> nn.Module:
     """A transposed convolution over ``dims`` axes."""
-    layer: nn.Module = _CONV_TRANSPOSE[dims](*args, **kwargs)
+    layer: nn.Module = CONV_TRANSPOSE[dims](*args, **kwargs)
     return layer
 
 
@@ -66,15 +73,27 @@ class ToRange(nn.Module):
         )
 
 
-def initialize(network: nn.Module, deviation: float = 0.02) -> nn.Module:
-    """Draw weights from N(0, deviation), zero biases, norms' scales from N(1, deviation).
+def initialize(network: nn.Module, deviation: float = 0.02, method: Init = "normal") -> nn.Module:
+    """Draw convolutions' weights, zero biases, draw norms' scales from N(1, deviation).
 
-    From DCGAN (arXiv 1511.06434), as CycleGAN uses it.
+    Args:
+        network: Changed in place.
+        deviation: Of the norms' scales, and of the weights under ``normal``.
+        method: ``normal``: N(0, deviation), from DCGAN (arXiv 1511.06434), as CycleGAN uses it.
+            The others follow a layer's size: ``xavier`` keeps variances for linear units,
+            ``kaiming`` for rectified ones (arXiv 1502.01852), ``orthogonal`` keeps lengths
+            (arXiv 1312.6120).
+
+    Returns:
+        The network.
     """
     for module in network.modules():
-        if isinstance(module, (*_CONV.values(), *_CONV_TRANSPOSE.values(), nn.Linear)):
+        if isinstance(module, (*CONV.values(), *CONV_TRANSPOSE.values(), nn.Linear)):
             layer: Any = module
-            nn.init.normal_(layer.weight, 0.0, deviation)
+            if method == "normal":
+                nn.init.normal_(layer.weight, 0.0, deviation)
+            else:
+                _SCALED[method](layer.weight)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
         elif isinstance(module, (_BatchNorm, _InstanceNorm)) and module.affine:
@@ -86,7 +105,7 @@ def initialize(network: nn.Module, deviation: float = 0.02) -> nn.Module:
 def normalize_spectra(network: nn.Module) -> nn.Module:
     """Divide each convolution's weight by its largest singular value (arXiv 1802.05957)."""
     for module in network.modules():
-        if isinstance(module, (*_CONV.values(), *_CONV_TRANSPOSE.values(), nn.Linear)):
+        if isinstance(module, (*CONV.values(), *CONV_TRANSPOSE.values(), nn.Linear)):
             spectral_norm(module)
     return network
 

@@ -6,7 +6,15 @@ from pydantic import Field
 from torch import nn
 
 from cyclekit.contract import Options, TensorSpec
-from cyclekit.nets.blocks import Norm, conv, initialize, norm_layers, normalize_spectra, takes_bias
+from cyclekit.nets.blocks import (
+    Init,
+    Norm,
+    conv,
+    initialize,
+    norm_layers,
+    normalize_spectra,
+    takes_bias,
+)
 
 
 class PatchGANOptions(Options):
@@ -20,6 +28,8 @@ class PatchGANOptions(Options):
     """`instance`, `batch` or `none`."""
     spectral_norm: bool = False
     """Divide each weight by its largest singular value (arXiv 1802.05957)."""
+    init: Init = "normal"
+    """First weights: `normal` (as published), `xavier`, `kaiming` or `orthogonal`."""
 
 
 class PatchGAN(nn.Sequential):
@@ -52,6 +62,6 @@ class PatchGAN(nn.Sequential):
             ]
         layers.append(conv(dims, widths[-1], target.channels, 4, padding=1))
         super().__init__(*layers)
-        initialize(self)
+        initialize(self, method=options.init)
         if options.spectral_norm:
             normalize_spectra(self)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from cyclekit.contract import Options, TensorSpec
 from cyclekit.errors import RecipeError
 from cyclekit.nets.blocks import (
+    Init,
     Norm,
     Padding,
     ToRange,
@@ -17,6 +18,8 @@ from cyclekit.nets.blocks import (
     norm_layers,
     takes_bias,
 )
+from cyclekit.nets.reach import Span, reach, seen
+from cyclekit.nets.resampling import BlurDown, ShuffleUp, blur_up
 
 
 class ResNetOptions(Options):
@@ -34,8 +37,13 @@ class ResNetOptions(Options):
     """Let instance norm learn a scale and a shift, in place of the convolutions' biases."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Dropout inside residual blocks."""
-    upsample: Literal["deconv", "resize"] = "deconv"
-    """`deconv` as published; `resize` (nearest, then convolution) leaves no checkerboard."""
+    downsample: Literal["stride", "blur"] = "stride"
+    """`stride` as published; `blur` (a low-pass filter first) keeps fine patterns from turning into
+    coarse ones (arXiv 1904.11486), and convolves before it halves, which takes longer."""
+    upsample: Literal["deconv", "resize", "pixelshuffle", "blur"] = "deconv"
+    """`deconv` as published. The others leave no checkerboard: `resize` (nearest, then
+    convolution), `pixelshuffle` (channels laid side by side, arXiv 1609.05158, 1707.02937) and
+    `blur` (interpolation, then convolution)."""
     padding: Padding = "reflect"
     """At the borders of full-width convolutions: `reflect`, `replicate` or `zeros`."""
     activate_sum: bool = False
@@ -43,6 +51,8 @@ class ResNetOptions(Options):
     residual: bool = False
     """Learn the change instead of the whole: output = input + f(input). It starts
     as the identity, which spares small budgets most of the work where domains are alike."""
+    init: Init = "normal"
+    """First weights: `normal` (as published), `xavier`, `kaiming` or `orthogonal`."""
 
 
 class ResNetGenerator(nn.Module):
@@ -93,7 +103,11 @@ class ResNetGenerator(nn.Module):
         # A sum that were cut off at the range would leave its overshoots without a gradient.
         self.finish = nn.Identity() if options.residual else ToRange(target.range)
         self.multiple_of = 2**options.downsamplings
-        initialize(self)
+        self.reach = reach(layers, self.multiple_of)
+        initialize(self, method=options.init)
+        for module in self.modules():
+            if isinstance(module, ShuffleUp):
+                module.start_smooth()
 
     def forward(self, x: Tensor) -> Tensor:
         """``(batch, source.channels, *sizes)`` to ``(batch, target.channels, *sizes)``."""
@@ -131,14 +145,21 @@ class ResidualBlock(nn.Module):
         out: Tensor = self.finish(x + self.residual(x))
         return out
 
+    def seen(self, span: Span) -> Span:
+        """What the outputs in ``span`` depend on."""
+        return seen([self.residual], span)
+
 
 def _down(dims: int, width: int, options: ResNetOptions) -> list[nn.Module]:
     bias = takes_bias(options.norm, options.affine)
-    return [
-        conv(dims, width, width * 2, 3, stride=2, padding=1, bias=bias),
+    anew = [
         *norm_layers(options.norm, dims, width * 2, options.affine),
         nn.ReLU(inplace=True),
     ]
+    if options.downsample == "stride":
+        return [conv(dims, width, width * 2, 3, stride=2, padding=1, bias=bias), *anew]
+    same = conv(dims, width, width * 2, 3, padding=1, padding_mode=options.padding, bias=bias)
+    return [same, *anew, BlurDown(dims, options.padding)]
 
 
 def _up(dims: int, width: int, options: ResNetOptions) -> list[nn.Module]:
@@ -149,9 +170,11 @@ def _up(dims: int, width: int, options: ResNetOptions) -> list[nn.Module]:
                 dims, width, width // 2, 3, stride=2, padding=1, output_padding=1, bias=bias
             )
         ]
+    elif options.upsample == "pixelshuffle":
+        enlarge = [ShuffleUp(dims, width, width // 2, options.padding, bias)]
     else:
         enlarge = [
-            nn.Upsample(scale_factor=2, mode="nearest"),
+            blur_up(dims) if options.upsample == "blur" else nn.Upsample(scale_factor=2),
             conv(dims, width, width // 2, 3, padding=1, padding_mode=options.padding, bias=bias),
         ]
     return [

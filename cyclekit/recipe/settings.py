@@ -24,14 +24,24 @@ class DataSettings(Options):
     """Folder of domain B's test files."""
     extra: str | None = None
     """Folder of further real samples for `objective.mixed_domain`."""
+    workers: Annotated[int, Field(ge=0)] | None = None
+    """Threads that read and augment the next batch while a step computes. Without it, 4 where
+    windows lie on disk, and none where they are in memory. The samples are the same."""
+    corruption: str | None = None
+    """Make domain A from `root`, a folder of one kind of files, by one of the modality's
+    corruptions: training then learns to undo it. Half of the files are corrupted, the other half
+    is domain B; test files are there both ways, as pairs."""
     held_out: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Share of the files held out for testing where there is no test folder."""
     parallel: bool = False
     """Equal names in the two folders are the same thing, such as a sentence that both voices read:
     those held out are then pairs, as in test folders they always are."""
     memory: Annotated[int, Field(ge=0)] = 2048
-    """MiB of encoded training windows kept in memory; what is beyond lies in a file that is mapped
-    into memory and goes with the process."""
+    """MiB of encoded training windows kept in memory. A domain that does not fit is kept in `cache`
+    instead, whole, and is there at the next start."""
+    cache: str | None = None
+    """Folder for encoded windows that do not fit in memory. Without it, `cyclekit` in
+    `$XDG_CACHE_HOME` or `~/.cache`. What is there may be deleted at any time."""
     published: str = ""
     """Where the set can be had; shown when it is missing."""
 
@@ -69,8 +79,16 @@ class TrainSettings(Options):
         0.999,
     )
     """Adam's decay rates."""
+    schedule: Literal["linear", "cosine", "step", "constant"] = "linear"
+    """How both rates change: `linear` and `cosine` fall from `decay_from` on, `step` falls by
+    `step_factor` at each `step_every`, `constant` stays."""
     decay_from: Annotated[float, Field(ge=0, le=1)] = 0.5
-    """Share of the steps after which both rates fall linearly, to zero just after the last step."""
+    """Share of the steps after which rates fall, to zero just after the last step (`linear` and
+    `cosine`)."""
+    step_every: Annotated[float, Field(gt=0, le=1)] = 0.25
+    """Share of the steps after which rates fall, again and again (`step`)."""
+    step_factor: Annotated[float, Field(gt=0, le=1)] = 0.1
+    """What rates are then multiplied by (`step`)."""
     clip: Annotated[float, Field(ge=0)] = 0.0
     """Largest norm of each phase's gradient; 0 leaves gradients alone."""
     nonfinite: Literal["stop", "skip"] = "stop"
@@ -89,7 +107,7 @@ class TrainSettings(Options):
     preview_every: Annotated[int, Field(ge=0)] = 1000
     """Steps between previews in `samples/`, the first before step 0. 0: none."""
     preview_items: Annotated[int, Field(ge=1)] = 4
-    """Test items of each domain in a preview."""
+    """Test items of each domain in a preview, the same ones at every step."""
     evaluate_every: Annotated[int, Field(ge=0)] = 0
     """Steps between evaluations on the test set. 0: none while training."""
     evaluate_items: Annotated[int, Field(ge=0)] = 0

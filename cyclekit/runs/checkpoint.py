@@ -1,7 +1,6 @@
 """Checkpoints: safetensors for weights, plain tensors beside them, nothing that can run code."""
 
 import hashlib
-import json
 import pickle
 import shutil
 from collections.abc import Iterator, Mapping
@@ -20,6 +19,8 @@ from torch import Tensor, nn
 from cyclekit.errors import CheckpointError, CyclekitError, UsageError
 from cyclekit.plugins import PluginInfo
 from cyclekit.runs.atomic import ASIDE, flush
+from cyclekit.runs.layout import step_folders
+from cyclekit.runs.records import read_json, require_writer, write_json
 
 FORMAT = 2
 LATEST, BEST = "latest", "best"
@@ -142,9 +143,7 @@ class Checkpoints:
 
     def all(self) -> list[Checkpoint]:
         """Complete checkpoints, oldest first."""
-        found = [Checkpoint(path) for path in self.folder.glob("step-*") if path.is_dir()]
-        found = [checkpoint for checkpoint in found if checkpoint.folder.name[5:].isdecimal()]
-        return sorted(found, key=lambda checkpoint: checkpoint.step)
+        return [Checkpoint(path) for path in step_folders(self.folder).values()]
 
     def best(self) -> Checkpoint | None:
         """The best one by ``train.best``, where the run has evaluated."""
@@ -267,38 +266,6 @@ def describe_writer(plugin: PluginInfo) -> dict[str, Any]:
             "version": plugin.version,
         },
     }
-
-
-def require_writer(content: Mapping[str, Any], file: Path) -> dict[str, str]:
-    """What ``describe_writer`` wrote about the plugin.
-
-    Raises:
-        CheckpointError: If it is not there.
-    """
-    plugin = content.get("plugin")
-    if not isinstance(plugin, dict) or not {"name", "distribution", "version"} <= set(plugin):
-        raise CheckpointError(f"{file} does not say which plugin wrote it: it is damaged.")
-    return plugin
-
-
-def read_json(file: Path) -> dict[str, Any]:
-    """Read a JSON object.
-
-    Raises:
-        CheckpointError: If the file is missing or damaged.
-    """
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{file} cannot be read: {error}.") from error
-    if not isinstance(content, dict):
-        raise CheckpointError(f"{file} does not hold a JSON object.")
-    return content
-
-
-def write_json(file: Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON object, readable."""
-    file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 def _plain(network: nn.Module) -> dict[str, Tensor]:

@@ -1,7 +1,6 @@
 """The folder of a run: what is where, and the records that grow in it."""
 
 import fcntl
-import json
 import os
 import platform
 import re
@@ -14,39 +13,24 @@ from typing import Any
 
 import torch
 
-from cyclekit.errors import CheckpointError, CyclekitError, UsageError
+from cyclekit.errors import CyclekitError, UsageError
 from cyclekit.plugins import PluginInfo
 from cyclekit.recipe.resolve import to_toml
 from cyclekit.recipe.settings import Recipe
 from cyclekit.runs.atomic import ASIDE, replace_text
-from cyclekit.runs.checkpoint import (
-    Checkpoints,
-    describe_writer,
-    read_json,
-    require_writer,
-    write_json,
-)
+from cyclekit.runs.checkpoint import Checkpoints, describe_writer
+from cyclekit.runs.layout import RunLayout
+from cyclekit.runs.records import append_json, lines_by_step, write_json
 
 RUNS = Path("runs")
 
 
-class RunDirectory:
+class RunDirectory(RunLayout):
     """One run's files."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.checkpoints = Checkpoints(folder / "checkpoints")
-        self.samples = folder / "samples"
-        self.data = folder / "data"
-        self.recipe_file = folder / "recipe.toml"
-        self.info_file = folder / "run.json"
-        self.metrics_file = folder / "metrics.jsonl"
-        self.timing_file = folder / "timing.jsonl"
-        self.skipped_file = folder / "skipped.txt"
-        self.files_file = folder / "files.jsonl"
-
-    def __str__(self) -> str:
-        return str(self.folder)
+        super().__init__(folder)
+        self.checkpoints = Checkpoints(self.checkpoints_folder)
 
     @classmethod
     def create(
@@ -89,44 +73,24 @@ class RunDirectory:
         if folder.is_dir() and any(folder.iterdir()):
             raise UsageError(f"{folder} is not empty. Name a new or empty folder as --run-dir.")
 
-    @classmethod
-    def open(cls, folder: Path | str) -> "RunDirectory":
-        """An existing run.
-
-        Raises:
-            CheckpointError: If the folder is none; says what a run is.
-        """
-        run = cls(Path(folder))
-        if not run.info_file.is_file() or not run.recipe_file.is_file():
-            why = "is no run" if run.folder.exists() else "does not exist"
-            raise CheckpointError(
-                f"{folder} {why}: expected a folder that `cyclekit train` made, with run.json and "
-                f"recipe.toml in it."
-            )
-        return run
-
     def plugin_name(self) -> str:
         """How the run's plugin is looked up again: its name, or the file's path."""
         plugin = self.plugin()
         return plugin["distribution"] if plugin["distribution"].endswith(".py") else plugin["name"]
 
-    def plugin(self) -> dict[str, str]:
-        """Name, distribution and version of the plugin that the run was made with."""
-        return require_writer(read_json(self.info_file), self.info_file)
-
     def log(self, record: Mapping[str, Any]) -> None:
         """Append a line to ``metrics.jsonl``; only what a rerun would reproduce."""
-        _append(self.metrics_file, record)
+        append_json(self.metrics_file, record)
 
     def log_timing(self, record: Mapping[str, Any]) -> None:
         """Append a line to ``timing.jsonl``."""
-        _append(self.timing_file, record)
+        append_json(self.timing_file, record)
 
     def forget_after(self, step: int) -> None:
         """Cut the records back to what was known at ``step``."""
         for file in (self.metrics_file, self.timing_file):
             if file.exists():
-                lines = [line for line in file.read_text().splitlines() if _step(line) <= step]
+                lines = [line for line, record in lines_by_step(file) if record["step"] <= step]
                 replace_text(file, "".join(f"{line}\n" for line in lines))
 
     def clean(self) -> None:
@@ -188,15 +152,3 @@ def _environment(recipe: Recipe, device: str) -> dict[str, Any]:
         "torch": torch.__version__,
         "python": platform.python_version(),
     }
-
-
-def _append(file: Path, record: Mapping[str, Any]) -> None:
-    with file.open("a", encoding="utf-8") as stream:
-        stream.write(json.dumps(record) + "\n")
-
-
-def _step(line: str) -> int:
-    try:
-        return int(json.loads(line)["step"])
-    except (ValueError, KeyError, TypeError):
-        return 2**63  # half a line, from a writer that was killed

@@ -5,9 +5,9 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from cyclekit.engine.guard import NotFinite
-from cyclekit.runs.checkpoint import write_json
 from cyclekit.runs.directory import RunDirectory
 from cyclekit.runs.preparation import Prepared
+from cyclekit.runs.records import write_json
 
 
 def keep_batch(error: NotFinite, prepared: Prepared, run: RunDirectory) -> str:

@@ -1,17 +1,20 @@
 """The report of a run on its test set, and where it is kept."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from cyclekit.contract import Options
-from cyclekit.data.builtin import builtin_root
 from cyclekit.data.folders import find_collections
-from cyclekit.judging.figures import with_both
+from cyclekit.data.made import made_root
+from cyclekit.judging.figures import Figures, with_both
 from cyclekit.judging.judge import Judge
 from cyclekit.recipe.settings import DataSettings
-from cyclekit.runs.checkpoint import write_json
+from cyclekit.runs.atomic import replace_text
+from cyclekit.runs.checkpoint import Checkpoint
+from cyclekit.runs.layout import RunLayout
 from cyclekit.runs.opening import OpenRun
+from cyclekit.runs.records import to_json
 
 
 def evaluate_run(
@@ -34,42 +37,68 @@ def evaluate_run(
         quick: Leave out costly metrics and the classifier.
 
     Returns:
-        ``{"checkpoint", "step", "seed", "items": {"a": 9, "b": 9}, "a2b": {...}, "b2a": {...},
-        "both": {...}, "best": {"checkpoint", "step", "a2b": ...}, "baselines": {name: {...}},
-        "real": {...}, "protocol": {metric: line}}``, which is also written into the run directory.
-        ``both`` is the directions' mean; ``best`` is there where it was given, ``real`` where a
-        metric needs neither pairs nor a way back.
+        ``{"checkpoint", "step", "seed", "a2b": {...}, "b2a": {...}, "both": {...}, "baselines":
+        {name: {...}}, "best": {"checkpoint", "step", "a2b": ...}, "real": {...},
+        "higher_is_better": {...}, "test_items": {...}, "protocol": {metric: line}}``, which is also
+        written into the run directory. ``both`` is the directions' mean; ``best`` is there where it
+        was given, ``real`` where a metric needs neither pairs nor a way back.
 
     Raises:
         DataError: If a domain has no test files.
     """
     model, run = opened.model, opened.run
     settings = model.recipe.data if data is None else DataSettings(root=str(data))
-    collections = find_collections(settings, builtin_root(settings, model.modality, run.data))
+    made = made_root(settings, model.modality, model.codec, run.data)
+    collections = find_collections(settings, made)
     cache = run.folder / "metrics"
     judge = Judge(model, collections, warn, cache, thorough=not quick, options=options)
     judge.evidence.require_test_set()
-    scored = _scored(judge, opened)
-    others = {"best": _scored(judge, best)} if best else {}
+    scored = judge.score(opened.translator)
+    further = {}
+    if best:
+        further["best"] = _about(best.checkpoint, judge.score(best.translator))
+    if real := judge.score_real():
+        further["real"] = with_both(real)
+    other = f"-{data.resolve().name}" if data is not None else ""
+    return keep_evaluation(run, opened.checkpoint, scored, judge, other, further)
+
+
+def keep_evaluation(
+    run: RunLayout,
+    checkpoint: Checkpoint,
+    scored: Mapping[str, Figures],
+    judge: Judge,
+    other: str = "",
+    further: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Measure baselines beside a checkpoint's figures and write both into the run.
+
+    Args:
+        run: The run.
+        checkpoint: The one that was scored.
+        scored: Its figures by direction.
+        judge: Scored it.
+        other: Ends the file's name where the test set is not the run's own.
+        further: What else the report is to hold.
+
+    Returns:
+        What ``evaluate_run`` returns.
+    """
     baselines = judge.score_baselines()
-    real = judge.score_real()
     report = {
-        **scored,
-        "seed": model.recipe.train.seed,
-        "items": {name: len(files) for name, files in judge.evidence.tests.items()},
-        **others,
+        **_about(checkpoint, scored),
+        "seed": judge.seed,
         "baselines": {name: with_both(figures) for name, figures in baselines.items()},
-        **({"real": with_both(real)} if real else {}),
+        **(further or {}),
+        "higher_is_better": judge.higher_is_better,
+        "test_items": {name: len(files) for name, files in judge.evidence.tests.items()},
         "protocol": judge.protocol,
     }
-    folder = run.folder / "evaluations"
-    folder.mkdir(exist_ok=True)
-    other = f"-{data.resolve().name}" if data is not None else ""
-    write_json(folder / f"{opened.checkpoint.folder.name}{other}.json", report)
+    run.evaluations.mkdir(exist_ok=True)
+    replace_text(run.evaluations / f"{checkpoint.folder.name}{other}.json", to_json(report))
     return report
 
 
-def _scored(judge: Judge, opened: OpenRun) -> dict[str, Any]:
-    checkpoint = opened.checkpoint
-    about = {"checkpoint": checkpoint.folder.name, "step": checkpoint.step}
-    return {**about, **with_both(judge.score(opened.translator))}
+def _about(checkpoint: Checkpoint, scored: Mapping[str, Figures]) -> dict[str, Any]:
+    name, step = checkpoint.folder.name, checkpoint.step
+    return {"checkpoint": name, "step": step, **with_both(scored)}

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from lightning_fabric import Fabric
 
-from cyclekit.data.builtin import is_builtin
+from cyclekit.data.made import is_builtin
 from cyclekit.engine.guard import NotFinite
 from cyclekit.engine.hardware import Hardware, full_precision, part, start_fabric
 from cyclekit.engine.trainer import Trainer
 from cyclekit.errors import CyclekitError, UsageError
-from cyclekit.judging.figures import Figures, with_both
+from cyclekit.judging.figures import Figures
 from cyclekit.plugins import PluginHost, find_plugin, load_plugin
 from cyclekit.recipe.resolve import resolve
 from cyclekit.recipe.settings import Recipe
@@ -22,6 +22,8 @@ from cyclekit.recipe.sources import Layers, Setting, find_recipe, read_layers
 from cyclekit.runs.checkpoint import Checkpoint
 from cyclekit.runs.directory import RunDirectory
 from cyclekit.runs.divergence import keep_batch
+from cyclekit.runs.evaluation import keep_evaluation
+from cyclekit.runs.layout import step_folders
 from cyclekit.runs.opening import read_layers_of, recall
 from cyclekit.runs.preparation import Prepared, prepare
 from cyclekit.runs.recorder import Recorder
@@ -167,7 +169,7 @@ def keep_global_batch(
 
 def newest_samples(run: RunDirectory) -> Path | None:
     """The last previews of a run: the file where it is one, else the folder."""
-    folders = sorted(run.samples.glob("step-*")) if run.samples.is_dir() else []
+    folders = list(step_folders(run.samples).values())
     if not folders:
         return None
     files = list(folders[-1].iterdir())
@@ -179,7 +181,7 @@ def _anchored(recipe: Recipe) -> Recipe:
     data = recipe.data
     folders = {
         key: str(Path(path).expanduser().resolve())
-        for key in ("root", "a", "b", "test_a", "test_b", "extra")
+        for key in ("root", "a", "b", "test_a", "test_b", "extra", "cache")
         if (path := getattr(data, key)) is not None and not (key == "root" and is_builtin(data))
     }
     extensions = tuple(
@@ -232,9 +234,10 @@ def _train(
             raise CyclekitError(said) from error
     recorder.finish()
     if recorder.report and fabric.is_global_zero:
-        reports = {"translated": recorder.report, **recorder.judge.score_baselines()}
-        shown = {way: with_both(report) for way, report in reports.items()}
-        watcher.table("on the test set", shown)
+        newest = run.checkpoints.find("latest")
+        report = keep_evaluation(run, newest, recorder.report, recorder.judge)
+        translated = {way: report[way] for way in (*recorder.report, "both")}
+        watcher.table("on the test set", {"translated": translated, **report["baselines"]})
     result = TrainResult(run.folder, recorder.report, newest_samples(run))
     if result.samples:
         watcher.result(f"samples: {result.samples}")

@@ -5,19 +5,22 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning_fabric import Fabric
 
+from cyclekit import __version__
 from cyclekit.contract import Codec
-from cyclekit.data.builtin import builtin_root
-from cyclekit.data.encoded import EncodedDomain, Tracker, encode_domain, list_bad
+from cyclekit.data.cache import Cache, default_folder
+from cyclekit.data.encoded import EncodedDomain, Memory, Tracker, encode_domain, list_bad
 from cyclekit.data.folders import Collections, find_collections
 from cyclekit.data.lazy import LazyList
+from cyclekit.data.made import made_root
 from cyclekit.data.sampling import UnpairedBatches
-from cyclekit.data.windows import Joined, Storage, Window
+from cyclekit.data.windows import Joined, Window
 from cyclekit.engine.model import Model, build_model
 from cyclekit.engine.objective import Step
 from cyclekit.engine.translator import evaluating
@@ -26,6 +29,8 @@ from cyclekit.plugins import PluginHost, describe_exception
 from cyclekit.recipe.settings import Recipe
 from cyclekit.runs.directory import RunDirectory
 from cyclekit.runs.watcher import Watcher
+
+DISK_READERS = 4  # threads
 
 
 @dataclass(frozen=True)
@@ -84,13 +89,12 @@ def prepare(
         PluginError: If the plugin's code fails, or its networks do not fit its samples.
     """
     model = build_model(host.modality, recipe, fabric.global_rank)
-    collections = find_collections(recipe.data, _builtin_data(host, recipe, run, fabric))
+    collections = find_collections(recipe.data, _made_data(model, run, fabric))
     for warning in collections.warnings():
         watcher.warn(warning)
     if recipe.train.evaluate_every and not collections.has_tests:
         watcher.warn("there are no test files in both domains: nothing will be evaluated")
-    storage = Storage(recipe.data.memory * 2**20, run.folder)
-    encoded = _encode(model, collections, storage, watcher)
+    encoded = _encode(model, collections, _cache(host, recipe), watcher)
     _require_state(model.codec)
     for remark in _remarks(model, encoded):
         watcher.warn(remark)
@@ -108,23 +112,23 @@ def prepare(
         accumulate=recipe.train.accumulate,
         ranks=fabric.world_size,
         rank=fabric.global_rank,
+        workers=_workers(recipe, encoded),
     )
     _require_fit(model, streams)
     return Prepared(model, collections, batches, encoded)
 
 
-def _builtin_data(
-    host: PluginHost, recipe: Recipe, run: RunDirectory, fabric: Fabric
-) -> Path | None:
-    """The folder of built-in data, if that is asked for; rank 0 makes it."""
+def _made_data(model: Model, run: RunDirectory, fabric: Fabric) -> Path | None:
+    """The folder of data that has to be made, if there is such; rank 0 makes it."""
+    made = partial(made_root, model.recipe.data, model.modality, model.codec, run.data)
     if fabric.is_global_zero:
-        builtin_root(recipe.data, host.modality, run.data)
+        made()
     fabric.barrier()
-    return builtin_root(recipe.data, host.modality, run.data)
+    return made()
 
 
 def _encode(
-    model: Model, collections: Collections, storage: Storage, watcher: Watcher
+    model: Model, collections: Collections, cache: Cache, watcher: Watcher
 ) -> dict[str, EncodedDomain]:
     """The training files of each domain, the codec's statistics fitted to their windows."""
     files: dict[str, Sequence[Path]] = {
@@ -132,11 +136,14 @@ def _encode(
     }
     if collections.extra:
         files["extra"] = collections.extra
+    memory = Memory(model.recipe.data.memory * 2**20)
     encoded = {}
     for domain, paths in files.items():
         encoded[domain] = encode_domain(
-            model.codec, paths, domain, storage, _tracker(watcher, domain)
+            model.codec, paths, domain, memory, cache, _tracker(watcher, domain)
         )
+        if encoded[domain].on_disk:
+            watcher.say(f"domain {domain.upper()}'s encoded windows are kept in {cache.folder}")
         if bad := encoded[domain].bad:
             watcher.warn(
                 f"skipped {len(bad)} of {len(paths)} files of domain {domain.upper()}: "
@@ -146,15 +153,30 @@ def _encode(
     return encoded
 
 
+def _cache(host: PluginHost, recipe: Recipe) -> Cache:
+    """Where encoded windows are kept that do not fit in memory, by all that decides on them."""
+    folder = Path(recipe.data.cache) if recipe.data.cache else default_folder()
+    info = host.info
+    settings = recipe.codec.model_dump_json()
+    return Cache(folder, [__version__, info.name, info.version, info.fingerprint(), settings])
+
+
+def _workers(recipe: Recipe, encoded: Mapping[str, EncodedDomain]) -> int:
+    """Threads pay where they wait for a disk."""
+    if recipe.data.workers is not None:
+        return recipe.data.workers
+    return DISK_READERS if any(domain.on_disk for domain in encoded.values()) else 0
+
+
 def _record_files(run: RunDirectory, encoded: Mapping[str, EncodedDomain]) -> None:
     """Write which files were skipped and why, and what is known about the others."""
     skipped = [error for domain in encoded.values() for error in domain.bad]
     if skipped:
         run.skipped_file.write_text("".join(f"{error}\n" for error in skipped), encoding="utf-8")
     lines = (
-        json.dumps({"file": str(f.path), "domain": name, "windows": f.windows, **f.facts})
+        json.dumps({"file": str(file), "domain": name, "windows": count, **facts})
         for name, domain in encoded.items()
-        for f in domain.files
+        for file, count, facts in zip(domain.files, domain.counts, domain.facts, strict=True)
     )
     run.files_file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
@@ -177,7 +199,7 @@ def _require_state(codec: Codec[Any]) -> None:
 
 
 def _remarks(model: Model, encoded: Mapping[str, EncodedDomain]) -> list[str]:
-    facts = {name: [file.facts for file in domain.files] for name, domain in encoded.items()}
+    facts = {name: domain.facts for name, domain in encoded.items()}
     try:
         return model.codec.remarks(facts)
     except Exception as error:

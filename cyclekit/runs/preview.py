@@ -4,38 +4,62 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from cyclekit.contract import PreviewRow
-from cyclekit.data.encoded import guarded
+from cyclekit.contract import DOMAINS, PreviewRow
+from cyclekit.data.encoded import load_file
 from cyclekit.data.folders import Collections
 from cyclekit.engine.model import Model
 from cyclekit.engine.translator import Translator
 from cyclekit.errors import BadSample
+from cyclekit.runs.atomic import replace_text
+from cyclekit.runs.directory import RunDirectory
+from cyclekit.runs.records import read_json, to_json
 
 
 class Previewer:
-    """Picks its items once, so that sheets from different steps can be compared.
+    """Picks its items once for a run, so that sheets from different steps can be compared.
+
+    What a run has shown before is in its ``preview.json``, and is shown again as long as it is
+    among the run's files, whatever was added to them.
 
     Args:
         model: Knows codec and directions.
         collections: Test items are shown where there are any, else training items.
         count: Items of each domain.
+        run: Remembers them.
+
+    Raises:
+        CheckpointError: If the run's ``preview.json`` is damaged.
     """
 
-    def __init__(self, model: Model, collections: Collections, count: int) -> None:
+    def __init__(
+        self, model: Model, collections: Collections, count: int, run: RunDirectory
+    ) -> None:
         self._model = model
+        self._run = run
         self._picked: dict[str, list[tuple[Path, Any, Any]]] = {}
+        shown = read_json(run.preview_file) if run.preview_file.exists() else {}
         paired = dict(collections.paired.values())
         twins = paired | {b: a for a, b in paired.items()}
         for name, domain in collections.domains.items():
+            there = {self._name(file): file for file in (*domain.train, *domain.test)}
+            before = [there[given] for given in _texts(shown.get(name)) if given in there]
             files = _spread([f for f in domain.test if f in twins] or domain.test or domain.train)
             self._picked[name] = []
-            for file in files:
+            for file in dict.fromkeys((*before, *files)):
                 if len(self._picked[name]) == count:
                     break
-                item = self._read(file)
+                item = self._read(file, name)
                 if item is not None:
-                    truth = self._read(twins[file]) if file in twins else None
+                    truth = self._read(twins[file], _other(name)) if file in twins else None
                     self._picked[name].append((file, item, truth))
+
+    def remember(self) -> None:
+        """Write what was picked into the run."""
+        names = {
+            domain: [self._name(file) for file, _, _ in picked]
+            for domain, picked in self._picked.items()
+        }
+        replace_text(self._run.preview_file, to_json(names))
 
     def rows(self, translator: Translator) -> list[PreviewRow[Any]]:
         """Every picked item with its translation and what comes back."""
@@ -58,14 +82,27 @@ class Previewer:
                 )
         return rows
 
-    def _read(self, file: Path) -> Any:
+    def _name(self, file: Path) -> str:
+        """How a file is found again: built-in data moves with its run."""
+        home = self._run.folder
+        return str(file.relative_to(home) if file.is_relative_to(home) else file)
+
+    def _read(self, file: Path, domain: str) -> Any:
         try:
-            return guarded(self._model.codec, "load", file, file)
+            return load_file(self._model.codec, file, domain)
         except BadSample:
             return None  # named when the data was read
+
+
+def _other(domain: str) -> str:
+    return next(other for other in DOMAINS if other != domain)
 
 
 def _spread(files: Sequence[Path]) -> list[Path]:
     """The files in an order whose first few are far apart: neighbours by name often look alike."""
     order = sorted(range(len(files)), key=lambda index: (index * 0.6180339887498949) % 1.0)
     return [files[index] for index in order]
+
+
+def _texts(given: Any) -> list[str]:
+    return [text for text in given if isinstance(text, str)] if isinstance(given, list) else []

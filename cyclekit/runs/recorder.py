@@ -49,7 +49,7 @@ class Recorder:
         self._board: Board | None = None
         self._has_tests = collections.has_tests
         self._previewer = (
-            Previewer(trainer.model, collections, self._settings.preview_items)
+            Previewer(trainer.model, collections, self._settings.preview_items, run)
             if self._writes and self._settings.preview_every
             else None
         )
@@ -86,6 +86,8 @@ class Recorder:
             self._run.clean()
             replace_text(self._run.recipe_file, to_toml(self._trainer.model.recipe))
             self._run.forget_after(self._trainer.step)
+            if self._previewer:
+                self._previewer.remember()
             self._board = Board(self._run, self._trainer.step)
         self._observe("run_started", recipe=self._trainer.model.recipe.model_dump(mode="json"))
         if self._trainer.step == 0:

@@ -102,7 +102,7 @@ def load(subject: Subject) -> None:
     """Every file can be read."""
     for domain, files in subject.files.items():
         with calling("load"):
-            subject.items[domain] = [subject.codec.load(file) for file in files]
+            subject.items[domain] = [subject.codec.load_for(file, domain) for file in files]
         require(
             all(item is not None for item in subject.items[domain]),
             "load returned None: return the item.",
@@ -175,7 +175,7 @@ def datasets(subject: Subject) -> None:
     for domain, files in subject.files_in(again).items():
         for file, sample in zip(files, subject.samples[domain], strict=True):
             with calling("encode, of built-in data that was made again,"):
-                encoded = subject.codec.encode(subject.codec.load(file), domain)
+                encoded = subject.codec.encode(subject.codec.load_for(file, domain), domain)
             require(
                 same(encoded.tensor, sample.tensor),
                 f"Built-in data {subject.built_in!r} differs when it is made again from the same "

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from cyclekit.contract import DOMAINS, Network, TensorSpec, common_multiple
-from cyclekit.engine.padding import pad_to_multiple
+from cyclekit.engine.padding import least_multiples, pad_to_multiple
 from cyclekit.testing.checks import Fault, calling, check, require, sizes
 from cyclekit.testing.subject import Subject
 
@@ -125,7 +125,7 @@ def _built(network: Network, source: TensorSpec, target: TensorSpec, chosen: Any
 def _fitted(subject: Subject, module: nn.Module, domain: str) -> Tensor:
     """A window, padded as translation would pad it."""
     multiples = common_multiple(subject.codec.spec(domain), module)
-    return pad_to_multiple(subject.window(domain), multiples)
+    return pad_to_multiple(subject.window(domain), multiples, fewest=least_multiples(module))
 
 
 @torch.no_grad()

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -11,7 +12,7 @@ from cyclekit.engine.translator import Translator
 from cyclekit.errors import CyclekitError
 from cyclekit.recipe.resolve import resolve
 from cyclekit.recipe.sources import find_recipes, read_layers
-from cyclekit.testing.checks import Fault, calling, check, finite, require
+from cyclekit.testing.checks import Fault, calling, check, finite, require, same
 from cyclekit.testing.subject import Subject
 
 SEED = 0
@@ -83,6 +84,27 @@ def baselines(subject: Subject) -> None:
             convert = baseline.fit(subject.items["a"], subject.items["b"])
             made = convert(subject.items["a"][0])
             subject.codec.encode(made, "b")
+
+
+@check("corruptions", "save", "deterministic")
+def corruptions(subject: Subject) -> None:
+    """Corruptions turn items into others that can be encoded, and leave what they get alone."""
+    codec, item = subject.codec, subject.items["b"][0]
+    for name, spoil in subject.modality.corruptions.items():
+        what = f"Corruption {name!r}"
+        with calling(what):
+            spoilt = [spoil(item, np.random.default_rng(SEED)) for _ in range(2)]
+        with calling(f"encode, of what {name!r} made,"):
+            first, again = (codec.encode(one, "a").tensor for one in spoilt)
+        require(
+            same(first, again),
+            f"{what} gives something else for the same generator: draw all chance from rng.",
+        )
+        now = codec.encode(item, "b").tensor
+        require(
+            same(now, subject.samples["b"][0].tensor),
+            f"{what} changes the item that it is given: work on a copy.",
+        )
 
 
 @check("recipes", "options")

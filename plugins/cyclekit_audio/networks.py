@@ -183,6 +183,7 @@ class TinyGenerator(nn.Module):
         self.positions = BandPositions(_bands(source, self.multiple_of))
         inner = replace(source, channels=source.channels + 1)
         self.change = ResNetGenerator(inner, target, options.model_copy(update={"residual": False}))
+        self.reach = self.change.reach
         self.residual = options.residual
 
     def forward(self, x: Tensor) -> Tensor:

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
-from cyclekit.api import PATCHGAN, RESNET, Modality, hookimpl
+from cyclekit.api import PATCHGAN, PIXEL, RESNET, UNET_128, UNET_256, Modality, hookimpl
 from cyclekit_image import likeness, metrics
 from cyclekit_image.codec import ImageCodec
+from cyclekit_image.corruptions import CORRUPTIONS
 from cyclekit_image.shapes import make_shapes
 
 
@@ -14,12 +15,13 @@ def cyclekit_modality() -> Iterator[Modality]:
     yield Modality(
         name="image",
         api=1,
-        summary="Pictures: PNG, JPEG, WebP, BMP; RGB or grey",
+        summary="Pictures: PNG, JPEG, WebP, BMP, TIFF; 8 or 16 bits or floats; 1 to 64 channels",
         codec=ImageCodec,
-        generators=(RESNET,),
-        discriminators=(PATCHGAN,),
+        generators=(RESNET, UNET_128, UNET_256),
+        discriminators=(PATCHGAN, PIXEL),
         metrics=(*metrics.METRICS, *likeness.METRICS),
         baselines=(metrics.COLOUR,),
         datasets={"shapes": make_shapes},
+        corruptions=CORRUPTIONS,
         metric_options=likeness.ImageMetricOptions,
     )

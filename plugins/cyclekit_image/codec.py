@@ -1,136 +1,94 @@
-"""Pictures <-> tensors. Whole pictures keep their size; only training windows are resized."""
+"""Pictures <-> tensors. Whole pictures keep their size and depth; only training windows lose it."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from PIL import Image
-from pydantic import Field, model_validator
 from torch import Tensor
 
-from cyclekit.api import Codec, Media, Options, PreviewRow, Sample, TensorSpec
-from cyclekit_image.pictures import plain_picture, read_picture, write_picture
+from cyclekit.api import BadSample, Codec, Media, Options, PreviewRow, Sample, TensorSpec
+from cyclekit_image.arrays import Item, Refusal, as_item, as_pixels
+from cyclekit_image.channels import plain_item, with_channels
+from cyclekit_image.depths import DEPTHS, FLOAT, SIXTEEN, depth_of
+from cyclekit_image.options import ImageOptions
+from cyclekit_image.pictures import read_picture, write_picture
 from cyclekit_image.sheet import draw_sheet
-
-Pixels = Annotated[int, Field(ge=8, le=16384)]
-
-
-class ImageOptions(Options):
-    """How training windows are cut from pictures. Translation always keeps a picture's own size."""
-
-    preprocess: Literal["resize_and_crop", "crop", "scale_width", "none"] = "resize_and_crop"
-    """`resize_and_crop`: to a square of `resize`, then a random square of `crop`. `crop`: only the
-    latter. `scale_width`: to a width of `resize`. `none`: as it is. The last two need a batch size
-    of 1 unless all pictures have one shape."""
-    resize: Pixels = 286
-    """Pixels that pictures are resized to."""
-    crop: Pixels = 256
-    """Pixels of the square that networks are trained on."""
-    round_to: Annotated[int, Field(ge=1, le=1024)] = 4
-    """Sizes of windows that are not cropped are rounded to a multiple of this: what the generator
-    needs, 2 to the power of `generator.downsamplings`."""
-    flip: bool = True
-    """Mirror half of the windows left to right."""
-    channels: Literal[1, 3] = 3
-    """3: RGB, 1: grey. Pictures of the other kind are converted."""
-
-    @model_validator(mode="after")
-    def _crop_fits(self) -> "ImageOptions":
-        if self.preprocess == "resize_and_crop" and self.crop > self.resize:
-            raise ValueError(
-                f"codec.crop ({self.crop}) cannot be larger than codec.resize ({self.resize})"
-            )
-        return self
+from cyclekit_image.windows import make_window, vary
 
 
-class ImageCodec(Codec[Image.Image]):
-    """PIL pictures, cached as bytes, in -1..1 for the networks."""
+class ImageCodec(Codec[Item]):
+    """PIL pictures and arrays, encoded in the depth they have, in -1..1 for the networks."""
 
     Options: ClassVar[type[Options]] = ImageOptions
     options: ImageOptions
 
     def spec(self, domain: str) -> TensorSpec:
         """``(channels, height, width)`` in -1..1."""
-        return TensorSpec(channels=self.options.channels, sizes=(None, None))
+        tile = self.options.tile or None
+        return TensorSpec(self.options.channels_of(domain), (None, None), tiles=(tile, tile))
 
-    def load(self, path: Path) -> Image.Image:
-        """Read a picture, upright, opaque, in RGB or grey."""
-        return read_picture(path, self._mode)
+    def load(self, path: Path) -> Item:
+        """Read a picture, upright; in its own channels where the domains' differ."""
+        if self.options.channels_b in (None, self.options.channels):
+            return self.load_for(path, "a")
+        return read_picture(path, self.options.range)
 
-    def encode(self, item: Image.Image, domain: str) -> Sample:
-        """The whole picture as uint8."""
-        pixels = torch.from_numpy(np.array(plain_picture(item, self._mode)))
-        return Sample(pixels[None] if pixels.dim() == 2 else pixels.permute(2, 0, 1).contiguous())
+    def load_for(self, path: Path, domain: str) -> Item:
+        """Read a picture, upright, in the domain's channels."""
+        wanted, key = self.options.channels_of(domain), self.options.channels_key(domain)
+        return read_picture(path, self.options.range, wanted, key)
 
-    def decode(self, tensor: Tensor, domain: str, meta: Mapping[str, Any]) -> Image.Image:
-        """Bytes back to a picture."""
-        pixels = tensor.permute(1, 2, 0).numpy()
-        return Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+    def encode(self, item: Item, domain: str) -> Sample:
+        """The whole picture as uint8, int16 (less 32768) or float32 (in 0..1), as its depth is."""
+        wanted, key = self.options.channels_of(domain), self.options.channels_key(domain)
+        try:
+            pixels = as_pixels(with_channels(plain_item(item), wanted, key))
+        except Refusal as error:
+            raise BadSample("picture", str(error)) from error
+        depth = DEPTHS[8 * pixels.itemsize]
+        meta = {"bits": depth.bits, "array": isinstance(item, np.ndarray)}
+        return Sample(depth.to_tensor(pixels), meta)
 
-    def save(self, item: Image.Image, path: Path) -> Path:
-        """Write PNG."""
-        return write_picture(item, path)
+    def decode(self, tensor: Tensor, domain: str, meta: Mapping[str, Any]) -> Item:
+        """A picture of the source's depth and kind, or of ``bits`` where that is more."""
+        bits = max(meta.get("bits", 8), self.options.bits)
+        if tensor.is_floating_point():
+            pixels = DEPTHS[bits].from_fractions(tensor)
+        else:
+            pixels = depth_of(tensor).to_pixels(tensor)
+        return pixels if meta.get("array") else as_item(pixels)
+
+    def save(self, item: Item, path: Path) -> Path:
+        """Write PNG, or TIFF for floating-point numbers and more than four channels."""
+        return write_picture(plain_item(item), path, self.options.range)
 
     def windows(self, sample: Sample) -> Sequence[Sample]:
         """One window a picture, resized as ``preprocess`` says."""
-        return [Sample(_resize(sample.tensor, self._window_size(*sample.tensor.shape[1:])))]
+        return [Sample(make_window(sample.tensor, self.options))]
 
     def augment(self, tensor: Tensor, domain: str, rng: torch.Generator) -> Tensor:
-        """Random crop and mirror."""
-        if self.options.preprocess in ("resize_and_crop", "crop"):
-            crop = self.options.crop
-            top, left = (
-                int(torch.randint(length - crop + 1, (), generator=rng))
-                for length in tensor.shape[1:]
-            )
-            tensor = tensor[:, top : top + crop, left : left + crop]
-        if self.options.flip and torch.rand((), generator=rng) < 0.5:
-            tensor = tensor.flip(-1)
-        return tensor
+        """Random crop and mirror, and the options' jitter."""
+        return vary(tensor, self.options, rng)
 
     def to_network(self, tensor: Tensor, domain: str) -> Tensor:
-        """0..255 -> -1..1."""
-        return tensor.float() / 127.5 - 1
+        """Any depth -> -1..1."""
+        # In place: whole copies of a large picture are large.
+        values = tensor.to(torch.float32, copy=True)
+        if tensor.dtype == FLOAT.dtype:
+            return values.mul_(2).sub_(1)
+        if tensor.dtype == SIXTEEN.dtype:
+            return values.add_(0.5).div_(32767.5)
+        return values.div_(127.5).sub_(1)
 
     def from_network(self, tensor: Tensor, domain: str) -> Tensor:
-        """-1..1 -> 0..255, rounded."""
-        return ((tensor + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+        """-1..1 -> 0..1, cut off there."""
+        return (tensor + 1).mul_(0.5).clamp_(0, 1)
 
-    def render(self, rows: Sequence[PreviewRow[Image.Image]], folder: Path) -> list[Media]:
+    def render(self, rows: Sequence[PreviewRow[Item]], folder: Path) -> list[Media]:
         """One labelled sheet: real, translated and cycled pictures, both ways."""
         sheet = draw_sheet(rows)
         path = write_picture(sheet, folder / "sheet")
         pixels = torch.from_numpy(np.array(sheet)).permute(2, 0, 1)
         return [Media("samples", path, image=pixels)]
-
-    @property
-    def _mode(self) -> str:
-        return "RGB" if self.options.channels == 3 else "L"
-
-    def _window_size(self, height: int, width: int) -> tuple[int, int]:
-        options = self.options
-        if options.preprocess == "resize_and_crop":
-            return options.resize, options.resize
-        if options.preprocess == "crop":
-            enlarge = max(1.0, options.crop / min(height, width))
-            return round(height * enlarge), round(width * enlarge)
-        if options.preprocess == "scale_width":
-            height, width = round(height * options.resize / width), options.resize
-        return self._rounded(height), self._rounded(width)
-
-    def _rounded(self, length: int) -> int:
-        multiple = self.options.round_to
-        return max(round(length / multiple), 2) * multiple
-
-
-def _resize(pixels: Tensor, size: tuple[int, int]) -> Tensor:
-    """Bicubic with antialiasing, on bytes."""
-    if tuple(pixels.shape[1:]) == size:
-        return pixels
-    resized = F.interpolate(
-        pixels[None].float(), size, mode="bicubic", antialias=True, align_corners=False
-    )
-    return resized[0].round().clamp(0, 255).to(torch.uint8)

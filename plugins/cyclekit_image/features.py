@@ -12,12 +12,12 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from cyclekit.api import RecipeError
+from cyclekit_image.arrays import Item, as_tensor, count_channels
 
 LITE0_AVAILABLE = all(
     find_spec(package)
@@ -28,7 +28,7 @@ BATCH = 4  # larger ones are slower on a CPU
 # ImageNet's, by channel, as its classifiers are trained.
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
-Extractor = Callable[[Sequence[Any]], Tensor]
+Extractor = Callable[[Sequence[Item]], Tensor]
 
 
 class Seen:
@@ -40,13 +40,13 @@ class Seen:
 
     def __init__(self, extract: Extractor) -> None:
         self._extract = extract
-        self._known: dict[int, tuple[Sequence[Any], Tensor]] = {}
+        self._known: dict[int, tuple[Sequence[Item], Tensor]] = {}
 
-    def of(self, pictures: Sequence[Any]) -> Tensor:
+    def of(self, pictures: Sequence[Item]) -> Tensor:
         """``(pictures, features)``."""
         return self._extract(pictures)
 
-    def of_fixed(self, pictures: Sequence[Any]) -> Tensor:
+    def of_fixed(self, pictures: Sequence[Item]) -> Tensor:
         """The same of a collection that will be asked about again, as the target's test set."""
         key = id(pictures)  # the collection is kept, so that no other one gets its number
         if key not in self._known:
@@ -55,7 +55,7 @@ class Seen:
 
 
 @torch.no_grad()
-def lite0_features(pictures: Sequence[Any]) -> Tensor:
+def lite0_features(pictures: Sequence[Item]) -> Tensor:
     """``(pictures, 1280)``: EfficientNet-Lite0's last features, averaged over places.
 
     Pictures are resized to 224 by 224 (bicubic, antialiased) and normalised by ImageNet's mean and
@@ -87,7 +87,7 @@ def inception_features(file: Path) -> Extractor:
     wanted = {"return_features": True} if "return_features" in named else {}
 
     @torch.no_grad()
-    def extract(pictures: Sequence[Any]) -> Tensor:
+    def extract(pictures: Sequence[Item]) -> Tensor:
         found = []
         for batch in _of_one_size(pictures):
             features = network(batch, **wanted)
@@ -140,6 +140,11 @@ def frechet_distance(x: Tensor, y: Tensor) -> float:
     return max(float(means + traces - 2 * root), 0.0)
 
 
+def can_see(pictures: Sequence[Item]) -> bool:
+    """Whether the networks can be shown such pictures: grey or RGB."""
+    return not pictures or count_channels(pictures[0]) in (1, 3)
+
+
 def cosine(x: Tensor, y: Tensor) -> float:
     """The mean cosine of corresponding features."""
     return float(F.cosine_similarity(x, y).mean())
@@ -154,18 +159,12 @@ def _covariance_factor(features: Tensor) -> Tensor:
     return factor
 
 
-def _rgb(picture: Any) -> Tensor:
+def _rgb(picture: Item) -> Tensor:
     """``(3, height, width)`` in 0..1."""
-    pixels = np.asarray(picture)
-    highest = np.iinfo(pixels.dtype).max if pixels.dtype.kind == "u" else 1
-    values = (np.atleast_3d(pixels) / highest).astype(np.float32)
-    planes = torch.from_numpy(values).permute(2, 0, 1)
-    if len(planes) not in (1, 3):
-        raise ValueError(f"the network sees pictures of 1 or 3 channels, not of {len(planes)}")
-    return planes.expand(3, -1, -1)
+    return as_tensor(picture).expand(3, -1, -1)
 
 
-def _of_one_size(pictures: Sequence[Any]) -> Iterator[Tensor]:
+def _of_one_size(pictures: Sequence[Item]) -> Iterator[Tensor]:
     """``(batch, 3, height, width)`` bytes, in the pictures' order."""
     shown = ((_rgb(picture) * 255).round().byte() for picture in pictures)
     for _, alike in groupby(shown, key=lambda x: x.shape):

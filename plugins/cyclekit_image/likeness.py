@@ -2,14 +2,15 @@
 
 import warnings
 from pathlib import Path
-from typing import Any
 
 from pydantic import field_validator
 
 from cyclekit.api import Metric, Options, Translations
+from cyclekit_image.arrays import Item
 from cyclekit_image.features import (
     LITE0_AVAILABLE,
     Seen,
+    can_see,
     cosine,
     frechet_distance,
     inception_features,
@@ -34,7 +35,7 @@ class ImageMetricOptions(Options):
         return str(Path(path).expanduser().resolve()) if path else ""
 
 
-def score_lite0(pictures: Translations[Any], seen: Seen) -> dict[str, float]:
+def score_lite0(pictures: Translations[Item], seen: Seen) -> dict[str, float]:
     """``kid_lite0``: the kernel distance of EfficientNet-Lite0's features to all test pictures of
     the target. ``feature_cosine``: on pairs, the mean cosine with the truth's.
 
@@ -46,6 +47,12 @@ def score_lite0(pictures: Translations[Any], seen: Seen) -> dict[str, float]:
             stacklevel=2,
         )
         return {}
+    if not can_see(pictures.outputs):
+        warnings.warn(
+            "kid_lite0 and feature_cosine are left out: for pictures of 1 or 3 channels",
+            stacklevel=2,
+        )
+        return {}
     made, figures = seen.of(pictures.outputs), {}
     if min(len(made), len(pictures.targets)) >= LEAST:
         figures["kid_lite0"] = kernel_distance(made, seen.of_fixed(pictures.targets))
@@ -54,11 +61,14 @@ def score_lite0(pictures: Translations[Any], seen: Seen) -> dict[str, float]:
     return figures
 
 
-def score_inception(pictures: Translations[Any], known: dict[str, Seen]) -> dict[str, float]:
+def score_inception(pictures: Translations[Item], known: dict[str, Seen]) -> dict[str, float]:
     """``fid`` and ``kid``, where the user has named an Inception file."""
     options = pictures.options
     file = options.inception if isinstance(options, ImageMetricOptions) else ""
     if not file or min(len(pictures.outputs), len(pictures.targets)) < LEAST:
+        return {}
+    if not can_see(pictures.outputs):
+        warnings.warn("fid and kid are left out: for pictures of 1 or 3 channels", stacklevel=2)
         return {}
     if file not in known:
         known[file] = Seen(inception_features(Path(file)))

@@ -4,8 +4,6 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
-import torch
-from PIL import Image
 from torch import Tensor
 from torchmetrics.functional.image import (
     peak_signal_noise_ratio,
@@ -13,11 +11,20 @@ from torchmetrics.functional.image import (
 )
 
 from cyclekit.api import Baseline, Metric, Translations
+from cyclekit_image.arrays import (
+    HIGHEST,
+    Array,
+    Item,
+    as_item,
+    as_pixels,
+    as_tensor,
+)
 
 BEST_PSNR = 100.0  # dB, for pictures that are equal: JSON knows no infinity
+LEAST_DEVIATION = 1e-3 / 255  # of a channel; flat ones are divided by it
 
 
-def score_pairs(pictures: Translations[Image.Image], _fitted: Any) -> dict[str, float]:
+def score_pairs(pictures: Translations[Item], _fitted: Any) -> dict[str, float]:
     """Mean absolute error and peak signal-to-noise ratio against the truth, values in 0..1."""
     l1, psnr = [], []
     for made, truth in _both(pictures.outputs, pictures.truths):
@@ -26,7 +33,7 @@ def score_pairs(pictures: Translations[Image.Image], _fitted: Any) -> dict[str, 
     return {"l1": _mean(l1), "psnr": _mean(psnr)}
 
 
-def score_structure(pictures: Translations[Image.Image], _fitted: Any) -> dict[str, float]:
+def score_structure(pictures: Translations[Item], _fitted: Any) -> dict[str, float]:
     """Structural similarity to the truth (Wang et al. 2004; gaussian window, sigma 1.5)."""
     scores = [
         structural_similarity_index_measure(made[None], truth[None], data_range=1.0).item()
@@ -35,7 +42,7 @@ def score_structure(pictures: Translations[Image.Image], _fitted: Any) -> dict[s
     return {"ssim": _mean(scores)}
 
 
-def score_cycle(pictures: Translations[Image.Image], _fitted: Any) -> dict[str, float]:
+def score_cycle(pictures: Translations[Item], _fitted: Any) -> dict[str, float]:
     """Mean absolute error after the way there and back, values in 0..1."""
     errors = [(x - y).abs().mean().item() for x, y in _both(pictures.inputs, pictures.cycled)]
     return {"cycle_l1": _mean(errors)}
@@ -66,53 +73,50 @@ METRICS = (
 )
 
 
-def match_colours(
-    source: Sequence[Image.Image], target: Sequence[Image.Image]
-) -> Callable[[Image.Image], Image.Image]:
+def match_colours(source: Sequence[Item], target: Sequence[Item]) -> Callable[[Item], Item]:
     """Give every channel the target collection's mean and deviation."""
     source_mean, source_std = _channel_statistics(source)
     target_mean, target_std = _channel_statistics(target)
 
-    def convert(picture: Image.Image) -> Image.Image:
-        pixels = (_array(picture) - source_mean) / source_std * target_std + target_mean
-        pixels = pixels.round().clip(0, 255).astype(np.uint8)
-        return Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+    def convert(picture: Item) -> Item:
+        pixels = as_pixels(picture)
+        highest = HIGHEST[pixels.dtype.name]
+        values = (pixels / highest - source_mean) / source_std * target_std + target_mean
+        values = values.clip(0, 1) * highest
+        values = values if highest == 1 else values.round()
+        return as_item(values.astype(pixels.dtype))
 
     return convert
 
 
-COLOUR = Baseline("colour", match_colours)
+COLOUR = Baseline("colour", match_colours, equal_channels=True)
 
 
-def _channel_statistics(pictures: Iterable[Image.Image]) -> tuple[Any, Any]:
-    """Mean and deviation of each channel over all pixels of all pictures."""
+def _channel_statistics(pictures: Iterable[Item]) -> tuple[Array, Array]:
+    """Mean and deviation of each channel over all pixels of all pictures, values in 0..1."""
     count, total, squares = 0, np.float64(0), np.float64(0)
     for picture in pictures:
-        pixels = _array(picture).reshape(-1, len(picture.getbands()))
-        count += len(pixels)
-        total = total + pixels.sum(axis=0)
-        squares = squares + np.square(pixels).sum(axis=0)
-    mean = total / count
-    return mean, np.sqrt(np.maximum(squares / count - mean**2, 1e-6))
+        pixels = as_pixels(picture)
+        values = pixels.reshape(-1, pixels.shape[2]) / np.float64(HIGHEST[pixels.dtype.name])
+        count += len(values)
+        total = total + values.sum(axis=0)
+        squares = squares + np.square(values).sum(axis=0)
+    mean = np.asarray(total / count)
+    return mean, np.sqrt(np.maximum(squares / count - mean**2, LEAST_DEVIATION**2))
 
 
-def _both(
-    first: Sequence[Image.Image], second: Sequence[Image.Image]
-) -> Iterable[tuple[Tensor, Tensor]]:
+def _both(first: Sequence[Item], second: Sequence[Item]) -> Iterable[tuple[Tensor, Tensor]]:
     for x, y in zip(first, second, strict=True):
-        if x.size != y.size:
-            raise ValueError(f"pictures of a pair differ in size: {x.size} and {y.size}")
-        yield _tensor(x), _tensor(y)
+        one, other = as_tensor(x), as_tensor(y)
+        if one.shape[1:] != other.shape[1:]:
+            raise ValueError(f"pictures of a pair differ in size: {_size(one)} and {_size(other)}")
+        if one.shape != other.shape:
+            raise ValueError(f"pictures of a pair differ in channels: {len(one)} and {len(other)}")
+        yield one, other
 
 
-def _array(picture: Image.Image) -> np.ndarray[Any, Any]:
-    pixels = np.asarray(picture, dtype=np.float64)
-    return pixels[..., None] if pixels.ndim == 2 else pixels
-
-
-def _tensor(picture: Image.Image) -> Tensor:
-    """``(channels, height, width)`` in 0..1."""
-    return torch.from_numpy(_array(picture)).permute(2, 0, 1).float() / 255
+def _size(tensor: Tensor) -> str:
+    return f"{tensor.shape[2]} x {tensor.shape[1]}"
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -2,16 +2,19 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from cyclekit.api import PreviewRow
+from cyclekit_image.arrays import MODES, Item, as_array, as_item
+from cyclekit_image.channels import with_channels
 
 TILE = 192  # longest side of a picture on the sheet
 GAP = 8
 LABEL = 22
 INK, PAPER = (40, 40, 40), (255, 255, 255)
 
-Row = PreviewRow[Image.Image]
+Row = PreviewRow[Item]
 
 
 def draw_sheet(rows: Sequence[Row]) -> Image.Image:
@@ -32,6 +35,17 @@ def draw_sheet(rows: Sequence[Row]) -> Image.Image:
     return sheet
 
 
+def as_shown(item: Item) -> Image.Image:
+    """Any picture in 8-bit RGB: of many channels the first three, transparency laid on white."""
+    if not isinstance(item, Image.Image):
+        values = as_array(item)
+        values = values if values.shape[2] in MODES else values[..., :3]
+        item = as_item((values * 255).round().astype(np.uint8))
+    shown = with_channels(item, 3, "")
+    assert isinstance(shown, Image.Image)
+    return shown
+
+
 def _draw_block(rows: Sequence[Row]) -> Image.Image:
     headings = list(dict.fromkeys(heading for row in rows for heading in row.labelled))
     block = Image.new(
@@ -46,7 +60,8 @@ def _draw_block(rows: Sequence[Row]) -> Image.Image:
         draw.text((x, 4), heading, fill=INK, font=font)
         for line, row in enumerate(rows):
             if heading in row.labelled:
-                _paste(block, row.labelled[heading], x, LABEL + line * (TILE + GAP))
+                picture = as_shown(row.labelled[heading])
+                _paste(block, picture, x, LABEL + line * (TILE + GAP))
     return block
 
 
@@ -57,5 +72,5 @@ def _paste(block: Image.Image, picture: Image.Image, x: int, y: int) -> None:
         max(1, round(side * (int(scale) if scale >= 1 else scale))) for side in picture.size
     )
     filter_ = Image.Resampling.NEAREST if scale >= 1 else Image.Resampling.LANCZOS
-    tile = picture.convert("RGB").resize((size[0], size[1]), filter_)
+    tile = picture.resize((size[0], size[1]), filter_)
     block.paste(tile, (x + (TILE - tile.width) // 2, y + (TILE - tile.height) // 2))

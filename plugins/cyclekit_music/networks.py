@@ -94,6 +94,7 @@ class RollGenerator(nn.Module):
             replace(source, channels=seen), replace(target, range=None), options
         )
         self.multiple_of = self.change.multiple_of
+        self.reach = self.change.reach
         self.keep = options.keep
 
     def forward(self, x: Tensor) -> Tensor:

@@ -50,6 +50,10 @@ def test_the_latest_and_the_best_are_both_measured(cli: Cli, parted: Path, tmp_p
     heading = next(line for line in shown.splitlines() if "identity" in line)
     assert heading.index("latest") < heading.index("best") < heading.index("identity")
     assert "latest: step 4, best: step 2" in shown
+    assert cli("report", run).code == 0
+    page = (run / "report.html").read_text()
+    assert "best checkpoint" in page
+    assert page.count(f"{report['best']['a2b']['l1']:.4f}") == 1
 
 
 def test_one_checkpoint_that_is_both_is_measured_once(
@@ -65,7 +69,7 @@ def test_protocol_seed_and_number_of_items_are_said(
 ) -> None:
     run = copied(trained, tmp_path / "run")
     report = json.loads(cli("evaluate", run, "--quick", "--json").out)
-    assert (report["seed"], report["items"]) == (0, {"a": 3, "b": 3})
+    assert (report["seed"], report["test_items"]) == (0, {"a": 3, "b": 3})
     assert set(report["protocol"]) == {"pairs", "structure", "cycle"}
     assert "real" not in report, "no quick figure does without pairs"
     shown = cli("evaluate", run, "--quick").out
@@ -101,7 +105,7 @@ def test_domains_of_other_channels_have_no_classifier(
     monkeypatch.setattr(Judge, "_same_channels", False)
     done = cli("evaluate", copied(trained, tmp_path / "run"), "--json")
     assert done.code == 0, done.err
-    assert done.err.count("there is no classifier") == 1
+    assert done.err.count("left out the classifier") == 1
     assert "taken_for_target" not in json.loads(done.out)["a2b"]
 
 

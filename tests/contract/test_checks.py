@@ -311,6 +311,17 @@ BROKEN: dict[str, tuple[Modality, str]] = {
 }
 
 
+def spoil_in_place(item: Array, rng: np.random.Generator) -> Array:
+    item[:9] = 0
+    return item
+
+
+BROKEN["corruptions"] = (
+    replace(SOUND, corruptions={"zeroed": spoil_in_place}),
+    "Corruption 'zeroed' changes the item that it is given",
+)
+
+
 def failed(results: Iterator[Result]) -> dict[str, str]:
     found = {result.name: result for result in results}
     for name, check in CHECKS.items():

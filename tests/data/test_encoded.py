@@ -1,5 +1,7 @@
 """Files are encoded once; bad ones are skipped, counted and named."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +10,8 @@ import torch
 from torch import Tensor
 
 from cyclekit.contract import Codec, Options, Sample, TensorSpec
-from cyclekit.data.encoded import EncodedDomain, encode_domain, list_bad
-from cyclekit.data.windows import Storage
+from cyclekit.data.cache import Cache
+from cyclekit.data.encoded import EncodedDomain, Memory, encode_domain, list_bad
 from cyclekit.errors import BadSample, DataError, PluginError
 
 
@@ -60,8 +62,11 @@ def plain(things: Any, total: int) -> Any:
     return things
 
 
-def encoded(codec: NumberCodec, paths: list[Path], folder: Path) -> EncodedDomain:
-    return encode_domain(codec, paths, "a", Storage(1000, folder), plain)
+def encoded(
+    codec: NumberCodec, paths: list[Path], folder: Path, memory: int = 1000, maker: str = "1"
+) -> EncodedDomain:
+    cache = Cache(folder / "cache", [maker])
+    return encode_domain(codec, paths, "a", Memory(memory), cache, plain)
 
 
 def test_windows_come_in_the_order_of_the_files(tmp_path: Path) -> None:
@@ -73,9 +78,8 @@ def test_windows_come_in_the_order_of_the_files(tmp_path: Path) -> None:
 
 def test_facts_are_kept_by_file_and_averaged(tmp_path: Path) -> None:
     domain = encoded(NumberCodec(NumberOptions()), files(tmp_path, "1", "2", "6"), tmp_path)
-    assert [(file.windows, file.facts) for file in domain.files] == [
-        (2, {"size": 1}), (2, {"size": 2}), (2, {"size": 6})
-    ]  # fmt: skip
+    assert domain.counts == [2, 2, 2]
+    assert domain.facts == [{"size": 1}, {"size": 2}, {"size": 6}]
     assert domain.mean_facts == {"size": 3}
 
 
@@ -96,6 +100,81 @@ def test_a_codec_that_breaks_is_named_with_the_file(tmp_path: Path) -> None:
     said = r"NumberCodec\.load failed on .*0\.txt: ZeroDivisionError: by accident"
     with pytest.raises(PluginError, match=said):
         encoded(NumberCodec(NumberOptions()), files(tmp_path, "crash"), tmp_path)
+
+
+class Counting(NumberCodec):
+    calls = 0
+
+    def load(self, path: Path) -> float:
+        self.calls += 1
+        return super().load(path)
+
+
+@pytest.mark.parametrize("memory", [0, 8, 1000])
+def test_windows_are_the_same_wherever_they_are_kept(tmp_path: Path, memory: int) -> None:
+    paths = files(tmp_path, "1", "2", "3", "4", "oops", "6")
+    domain = encoded(NumberCodec(NumberOptions()), paths, tmp_path, memory)
+    assert domain.on_disk == (memory < 1000)
+    assert [window.sample.tensor.item() for window in domain.windows] == [
+        number for number in (1, 2, 3, 4, 6) for _ in range(2)
+    ]
+    assert [file.name for file in domain.files] == [f"{n}.txt" for n in (0, 1, 2, 3, 5)]
+    assert [facts["size"] for facts in domain.facts] == [1, 2, 3, 4, 6]
+    assert domain.file_of(8).name == "5.txt"
+    assert [(error.path.name, error.why) for error in domain.bad] == [("4.txt", "is no number")]
+
+
+def test_a_second_start_reads_no_file_again(tmp_path: Path) -> None:
+    codec = Counting(NumberOptions())
+    paths = files(tmp_path, "1", "2", "3")
+    for _ in range(2):
+        domain = encoded(codec, paths, tmp_path, memory=0)
+        assert [window.sample.tensor.item() for window in domain.windows] == [1, 1, 2, 2, 3, 3]
+    assert codec.calls == 3
+
+
+def test_what_has_changed_is_encoded_anew(tmp_path: Path) -> None:
+    codec = Counting(NumberOptions())
+    paths = files(tmp_path, "1", "2", "3")
+    encoded(codec, paths, tmp_path, memory=0)
+    paths[1].write_text("20")
+    domain = encoded(codec, paths, tmp_path, memory=0)
+    assert domain.windows[2].sample.tensor.item() == 20
+    encoded(codec, paths, tmp_path, memory=0, maker="another version")
+    assert codec.calls == 9
+
+
+def test_a_cache_that_was_cut_short_is_made_again(tmp_path: Path) -> None:
+    codec = Counting(NumberOptions())
+    paths = files(tmp_path, "1", "2", "3")
+    encoded(codec, paths, tmp_path, memory=0)
+    (data,) = (tmp_path / "cache").glob("*/windows.bin")
+    data.write_bytes(data.read_bytes()[:-1])
+    domain = encoded(codec, paths, tmp_path, memory=0)
+    assert codec.calls == 6
+    assert [window.sample.tensor.item() for window in domain.windows] == [1, 1, 2, 2, 3, 3]
+
+
+def test_too_many_bad_files_leave_no_cache(tmp_path: Path) -> None:
+    paths = files(tmp_path, "1", "2", "3", "oops")
+    with pytest.raises(DataError, match="1 of 4 files"):
+        encoded(NumberCodec(NumberOptions()), paths, tmp_path, memory=0)
+    assert not list((tmp_path / "cache").glob("*/windows.bin"))
+
+
+def test_a_second_process_waits_and_then_finds_everything(tmp_path: Path) -> None:
+    codec = Counting(NumberOptions())
+    paths = files(tmp_path, "1", "2", "3")
+    started = threading.Barrier(2)
+
+    def start() -> list[float]:
+        started.wait()
+        domain = encoded(codec, paths, tmp_path, memory=0)
+        return [window.sample.tensor.item() for window in domain.windows]
+
+    with ThreadPoolExecutor(2) as pool:
+        both = [pool.submit(start) for _ in range(2)]
+        assert [one.result() for one in both] == [[1, 1, 2, 2, 3, 3]] * 2
 
 
 def test_files_with_one_reason_are_told_together() -> None:

@@ -10,7 +10,7 @@ from torch import Tensor
 from cyclekit.contract import Sample, TensorSpec
 from cyclekit.data.sampling import Order, UnpairedBatches
 from cyclekit.data.windows import Window
-from cyclekit.errors import DataError
+from cyclekit.errors import DataError, PluginError
 
 CPU = torch.device("cpu")
 
@@ -103,3 +103,27 @@ def test_windows_of_different_sizes_cannot_be_stacked() -> None:
     mixed = UnpairedBatches(NoisyCodec(), streams, seed=0, batch_size=4)  # type: ignore[arg-type]
     with pytest.raises(DataError, match=r"one size, but A gave \(1, 3\) and \(1, 4\)"):
         mixed.batch(0, 0, CPU)
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_drawing_ahead_changes_nothing(accumulate: int) -> None:
+    plain = batches(accumulate=accumulate)
+    ahead = batches(accumulate=accumulate, workers=3)
+    for step in (0, 1, 2, 5, 6, 7, 1):  # as after a resumption, and back
+        for micro in range(accumulate):
+            one, other = (b.batch(step, micro, CPU) for b in (plain, ahead))
+            assert all(torch.equal(one[name], other[name]) for name in "ab")
+
+
+def test_what_fails_ahead_is_told_when_it_is_asked_for() -> None:
+    class Fragile(NoisyCodec):
+        def augment(self, tensor: Tensor, domain: str, rng: torch.Generator) -> Tensor:
+            if tensor.item() == 3:
+                raise ValueError("three")
+            return tensor
+
+    streams = {"a": windows(4), "b": windows(2)}
+    made = UnpairedBatches(Fragile(), streams, seed=0, batch_size=1, workers=1)  # type: ignore[arg-type]
+    (step,) = (step for step in range(4) if made.window("a", step, 0) == 3)
+    with pytest.raises(PluginError, match=r"augment failed .*three"):
+        made.batch(step, 0, CPU)

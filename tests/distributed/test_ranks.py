@@ -32,7 +32,9 @@ DETERMINISTIC = SMALL | {
     "train.evaluate_every": 0,
     "train.preview_every": 0,
     "history.size": 0,  # buffers are each rank's own
+    "generator.downsample": "blur",  # has a buffer
     "objective.input_noise.sigma": 0.1,
+    "objective.augmentation": "{translation = 0.25, cutout = 0.5, colour = true}",
 }
 
 

@@ -25,3 +25,9 @@ def test_leaves_alone_what_already_fits() -> None:
     assert pad_to_multiple(x, (4, 4, 4)) is x
     odd = torch.randn(1, 1, 7)
     assert pad_to_multiple(odd, (1,)) is odd
+
+
+def test_a_network_may_be_content_with_one_multiple() -> None:
+    x = torch.randn(1, 1, 40, 64)
+    assert pad_to_multiple(x, (64, 64)).shape[2:] == (256, 256)
+    assert pad_to_multiple(x, (64, 64), fewest=1).shape[2:] == (64, 64)

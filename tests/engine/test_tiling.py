@@ -28,7 +28,7 @@ def test_tiles_join_to_the_whole(
         part = tiling.cut(whole, offsets)
         assert part.shape == (2, *tile)
         joiner.add(part, offsets)
-    torch.testing.assert_close(joiner.whole(), whole)
+    torch.testing.assert_close(joiner.whole, whole)
 
 
 def test_a_whole_that_is_one_tile_is_not_rounded() -> None:
@@ -37,7 +37,7 @@ def test_a_whole_that_is_one_tile_is_not_rounded() -> None:
     joiner = Joiner(tiling, channels=1)
     (offsets,) = tiling
     joiner.add(whole, offsets)
-    assert torch.equal(joiner.whole(), whole)
+    assert torch.equal(joiner.whole, whole)
 
 
 def test_neighbours_share_at_least_the_overlap() -> None:
@@ -52,7 +52,7 @@ def test_where_tiles_differ_the_join_is_gradual() -> None:
     joiner = Joiner(tiling, channels=1)
     for value, offsets in enumerate(tiling):
         joiner.add(torch.full((1, 32), float(value)), offsets)
-    joined = joiner.whole()[0]
+    joined = joiner.whole[0]
     assert joined[0] == 0
     assert joined[-1] == 1
     steps = joined.diff()

@@ -4,9 +4,11 @@ import io
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 from cyclekit_image.codec import ImageCodec, ImageOptions
 from PIL import Image
@@ -73,13 +75,33 @@ def test_palette_with_transparency(tmp_path: Path) -> None:
     assert shown[4, 4].tolist() == [200, 10, 10]
 
 
-def test_sixteen_bit_grey_is_scaled_not_clipped(tmp_path: Path) -> None:
-    values = np.linspace(0, 65535, 100).astype(np.uint16).reshape(10, 10)
+def test_windows_of_deep_pictures_are_scaled_to_the_bits_not_clipped(tmp_path: Path) -> None:
+    values = np.linspace(0, 65535, 1296).astype(np.uint16).reshape(36, 36)
     Image.fromarray(values).save(tmp_path / "x.png")
-    shown = np.asarray(codec(channels=1).load(tmp_path / "x.png")).astype(int)
-    assert shown[0, 0] == 0
-    assert shown[9, 9] == 255
-    assert abs(shown[5, 0] - 50 / 99 * 255) < 2
+    for bits, kind in ((8, torch.uint8), (16, torch.int16), (32, torch.float32)):
+        made = codec(channels=1, bits=bits)
+        (window,) = made.windows(made.encode(made.load(tmp_path / "x.png"), "a"))
+        assert window.tensor.dtype == kind
+        seen = made.to_network(window.tensor[None], "a")[0, 0]
+        assert torch.allclose(seen.flatten(), torch.linspace(-1, 1, 1296), atol=1 / 127)
+
+
+@pytest.mark.parametrize("bits", [8, 16, 32])
+def test_windows_of_one_depth_are_made_of_any(bits: int) -> None:
+    made = codec(bits=bits)
+    smooth = np.linspace(0, 1, 50 * 40 * 3, dtype=np.float32).reshape(50, 40, 3)
+    pictures = (
+        Image.fromarray((smooth * 255).round().astype(np.uint8)),
+        (smooth * 65535).round().astype(np.uint16),
+        smooth,
+    )
+    seen = []
+    for picture in pictures:
+        (window,) = made.windows(made.encode(picture, "a"))
+        seen.append(made.to_network(window.tensor, "a"))
+        assert window.tensor.shape == (3, 36, 36)
+    assert torch.allclose(seen[0], seen[2], atol=0.01)
+    assert torch.allclose(seen[1], seen[2], atol=0.01)
 
 
 def test_exif_orientation_is_applied(tmp_path: Path) -> None:
@@ -99,6 +121,8 @@ def test_exif_orientation_is_applied(tmp_path: Path) -> None:
         ("resize_and_crop", (100, 50), (36, 36), (32, 32)),
         ("crop", (100, 50), (50, 100), (32, 32)),
         ("crop", (16, 64), (128, 32), (32, 32)),  # too narrow: enlarged first
+        ("scale_shortside", (100, 50), (36, 72), (32, 32)),
+        ("scale_shortside", (18, 27), (54, 36), (32, 32)),
         ("scale_width", (72, 50), (24, 36), (24, 36)),
         ("none", (30, 50), (48, 32), (48, 32)),  # rounded to multiples of 4
     ],
@@ -127,15 +151,35 @@ def test_augmentation_moves_and_mirrors() -> None:
     assert torch.equal(made.augment(ramp, "a", rng(3)), made.augment(ramp, "a", rng(3)))
 
 
-def bomb() -> bytes:
-    """A PNG of 50,000 x 50,000 pixels in a few bytes."""
+def bomb(bits: int = 8) -> bytes:
+    """A PNG of 100,000 x 100,000 pixels in a few bytes."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         check = struct.pack(">I", zlib.crc32(kind + data))
         return struct.pack(">I", len(data)) + kind + data + check
 
-    header = struct.pack(">IIBBBBB", 50_000, 50_000, 8, 2, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", 100_000, 100_000, bits, 2, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 99))
+
+
+def tiff_bomb(side: int = 100_000, channels: int = 2, tile: int = 0) -> bytes:
+    """A TIFF that claims to be large; its one strip or tile is not there."""
+    stream = io.BytesIO()
+    pixels = np.zeros((16, 16, channels) if channels > 1 else (16, 16), np.uint16)
+    options: dict[str, Any] = {"tile": (16, 16)} if tile else {}
+    if channels > 1:
+        options["planarconfig"] = "contig"
+    tifffile.imwrite(
+        stream, pixels, photometric="minisblack", metadata=None, compression="zlib", **options
+    )
+    data = bytearray(stream.getvalue())
+    changed = {322: tile, 323: tile} if tile else {256: side, 257: side, 278: side}
+    count = int.from_bytes(data[8:10], "little")
+    for start in range(10, 10 + 12 * count, 12):
+        (tag,) = struct.unpack_from("<H", data, start)
+        if tag in changed:
+            struct.pack_into("<HII", data, start + 2, 4, 1, changed[tag])
+    return bytes(data)
 
 
 def png() -> bytes:
@@ -154,9 +198,31 @@ def png() -> bytes:
         (png()[:20], "picture"),
         (png()[:1000] + b"\xff" * 40 + png()[1040:], "cannot be read as a picture"),
         (bomb(), "too many"),
+        (bomb(bits=16), "too many"),
+        (tiff_bomb(), "too many"),
+        (tiff_bomb(channels=1), "too many"),
+        (tiff_bomb(side=8_000, channels=60), "60 channels are too many"),
+        (tiff_bomb(tile=100_000), "too large"),
+        (b"II*\0" + b"\xff" * 40, "ends too early"),
+        (b"MM\0*" + b"\0" * 40, "holds no picture"),
         (b"GIF89a" + b"\0" * 40, "no picture of a known kind"),
     ],
-    ids=["empty", "text", "truncated", "header", "flipped", "bomb", "gif"],
+    ids=[
+        "empty",
+        "text",
+        "truncated",
+        "header",
+        "flipped",
+        "bomb",
+        "deep bomb",
+        "TIFF bomb",
+        "channel bomb",
+        "page bomb",
+        "tile bomb",
+        "TIFF header",
+        "empty TIFF",
+        "gif",
+    ],
 )
 def test_files_that_are_no_pictures(tmp_path: Path, content: bytes, why: str) -> None:
     path = tmp_path / "x.png"

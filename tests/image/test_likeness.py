@@ -110,6 +110,9 @@ def test_the_target_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_cannot_be_computed_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = features.Seen(lambda pictures: torch.ones(len(pictures), 4))
     assert score_lite0(shown(noise(1, 0), noise(3, 1)), seen) == {}
+    deep = [np.zeros((24, 24, 5), np.uint16)] * 3
+    with pytest.warns(UserWarning, match="1 or 3 channels"):
+        assert score_lite0(shown(deep, deep), seen) == {}  # type: ignore[arg-type]
     monkeypatch.setattr(likeness, "LITE0_AVAILABLE", False)
     with pytest.warns(UserWarning, match=r"pip install 'cyclekit\[metrics\]'"):
         assert score_lite0(shown(noise(3, 0), noise(3, 1)), seen) == {}

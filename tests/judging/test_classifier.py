@@ -58,10 +58,10 @@ def items(count: int, seed: int, rough: bool, sizes: tuple[int, ...]) -> list[Ar
     return list(noise)
 
 
-def trained(dims: int, folder: Path, **domains: list[Array]) -> Classifier:
+def trained(dims: int, **domains: list[Array]) -> Classifier:
     network = build_network(TensorSpec(1, sizes=(None,) * dims, range=None), seed=0)
     classifier = Classifier(ArrayCodec(None), network, seed=0)
-    classifier.train(domains, folder)
+    classifier.train(domains)
     return classifier
 
 
@@ -75,39 +75,37 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("dims", [1, 2, 3])
-def test_it_tells_collections_apart_over_any_number_of_axes(
-    dims: int, tmp_path: Path, quick: None
-) -> None:
+def test_it_tells_collections_apart_over_any_number_of_axes(dims: int, quick: None) -> None:
     sizes = SIZES[dims]
     smooth, rough = (items(40, seed, seed == 1, sizes) for seed in (0, 1))
-    classifier = trained(dims, tmp_path, a=smooth, b=rough)
+    classifier = trained(dims, a=smooth, b=rough)
     tests = {"a": items(20, 2, False, sizes), "b": items(20, 3, True, sizes)}
     classifier.examine(tests)
     assert classifier.accuracy > 0.85
     assert classifier.share(tests["a"], "b") == 1 - classifier.share(tests["a"], "a") < 0.3
 
 
-def test_the_way_of_encoding_tells_it_nothing(tmp_path: Path, quick: None) -> None:
+def test_the_way_of_encoding_tells_it_nothing(quick: None) -> None:
     alike, others = (items(40, seed, True, (64,)) for seed in (0, 1))
-    classifier = trained(1, tmp_path, a=alike, b=others)
+    classifier = trained(1, a=alike, b=others)
     with pytest.warns(UserWarning, match="means little"):
         classifier.examine({"a": items(30, 2, True, (64,)), "b": items(30, 3, True, (64,))})
 
 
-def test_it_is_the_same_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_the_same_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "STEPS", 3)
     data = {"a": items(5, 0, False, (64,)), "b": items(4, 1, True, (64,))}
     states = []
     for noise in (1, 2):
         torch.manual_seed(noise)
         before = torch.get_rng_state()
-        states.append(trained(1, tmp_path, **data).network.state_dict())
+        states.append(trained(1, **data).network.state_dict())
         assert torch.equal(before, torch.get_rng_state()), "nobody else's draws change"
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
 
 
 def test_windows_of_many_sizes_and_of_too_large_ones(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(module, "STEPS", 3)
     monkeypatch.setattr(module, "LARGEST", 100)
@@ -123,26 +121,26 @@ def test_windows_of_many_sizes_and_of_too_large_ones(
         name: [*items(2, seed, True, (1, 64)), *items(2, seed, True, (9, 300))]
         for seed, name in enumerate("ab")
     }
-    classifier = trained(2, tmp_path, **data)
+    classifier = trained(2, **data)
     assert 0 <= classifier.share(data["a"], "b") <= 1
     assert {32} < set(seen)
     assert max(seen) <= 100
 
 
 def test_an_item_without_a_window_is_taken_for_neither(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(module, "STEPS", 1)
-    classifier = trained(1, tmp_path, a=items(3, 0, True, (64,)), b=items(3, 1, True, (64,)))
+    classifier = trained(1, a=items(3, 0, True, (64,)), b=items(3, 1, True, (64,)))
     silent = [np.zeros((1, 0), np.float32)]
     assert (classifier.share(silent, "a"), classifier.share(silent, "b")) == (0, 0)
 
 
-def test_a_codec_that_keeps_the_domains_apart_is_said(tmp_path: Path) -> None:
+def test_a_codec_that_keeps_the_domains_apart_is_said() -> None:
     class Strict(ArrayCodec):
         def encode(self, item: Array, domain: str) -> Sample:
             raise BadSample("item", "is of domain B")
 
     classifier = Classifier(Strict(None), ClassifierNetwork(1, 1), seed=0)
     with pytest.raises(ValueError, match=r"cannot be encoded as domain A's: item: is of domain B"):
-        classifier.train({"a": items(1, 0, True, (64,)), "b": []}, tmp_path)
+        classifier.train({"a": items(1, 0, True, (64,)), "b": []})

@@ -4,7 +4,19 @@ import pytest
 import torch
 from torch import nn
 
-from cyclekit.api import PatchGAN, PatchGANOptions, ResNetGenerator, ResNetOptions, TensorSpec
+from cyclekit.api import (
+    PIXEL,
+    PatchGAN,
+    PatchGANOptions,
+    PixelDiscriminator,
+    PixelOptions,
+    ResNetGenerator,
+    ResNetOptions,
+    TensorSpec,
+    UNetGenerator,
+    UNetOptions,
+    initialize,
+)
 from cyclekit.nets.blocks import is_per_sample
 
 PICTURE = TensorSpec(3, (None, None))
@@ -18,6 +30,7 @@ def test_the_papers_sizes() -> None:
     assert count(ResNetGenerator(PICTURE, PICTURE, ResNetOptions())) == 11_378_179
     assert count(ResNetGenerator(PICTURE, PICTURE, ResNetOptions(blocks=6))) == 7_837_699
     assert count(PatchGAN(PICTURE, PICTURE.logits(), PatchGANOptions())) == 2_764_737
+    assert count(PIXEL.build(PICTURE, PICTURE.logits(), PixelOptions())) == 8_705
 
 
 @pytest.mark.parametrize("dims", [1, 2, 3])
@@ -110,6 +123,52 @@ def test_weights_are_drawn_from_the_published_distribution() -> None:
     assert weights.mean().item() == pytest.approx(0, abs=1e-4)
     scales = torch.cat([m.weight for m in network.modules() if isinstance(m, nn.BatchNorm2d)])
     assert scales.mean().item() == pytest.approx(1, abs=0.005)
+
+
+def test_every_network_can_start_otherwise() -> None:
+    logits = PICTURE.logits()
+    for init, spread in (
+        ("normal", lambda fan_in, fan_out: 0.02),
+        ("xavier", lambda fan_in, fan_out: (2 / (fan_in + fan_out)) ** 0.5),
+        ("kaiming", lambda fan_in, fan_out: (2 / fan_in) ** 0.5),
+        ("orthogonal", lambda fan_in, fan_out: fan_in**-0.5),
+    ):
+        torch.manual_seed(0)
+        residual = ResNetGenerator(PICTURE, PICTURE, ResNetOptions(blocks=1, init=init))
+        weight = residual.layers[9].residual[0].weight  # 256 to 256, 3 x 3
+        assert weight.std().item() == pytest.approx(spread(9 * 256, 9 * 256), rel=0.01), init
+        networks = [
+            residual,
+            UNetGenerator(
+                PICTURE, PICTURE, UNetOptions(channels=8, downsamplings=3, norm="batch", init=init)
+            ),
+            PatchGAN(PICTURE, logits, PatchGANOptions(channels=8, spectral_norm=True, init=init)),
+            PixelDiscriminator(PICTURE, logits, PixelOptions(init=init)),
+        ]
+        for network in networks:
+            assert network(torch.randn(1, 3, 32, 32)).isfinite().all(), init
+            biases = [p for name, p in network.named_parameters() if name.endswith("bias")]
+            assert all(bias.abs().max() == 0 for bias in biases), init
+
+
+def test_orthogonal_weights_keep_lengths() -> None:
+    layer = initialize(nn.Conv1d(4, 16, 3), method="orthogonal")
+    flat = layer.weight.flatten(1)
+    torch.testing.assert_close(flat.T @ flat, torch.eye(12))
+
+
+@pytest.mark.parametrize("dims", [1, 2, 3])
+def test_pixel_discriminators_judge_each_position_by_itself(dims: int) -> None:
+    spec = TensorSpec(2, (None,) * dims)
+    judge = PixelDiscriminator(spec, spec.logits(), PixelOptions(norm="none", spectral_norm=True))
+    judge.eval()
+    x = torch.randn(2, 2, *(5,) * dims)
+    nudged = x.clone()
+    nudged[0, :, 2] += 1
+    changed = judge(nudged) != judge(x)
+    assert changed.shape == (2, 1, *(5,) * dims)
+    assert changed[0, 0, 2].all()
+    assert changed.sum() == changed[0, 0, 2].numel()
 
 
 def test_per_sample_networks_are_recognised() -> None:

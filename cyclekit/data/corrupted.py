@@ -1,0 +1,91 @@
+"""Domain A made from domain B: for learning to undo a corruption, with one collection."""
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from cyclekit.contract import Codec, Modality
+from cyclekit.data.encoded import guarded, load_file
+from cyclekit.data.folders import Files, list_files, split
+from cyclekit.errors import BadSample, DataError, PluginError, suggest
+from cyclekit.plugins import describe_exception
+from cyclekit.randomness import numpy_generator
+from cyclekit.recipe.settings import DataSettings
+
+SEED = 0  # the same data whatever the run's seed is, so that runs can be compared
+
+Corruption = Callable[[Any, Any], Any]
+
+
+def make_corrupted(
+    settings: DataSettings, modality: Modality, codec: Codec[Any], folder: Path
+) -> None:
+    """Fill ``folder`` with ``trainA trainB testA testB`` from the one collection there is.
+
+    Half of the training files stay as they are and are domain B; the other half, corrupted, is
+    domain A: nothing is seen from both sides. Test files are: each is there whole and corrupted.
+
+    Raises:
+        DataError: If the modality has no such corruption, or there are too few files.
+        PluginError: If the corruption fails; names the file.
+    """
+    name = settings.corruption or ""
+    if name not in modality.corruptions:
+        raise DataError(
+            f"data.corruption: plugin {modality.name!r} has none called {name!r}. "
+            f"{suggest(name, modality.corruptions)}"
+        )
+    train, test = _collection(settings)
+    if len(train) < 2:
+        raise DataError(f"{settings.root} has too few files: at least 3 are needed, better 100.")
+    whole, spoilt = split(train, Path(settings.root or ""), 0.5)
+    corrupt = partial(_corrupt, codec, modality.corruptions[name], name)
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        jobs = [*_named(spoilt, folder / "trainA"), *_named(test, folder / "testA")]
+        for _ in pool.map(lambda job: corrupt(*job), jobs):
+            pass
+    for file, place in (*_named(whole, folder / "trainB"), *_named(test, folder / "testB")):
+        place.with_name(place.name + file.suffix).symlink_to(file.resolve())
+
+
+def _collection(settings: DataSettings) -> tuple[Files, Files]:
+    """Training and test files: ``trainB`` and ``testB`` if there are such folders."""
+    root = Path(settings.root or "")
+    if not root.is_dir():
+        raise DataError(
+            f"data.corruption makes domain A from a folder, but {settings.root} is none. Name it "
+            f"with --data DIR."
+        )
+    if not (root / "trainB").is_dir():
+        return split(list_files(root), root, settings.held_out)
+    train = list_files(root / "trainB")
+    if (root / "testB").is_dir():
+        return train, list_files(root / "testB")
+    return split(train, root, settings.held_out)
+
+
+def _named(files: Sequence[Path], folder: Path) -> list[tuple[Path, Path]]:
+    """Each file with its place: numbered, so that equal names from several folders stay apart."""
+    folder.mkdir(parents=True)
+    return [(file, folder / f"{n:06d}-{_plain(file.stem)}") for n, file in enumerate(files)]
+
+
+def _plain(stem: str) -> str:
+    return stem.replace(".", "_")  # what follows a dot may be taken for a suffix
+
+
+def _corrupt(codec: Codec[Any], corruption: Corruption, name: str, file: Path, to: Path) -> None:
+    try:
+        item = load_file(codec, file, "b")
+    except BadSample:
+        return  # few are left out; a folder of the wrong kind shows in domain B
+    try:
+        made = corruption(item, numpy_generator("corruption", SEED, to.name))
+    except Exception as error:
+        raise PluginError(
+            f"Corruption {name!r} failed on {file}: {describe_exception(error)}"
+        ) from error
+    guarded(codec, "save", file, made, to)

@@ -1,0 +1,54 @@
+"""The pixel discriminator (Isola et al., arXiv 1611.07004), over 1, 2 or 3 dimensions."""
+
+from typing import Annotated
+
+from pydantic import Field
+from torch import nn
+
+from cyclekit.contract import Options, TensorSpec
+from cyclekit.nets.blocks import (
+    Init,
+    Norm,
+    conv,
+    initialize,
+    norm_layers,
+    normalize_spectra,
+    takes_bias,
+)
+
+
+class PixelOptions(Options):
+    """A discriminator of single positions: of colours, not of forms."""
+
+    channels: Annotated[int, Field(ge=1)] = 64
+    """Width after the first convolution; doubled by the second."""
+    norm: Norm = "instance"
+    """`instance`, `batch` or `none`."""
+    spectral_norm: bool = False
+    """Divide each weight by its largest singular value (arXiv 1802.05957)."""
+    init: Init = "normal"
+    """First weights: `normal` (as published), `xavier`, `kaiming` or `orthogonal`."""
+
+
+class PixelDiscriminator(nn.Sequential):
+    """Map ``(batch, channels, *sizes)`` to one logit for each position, ``(batch, 1, *sizes)``.
+
+    Args:
+        source: Spec of the tensors to judge.
+        target: Spec of the logits.
+        options: Width and norm.
+    """
+
+    def __init__(self, source: TensorSpec, target: TensorSpec, options: PixelOptions) -> None:
+        dims, width = source.dims, options.channels
+        super().__init__(
+            conv(dims, source.channels, width, 1),
+            nn.LeakyReLU(0.2, inplace=True),
+            conv(dims, width, 2 * width, 1, bias=takes_bias(options.norm)),
+            *norm_layers(options.norm, dims, 2 * width),
+            nn.LeakyReLU(0.2, inplace=True),
+            conv(dims, 2 * width, target.channels, 1),
+        )
+        initialize(self, method=options.init)
+        if options.spectral_norm:
+            normalize_spectra(self)

@@ -1,0 +1,132 @@
+"""The U-Net generator of pix2pix (Isola et al., arXiv 1611.07004), over 1, 2 or 3 dimensions."""
+
+from typing import Annotated
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from cyclekit.contract import Options, TensorSpec
+from cyclekit.errors import RecipeError
+from cyclekit.nets.blocks import (
+    Init,
+    Norm,
+    ToRange,
+    conv,
+    conv_transpose,
+    initialize,
+    norm_layers,
+    takes_bias,
+)
+from cyclekit.nets.reach import Span, reach, seen
+
+
+class UNetOptions(Options):
+    """An encoder-decoder with a skip at every size."""
+
+    channels: Annotated[int, Field(ge=1)] = 64
+    """Width after the first convolution; doubled by each downsampling, at most eightfold."""
+    downsamplings: Annotated[int, Field(ge=2, le=10)] = 8
+    """Halvings of every axis. Windows must divide by 2 to the power of this."""
+    norm: Norm = "instance"
+    """`instance`, `batch` or `none`."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Dropout in the decoder's widest layers; 0.5 in pix2pix, whose only noise it is."""
+    init: Init = "normal"
+    """First weights: `normal` (as published), `xavier`, `kaiming` or `orthogonal`."""
+
+
+class UNet128Options(UNetOptions):
+    """The same, one halving less deep."""
+
+    downsamplings: Annotated[int, Field(ge=2, le=10)] = 7
+    """Halvings of every axis. Windows must divide by 2 to the power of this."""
+
+
+class UNetGenerator(nn.Module):
+    """Map ``source`` tensors to ``target`` tensors of the same size, at every scale at once.
+
+    Args:
+        source: Spec of the input; sizes must divide by ``multiple_of``.
+        target: Spec of the output; its range decides the last activation.
+        options: Width, depth and norm.
+    """
+
+    least_multiples = 1  # a map of one position in the middle is what it is made for
+
+    def __init__(self, source: TensorSpec, target: TensorSpec, options: UNetOptions) -> None:
+        super().__init__()
+        dims, depth, width = source.dims, options.downsamplings, options.channels
+        self.enter = conv(
+            dims, source.channels, width, 4, stride=2, padding=1, bias=takes_bias(options.norm)
+        )
+        inner: nn.Module = nn.Identity()
+        for level in reversed(range(1, depth)):
+            inner = Level(dims, level, inner, options)
+        self.inner = inner
+        self.leave = nn.Sequential(
+            nn.ReLU(inplace=True),
+            conv_transpose(dims, 2 * width, target.channels, 4, stride=2, padding=1),
+        )
+        self.finish = ToRange(target.range)
+        self.multiple_of = 2**depth
+        self.reach = reach([self.enter, self.inner, self.leave], self.multiple_of)
+        initialize(self, method=options.init)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(batch, source.channels, *sizes)`` to ``(batch, target.channels, *sizes)``.
+
+        Raises:
+            RecipeError: If a size does not divide by ``multiple_of``.
+        """
+        if any(size % self.multiple_of for size in x.shape[2:]):
+            raise RecipeError(
+                f"This U-Net takes sizes that divide by {self.multiple_of}, 2 to the power of "
+                f"generator.downsamplings, but a sample has {tuple(x.shape[2:])}. Train on windows "
+                f"of such sizes, or with fewer generator.downsamplings."
+            )
+        made: Tensor = self.finish(self.leave(self.inner(self.enter(x))))
+        return made
+
+
+class Level(nn.Module):
+    """Halve, go through the levels within, double; beside it the skip.
+
+    Args:
+        dims: Axes.
+        level: Halvings before this one.
+        inner: The levels within; ``nn.Identity`` for the innermost.
+        options: Of the network.
+    """
+
+    def __init__(self, dims: int, level: int, inner: nn.Module, options: UNetOptions) -> None:
+        super().__init__()
+        outer, width = (options.channels * min(2**n, 8) for n in (level - 1, level))
+        innermost = isinstance(inner, nn.Identity)
+        bias = takes_bias(options.norm)
+        self.down = nn.Sequential(
+            conv(dims, outer, width, 4, stride=2, padding=1, bias=bias),
+            # The innermost map may be a single position, of which nothing would be left.
+            *([] if innermost else norm_layers(options.norm, dims, width)),
+        )
+        self.inner = inner
+        seen_width = width if innermost else 2 * width
+        drops = options.dropout > 0 and outer == width and not innermost
+        self.up = nn.Sequential(
+            nn.ReLU(inplace=True),
+            conv_transpose(dims, seen_width, outer, 4, stride=2, padding=1, bias=bias),
+            *norm_layers(options.norm, dims, outer),
+            *([nn.Dropout(options.dropout)] if drops else []),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(batch, channels, *sizes)`` to twice the channels: the skip, then what was made."""
+        # The skip carries the activated map, as in the reference, whose activation works in place
+        # on what is then concatenated: its weights are trained for that.
+        skip = F.leaky_relu(x, 0.2, inplace=True)
+        return torch.cat([skip, self.up(self.inner(self.down(skip)))], dim=1)
+
+    def seen(self, span: Span) -> Span:
+        """What the outputs in ``span`` depend on: the skip sees less than the way through."""
+        return seen([self.down, self.inner, self.up], span)

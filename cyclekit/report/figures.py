@@ -1,0 +1,166 @@
+"""Evaluations: the newest as a table, all of them as curves, beside baselines."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from cyclekit.report.charts import Axes, Level, draw, legend, short, span_of
+from cyclekit.report.curves import Curve, shown_side, worded
+from cyclekit.report.markup import Markup, element, joined
+from cyclekit.report.reading import Directions, Evaluation, RunStory
+
+PERFECT = "codec"  # the baseline that is no rival: the truth, encoded and decoded
+REAL = "real"  # test items themselves, no rivals either
+MEAN = "both"  # the directions' mean
+LEARNED = "translated"
+
+
+def evaluations(story: RunStory) -> Markup:
+    """Tables and curves, nothing where nothing was measured."""
+    own = next((found for found in story.evaluations if not found.other), None)
+    others = [found for found in story.evaluations if found.other]
+    newest = max(story.evaluated, default=None)
+    tables = [_newest(own)] if own else []
+    if newest is not None and (own is None or newest > own.step):
+        tables.insert(0, _while_training(newest, story.evaluated[newest]))
+    tables += [_newest(found) for found in others]
+    if not tables:
+        return Markup("")
+    return joined(element("h2", "Figures"), *tables, _curves(story, own))
+
+
+def _newest(found: Evaluation) -> Markup:
+    where = f"on {found.other}" if found.other else "on the test set"
+    counted = _items(found)
+    caption = f"Step {found.step:,} {where}" + f" ({counted})" * bool(counted)
+    ways = {LEARNED: found.translated}
+    ways |= {"best checkpoint": found.best} if found.best else {}
+    ways |= found.baselines | ({REAL: found.real} if found.real else {})
+    return _table(caption, ways, found.higher_is_better)
+
+
+def _items(found: Evaluation) -> str:
+    return " and ".join(f"{count:,} items of {name.upper()}" for name, count in found.items.items())
+
+
+def _while_training(step: int, figures: Directions) -> Markup:
+    return _table(f"Step {step:,}, measured while training", {LEARNED: figures}, {})
+
+
+def _table(caption: str, ways: Mapping[str, Directions], higher: Mapping[str, bool]) -> Markup:
+    """Figures by direction, a column for each way to translate."""
+    heads = [element("th", worded(way), scope="col") for way in ways]
+    bodies = [
+        _direction(direction, [of.get(direction, {}) for of in ways.values()], list(ways), higher)
+        for direction in ways[LEARNED]
+    ]
+    remarks = []
+    if higher and len(ways) > 1:
+        remarks.append("↑: higher is better, ↓: lower is better; the best is bold.")
+    if PERFECT in ways:
+        remarks.append(f"“{PERFECT}” is the truth, encoded and decoded: the most that can be had.")
+    if REAL in ways:
+        remarks.append(f"“{REAL}” are the target's own test items, beside training items.")
+    return element(
+        "div",
+        element("h3", caption),
+        element(
+            "table", element("thead", element("tr", element("th"), *heads)), *bodies, class_="table"
+        ),
+        element("p", " ".join(remarks), class_="soft") if remarks else "",
+        class_="card scroll",
+    )
+
+
+def _direction(
+    direction: str,
+    of_ways: Sequence[Mapping[str, float]],
+    ways: Sequence[str],
+    higher: Mapping[str, bool],
+) -> Markup:
+    title = "Mean of both" if direction == MEAN else shown_side(direction)
+    rows = [element("tr", element("th", title, colspan=len(ways) + 1), class_="way")]
+    for name in dict.fromkeys(name for figures in of_ways for name in figures):
+        values = [figures.get(name) for figures in of_ways]
+        rivals = [
+            value
+            for way, value in zip(ways, values, strict=True)
+            if value is not None and way not in (PERFECT, REAL)
+        ]
+        best = None
+        if name in higher and len(rivals) > 1:
+            best = max(rivals) if higher[name] else min(rivals)
+        arrow = {True: " ↑", False: " ↓"}[higher[name]] if name in higher else ""
+        cells = [
+            element("td", _cell(value, value == best and way not in (PERFECT, REAL)))
+            for way, value in zip(ways, values, strict=True)
+        ]
+        rows.append(element("tr", element("th", worded(name) + arrow, scope="row"), *cells))
+    return element("tbody", *rows)
+
+
+def _cell(value: float | None, best: bool) -> str:
+    if value is None:
+        return ""
+    text = f"{value:z.4f}" if abs(value) < 1e6 else short(value)
+    return element("b", text) if best else text
+
+
+def _curves(story: RunStory, own: Evaluation | None) -> Markup:
+    """A card for each figure, in it a chart for each direction, on the same axes."""
+    if len(story.evaluated) < 2:
+        return Markup("")
+    names = dict.fromkeys(
+        name for of in story.evaluated.values() for figures in of.values() for name in figures
+    )
+    cards = [_card(name, story, own) for name in names]
+    limit = story.setting("train", "evaluate_items")
+    remark = "Measured while training"
+    if type(limit) is int and limit > 0:
+        remark += f", on the first {limit} test items of each domain"
+    if own and own.baselines:
+        counted = _items(own)
+        remark += ". Dashed: baselines" + f", on {counted}" * bool(counted)
+    return joined(
+        element("p", f"{remark}.", class_="soft"), element("div", *cards, class_="grid pairs")
+    )
+
+
+def _card(name: str, story: RunStory, own: Evaluation | None) -> Markup:
+    directions = dict.fromkeys(way for of in story.evaluated.values() for way in of)
+    curves, levels = {}, {}
+    for direction in directions:
+        points = [
+            (float(step), of[direction][name])
+            for step, of in sorted(story.evaluated.items())
+            if name in of.get(direction, {})
+        ]
+        if not points:
+            continue
+        curves[direction] = Curve(LEARNED, points)
+        levels[direction] = [
+            Level(worded(baseline), value)
+            for baseline, of in (own.baselines.items() if own else ())
+            if math.isfinite(value := of.get(direction, {}).get(name, math.nan))
+        ]
+    values = [v for curve in curves.values() for v in curve.values]
+    values += [level.value for of in levels.values() for level in of]
+    axes = Axes((0.0, float(max(1, *story.evaluated))), span_of(values))
+    panels = [
+        element(
+            "div",
+            element("h4", shown_side(direction), element("span", class_="at")),
+            draw([curve], axes, levels[direction]),
+            legend([curve], levels[direction]),
+            class_="chart",
+        )
+        for direction, curve in curves.items()
+    ]
+    arrow = ""
+    if own and name in own.higher_is_better:
+        arrow = " ↑" if own.higher_is_better[name] else " ↓"
+    return element(
+        "figure",
+        element("figcaption", worded(name) + arrow),
+        element("div", *panels, class_="panels"),
+        class_="card",
+    )

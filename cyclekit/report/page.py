@@ -1,0 +1,90 @@
+"""The page: its sections in order, and the file that holds them."""
+
+import base64
+import hashlib
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+
+from cyclekit.errors import UsageError
+from cyclekit.report.figures import evaluations
+from cyclekit.report.losses import losses
+from cyclekit.report.markup import Markup, element, escaped, joined
+from cyclekit.report.previews import previews
+from cyclekit.report.reading import RunStory
+from cyclekit.report.summary import header, recipe
+from cyclekit.runs.atomic import replace_text
+from cyclekit.runs.layout import RunLayout
+
+NAME = "report.html"
+
+
+def write_report(folder: Path, output: Path | None = None) -> Path:
+    """Write the page of a run.
+
+    Args:
+        folder: The run.
+        output: The page's file; default: ``report.html`` in the run.
+
+    Returns:
+        Where it is.
+
+    Raises:
+        CheckpointError: If the folder is no run, or its files are damaged.
+        UsageError: If ``output`` is a folder.
+    """
+    run = RunLayout.open(folder)
+    output = output or run.folder / NAME
+    if output.is_dir():
+        raise UsageError(f"{output} is a folder. Name a file, such as {output / NAME}.")
+    page = make_page(RunStory(run))
+    output.parent.mkdir(parents=True, exist_ok=True)
+    replace_text(output, page)
+    return output
+
+
+def make_page(story: RunStory) -> str:
+    """The whole page, which needs nothing but itself."""
+    sections = {
+        "previews": previews(story),
+        "figures": evaluations(story),
+        "losses": losses(story),
+        "recipe": recipe(story),
+    }
+    shown = {name: content for name, content in sections.items() if content}
+    links = [element("a", name.capitalize(), href=f"#{name}") for name in shown]
+    body = joined(
+        header(story, element("nav", *links)),
+        *(element("section", content, id=name) for name, content in shown.items()),
+        element(
+            "footer",
+            f"Made by cyclekit {version('cyclekit')} from the files of the run; times are UTC.",
+            class_="soft",
+        ),
+    )
+    style, script = _part("page.css"), _part("page.js")
+    return Template(_part("page.html")).substitute(
+        policy=escaped(_policy(style, script)),
+        title=escaped(f"{story.name} · cyclekit"),
+        style=style,
+        script=script,
+        body=body,
+    )
+
+
+def _policy(style: str, script: str) -> str:
+    """Nothing is fetched, and nothing runs but the page's own script and style."""
+    return (
+        f"default-src 'none'; img-src data:; media-src data:; style-src {_hash(style)}; "
+        f"script-src {_hash(script)}; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash(content: str) -> str:
+    digest = hashlib.sha256(content.encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"
+
+
+def _part(name: str) -> Markup:
+    return Markup(files("cyclekit.report").joinpath(name).read_text(encoding="utf-8"))

@@ -1,0 +1,184 @@
+"""What the files of a run say, ready to be shown; needs neither the run's plugin nor torch."""
+
+import json
+import tomllib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from cyclekit.errors import CheckpointError
+from cyclekit.report.curves import number
+from cyclekit.runs.layout import RunLayout, step_folders
+from cyclekit.runs.records import lines_by_step, read_json
+
+Figures = dict[str, float]
+Directions = dict[str, Figures]
+"""Figures by direction."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A file in ``evaluations/``.
+
+    Attributes:
+        file: It.
+        other: The name of the test set where that is not the run's own.
+        step: Of the checkpoint that was scored.
+        translated: Figures of what the networks made, by direction.
+        best: The best checkpoint's, where that is another one and was measured too.
+        baselines: Figures of other ways to translate, by their names.
+        real: Those of real test items, where they were measured.
+        higher_is_better: Which way figures improve, where that is known.
+        items: How many test items of each domain were used.
+    """
+
+    file: Path
+    other: str
+    step: int
+    translated: Directions
+    best: Directions
+    baselines: dict[str, Directions]
+    real: Directions
+    higher_is_better: dict[str, bool]
+    items: dict[str, int]
+
+
+class RunStory:
+    """Everything that the page tells about a run.
+
+    Args:
+        run: The run.
+
+    Raises:
+        CheckpointError: If a file that cyclekit writes as a whole is damaged.
+    """
+
+    def __init__(self, run: RunLayout) -> None:
+        self.run = run
+        self.name = run.folder.resolve().name
+        self.plugin = run.plugin()
+        self.info = read_json(run.info_file)
+        self.recipe_text = run.recipe_file.read_text(encoding="utf-8", errors="replace")
+        try:
+            self.recipe: dict[str, Any] = tomllib.loads(self.recipe_text)
+        except tomllib.TOMLDecodeError as error:
+            raise CheckpointError(f"{run.recipe_file} cannot be read: {error}.") from error
+        records = [record for _, record in lines_by_step(run.metrics_file)]
+        self.losses = [record for record in records if "evaluation" not in record]
+        self.timing = [record for _, record in lines_by_step(run.timing_file)]
+        self.evaluated = {
+            record["step"]: directions(record["evaluation"])
+            for record in records
+            if "evaluation" in record
+        }
+        self.samples = step_folders(run.samples)
+        self.checkpoints = step_folders(run.checkpoints_folder)
+
+    def setting(self, table: str, key: str) -> Any:
+        """A value of the recipe, ``None`` where it is not there."""
+        settings = self.recipe.get(table)
+        return settings.get(key) if isinstance(settings, dict) else None
+
+    @property
+    def steps(self) -> int | None:
+        """How many steps the recipe asks for."""
+        steps = self.setting("train", "steps")
+        return steps if type(steps) is int and steps > 0 else None
+
+    @cached_property
+    def step(self) -> int:
+        """The last step that anything is known about."""
+        logged = [record["step"] for record in (*self.losses, *self.timing)]
+        return max((*logged, *self.evaluated, *self.checkpoints, *self.samples), default=0)
+
+    @cached_property
+    def evaluations(self) -> list[Evaluation]:
+        """The newest evaluation of each test set, the run's own first."""
+        newest: dict[str, Evaluation] = {}
+        folder = self.run.evaluations
+        for file in sorted(folder.glob("step-*.json")) if folder.is_dir() else ():
+            found = _evaluation(file)
+            held = newest.get(found.other)
+            if held is None or found.step >= held.step:
+                newest[found.other] = found
+        return [newest[other] for other in sorted(newest)]
+
+    @cached_property
+    def checkpoint(self) -> dict[str, Any]:
+        """What the newest checkpoint says about itself, empty where there is none."""
+        if not self.checkpoints:
+            return {}
+        return read_json(self.checkpoints[max(self.checkpoints)] / "checkpoint.json")
+
+    def checkpoint_step(self, name: str) -> int | None:
+        """The step of the checkpoint that ``best`` or ``latest`` names."""
+        file = self.run.checkpoints_folder / name / "checkpoint.json"
+        step = read_json(file).get("step") if file.is_file() else None
+        return step if type(step) is int else None
+
+    def shown_items(self) -> dict[str, list[str]]:
+        """The names of the previews' items, by domain."""
+        file = self.run.preview_file
+        given = read_json(file) if file.is_file() else {}
+        return {
+            domain: [Path(name).name for name in names if isinstance(name, str)]
+            for domain, names in given.items()
+            if isinstance(names, list)
+        }
+
+    def skipped(self) -> list[str]:
+        """Which files could not be used, with the reasons."""
+        file = self.run.skipped_file
+        return file.read_text("utf-8", errors="replace").splitlines() if file.is_file() else []
+
+    def training_files(self) -> dict[str, tuple[int, int]]:
+        """How many files and windows of each domain there are."""
+        found: dict[str, tuple[int, int]] = {}
+        file = self.run.files_file
+        lines = file.read_text("utf-8", errors="replace").splitlines() if file.is_file() else []
+        for line in lines:
+            try:
+                record = json.loads(line)
+                domain, windows = str(record["domain"]), int(record["windows"])
+            except (ValueError, KeyError, TypeError) as error:
+                raise CheckpointError(f"{file} is damaged: {line[:80]!r}.") from error
+            files, total = found.get(domain, (0, 0))
+            found[domain] = files + 1, total + windows
+        return found
+
+
+def directions(content: Any) -> Directions:
+    """Figures by direction; anything that is none is left out."""
+    found = {}
+    for name, figures in content.items() if isinstance(content, dict) else ():
+        if isinstance(figures, dict):
+            numbers = {figure: number(value) for figure, value in figures.items()}
+            found[name] = {figure: value for figure, value in numbers.items() if value is not None}
+    return found
+
+
+def _evaluation(file: Path) -> Evaluation:
+    content = read_json(file)
+    step, baselines = content.get("step"), content.get("baselines")
+    _, _, other = file.stem.removeprefix("step-").partition("-")
+    known = ("best", "baselines", "real", "higher_is_better", "test_items", "protocol")
+    return Evaluation(
+        file=file,
+        other=other,
+        step=step if type(step) is int else 0,
+        translated=directions({k: v for k, v in content.items() if k not in known}),
+        best=directions(content.get("best")),
+        baselines={
+            name: directions(of)
+            for name, of in (baselines.items() if isinstance(baselines, dict) else ())
+        },
+        real=directions(content.get("real")),
+        higher_is_better=_of_type(content.get("higher_is_better"), bool),
+        items=_of_type(content.get("test_items"), int),
+    )
+
+
+def _of_type(content: Any, kind: type) -> dict[str, Any]:
+    entries = content.items() if isinstance(content, dict) else ()
+    return {name: value for name, value in entries if type(value) is kind}

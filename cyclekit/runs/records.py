@@ -1,0 +1,73 @@
+"""JSON files of a run: read with clear errors, written readable."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cyclekit.errors import CheckpointError
+
+LARGEST_STEP = 2**53  # what every reader of JSON agrees on
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises:
+        CheckpointError: If the file is missing or damaged.
+    """
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise CheckpointError(f"{file} cannot be read: {error}.") from error
+    if not isinstance(content, dict):
+        raise CheckpointError(f"{file} does not hold a JSON object.")
+    return content
+
+
+def write_json(file: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON object, readable."""
+    file.write_text(to_json(content), encoding="utf-8")
+
+
+def to_json(content: Mapping[str, Any]) -> str:
+    """A JSON object as text, readable."""
+    return json.dumps(content, indent=2) + "\n"
+
+
+def append_json(file: Path, content: Mapping[str, Any]) -> None:
+    """Append a JSON object as a line."""
+    with file.open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps(content) + "\n")
+
+
+def lines_by_step(file: Path) -> list[tuple[str, dict[str, Any]]]:
+    """The lines of a growing record and what they hold; none where there is no file.
+
+    A line that is no JSON object with a ``step`` is left out: it is what a killed writer left.
+    """
+    if not file.exists():
+        return []
+    lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+    return [(line, record) for line in lines if (record := _record(line)) is not None]
+
+
+def require_writer(content: Mapping[str, Any], file: Path) -> dict[str, str]:
+    """What ``describe_writer`` wrote about the plugin.
+
+    Raises:
+        CheckpointError: If it is not there.
+    """
+    plugin = content.get("plugin")
+    if not isinstance(plugin, dict) or not {"name", "distribution", "version"} <= set(plugin):
+        raise CheckpointError(f"{file} does not say which plugin wrote it: it is damaged.")
+    return plugin
+
+
+def _record(line: str) -> dict[str, Any] | None:
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    step = record.get("step") if isinstance(record, dict) else None
+    return record if type(step) is int and 0 <= step < LARGEST_STEP else None
