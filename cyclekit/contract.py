@@ -267,7 +267,10 @@ class Translations(Generic[Item]):
         outputs: Their translations, in the same order.
         cycled: The translations translated back, in the same order; empty for baselines.
         truths: Items of the target domain that the outputs should equal; empty without pairs.
-        targets: All test items of the target domain.
+        targets: All test items of the target domain. In the row ``real`` of ``evaluate``, where
+            they are themselves the outputs: as many training items.
+        options: What ``cyclekit evaluate --set metrics.KEY=VALUE`` said, as the modality's
+            ``metric_options``.
     """
 
     source: str
@@ -277,6 +280,7 @@ class Translations(Generic[Item]):
     cycled: Sequence[Item]
     truths: Sequence[Item]
     targets: Sequence[Item]
+    options: Any = field(default_factory=Options)
 
 
 @dataclass(frozen=True)
@@ -287,11 +291,15 @@ class Metric:
         name: For messages.
         higher_is_better: Figures of ``score`` that may decide which checkpoint is best, and which
             way is better. Others, such as a ratio that should be near 1, are only reported.
-        score: ``(translations, fitted) -> {figure: value}``, plain finite numbers.
+        score: ``(translations, fitted) -> {figure: value}``, plain finite numbers; nothing where
+            what it needs is not installed, of which it warns.
         needs_pairs: Call it only on items whose true counterpart is known.
         needs_cycle: Call it only where cycled items exist (baselines have none).
         fit: ``(train_a, train_b, seed, cache) -> fitted``: what must be learned or computed once
             from training items before scoring; ``cache`` is a folder of its own.
+        costly: Leave it to ``cyclekit evaluate``; while training it is called only where
+            ``train.best.metric`` is one of its figures.
+        protocol: One line for readers of its figures: of what, how and by whom they are computed.
     """
 
     name: str
@@ -300,6 +308,8 @@ class Metric:
     needs_pairs: bool = False
     needs_cycle: bool = False
     fit: Callable[[Sequence[Any], Sequence[Any], int, Path], Any] | None = None
+    costly: bool = False
+    protocol: str = ""
 
 
 @dataclass(frozen=True)
@@ -335,6 +345,8 @@ class Modality:
             ``trainA trainB testA testB`` and can do so again from the same seed.
         corruptions: Ways to spoil an item that training may learn to undo: name ->
             ``spoil(item, rng)``, all chance from ``rng``, a ``numpy.random.Generator``.
+        metric_options: Settings of the metrics, for ``cyclekit evaluate --set metrics.KEY=VALUE``
+            and nothing else: no recipe and no run holds them, so they may name files that run code.
     """
 
     name: str
@@ -348,6 +360,7 @@ class Modality:
     objective: "type[Objective] | None" = None
     datasets: Mapping[str, Callable[[Path, int], None]] = field(default_factory=dict)
     corruptions: Mapping[str, Callable[[Any, Any], Any]] = field(default_factory=dict)
+    metric_options: type[Options] = Options
 
 
 def identity_baseline() -> Baseline:

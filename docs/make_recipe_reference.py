@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 from pydantic_core import PydanticUndefined
 
+from cyclekit.contract import Options
 from cyclekit.plugins import load_plugin
 from cyclekit.recipe.resolve import keys
 from cyclekit.recipe.settings import recipe_model
@@ -53,6 +54,9 @@ def reference() -> str:
             for network in networks:
                 heading = f'### `[{kind}]` with `name = "{network.name}"`: {network.summary}'
                 page += table(heading, keys(network.options, f"{kind}."))
+        if modality.metric_options is not Options:
+            heading = "### Settings of `cyclekit evaluate --set`, which no recipe holds"
+            page += table(heading, keys(modality.metric_options, "metrics."))
     return "\n".join(page) + "\n"
 
 

@@ -69,5 +69,5 @@ class DemoRunner:
         printed = self.run(folder, *command, *DEMOS[plugin])
         (samples,) = [line for line in printed.splitlines() if line.startswith("samples: ")]
         assert (folder / samples.removeprefix("samples: ")).exists()
-        report = self.run(folder, "evaluate", f"runs/00001-{plugin}-demo", "--json")
+        report = self.run(folder, "evaluate", f"runs/00001-{plugin}-demo", "--quick", "--json")
         return Demo(folder, json.loads(report))

@@ -42,7 +42,7 @@ def test_half_of_the_music_demo_makes_chorales_of_jazz_and_keeps_the_harmony(
     demo = demos.demo("music")
     assert demo.report["b2a"]["called_target"] >= 0.8
     for direction in ("a2b", "b2a"):
-        assert demo.report[direction]["classifier_accuracy"] > 0.9
+        assert demo.report[direction]["genre_accuracy"] > 0.9
         assert demo.report[direction]["chroma"] > 0.7, direction
         assert demo.report["baselines"]["random_pair"][direction]["chroma"] < 0.5
     run_name = "runs/00001-music-demo"

@@ -26,7 +26,7 @@ def test_train_translate_evaluate_as_a_user_would(folders: Path, tmp_path: Path)
                      "out", "--direction", "b2a", cwd=tmp_path)  # fmt: skip
     assert translated.returncode == 0, translated.stderr
     assert len(list((tmp_path / "out").glob("*.png"))) == 3
-    evaluated = run(COMMAND, "evaluate", home, "--json", cwd=tmp_path)
+    evaluated = run(COMMAND, "evaluate", home, "--quick", "--json", cwd=tmp_path)
     assert evaluated.returncode == 0, evaluated.stderr
     assert {"a2b", "b2a", "baselines"} <= set(json.loads(evaluated.stdout))
 

@@ -8,7 +8,6 @@ from cyclekit.commands.options import (
     PATH,
     accelerator_option,
     batch_size_option,
-    checkpoint_option,
     hardware,
     precision_option,
     run_argument,
@@ -18,7 +17,19 @@ from cyclekit.commands.options import (
 @click.command()
 @run_argument
 @click.option("--data", type=PATH, help="Another folder with trainA trainB testA testB.")
-@checkpoint_option
+@click.option(
+    "--checkpoint",
+    metavar="latest|best|STEP",
+    help="Which weights to measure; default: the latest, and the best beside them.",
+)
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="metrics.KEY=VALUE",
+    help="A setting of the plugin's metrics.",
+)
+@click.option("--quick", is_flag=True, help="Leave out what takes long, such as the classifier.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 @accelerator_option
 @precision_option
@@ -26,7 +37,9 @@ from cyclekit.commands.options import (
 def evaluate(
     run: Path,
     data: Path | None,
-    checkpoint: str,
+    checkpoint: str | None,
+    settings: tuple[str, ...],
+    quick: bool,
     as_json: bool,
     accelerator: str,
     precision: str | None,
@@ -37,21 +50,45 @@ def evaluate(
     \b
     Examples:
       cyclekit evaluate runs/00001-image-demo
-      cyclekit evaluate runs/00001-image-demo --checkpoint best --json
+      cyclekit evaluate runs/00001-image-demo --checkpoint best --quick --json
     """
     import json
 
+    from cyclekit.recipe.resolve import resolve_metric_options
+    from cyclekit.recipe.sources import Layers, parse_setting
+    from cyclekit.runs.checkpoint import BEST, LATEST
     from cyclekit.runs.evaluation import evaluate_run
     from cyclekit.runs.opening import open_run
     from cyclekit.runs.watcher import Watcher
 
-    watcher = Watcher()
-    opened = open_run(run, checkpoint, hardware(accelerator), precision, batch_size)
-    report = evaluate_run(opened, data, watcher.warn)
+    watcher, how = Watcher(), (hardware(accelerator), precision, batch_size)
+    opened = open_run(run, checkpoint or LATEST, *how)
+    layers = Layers()
+    layers.lay(map(parse_setting, settings))
+    options = resolve_metric_options(layers, opened.model.modality)
+    best = opened.run.checkpoints.best() if checkpoint is None else None
+    apart = best is not None and best.step != opened.checkpoint.step
+    report = evaluate_run(
+        opened,
+        data,
+        watcher.warn,
+        best=open_run(run, BEST, *how) if apart else None,
+        options=options,
+        quick=quick,
+    )
     if as_json:
         click.echo(json.dumps(report))
         return
-    translated = {name: report[name] for name in (*opened.model.directions, "both")}
+    name = LATEST if apart or best is None else f"{LATEST} and {BEST}"
+    ways = {checkpoint or name: report, BEST: report.get(BEST, {})}
+    ways |= report["baselines"] | {"real": report.get("real", {})}
+    steps = [f"{way}: step {figures['step']}" for way, figures in ways.items() if "step" in figures]
+    shown = [*opened.model.directions, "both"]
     watcher.table(
-        f"{run}, step {report['step']}", {"translated": translated, **report["baselines"]}
+        f"{run}, {', '.join(steps)}",
+        {way: {d: figures[d] for d in shown} for way, figures in ways.items() if figures},
     )
+    items = " and ".join(f"{n} of {name.upper()}" for name, n in report["test_items"].items())
+    watcher.result(f"{items}, test items; seed {report['seed']}")
+    for line in report["protocol"].values():
+        watcher.result(f"- {line}")

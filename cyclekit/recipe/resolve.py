@@ -1,15 +1,17 @@
 """From layers of text to one validated recipe, with every fault explained at once."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any, get_args
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, TypeVar, get_args
 
 import tomli_w
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ValidationError, create_model
 
-from cyclekit.contract import Modality
+from cyclekit.contract import Modality, Options
 from cyclekit.errors import RecipeError, suggest
 from cyclekit.recipe.settings import Recipe, recipe_model
 from cyclekit.recipe.sources import Layers
+
+Settings = TypeVar("Settings", bound=Options)
 
 
 def resolve(layers: Layers, modality: Modality) -> Recipe:
@@ -25,18 +27,45 @@ def resolve(layers: Layers, modality: Modality) -> Recipe:
     ):
         if isinstance(table.get(kind, {}), Mapping):
             table[kind] = layers.chosen(kind, networks[0].name)
-    model = recipe_model(modality)
-    faults = list(_unknown_figures(table, modality, layers))
+    faults = _unknown_figures(table, modality, layers)
+    return _validated(recipe_model(modality), table, layers, "The recipe has", faults)
+
+
+def resolve_metric_options(layers: Layers, modality: Modality) -> Options:
+    """Validate the settings of a modality's metrics, ``metrics.KEY``.
+
+    Raises:
+        RecipeError: Listing every fault.
+    """
+    kind = modality.metric_options
+    model = create_model("Evaluation", __base__=_Evaluation, metrics=(kind, kind()))
+    options: Options = _validated(model, layers.table, layers, "The settings have").metrics
+    return options
+
+
+class _Evaluation(Options):
+    metrics: Any = None
+
+
+def _validated(
+    model: type[Settings],
+    table: Mapping[str, Any],
+    layers: Layers,
+    what: str,
+    further: Iterable[str] = (),
+) -> Settings:
+    """The table as ``model``, or one error that lists its faults and ``further`` ones."""
+    faults = list(further)
     try:
-        recipe = model.model_validate(table)
+        made = model.model_validate(table)
     except ValidationError as error:
         found = error.errors(include_url=False)
         faults = [*(_explain(fault, model, table, layers) for fault in found), *faults]
     if faults:
         listed = "\n".join(f"  {fault}" for fault in faults)
         count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
-        raise RecipeError(f"The recipe has {count}:\n{listed}")
-    return recipe
+        raise RecipeError(f"{what} {count}:\n{listed}")
+    return made
 
 
 def to_toml(recipe: Recipe) -> str:
@@ -84,7 +113,7 @@ def _tables(annotation: Any) -> list[type[BaseModel]]:
     return [table for inner in get_args(annotation) for table in _tables(inner)]
 
 
-def _explain(fault: Any, model: type[Recipe], written: Mapping[str, Any], layers: Layers) -> str:
+def _explain(fault: Any, model: type[BaseModel], written: Mapping[str, Any], layers: Layers) -> str:
     key, table = _locate(fault["loc"], model)
     where = layers.origin(key)
     if fault["type"] == "extra_forbidden":

@@ -9,6 +9,7 @@ from cyclekit.report.markup import Markup, element, joined
 from cyclekit.report.reading import Directions, Evaluation, RunStory
 
 PERFECT = "codec"  # the baseline that is no rival: the truth, encoded and decoded
+REAL = "real"  # test items themselves, no rivals either
 MEAN = "both"  # the directions' mean
 LEARNED = "translated"
 
@@ -31,7 +32,9 @@ def _newest(found: Evaluation) -> Markup:
     where = f"on {found.other}" if found.other else "on the test set"
     counted = _items(found)
     caption = f"Step {found.step:,} {where}" + f" ({counted})" * bool(counted)
-    ways = {LEARNED: found.translated, **found.baselines}
+    ways = {LEARNED: found.translated}
+    ways |= {"best checkpoint": found.best} if found.best else {}
+    ways |= found.baselines | ({REAL: found.real} if found.real else {})
     return _table(caption, ways, found.higher_is_better)
 
 
@@ -55,6 +58,8 @@ def _table(caption: str, ways: Mapping[str, Directions], higher: Mapping[str, bo
         remarks.append("↑: higher is better, ↓: lower is better; the best is bold.")
     if PERFECT in ways:
         remarks.append(f"“{PERFECT}” is the truth, encoded and decoded: the most that can be had.")
+    if REAL in ways:
+        remarks.append(f"“{REAL}” are the target's own test items, beside training items.")
     return element(
         "div",
         element("h3", caption),
@@ -79,14 +84,14 @@ def _direction(
         rivals = [
             value
             for way, value in zip(ways, values, strict=True)
-            if value is not None and way != PERFECT
+            if value is not None and way not in (PERFECT, REAL)
         ]
         best = None
         if name in higher and len(rivals) > 1:
             best = max(rivals) if higher[name] else min(rivals)
         arrow = {True: " ↑", False: " ↓"}[higher[name]] if name in higher else ""
         cells = [
-            element("td", _cell(value, value == best and way != PERFECT))
+            element("td", _cell(value, value == best and way not in (PERFECT, REAL)))
             for way, value in zip(ways, values, strict=True)
         ]
         rows.append(element("tr", element("th", worded(name) + arrow, scope="row"), *cells))

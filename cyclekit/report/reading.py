@@ -26,7 +26,9 @@ class Evaluation:
         other: The name of the test set where that is not the run's own.
         step: Of the checkpoint that was scored.
         translated: Figures of what the networks made, by direction.
+        best: The best checkpoint's, where that is another one and was measured too.
         baselines: Figures of other ways to translate, by their names.
+        real: Those of real test items, where they were measured.
         higher_is_better: Which way figures improve, where that is known.
         items: How many test items of each domain were used.
     """
@@ -35,7 +37,9 @@ class Evaluation:
     other: str
     step: int
     translated: Directions
+    best: Directions
     baselines: dict[str, Directions]
+    real: Directions
     higher_is_better: dict[str, bool]
     items: dict[str, int]
 
@@ -158,16 +162,18 @@ def _evaluation(file: Path) -> Evaluation:
     content = read_json(file)
     step, baselines = content.get("step"), content.get("baselines")
     _, _, other = file.stem.removeprefix("step-").partition("-")
-    known = ("baselines", "higher_is_better", "test_items")
+    known = ("best", "baselines", "real", "higher_is_better", "test_items", "protocol")
     return Evaluation(
         file=file,
         other=other,
         step=step if type(step) is int else 0,
         translated=directions({k: v for k, v in content.items() if k not in known}),
+        best=directions(content.get("best")),
         baselines={
             name: directions(of)
             for name, of in (baselines.items() if isinstance(baselines, dict) else ())
         },
+        real=directions(content.get("real")),
         higher_is_better=_of_type(content.get("higher_is_better"), bool),
         items=_of_type(content.get("test_items"), int),
     )

@@ -145,6 +145,10 @@ class Checkpoints:
         """Complete checkpoints, oldest first."""
         return [Checkpoint(path) for path in step_folders(self.folder).values()]
 
+    def best(self) -> Checkpoint | None:
+        """The best one by ``train.best``, where the run has evaluated."""
+        return self.find(BEST) if (self.folder / BEST).exists() else None
+
     def find(self, which: str) -> Checkpoint:
         """``latest``, ``best`` or a step number.
 

@@ -14,6 +14,7 @@ from cyclekit.engine.guard import NotFinite
 from cyclekit.engine.hardware import Hardware, full_precision, part, start_fabric
 from cyclekit.engine.trainer import Trainer
 from cyclekit.errors import CyclekitError, UsageError
+from cyclekit.judging.figures import Figures
 from cyclekit.plugins import PluginHost, find_plugin, load_plugin
 from cyclekit.recipe.resolve import resolve
 from cyclekit.recipe.settings import Recipe
@@ -21,7 +22,7 @@ from cyclekit.recipe.sources import Layers, Setting, find_recipe, read_layers
 from cyclekit.runs.checkpoint import Checkpoint
 from cyclekit.runs.directory import RunDirectory
 from cyclekit.runs.divergence import keep_batch
-from cyclekit.runs.evaluation import Figures, keep_evaluation
+from cyclekit.runs.evaluation import keep_evaluation
 from cyclekit.runs.layout import step_folders
 from cyclekit.runs.opening import read_layers_of, recall
 from cyclekit.runs.preparation import Prepared, prepare

@@ -10,13 +10,14 @@ from cyclekit.data.folders import Collections
 from cyclekit.engine.trainer import Trainer
 from cyclekit.engine.translator import Translator
 from cyclekit.errors import PluginError
+from cyclekit.judging.figures import Figures, best_figure
+from cyclekit.judging.judge import Judge
 from cyclekit.plugins import PluginHost, describe_exception
 from cyclekit.recipe.resolve import to_toml
 from cyclekit.runs.atomic import replace_text
 from cyclekit.runs.board import Board
 from cyclekit.runs.checkpoint import BEST, Checkpoint, describe_writer
 from cyclekit.runs.directory import RunDirectory
-from cyclekit.runs.evaluation import Figures, Judge, best_figure
 from cyclekit.runs.preview import Previewer
 from cyclekit.runs.watcher import StepProgress, Watcher
 
@@ -58,10 +59,9 @@ class Recorder:
         self.judge = Judge(
             trainer.model,
             collections,
-            self._settings.seed,
             watcher.warn,
             run.folder / "metrics",
-            self._settings.evaluate_items,
+            limit=self._settings.evaluate_items,
         )
 
     def restore(self, checkpoint: Checkpoint) -> None:

@@ -67,7 +67,8 @@ def metrics(subject: Subject) -> None:
             isinstance(figures, Mapping) and finite(float(v) for v in figures.values()),
             f"Metric {metric.name!r} must return {{figure: finite number}}, not {figures}.",
         )
-        missing = set(metric.higher_is_better) - set(figures)
+        # One that returns nothing lacks something that is not installed.
+        missing = set(metric.higher_is_better) - set(figures) if figures else ()
         require(
             not missing,
             f"Metric {metric.name!r} says which way {', '.join(sorted(missing))} improves, but "
@@ -147,7 +148,8 @@ def _scored(subject: Subject, metric: Metric) -> Any:
     """A metric's figures for items that stand for their own translations."""
     a, b = subject.items["a"], subject.items["b"]
     count = min(len(a), len(b))
-    shown = Translations("a", "b", a[:count], b[:count], a[:count], b[:count], b)
+    options = subject.modality.metric_options()
+    shown = Translations("a", "b", a[:count], b[:count], a[:count], b[:count], b, options)
     with calling(f"Metric {metric.name!r}"):
         fitted = metric.fit(a, b, SEED, subject.folder) if metric.fit else None
         return metric.score(shown, fitted)

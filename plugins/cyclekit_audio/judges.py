@@ -103,13 +103,24 @@ METRICS = (
                 {"similarity_target": True, "similarity_source": False},
                 score_similarity,
                 fit=draw_portraits,
+                protocol=(
+                    f"similarity_target, similarity_source: Resemblyzer's cosine with the mean of "
+                    f"each voice's first {ENROLLED} training recordings"
+                ),
             )
         ]
         if _present("resemblyzer", "webrtcvad")
         else []
     ),
     *(
-        [Metric("naturalness", {"dnsmos": True}, score_naturalness)]
+        [
+            Metric(
+                "naturalness",
+                {"dnsmos": True},
+                score_naturalness,
+                protocol="dnsmos: DNSMOS P.808, 1 to 5, stretches of 9.01 s a second apart",
+            )
+        ]
         if _present("speechmos", "onnxruntime")
         else []
     ),

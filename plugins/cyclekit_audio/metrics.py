@@ -83,9 +83,26 @@ def _mean(values: Any) -> float:
 
 
 METRICS = (
-    Metric("pairs", {"mel_l1": False}, score_pairs, needs_pairs=True),
-    Metric("movement", {"modulation": False}, score_movement),
-    Metric("cycle", {"cycle_mel_l1": False}, score_cycle, needs_cycle=True),
+    Metric(
+        "pairs",
+        {"mel_l1": False},
+        score_pairs,
+        needs_pairs=True,
+        protocol="mel_l1: on pairs, natural log mels at 22,050 Hz, one level, best alignment",
+    ),
+    Metric(
+        "movement",
+        {"modulation": False},
+        score_movement,
+        protocol="modulation: dB, outputs against all test recordings of the target",
+    ),
+    Metric(
+        "cycle",
+        {"cycle_mel_l1": False},
+        score_cycle,
+        needs_cycle=True,
+        protocol="cycle_mel_l1: after the way there and back, frame by frame",
+    ),
     *world.METRICS,
     *judges.METRICS,
 )

@@ -214,6 +214,10 @@ METRICS = (
             {"mcd": False, "f0_rmse": False, "vuv_error": False},
             score_pairs,
             needs_pairs=True,
+            protocol=(
+                "mcd (dB), f0_rmse, vuv_error: on pairs, WORLD's analysis, along the best "
+                "alignment of mel cepstra"
+            ),
         ),
     )
     if AVAILABLE

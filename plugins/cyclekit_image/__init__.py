@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from cyclekit.api import PATCHGAN, PIXEL, RESNET, UNET_128, UNET_256, Modality, hookimpl
+from cyclekit_image import likeness, metrics
 from cyclekit_image.codec import ImageCodec
 from cyclekit_image.corruptions import CORRUPTIONS
-from cyclekit_image.metrics import COLOUR, METRICS
 from cyclekit_image.shapes import make_shapes
 
 
@@ -19,8 +19,9 @@ def cyclekit_modality() -> Iterator[Modality]:
         codec=ImageCodec,
         generators=(RESNET, UNET_128, UNET_256),
         discriminators=(PATCHGAN, PIXEL),
-        metrics=METRICS,
-        baselines=(COLOUR,),
+        metrics=(*metrics.METRICS, *likeness.METRICS),
+        baselines=(metrics.COLOUR,),
         datasets={"shapes": make_shapes},
         corruptions=CORRUPTIONS,
+        metric_options=likeness.ImageMetricOptions,
     )

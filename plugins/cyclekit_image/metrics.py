@@ -49,9 +49,27 @@ def score_cycle(pictures: Translations[Item], _fitted: Any) -> dict[str, float]:
 
 
 METRICS = (
-    Metric("pairs", {"l1": False, "psnr": True}, score_pairs, needs_pairs=True),
-    Metric("structure", {"ssim": True}, score_structure, needs_pairs=True),
-    Metric("cycle", {"cycle_l1": False}, score_cycle, needs_cycle=True),
+    Metric(
+        "pairs",
+        {"l1": False, "psnr": True},
+        score_pairs,
+        needs_pairs=True,
+        protocol="l1, psnr: on pairs, values in 0..1; psnr in dB, the mean over pictures",
+    ),
+    Metric(
+        "structure",
+        {"ssim": True},
+        score_structure,
+        needs_pairs=True,
+        protocol="ssim: on pairs, gaussian window, sigma 1.5, all channels, the mean over pictures",
+    ),
+    Metric(
+        "cycle",
+        {"cycle_l1": False},
+        score_cycle,
+        needs_cycle=True,
+        protocol="cycle_l1: after the way there and back, by the written translation",
+    ),
 )
 
 

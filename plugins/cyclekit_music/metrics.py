@@ -152,8 +152,24 @@ METRICS = (
             "note_length_overlap_target": True,
         },
         score_content,
+        protocol=(
+            "chroma, density_ratio: with the source, by half bars and by notes; *_target: with all "
+            "test pieces of the target"
+        ),
     ),
-    Metric("cycle", {"cycle_f1": True}, score_cycle, needs_cycle=True),
-    Metric("pairs", {"truth_chroma": True, "truth_f1": True}, score_pairs, needs_pairs=True),
+    Metric(
+        "cycle",
+        {"cycle_f1": True},
+        score_cycle,
+        needs_cycle=True,
+        protocol="cycle_f1: note onsets after the way there and back",
+    ),
+    Metric(
+        "pairs",
+        {"truth_chroma": True, "truth_f1": True},
+        score_pairs,
+        needs_pairs=True,
+        protocol="truth_chroma, truth_f1: on pairs, with the true counterpart",
+    ),
 )
 BASELINES = (Baseline("random_pair", pick_at_random),)

@@ -95,7 +95,7 @@ def test_a_whole_file_keeps_its_length_to_the_sample(run: Path, tmp_path: Path, 
 
 
 def test_the_judges_figures_have_their_names(run: Path, cli: Cli) -> None:
-    done = cli("evaluate", run, "--json")
+    done = cli("evaluate", run, "--quick", "--json")
     assert done.code == 0, done.err
     report = json.loads(done.out)
     for direction in ("a2b", "b2a", "both"):

@@ -218,7 +218,7 @@ def test_pictures_of_many_shapes(cli: Cli, tmp_path: Path, preprocess: str) -> N
 def test_a_failure_while_looking_keeps_the_last_checkpoint(
     cli: Cli, folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from cyclekit.runs.evaluation import Judge
+    from cyclekit.judging.judge import Judge
 
     def fail(self: Judge, translator: object) -> None:
         raise MemoryError

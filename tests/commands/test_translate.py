@@ -140,7 +140,7 @@ def test_evaluate_scores_what_translate_writes(
     cli: Cli, folders: Path, trained: Path, tmp_path: Path
 ) -> None:
     run = copied(trained, tmp_path / "run")
-    outcome = cli("evaluate", run, "--json")
+    outcome = cli("evaluate", run, "--quick", "--json")
     assert outcome.code == 0, outcome.err
     report = json.loads(outcome.out)
     assert (report["checkpoint"], report["step"]) == ("step-00000004", 4)
@@ -171,10 +171,11 @@ def test_evaluate_on_other_data_and_without_pairs(cli: Cli, trained: Path, tmp_p
     for split in ("trainA", "trainB", "testA", "testB"):
         draw(tmp_path / "data" / split / f"{split}.png", len(split))
     run = copied(trained, tmp_path / "run")
-    cli("evaluate", run)
-    report = json.loads(cli("evaluate", run, "--data", tmp_path / "data", "--json").out)
+    cli("evaluate", run, "--quick")
+    other = ("--quick", "--json", "--data", tmp_path / "data")
+    report = json.loads(cli("evaluate", run, *other).out)
     assert set(report["a2b"]) == {"cycle_l1"}
-    shown = cli("evaluate", run)
+    shown = cli("evaluate", run, "--quick")
     assert shown.code == 0
     assert "identity" in shown.out
     assert json.loads((run / "evaluations/step-00000004.json").read_text())["a2b"]["l1"] > 0

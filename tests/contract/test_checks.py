@@ -412,3 +412,8 @@ def test_even_the_oddest_value_is_a_sentence() -> None:
 def test_other_data_can_be_named(tmp_path: Path) -> None:
     make_waves(tmp_path, 1)
     check_modality(replace(SOUND, datasets={}), data=tmp_path)
+
+
+def test_a_metric_may_lack_something_that_is_not_installed() -> None:
+    absent = Metric("absent", {"figure": True}, lambda *_: {})
+    assert not failed(run_checks(replace(SOUND, metrics=(absent,))))

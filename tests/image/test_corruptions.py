@@ -67,6 +67,6 @@ def test_one_folder_is_enough(recipe: str, tmp_path: Path, cli: Callable[..., Ou
     assert {folder.name: len(list(folder.iterdir())) for folder in data.iterdir()} == {
         "trainA": 6, "trainB": 5, "testA": 1, "testB": 1
     }  # fmt: skip
-    judged = cli("evaluate", tmp_path / "run", "--accelerator=cpu")
+    judged = cli("evaluate", tmp_path / "run", "--quick", "--accelerator=cpu")
     assert judged.code == 0, judged.err
     assert "a2b l1" in judged.out

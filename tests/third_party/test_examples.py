@@ -1,5 +1,6 @@
 """The examples work, installed as a stranger would install them."""
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -46,7 +47,7 @@ def test_packages(name: str, suffix: str, settings: tuple[str, ...], tmp_path: P
         assert made < 0.1 * identity
 
 
-def test_the_single_file(cli: Cli, tmp_path: Path) -> None:
+def test_the_single_file(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plugin = EXAMPLES / "single_file.py"
     assert lines_of_code(plugin.read_text()) <= 40
     check_modality(str(plugin))
@@ -59,3 +60,7 @@ def test_the_single_file(cli: Cli, tmp_path: Path) -> None:
     made = [np.load(file) for file in sorted((tmp_path / "out").iterdir())]
     assert len(made) == 10
     assert all(np.isfinite(array).all() and array.shape == (64, 64) for array in made)
+    monkeypatch.setattr("cyclekit.judging.classifier.STEPS", 4)
+    judged = cli("evaluate", tmp_path / "run", "--json")
+    assert judged.code == 0, judged.err
+    assert {"taken_for_target", "classifier_accuracy"} <= set(json.loads(judged.out)["both"])

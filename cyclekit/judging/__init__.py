@@ -1,0 +1,1 @@
+"""How good translations are: what the modality's metrics, a classifier and baselines say."""

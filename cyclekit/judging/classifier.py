@@ -1,0 +1,204 @@
+"""A small network that tells items of A from items of B, over any number of axes.
+
+Every item, real or made, is encoded as domain A's: otherwise the way it is encoded, such as a
+normalisation by its domain's statistics, would already tell what it is.
+"""
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from cyclekit.contract import DOMAINS, Codec, Sample, TensorSpec
+from cyclekit.data.sampling import Order
+from cyclekit.errors import CyclekitError
+from cyclekit.nets.blocks import conv, norm_layers
+from cyclekit.randomness import derive_seed, numpy_generator, torch_generator
+
+SHARED = DOMAINS[0]
+STEPS = 400
+BATCH = 16  # windows of each domain in a step, as far as WORK allows
+LEAST = 4
+WORK = 2**17  # positions in a step: 32 pictures of 64 x 64
+LARGEST = 2**14  # positions of a window; what has more is averaged down
+LOOKS = 4  # windows, cropped at random as in training, by which an item is judged
+KEPT = 16  # windows of a training item
+MEMORY = 2**29  # bytes of each domain's windows; of larger collections, some items are left out
+WIDTHS = (16, 32, 64, 128)
+RATE = 2e-3
+TRUSTED = 0.75  # accuracy on real test items below which a verdict means little
+
+
+class ClassifierNetwork(nn.Module):
+    """Map ``(batch, channels, *sizes)`` of any sizes to ``(batch,)`` logits, positive for B."""
+
+    def __init__(self, dims: int, channels: int) -> None:
+        super().__init__()
+        self._dims = dims
+        layers: list[nn.Module] = []
+        before = channels
+        for number, width in enumerate(WIDTHS):
+            layers.append(conv(dims, before, width, 3, stride=2, padding=1))
+            layers += norm_layers("batch" if number else "none", dims, width)
+            layers.append(nn.LeakyReLU(0.2))
+            before = width
+        self.layers = nn.Sequential(*layers)
+        self.head = nn.Linear(before, 1)
+        self.register_buffer("mean", torch.zeros(channels))
+        self.register_buffer("deviation", torch.ones(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
+        by_channel = (1, -1) + (1,) * self._dims
+        x = (x - self.mean.view(by_channel)) / self.deviation.view(by_channel)
+        logits: Tensor = self.head(self.layers(x).flatten(2).mean(2))
+        return logits[:, 0]
+
+    def standardize(self, windows: Sequence[Tensor]) -> None:
+        """Take over each channel's mean and deviation in ``(channels, *sizes)`` windows."""
+        values = torch.cat([window.flatten(1) for window in windows], dim=1)
+        self.mean = values.mean(1)
+        self.deviation = values.std(1).clamp(min=1e-6)
+
+
+def build_network(spec: TensorSpec, seed: int) -> ClassifierNetwork:
+    """An untrained network for tensors of ``spec``; the same seed gives the same weights."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(seed, "classifier"))
+        return ClassifierNetwork(spec.dims, spec.channels)
+
+
+class Classifier:
+    """Tells items of the two domains apart.
+
+    Args:
+        codec: Makes windows of items.
+        network: Untrained.
+        seed: Everything random follows from it.
+
+    Attributes:
+        network: The one that was given.
+        accuracy: On the items that it was last examined on, the mean of both domains.
+    """
+
+    def __init__(self, codec: Codec[Any], network: ClassifierNetwork, seed: int) -> None:
+        self._codec = codec
+        self._seed = seed
+        self.network = network.eval()
+        self.accuracy = 0.0
+
+    def train(self, items: Mapping[str, Sequence[Any]]) -> None:
+        """Train on windows of real items, as many of either domain, augmented as for the GAN."""
+        windows = {name: self._windows(items[name], name) for name in DOMAINS}
+        drawn = [self._draw(windows, step, LEAST) for step in range(8)]
+        looks = [window for pair in drawn for some in pair.values() for window in some]
+        batch = max(LEAST, min(BATCH, WORK // (2 * max(look[0].numel() for look in looks))))
+        self.network.standardize(looks)
+        optimizer = torch.optim.Adam(self.network.parameters(), lr=RATE)
+        schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, STEPS)
+        self.network.train()
+        for step in range(STEPS):
+            some = self._draw(windows, step, batch)
+            logits = self._logits([*some["a"], *some["b"]])
+            labels = torch.arange(2.0).repeat_interleave(batch)
+            optimizer.zero_grad()
+            loss: Any = F.binary_cross_entropy_with_logits(logits, labels)
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+        self.network.eval()
+
+    def examine(self, items: Mapping[str, Sequence[Any]]) -> None:
+        """Find out how often it is right about real items."""
+        shares = [self.share(items[name], name) for name in DOMAINS]
+        self.accuracy = sum(shares) / len(shares)
+        if self.accuracy < TRUSTED:
+            warnings.warn(
+                f"the classifier is right about {self.accuracy:.0%} of the real test items only, "
+                f"less than {TRUSTED:.0%}: taken_for_target means little",
+                stacklevel=2,
+            )
+
+    @torch.no_grad()
+    def share(self, items: Sequence[Any], domain: str) -> float:
+        """The share of ``items`` that it takes for ``domain``'s; an item with no window is not."""
+        sign = -1 if domain == DOMAINS[0] else 1
+        taken = 0
+        for index, item in enumerate(items):
+            windows = self._cut(item)
+            looks = [
+                self._look(
+                    windows[number * len(windows) // LOOKS].tensor,
+                    torch_generator("judged", self._seed, index, number),
+                )
+                for number in range(LOOKS if windows else 0)
+            ]
+            taken += bool(looks) and sign * float(self._logits(looks).mean()) > 0
+        return taken / max(len(items), 1)
+
+    def _windows(self, items: Sequence[Any], domain: str) -> list[Tensor]:
+        kept: list[Tensor] = []
+        left = MEMORY
+        for index in numpy_generator(self._seed, "classifier", domain).permutation(len(items)):
+            windows = self._cut(items[int(index)])
+            count = min(len(windows), KEPT)
+            kept += [windows[number * len(windows) // count].tensor for number in range(count)]
+            left -= sum(x.numel() * x.element_size() for x in kept[len(kept) - count :])
+            if left <= 0:
+                break
+        return kept
+
+    def _cut(self, item: Any) -> Sequence[Sample]:
+        try:
+            return self._codec.windows(self._codec.encode(item, SHARED))
+        except CyclekitError as error:  # no fault of the run: the codec keeps the domains apart
+            raise ValueError(
+                f"an item cannot be encoded as domain {SHARED.upper()}'s: {error}"
+            ) from error
+
+    def _draw(
+        self, windows: Mapping[str, Sequence[Tensor]], step: int, count: int
+    ) -> dict[str, list[Tensor]]:
+        """So many windows of each domain."""
+        drawn = {}
+        for name, some in windows.items():
+            order = Order(len(some), count, self._seed, "classifier", name)
+            drawn[name] = [
+                self._look(
+                    some[order(step, position)],
+                    torch_generator("classified", self._seed, step, position, name),
+                )
+                for position in range(count)
+            ]
+        return drawn
+
+    def _look(self, window: Tensor, rng: torch.Generator) -> Tensor:
+        """A window as networks see it, averaged down where it is large."""
+        augmented = self._codec.augment(window, SHARED, rng)
+        x = self._codec.to_network(augmented[None], SHARED).float().nan_to_num(nan=0.0)
+        while x[0, 0].numel() > LARGEST:
+            x = _POOL[x.dim() - 2](x, tuple(min(size, 2) for size in x.shape[2:]))
+        return x[0]
+
+    def _logits(self, looks: Sequence[Tensor]) -> Tensor:
+        """``(looks,)``; those of one size go through the network together."""
+        logits: list[Tensor] = [torch.empty(0)] * len(looks)
+        for places in _alike(looks):
+            batch = torch.stack([looks[place] for place in places])
+            for place, logit in zip(places, self.network(batch), strict=True):
+                logits[place] = logit
+        return torch.stack(logits)
+
+
+_POOL: dict[int, Any] = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
+
+
+def _alike(tensors: Sequence[Tensor]) -> Iterator[list[int]]:
+    """Places of tensors of one shape."""
+    by_shape: dict[torch.Size, list[int]] = {}
+    for place, tensor in enumerate(tensors):
+        by_shape.setdefault(tensor.shape, []).append(place)
+    yield from by_shape.values()

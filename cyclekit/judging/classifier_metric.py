@@ -1,0 +1,89 @@
+"""How often is a translation taken for its target's? For any modality.
+
+A classifier two-sample test (Lopez-Paz and Oquab, arXiv 1610.06545), trained on real items alone.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load_file, save_file
+
+from cyclekit.contract import DOMAINS, Metric, Translations
+from cyclekit.engine.model import Model
+from cyclekit.judging import classifier
+from cyclekit.judging.classifier import Classifier, build_network
+from cyclekit.judging.evidence import Evidence
+
+PROTOCOL = (
+    "STEPS",
+    "BATCH",
+    "LEAST",
+    "WORK",
+    "LARGEST",
+    "KEPT",
+    "MEMORY",
+    "WIDTHS",
+    "RATE",
+    "SHARED",
+)
+
+
+def classifier_metric(model: Model, evidence: Evidence) -> Metric:
+    """``taken_for_target``: share of the items that the classifier takes for the target's.
+
+    ``classifier_accuracy`` is its own, on real test items, the mean of both domains.
+
+    Args:
+        model: Whose codec makes windows of items.
+        evidence: The files that it is trained and tried on.
+    """
+
+    def fit(a: Sequence[Any], b: Sequence[Any], seed: int, cache: Path) -> Classifier:
+        spec = model.objective.specs[classifier.SHARED]
+        judge = Classifier(model.codec, build_network(spec, seed), seed)
+        file = cache / f"{_digest(model, evidence.train, seed)}.safetensors"
+        if file.exists():
+            judge.network.load_state_dict(load_file(file))
+        else:
+            judge.train(dict(zip(DOMAINS, (a, b), strict=True)))
+            aside = file.with_name(f".{file.name}-{os.getpid()}")
+            save_file(judge.network.state_dict(), aside)
+            aside.replace(file)
+        judge.examine(evidence.test_items)
+        return judge
+
+    def score(shown: Translations[Any], judge: Classifier) -> dict[str, float]:
+        return {
+            "taken_for_target": judge.share(shown.outputs, shown.target),
+            "classifier_accuracy": judge.accuracy,
+        }
+
+    return Metric(
+        "domain_classifier",
+        {"taken_for_target": True, "classifier_accuracy": True},
+        score,
+        fit=fit,
+        protocol=(
+            f"taken_for_target: share of the items that a convolutional classifier takes for the "
+            f"target's, by the mean over {classifier.LOOKS} windows of each; trained "
+            f"{classifier.STEPS} steps on the training sets, seeded. classifier_accuracy: its own "
+            f"on real test items"
+        ),
+    )
+
+
+def _digest(model: Model, files: Mapping[str, Sequence[Path]], seed: int) -> str:
+    """What a trained classifier depends on, in 16 letters."""
+    about = {
+        "protocol": [seed, *(getattr(classifier, name) for name in PROTOCOL)],
+        "codec": model.recipe.model_dump(mode="json")["codec"],
+        "files": {
+            name: [[file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in some]
+            for name, some in files.items()
+        },
+    }
+    return hashlib.sha256(json.dumps(about).encode()).hexdigest()[:16]

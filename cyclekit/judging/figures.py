@@ -1,0 +1,41 @@
+"""Figures by direction: their mean, and the one that decides which checkpoint is best."""
+
+from collections.abc import Mapping, Sequence
+
+from cyclekit.contract import Metric
+from cyclekit.recipe.settings import BestSettings
+
+Figures = dict[str, float]
+
+
+def best_figure(
+    report: Mapping[str, Figures], best: BestSettings, metrics: Sequence[Metric]
+) -> tuple[str, float, bool] | None:
+    """The figure that decides which checkpoint is best: name, value, whether higher is better.
+
+    Returns ``None`` where the report has no such figure.
+    """
+    ways = ways_to_improve(metrics)
+    name = best.metric or next(iter(ways), "")
+    directions = list(report) if best.direction == "both" else [best.direction]
+    values = [report[d][name] for d in directions if name in report.get(d, {})]
+    if not values or name not in ways:
+        return None
+    return name, sum(values) / len(values), ways[name]
+
+
+def ways_to_improve(metrics: Sequence[Metric]) -> dict[str, bool]:
+    """Whether each figure is better higher; those that say neither are missing."""
+    return {name: higher for metric in metrics for name, higher in metric.higher_is_better.items()}
+
+
+def both_ways(report: Mapping[str, Figures]) -> Figures:
+    """Each figure that all directions have, averaged over them."""
+    first, *others = report.values() or ({},)
+    shared = [name for name in first if all(name in figures for figures in others)]
+    return {name: sum(f[name] for f in report.values()) / len(report) for name in shared}
+
+
+def with_both(report: Mapping[str, Figures]) -> dict[str, Figures]:
+    """The figures by direction, and under ``both`` their means."""
+    return {**report, "both": both_ways(report)}

@@ -1,0 +1,240 @@
+"""Scores of what translation would write, on the test set, beside baselines and real items."""
+
+import filecmp
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+from cyclekit.contract import Baseline, Options, Translations, identity_baseline
+from cyclekit.data.encoded import encode_file, guarded
+from cyclekit.data.folders import Collections
+from cyclekit.data.lazy import Lazy
+from cyclekit.engine.model import Model
+from cyclekit.engine.objective import Direction
+from cyclekit.engine.translator import Translator
+from cyclekit.errors import BadSample, CyclekitError
+from cyclekit.judging.classifier_metric import classifier_metric
+from cyclekit.judging.evidence import Evidence, items_of
+from cyclekit.judging.figures import Figures, ways_to_improve
+from cyclekit.judging.scorer import Scorer
+from cyclekit.plugins import describe_exception
+
+
+class Judge:
+    """Scores a model's translations of a test set.
+
+    Args:
+        model: Codec, metrics and baselines.
+        collections: Test files, and training files to fit on.
+        warn: Told of bad files and failing metrics.
+        cache: Folder in which metrics keep what they learned.
+        limit: Test items of each domain, 0 for all.
+        thorough: Call costly metrics and the classifier too.
+        options: Settings of the metrics; default: the modality's defaults.
+
+    Attributes:
+        seed: The run's; everything random follows from it.
+        evidence: The files that are judged, and those to fit on.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        collections: Collections,
+        warn: Callable[[str], None],
+        cache: Path,
+        *,
+        limit: int = 0,
+        thorough: bool = False,
+        options: Options | None = None,
+    ) -> None:
+        self._model = model
+        self._codec = model.codec
+        self.seed = model.recipe.train.seed
+        self._warn = warn
+        self._cache = cache
+        self._thorough = thorough
+        self._options = options or model.modality.metric_options()
+        self.evidence = Evidence(model.codec, collections, self.seed, warn, limit)
+
+    @property
+    def higher_is_better(self) -> dict[str, bool]:
+        """Which way each figure improves; those that say neither are missing."""
+        return ways_to_improve(self._scorer.metrics)
+
+    @property
+    def protocol(self) -> dict[str, str]:
+        """How the figures were computed that have been so far: a line by metric."""
+        return self._scorer.protocol
+
+    def score(self, translator: Translator) -> dict[str, Figures]:
+        """Figures by direction."""
+        scored = {}
+        for name, direction in self._model.directions.items():
+            back = self._model.reverse(direction)
+            tests = self.evidence.tests[direction.source]
+            with tempfile.TemporaryDirectory(prefix="cyclekit-") as folder:
+                there = self._write(Path(folder, "there"), translated(translator, tests, direction))
+                cycled = self._write(Path(folder, "back"), self._returned(translator, there, back))
+                scored[name] = self._scorer.measure(self._assemble(direction, there, cycled))
+        return scored
+
+    def score_baselines(self) -> dict[str, dict[str, Figures]]:
+        """Figures by baseline and direction; one that fails or does not apply is left out.
+
+        ``codec``, where the test set is paired and the codec loses anything, is the truth encoded
+        and decoded: what a perfect generator would score.
+        """
+        rows = {"codec": self._score_codec} if self.evidence.twins else {}
+        for baseline in self._baselines():
+            rows[baseline.name] = partial(self._score_baseline, baseline)
+        scored = {}
+        for name, score in rows.items():
+            try:
+                scored[name] = score()
+            except CyclekitError:
+                raise
+            except Exception as error:
+                self._warn(f"baseline {name!r} failed: {describe_exception(error)}")
+        return {name: figures for name, figures in scored.items() if figures}
+
+    def score_real(self) -> dict[str, Figures]:
+        """Figures of the target's real test items in the place of translations, by direction.
+
+        They are compared with as many training items of the target: the floor, or the ceiling, of
+        whatever needs neither pairs nor a way back. Empty where there is no such metric.
+        """
+        scored = {}
+        for name, direction in self._model.directions.items():
+            tests = self.evidence.test_items
+            inputs, outputs = tests[direction.source], tests[direction.target]
+            count = min(len(inputs), len(outputs))
+            shown = Translations(
+                source=direction.source,
+                target=direction.target,
+                inputs=inputs[:count],
+                outputs=outputs[:count],
+                cycled=[],
+                truths=[],
+                targets=self.evidence.train_samples[direction.target],
+                options=self._options,
+            )
+            scored[name] = self._scorer.measure(shown)
+        return scored if any(scored.values()) else {}
+
+    @cached_property
+    def _scorer(self) -> Scorer:
+        best = self._model.recipe.train.best.metric
+        metrics = [
+            metric
+            for metric in self._model.modality.metrics
+            if self._thorough or not metric.costly or best in metric.higher_is_better
+        ]
+        if self._thorough and self._same_channels:
+            metrics.append(classifier_metric(self._model, self.evidence))
+        elif self._thorough:
+            self._warn("left out the classifier of A against B: for domains with as many channels")
+        return Scorer(metrics, self.evidence, self.seed, self._cache, self._warn)
+
+    @property
+    def _same_channels(self) -> bool:
+        specs = self._model.objective.specs.values()
+        return len({(spec.channels, spec.dims) for spec in specs}) == 1
+
+    def _baselines(self) -> list[Baseline]:
+        """Those that make sense for the domains."""
+        every = [identity_baseline(), *self._model.modality.baselines]
+        channels = [spec.channels for spec in self._model.objective.specs.values()]
+        if len(set(channels)) == 1:
+            return every
+        out = [repr(baseline.name) for baseline in every if baseline.equal_channels]
+        self._warn(
+            f"left out {' and '.join(out)}: for domains with as many channels, not "
+            f"{' and '.join(map(str, channels))}"
+        )
+        return [baseline for baseline in every if not baseline.equal_channels]
+
+    def _score_codec(self) -> dict[str, Figures]:
+        scored = {}
+        for name, direction in self._model.directions.items():
+            # Items without a counterpart hold their own place; nobody judges them.
+            twins = self.evidence.twins
+            wanted = [
+                (twins[file], direction.target) if file in twins else (file, direction.source)
+                for file in self.evidence.tests[direction.source]
+            ]
+            with tempfile.TemporaryDirectory(prefix="cyclekit-") as folder:
+                items = (self._codec.load_for(file, domain) for file, domain in wanted)
+                truths = self._write(Path(folder, "truths"), items)
+                recoded = (self._recoded(file, domain) for file, domain in wanted)
+                outputs = self._write(Path(folder, "recoded"), recoded)
+                if all(
+                    filecmp.cmp(*pair, shallow=False) for pair in zip(truths, outputs, strict=True)
+                ):
+                    return {}
+                scored[name] = self._scorer.measure(self._assemble(direction, outputs, []))
+        return scored
+
+    def _recoded(self, file: Path, domain: str) -> Any:
+        sample = encode_file(self._codec, file, domain)
+        return guarded(self._codec, "decode", file, sample.tensor, domain, sample.meta)
+
+    def _score_baseline(self, baseline: Baseline) -> dict[str, Figures]:
+        scored = {}
+        train = self.evidence.train_items
+        for name, direction in self._model.directions.items():
+            convert = baseline.fit(train[direction.source], train[direction.target])
+            inputs = self.evidence.test_items[direction.source]
+            with tempfile.TemporaryDirectory(prefix="cyclekit-") as folder:
+                outputs = self._write(Path(folder, "there"), map(convert, inputs))
+                scored[name] = self._scorer.measure(self._assemble(direction, outputs, []))
+        return scored
+
+    def _returned(
+        self, translator: Translator, files: Sequence[Path], back: Direction | None
+    ) -> Iterator[Any]:
+        """Translations, as they were written, translated back where there is a way."""
+        if back is None:
+            return
+        for file in files:
+            item = guarded(self._codec, "read_back", file, file)
+            yield from translator.items([item], back, [file])
+
+    def _write(self, folder: Path, items: Iterable[Any]) -> list[Path]:
+        """Save items as translation would, under running numbers."""
+        folder.mkdir()
+        return [self._codec.save(item, folder / f"{n:06d}") for n, item in enumerate(items)]
+
+    def _assemble(
+        self, direction: Direction, outputs: Sequence[Path], cycled: Sequence[Path]
+    ) -> Translations[Any]:
+        """What metrics are shown; where some items are paired, the paired ones alone."""
+        inputs, twins = self.evidence.tests[direction.source], self.evidence.twins
+        paired = [n for n, file in enumerate(inputs) if file in twins]
+        judged = paired or range(len(inputs))
+
+        def written(files: Sequence[Path]) -> Lazy[Any]:
+            return items_of([files[n] for n in judged] if files else [], self._codec.read_back)
+
+        return Translations(
+            source=direction.source,
+            target=direction.target,
+            inputs=self.evidence.items([inputs[n] for n in judged], direction.source),
+            outputs=written(outputs),
+            cycled=written(cycled),
+            truths=self.evidence.truths[direction.target],
+            targets=self.evidence.test_items[direction.target],
+            options=self._options,
+        )
+
+
+def translated(
+    translator: Translator, files: Sequence[Path], direction: Direction
+) -> Iterator[Any]:
+    """Each file's translation; the files have been read before, so a bad one is an error."""
+    for _, outcome in translator.files(files, direction):
+        if isinstance(outcome, BadSample):
+            raise outcome
+        yield outcome

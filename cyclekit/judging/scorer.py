@@ -1,0 +1,106 @@
+"""Calls metrics: fits each once, passes on what it warns of, and survives its failures."""
+
+import math
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from cyclekit.contract import DOMAINS, Metric, Translations
+from cyclekit.errors import CyclekitError
+from cyclekit.judging.evidence import Evidence
+from cyclekit.judging.figures import Figures
+from cyclekit.plugins import describe_exception
+
+
+class Scorer:
+    """Measures translations with some metrics.
+
+    Args:
+        metrics: Called where their needs are met.
+        evidence: Training items to fit on.
+        seed: For fitting.
+        cache: Folder in which metrics keep what they learned.
+        warn: Told, once each, of failures and of what metrics warn of.
+
+    Attributes:
+        metrics: The ones that were given.
+        protocol: How the figures were computed that have been so far: a line by metric.
+    """
+
+    def __init__(
+        self,
+        metrics: Sequence[Metric],
+        evidence: Evidence,
+        seed: int,
+        cache: Path,
+        warn: Callable[[str], None],
+    ) -> None:
+        self.metrics = metrics
+        self._evidence = evidence
+        self._seed = seed
+        self._cache = cache
+        self._warn = warn
+        self._fitted: dict[str, Any] = {}
+        self._unfit: set[str] = set()
+        self._warned: set[str] = set()
+        self.protocol: dict[str, str] = {}
+
+    def measure(self, translations: Translations[Any]) -> Figures:
+        """Every figure that can be had of these translations."""
+        figures: Figures = {}
+        for metric in self.metrics if translations.inputs else ():
+            if (
+                (metric.needs_pairs and not translations.truths)
+                or (metric.needs_cycle and not translations.cycled)
+                or metric.name in self._unfit
+            ):
+                continue
+            try:
+                with self._passing_on_warnings():
+                    scored = metric.score(translations, self._fit(metric))
+                numbers = {name: float(value) for name, value in scored.items()}
+                figures |= self._finite(numbers, metric, translations)
+            except CyclekitError:
+                raise
+            except Exception as error:
+                self._warn_once(f"metric {metric.name!r} failed: {describe_exception(error)}")
+                continue
+            if numbers and metric.protocol:
+                self.protocol[metric.name] = metric.protocol
+        return figures
+
+    @contextmanager
+    def _passing_on_warnings(self) -> Iterator[None]:
+        """Let a person see what a metric warns of, each warning once."""
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("always", category=UserWarning)
+            yield
+        for warning in caught:
+            self._warn_once(str(warning.message))
+
+    def _warn_once(self, message: str) -> None:
+        if message not in self._warned:
+            self._warn(message)
+            self._warned.add(message)
+
+    def _fit(self, metric: Metric) -> Any:
+        """What the metric learns, which is tried once."""
+        if metric.fit is not None and metric.name not in self._fitted:
+            cache = self._cache / metric.name
+            cache.mkdir(parents=True, exist_ok=True)
+            a, b = (self._evidence.train_items[domain] for domain in DOMAINS)
+            self._unfit.add(metric.name)
+            self._fitted[metric.name] = metric.fit(a, b, self._seed, cache)
+            self._unfit.remove(metric.name)
+        return self._fitted.get(metric.name)
+
+    def _finite(self, figures: Figures, metric: Metric, judged: Translations[Any]) -> Figures:
+        """Leave out, with a warning, what is no number."""
+        way = f"{judged.source.upper()} to {judged.target.upper()}"
+        for name, value in figures.items():
+            if not math.isfinite(value):
+                self._warn_once(f"metric {metric.name!r}, {way}: {name} is {value}; left out")
+        return {name: value for name, value in figures.items() if math.isfinite(value)}

@@ -1,0 +1,105 @@
+"""Whether translated pictures, as a collection, look like the target's: KID, FID, features."""
+
+import warnings
+from pathlib import Path
+
+from pydantic import field_validator
+
+from cyclekit.api import Metric, Options, Translations
+from cyclekit_image.arrays import Item
+from cyclekit_image.features import (
+    LITE0_AVAILABLE,
+    Seen,
+    can_see,
+    cosine,
+    frechet_distance,
+    inception_features,
+    kernel_distance,
+    lite0_features,
+)
+
+LEAST = 2  # pictures, without which nothing is known about a distribution
+
+
+class ImageMetricOptions(Options):
+    """Settings of `cyclekit evaluate --set metrics.KEY=VALUE`."""
+
+    inception: str = ""
+    """TorchScript file of the Inception-v3 that FID and KID are defined on, such as StyleGAN's
+    `inception-2015-12-05.pt`; adds `fid` and `kid`. Loading it runs code from it: name only a file
+    that you trust. No recipe can."""
+
+    @field_validator("inception")
+    @classmethod
+    def _expanded(cls, path: str) -> str:
+        return str(Path(path).expanduser().resolve()) if path else ""
+
+
+def score_lite0(pictures: Translations[Item], seen: Seen) -> dict[str, float]:
+    """``kid_lite0``: the kernel distance of EfficientNet-Lite0's features to all test pictures of
+    the target. ``feature_cosine``: on pairs, the mean cosine with the truth's.
+
+    Neither is the FID's or KID's number: those are of Inception-v3.
+    """
+    if not LITE0_AVAILABLE:
+        warnings.warn(
+            "kid_lite0 and feature_cosine are left out: pip install 'cyclekit[metrics]'",
+            stacklevel=2,
+        )
+        return {}
+    if not can_see(pictures.outputs):
+        warnings.warn(
+            "kid_lite0 and feature_cosine are left out: for pictures of 1 or 3 channels",
+            stacklevel=2,
+        )
+        return {}
+    made, figures = seen.of(pictures.outputs), {}
+    if min(len(made), len(pictures.targets)) >= LEAST:
+        figures["kid_lite0"] = kernel_distance(made, seen.of_fixed(pictures.targets))
+    if pictures.truths:
+        figures["feature_cosine"] = cosine(made, seen.of_fixed(pictures.truths))
+    return figures
+
+
+def score_inception(pictures: Translations[Item], known: dict[str, Seen]) -> dict[str, float]:
+    """``fid`` and ``kid``, where the user has named an Inception file."""
+    options = pictures.options
+    file = options.inception if isinstance(options, ImageMetricOptions) else ""
+    if not file or min(len(pictures.outputs), len(pictures.targets)) < LEAST:
+        return {}
+    if not can_see(pictures.outputs):
+        warnings.warn("fid and kid are left out: for pictures of 1 or 3 channels", stacklevel=2)
+        return {}
+    if file not in known:
+        known[file] = Seen(inception_features(Path(file)))
+    made, wanted = known[file].of(pictures.outputs), known[file].of_fixed(pictures.targets)
+    return {"fid": frechet_distance(made, wanted), "kid": kernel_distance(made, wanted)}
+
+
+METRICS = (
+    Metric(
+        "lite0",
+        {"kid_lite0": False, "feature_cosine": True},
+        score_lite0,
+        fit=lambda *_: Seen(lite0_features),
+        costly=True,
+        protocol=(
+            "kid_lite0: outputs against all test pictures of the target; EfficientNet-Lite0, "
+            "224 px bicubic antialiased, ImageNet's mean and deviation, 1280 pooled features, "
+            "kernel (x.y/d + 1)^3, unbiased, no subsets; no FID. feature_cosine: "
+            "the same features, pair by pair"
+        ),
+    ),
+    Metric(
+        "inception",
+        {},
+        score_inception,
+        fit=lambda *_: {},
+        costly=True,
+        protocol=(
+            "fid, kid: features by the file of metrics.inception, of outputs against "
+            "all test pictures of the target; kid unbiased, no subsets; fid is biased upward with "
+            "few pictures"
+        ),
+    ),
+)
