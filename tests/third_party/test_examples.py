@@ -42,7 +42,7 @@ def test_packages(name: str, suffix: str, settings: tuple[str, ...], tmp_path: P
     if name == "volumes":
         assert (trained / "samples/step-00000008/slices.png").is_file()
     else:
-        (figures,) = [line for line in said.splitlines() if "l1" in line]
+        (figures,) = [line for line in said.splitlines() if "a2b l1" in line]
         made, identity = (float(cell) for cell in figures.split("│")[2:4])
         assert made < 0.1 * identity
 
