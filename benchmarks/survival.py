@@ -30,12 +30,12 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def bare_step(trainer: Trainer) -> None:
-    parts = trainer._parts()
+    micros = trainer._micro_batches()
     for phase in trainer.model.objective.phases:
         optimizer = trainer._optimizers[phase.name]
         trainer._set_learning_rate(optimizer, phase)
         with trainer._only(phase):
-            trainer._differentiate(phase, parts)
+            trainer._differentiate(phase, micros)
             optimizer.optimizer.found_inf = None
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)

@@ -16,7 +16,15 @@ from cyclekit.contract import (
 )
 from cyclekit.engine.cycle import CycleObjective
 from cyclekit.engine.cycle_options import CycleOptions
-from cyclekit.engine.objective import Direction, Losses, NetworkBuilder, Objective, Phase, Step
+from cyclekit.engine.objective import (
+    Direction,
+    Losses,
+    NetworkBuilder,
+    Objective,
+    Part,
+    Phase,
+    Step,
+)
 from cyclekit.errors import BadSample, CheckpointError, PluginError, RecipeError
 from cyclekit.hookspecs import hookimpl
 from cyclekit.nets import PATCHGAN, PIXEL, RESNET, UNET_128, UNET_256
@@ -59,6 +67,7 @@ __all__ = [
     "Norm",
     "Objective",
     "Options",
+    "Part",
     "PatchGAN",
     "PatchGANOptions",
     "Phase",

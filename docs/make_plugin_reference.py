@@ -28,7 +28,7 @@ SECTIONS = {
     ),
     "Objectives": (
         "CycleObjective", "CycleOptions", "Objective", "Phase", "Direction", "Step", "Losses",
-        "NetworkBuilder",
+        "Part", "NetworkBuilder",
     ),
     "Errors": ("BadSample", "PluginError", "RecipeError", "CheckpointError"),
     "The rest": ("API_VERSION", "hookimpl"),

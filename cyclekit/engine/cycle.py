@@ -1,6 +1,7 @@
 """The CycleGAN objective (arXiv 1703.10593) with the terms that later papers added."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
@@ -19,6 +20,7 @@ from cyclekit.engine.objective import (
     NetworkBuilder,
     Networks,
     Objective,
+    Part,
     Phase,
     Step,
 )
@@ -130,13 +132,40 @@ class CycleObjective(Objective):
             return self.generator_losses(networks, batch, step)
         return self.discriminator_losses(networks, batch, step)
 
+    def parts(self, phase: Phase, networks: Networks, batch: Batch, step: Step) -> Sequence[Part]:
+        """Direction by direction, judge by judge; all at once in a variant with its own losses."""
+        for name in ("losses", "generator_losses", "discriminator_losses"):
+            if getattr(type(self), name) is not getattr(CycleObjective, name):
+                return super().parts(phase, networks, batch, step)
+        batch, step.known = self._filled(batch)
+        if phase.name == GENERATORS:
+            return [
+                Part(phase.trains, partial(self._translating, [way], networks, batch, step))
+                for way in self.directions
+            ]
+        shown: dict[str, Tensor] = {}
+        return [
+            Part((judge,), partial(self._judging, [judge], shown, networks, batch, step))
+            for judge in self.judges
+        ]
+
     def generator_losses(self, networks: Networks, batch: Batch, step: Step) -> Losses:
         """Adversarial, cycle and identity terms; leaves the fakes in ``step.kept``."""
+        return self._translating(self.directions, networks, batch, step)
+
+    def discriminator_losses(self, networks: Networks, batch: Batch, step: Step) -> Losses:
+        """Real samples against fakes from the history, halved as in the paper."""
+        return self._judging(self.judges, {}, networks, batch, step)
+
+    def _translating(
+        self, directions: Sequence[Direction], networks: Networks, batch: Batch, step: Step
+    ) -> Losses:
+        """The generators' terms of some directions."""
         options = self.options
         tally = _Tally(batch["a"])
-        fakes, same = self._first_hop(networks, batch, step)
+        fakes, same = self._first_hop(directions, networks, batch, step)
         known = step.known
-        for direction in self.directions:
+        for direction in directions:
             source, target = direction.source, direction.target
             fake = fakes[target]
             back = networks[f"generator_{target}2{source}"]
@@ -162,11 +191,17 @@ class CycleObjective(Objective):
                 step.kept[judge] = sample.detach()
         return tally.losses()
 
-    def discriminator_losses(self, networks: Networks, batch: Batch, step: Step) -> Losses:
-        """Real samples against fakes from the history, halved as in the paper."""
+    def _judging(
+        self,
+        judges: Sequence[str],
+        shown: dict[str, Tensor],
+        networks: Networks,
+        batch: Batch,
+        step: Step,
+    ) -> Losses:
+        """Some discriminators' terms; ``shown`` are the fakes that judges were shown so far."""
         tally = _Tally(batch["a"])
-        shown: dict[str, Tensor] = {}
-        for judge in self.judges:
+        for judge in judges:
             family, _, domain = judge.rpartition("_")
             if family == "mixed_discriminator":
                 real, fake = batch["mixed"], shown[f"discriminator_{domain}"]
@@ -204,7 +239,7 @@ class CycleObjective(Objective):
         return filled, known
 
     def _first_hop(
-        self, networks: Networks, batch: Batch, step: Step
+        self, directions: Sequence[Direction], networks: Networks, batch: Batch, step: Step
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Fakes by the domain they should belong to, and identity outputs while that term is on."""
         identity = self.options.identity
@@ -212,7 +247,7 @@ class CycleObjective(Objective):
             identity.until_step is None or step.index < identity.until_step
         )
         fakes, same = {}, {}
-        for direction in self.directions:
+        for direction in directions:
             source, target = direction.source, direction.target
             inputs = [self.prepare(batch[source], source, "translate", step)]
             if wanted:

@@ -11,6 +11,7 @@ from cyclekit.contract import DOMAINS, Codec, Modality, Network, TensorSpec
 from cyclekit.engine.cycle import CycleObjective
 from cyclekit.engine.objective import Direction, Objective
 from cyclekit.errors import CyclekitError, PluginError, UsageError, suggest
+from cyclekit.nets.recompute import spare_memory
 from cyclekit.plugins import describe_exception
 from cyclekit.randomness import derive_seed
 from cyclekit.recipe.settings import Recipe
@@ -77,6 +78,8 @@ def build_model(modality: Modality, recipe: Recipe, rank: int = 0) -> Model:
     networks = objective.networks(_RecipeNetworks(modality, recipe))
     for network in networks.values():
         network.requires_grad_(True)
+        if recipe.train.memory == "low":
+            spare_memory(network)
     return Model(modality, recipe, codec, objective, networks)
 
 

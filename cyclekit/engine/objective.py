@@ -1,7 +1,7 @@
 """What a trainer asks of an objective: networks, phases, losses. It knows no particular loss."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
@@ -116,6 +116,19 @@ class Losses:
     terms: dict[str, Tensor]
 
 
+@dataclass(frozen=True)
+class Part:
+    """Some of a phase's losses, to be differentiated before the others are computed.
+
+    Attributes:
+        trains: Names of the phase's networks that it calls and that get gradients from it.
+        losses: Computes them.
+    """
+
+    trains: tuple[str, ...]
+    losses: Callable[[], Losses]
+
+
 class NetworkBuilder(Protocol):
     """Builds the architectures that the recipe chose."""
 
@@ -172,6 +185,15 @@ class Objective(ABC):
     def losses(self, phase: str, networks: Networks, batch: Batch, step: Step) -> Losses:
         """Compute a phase's losses for one batch."""
 
+    def parts(self, phase: Phase, networks: Networks, batch: Batch, step: Step) -> Sequence[Part]:
+        """The same losses in parts, for ``train.memory = "low"``. Default: all of them in one.
+
+        Totals, terms and gradients of all parts add up to what ``losses`` gives. They are computed
+        in their order, each one's gradient is taken before the next is computed, and ``step.kept``
+        has been filled once the last is done.
+        """
+        return [whole(self, phase, networks, batch, step)]
+
     @abstractmethod
     def translate(self, networks: Networks, x: Tensor, direction: Direction) -> Tensor:
         """Translate ``(batch, channels, *sizes)``, whose sizes fit the network already."""
@@ -188,3 +210,8 @@ class Objective(ABC):
     def deal(self, states: Sequence[Mapping[str, Any]], ranks: int, rank: int) -> Mapping[str, Any]:
         """One rank's share of what another number of ranks left. Default: one of theirs."""
         return states[rank % len(states)]
+
+
+def whole(objective: Objective, phase: Phase, networks: Networks, batch: Batch, step: Step) -> Part:
+    """All of a phase's losses at once."""
+    return Part(phase.trains, lambda: objective.losses(phase.name, networks, batch, step))

@@ -1,6 +1,6 @@
 """The training loop. It knows phases, optimizers and cadences; never a loss, never a modality."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -16,7 +16,7 @@ from cyclekit.engine.guard import FiniteGuard, NotFinite
 from cyclekit.engine.hardware import LocalNetwork, gather
 from cyclekit.engine.meter import Meter
 from cyclekit.engine.model import Model
-from cyclekit.engine.objective import Batch, Phase, Step
+from cyclekit.engine.objective import Batch, Networks, Part, Phase, Step, whole
 from cyclekit.engine.schedule import rate_factor
 from cyclekit.errors import CyclekitError
 from cyclekit.randomness import derive_seed
@@ -74,13 +74,13 @@ class Trainer:
         """One optimizer step of every phase, on one global batch."""
         seed, rank = self.settings.seed, self.fabric.global_rank
         torch.manual_seed(derive_seed(seed, "step", self.step, rank))  # dropout and the like
-        parts = self._parts()
+        micros = self._micro_batches()
         buffers = self._buffers() if self.settings.nonfinite == "skip" else None
         for phase in self.model.objective.phases:
             optimizer = self._optimizers[phase.name]
             self._set_learning_rate(optimizer, phase)
             with self._only(phase):
-                values = self._differentiate(phase, parts)
+                values = self._differentiate(phase, micros)
                 self._watch(phase, optimizer, values)
                 optimizer.step()
                 optimizer.zero_grad(set_to_none=True)
@@ -186,16 +186,16 @@ class Trainer:
                 self.model.networks[name].requires_grad_(False)
 
     @contextmanager
-    def _synchronised(self, phase: Phase, last: bool) -> Iterator[None]:
-        """Let ranks exchange gradients in the last micro-batch only."""
+    def _synchronised(self, phase: Phase, complete: Container[str]) -> Iterator[None]:
+        """Let ranks exchange gradients of those networks only that get no more after this."""
         with ExitStack() as stack:
             for name in phase.trains:
                 stack.enter_context(
-                    self.fabric.no_backward_sync(self._wrapped[name], enabled=not last)
+                    self.fabric.no_backward_sync(self._wrapped[name], enabled=name not in complete)
                 )
             yield
 
-    def _parts(self) -> list[tuple[Batch, Step]]:
+    def _micro_batches(self) -> list[tuple[Batch, Step]]:
         """The step's micro-batches on this rank."""
         return [
             (
@@ -205,15 +205,24 @@ class Trainer:
             for micro in range(self.settings.accumulate)
         ]
 
+    def _parts(self, phase: Phase, networks: Networks, batch: Batch, step: Step) -> Sequence[Part]:
+        """A phase's losses: at once, or in parts where memory is short."""
+        objective = self.model.objective
+        if self.settings.memory == "low":
+            return objective.parts(phase, networks, batch, step)
+        return [whole(objective, phase, networks, batch, step)]
+
     def _differentiate(
-        self, phase: Phase, parts: Sequence[tuple[Batch, Step]]
+        self, phase: Phase, micros: Sequence[tuple[Batch, Step]]
     ) -> dict[str, Tensor]:
         """Gradients of a phase's losses over all micro-batches; returns the mean losses."""
-        networks, share = self._networks_in(phase), 1 / len(parts)
+        networks, share = self._networks_in(phase), 1 / len(micros)
+        parts = [part for micro in micros for part in self._parts(phase, networks, *micro)]
         means: dict[str, Tensor] = {}
-        for micro, (batch, step) in enumerate(parts):
-            with self._synchronised(phase, last=micro == len(parts) - 1):
-                losses = self.model.objective.losses(phase.name, networks, batch, step)
+        for done, part in enumerate(parts, 1):
+            awaited = {name for later in parts[done:] for name in later.trains}
+            with self._synchronised(phase, set(part.trains) - awaited):
+                losses = part.losses()
                 self.fabric.backward(losses.total * share)
             for name, term in {phase.name: losses.total.detach(), **losses.terms}.items():
                 means[name] = means[name] + term * share if name in means else term * share

@@ -19,6 +19,7 @@ from cyclekit.nets.blocks import (
     takes_bias,
 )
 from cyclekit.nets.reach import Span, reach, seen
+from cyclekit.nets.recompute import Recomputed
 from cyclekit.nets.resampling import BlurDown, ShuffleUp, blur_up
 
 
@@ -135,9 +136,7 @@ class ResidualBlock(nn.Module):
             return [layer, *norm_layers(options.norm, dims, channels, options.affine)]
 
         dropout = [nn.Dropout(options.dropout)] if options.dropout else []
-        self.residual = nn.Sequential(
-            *convolution(), nn.ReLU(inplace=True), *dropout, *convolution()
-        )
+        self.residual = Recomputed(*convolution(), nn.ReLU(inplace=True), *dropout, *convolution())
         self.finish = nn.ReLU(inplace=True) if options.activate_sum else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:

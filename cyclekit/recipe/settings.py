@@ -98,6 +98,10 @@ class TrainSettings(Options):
     """Decay of the generators' exponential moving average, which translation then uses; 0: none."""
     precision: Precision = "32-true"
     """Arithmetic: `32-true`, `64-true`, `bf16-mixed`, `16-mixed`. `--precision` sets it."""
+    memory: Literal["normal", "low"] = "normal"
+    """`low` takes the gradients in parts (a direction, a discriminator at a time) and computes the
+    inside of residual blocks twice instead of keeping it: the same gradients to rounding, slower,
+    in a fraction of the memory. Dropout draws other values."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """Everything random follows from it. `--seed` sets it."""
     log_every: Annotated[int, Field(ge=1)] = 50

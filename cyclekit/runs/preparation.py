@@ -238,6 +238,8 @@ def _require_fit(model: Model, streams: Mapping[str, Joined]) -> None:
         with ExitStack() as stack:
             for network in model.networks.values():
                 stack.enter_context(evaluating(network))
+                # No gradients are wanted here, nor the memory that they take.
+                stack.callback(network.requires_grad_(False).requires_grad_, True)
             for phase in objective.phases:
                 objective.losses(phase.name, model.networks, one, step)
     except CyclekitError:

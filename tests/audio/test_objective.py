@@ -106,6 +106,21 @@ def test_frames_that_were_filled_up_weigh_nothing(term: str) -> None:
     assert all(p.grad is None or p.grad.isfinite() for n in nets.values() for p in n.parameters())
 
 
+def test_masked_losses_come_in_parts_too() -> None:
+    made, where = objective(frame_mask={"longest": 10}, identity={"weight": 5}), a_step(3)
+    batch = {name: torch.randn(3, 1, 8, 20, dtype=torch.float64) for name in "ab"}
+    batch["a"][:, :, :, 15:] = torch.nan
+    wanted, got = networks(), networks()
+    phase = made.phases[0]
+    made.losses(phase.name, wanted, batch, where).total.backward()
+    parts = made.parts(phase, got, batch, where)
+    assert len(parts) == 2
+    for part in parts:
+        part.losses().total.backward()
+    for name in phase.trains:
+        torch.testing.assert_close(got[name].gain.grad, wanted[name].gain.grad)
+
+
 def test_discriminators_never_see_a_gap() -> None:
     made = objective()
     nets = networks()

@@ -86,12 +86,40 @@ watch = Trainer._watch
 def recorded(trainer, phase, optimizer, values):
     if trainer.step == 0:
         networks = [trainer.model.networks[name] for name in phase.trains]
-        gradients = [p.grad.clone() for network in networks for p in network.parameters()]
+        gradients = [p.grad.clone() for network in networks for p in network.parameters()
+                     if p.grad is not None]
         torch.save(gradients, f"{phase.name}-{trainer.fabric.global_rank}.pt")
     return watch(trainer, phase, optimizer, values)
 
 Trainer._watch = recorded
 """
+
+LAZY = """
+import torch
+from cyclekit.api import RESNET, Network, ResNetGenerator, hookimpl
+
+class Lazy(ResNetGenerator):
+    def __init__(self, source, target, options):
+        super().__init__(source, target, options)
+        self.unused = torch.nn.Parameter(torch.zeros(3))
+
+@hookimpl
+def cyclekit_generators(modality):
+    yield Network("lazy", Lazy, RESNET.options)
+"""
+
+
+def assert_same_losses_and_gradients(one: Path, two: Path) -> None:
+    """Of a run on one rank and of one on two, both recorded."""
+    losses = [[record["generators"] for record in records(run)] for run in (one, two)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+    for phase in ("generators", "discriminators"):
+        wanted = torch.load(one.parent / f"{phase}-0.pt", weights_only=True)
+        assert max(gradient.abs().max() for gradient in wanted) > 1e-4
+        for rank in (0, 1):
+            got = torch.load(two.parent / f"{phase}-{rank}.pt", weights_only=True)
+            for x, y in zip(wanted, got, strict=True):
+                torch.testing.assert_close(x, y, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.slow
@@ -108,15 +136,7 @@ def test_two_ranks_equal_one_with_the_doubled_batch(folders: Path, tmp_path: Pat
     train([*torchrun, *base], folders, by_torchrun, halved)
     assert difference(one, two) < 1e-8
     assert difference(one, by_torchrun) < 1e-8
-    losses = [[record["generators"] for record in records(run)] for run in (one, two)]
-    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
-    for phase in ("generators", "discriminators"):
-        wanted = torch.load(one.parent / f"{phase}-0.pt", weights_only=True)
-        assert max(gradient.abs().max() for gradient in wanted) > 1e-4
-        for rank in (0, 1):
-            got = torch.load(two.parent / f"{phase}-{rank}.pt", weights_only=True)
-            for x, y in zip(wanted, got, strict=True):
-                torch.testing.assert_close(x, y, rtol=1e-9, atol=1e-12)
+    assert_same_losses_and_gradients(one, two)
 
     # From step 2 on another number of ranks: the same samples in the same steps.
     for run, devices, shared in (
@@ -132,6 +152,29 @@ def test_two_ranks_equal_one_with_the_doubled_batch(folders: Path, tmp_path: Pat
     checkpoint = RunDirectory(one).checkpoints.find("2")
     with pytest.raises(UsageError, match="a number of --devices that divides 4"):
         keep_global_batch(read_recipe(one), checkpoint, 3, print)
+
+
+@pytest.mark.slow
+def test_two_ranks_that_take_parts_equal_one_that_takes_the_whole(
+    folders: Path, tmp_path: Path
+) -> None:
+    base = [BIN / "cyclekit", "train", "--plugin=image", "--recipe=horse2zebra"]
+    (tmp_path / "record.py").write_text(RECORD_GRADIENTS)
+    (tmp_path / "lazy.py").write_text(LAZY)
+    settings = DETERMINISTIC | {
+        "extensions": f"['{tmp_path / 'record.py'}', '{tmp_path / 'lazy.py'}']",
+        "generator.name": "lazy",
+        "objective.second_adversarial": "{weight = 1}",
+        "objective.mixed_domain": "{weight = 1, generator_weight = 1}",
+        "train.precision": "64-true",
+        "train.accumulate": 2,
+    }
+    one, two = tmp_path / "one" / "run", tmp_path / "two" / "run"
+    train(base, folders, one, settings | {"train.batch_size": 2})
+    parts = settings | {"train.batch_size": 1, "train.memory": "low"}
+    train([*base, "--devices=2", "--strategy=ddp"], folders, two, parts)
+    assert difference(one, two) < 1e-8
+    assert_same_losses_and_gradients(one, two)
 
 
 @pytest.mark.slow
@@ -180,19 +223,7 @@ def test_a_network_with_unused_parameters_trains_and_resumes_on_two_ranks(
     folders: Path, tmp_path: Path, cli: Callable[..., Outcome]
 ) -> None:
     plugin = tmp_path / "lazy.py"
-    plugin.write_text("""
-import torch
-from cyclekit.api import RESNET, Network, ResNetGenerator, hookimpl
-
-class Lazy(ResNetGenerator):
-    def __init__(self, source, target, options):
-        super().__init__(source, target, options)
-        self.unused = torch.nn.Parameter(torch.zeros(3))
-
-@hookimpl
-def cyclekit_generators(modality):
-    yield Network("lazy", Lazy, RESNET.options)
-""")
+    plugin.write_text(LAZY)
     command: list[object] = [BIN / "cyclekit", "train", "--plugin=image", "--recipe=horse2zebra"]
     settings = SMALL | {"generator.name": "lazy", "extensions": f"['{plugin}']"}
     train([*command, "--devices=2"], folders, tmp_path / "run", settings)
