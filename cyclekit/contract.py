@@ -191,7 +191,10 @@ class Codec(ABC, Generic[Item]):
         return [sample]
 
     def augment(self, tensor: Tensor, domain: str, rng: torch.Generator) -> Tensor:
-        """Vary a window for training, all chance from ``rng``. Default: unchanged."""
+        """Vary a window for training, all chance from ``rng``. Default: unchanged.
+
+        The engine may call it from several threads at once.
+        """
         return tensor
 
     def fit(self, domain: str, windows: Sequence[Sample]) -> None:

@@ -8,7 +8,13 @@ import sys
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import EntryPoint, distributions
+from importlib.metadata import (
+    EntryPoint,
+    PackageNotFoundError,
+    distribution,
+    distributions,
+    version,
+)
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -57,15 +63,24 @@ class PluginInfo:
             )
 
     def fingerprint(self) -> str:
-        """Of the plugin's Python files: another one whenever its code has changed."""
-        home = Path(self.distribution)
-        if self.package and (spec := importlib.util.find_spec(self.package)) and spec.origin:
-            home = Path(spec.origin)
-        files = sorted(home.parent.rglob("*.py")) if home.name == "__init__.py" else [home]
+        """Of the plugin's Python files, and of the versions of what it requires."""
         digest = hashlib.sha256()
-        for file in files:
+        for file in self._source_files():
             digest.update(file.read_bytes())
+        for named in _requirements(self.distribution) if self.entry_point else ():
+            digest.update(named.encode())
         return digest.hexdigest()
+
+    def _source_files(self) -> list[Path]:
+        if self.file:
+            return [self.file]
+        spec = importlib.util.find_spec(self.package or "")
+        if spec is None:
+            return []
+        folders = list(spec.submodule_search_locations or ())
+        if not folders and spec.origin:
+            return [Path(spec.origin)]
+        return sorted(file for folder in folders for file in Path(folder).rglob("*.py"))
 
     @property
     def file(self) -> Path | None:
@@ -73,12 +88,24 @@ class PluginInfo:
         return None if self.entry_point else Path(self.distribution)
 
 
+def _requirements(name: str) -> list[str]:
+    """What a distribution requires, with the versions that are installed."""
+    found = []
+    for line in distribution(name).requires or ():
+        required = re.split(r"[^\w.-]", line, maxsplit=1)[0]
+        try:
+            found.append(f"{required} {version(required)}")
+        except PackageNotFoundError:
+            continue  # an extra that nobody asked for
+    return sorted(set(found))
+
+
 def installed_plugins() -> list[PluginInfo]:
     """Every installed plugin by name, read from package metadata; imports nothing."""
     found = {
-        PluginInfo(entry.name, distribution.metadata["Name"], distribution.version, entry)
-        for distribution in distributions()
-        for entry in distribution.entry_points
+        PluginInfo(entry.name, package.metadata["Name"], package.version, entry)
+        for package in distributions()
+        for entry in package.entry_points
         if entry.group == GROUP
     }
     # A path that is listed twice shows a distribution twice.

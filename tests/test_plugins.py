@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cyclekit.errors import PluginError, UsageError
-from cyclekit.plugins import installed_plugins, load_plugin
+from cyclekit.plugins import find_plugin, installed_plugins, load_plugin
 
 GOOD = """
 from cyclekit.api import *
@@ -215,3 +215,21 @@ def test_nothing_heavy_is_imported_for_listings_and_help(tmp_path: Path) -> None
             [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=tmp_path
         )
         assert "HEAVY []" in done.stdout, (arguments, done.stdout, done.stderr)
+
+
+def test_code_and_requirements_make_a_fingerprint(site: Path) -> None:
+    neighbour(site, "printed", GOOD.format(name="printed", api=1))
+    before = find_plugin("printed").fingerprint()
+    assert find_plugin("printed").fingerprint() == before
+    (site / "neighbour_printed.py").write_text(GOOD.format(name="printed", api=1) + "x = 1")
+    assert find_plugin("printed").fingerprint() != before
+    spaced = site / "no_init_file"
+    spaced.mkdir()
+    (spaced / "plugin.py").write_text("x = 1")
+    info = site / "cyclekit_spaced-1.2.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Name: cyclekit_spaced\nVersion: 1.2\n")
+    (info / "entry_points.txt").write_text("[cyclekit]\nspaced = no_init_file.plugin\n")
+    first = find_plugin("spaced").fingerprint()
+    (spaced / "plugin.py").write_text("x = 2")
+    assert find_plugin("spaced").fingerprint() != first

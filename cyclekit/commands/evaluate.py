@@ -80,7 +80,8 @@ def evaluate(
         click.echo(json.dumps(report))
         return
     name = LATEST if apart or best is None else f"{LATEST} and {BEST}"
-    ways = {checkpoint or name: report, BEST: report.get(BEST, {})}
+    ways = {checkpoint or name: report}
+    ways |= {BEST: report[BEST]} if BEST in report else {}
     ways |= report["baselines"] | {"real": report.get("real", {})}
     steps = [f"{way}: step {figures['step']}" for way, figures in ways.items() if "step" in figures]
     shown = [*opened.model.directions, "both"]

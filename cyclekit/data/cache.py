@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -70,7 +71,7 @@ class Cache:
         about = self._read(folder)
         if about is None:
             return None
-        index = load_file(folder / INDEX)
+        index = about["index"]
         kinds = [(torch.Size(shape), getattr(torch, dtype)) for shape, dtype in about["kinds"]]
         tensors = OnDisk(folder / BYTES, kinds, index["kinds"], index["places"])
         return Cached(
@@ -102,6 +103,9 @@ class Cache:
                     writer = Writer(file)
                     yield writer
                 writer.describe(aside)
+                for name in (BYTES, INDEX, ABOUT):
+                    with (aside / name).open("rb") as written:
+                        os.fsync(written.fileno())
                 aside.rename(self.folder / key)
             finally:
                 shutil.rmtree(aside, ignore_errors=True)
@@ -111,8 +115,9 @@ class Cache:
         try:
             about: dict[str, Any] = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
             whole = (folder / BYTES).stat().st_size == about["bytes"]
-        except FileNotFoundError:
-            return None
+            about["index"] = load_file(folder / INDEX)
+        except (OSError, ValueError, KeyError, SafetensorError):
+            return None  # not there, or not whole after a power cut: it is made again
         return about if whole else None
 
 

@@ -41,7 +41,7 @@ def make_corrupted(
     train, test = _collection(settings)
     if len(train) < 2:
         raise DataError(f"{settings.root} has too few files: at least 3 are needed, better 100.")
-    whole, spoilt = split(train, Path(settings.root or ""), 0.5)
+    whole, spoilt = split(train, _root(settings), 0.5)
     corrupt = partial(_corrupt, codec, modality.corruptions[name], name)
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         jobs = [*_named(spoilt, folder / "trainA"), *_named(test, folder / "testA")]
@@ -53,18 +53,28 @@ def make_corrupted(
 
 def _collection(settings: DataSettings) -> tuple[Files, Files]:
     """Training and test files: ``trainB`` and ``testB`` if there are such folders."""
-    root = Path(settings.root or "")
-    if not root.is_dir():
-        raise DataError(
-            f"data.corruption makes domain A from a folder, but {settings.root} is none. Name it "
-            f"with --data DIR."
-        )
+    root = _root(settings)
     if not (root / "trainB").is_dir():
-        return split(list_files(root), root, settings.held_out)
+        return split(_without_runs(list_files(root)), root, settings.held_out)
     train = list_files(root / "trainB")
     if (root / "testB").is_dir():
         return train, list_files(root / "testB")
     return split(train, root, settings.held_out)
+
+
+def _root(settings: DataSettings) -> Path:
+    if settings.root is None or not Path(settings.root).is_dir():
+        raise DataError(
+            f"data.corruption makes domain A from a folder of good files, but "
+            f"{settings.root or 'none'} was named. Name one with --data DIR."
+        )
+    return Path(settings.root)
+
+
+def _without_runs(files: Files) -> Files:
+    """The files that lie in no run, whose samples and spoilt files are none to learn from."""
+    runs = tuple(f"{file.parent}/" for file in files if file.name == "run.json")
+    return Files(tuple(name for name in files.names if not name.startswith(runs)))
 
 
 def _named(files: Sequence[Path], folder: Path) -> list[tuple[Path, Path]]:

@@ -34,8 +34,12 @@ class Domain:
     held_out: bool
 
     def test_name(self, file: Path) -> str:
-        """A test file's path inside its folder without suffix: equal names make a pair."""
-        return file.relative_to(self.folder).with_suffix("").as_posix()
+        """A test file's path inside its folder without suffix: equal names make a pair.
+
+        So do names that differ only in ending in ``_A`` and ``_B``, as published sets have them.
+        """
+        name = file.relative_to(self.folder).with_suffix("").as_posix()
+        return name[:-2] if name.endswith(("_A", "_B")) else name
 
 
 @dataclass(frozen=True)

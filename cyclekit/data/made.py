@@ -20,6 +20,11 @@ def is_builtin(settings: DataSettings) -> bool:
     return settings.root is not None and settings.root.startswith(PREFIX)
 
 
+def is_made(settings: DataSettings) -> bool:
+    """Whether each run has files of its own."""
+    return is_builtin(settings) or bool(settings.corruption)
+
+
 def made_root(
     settings: DataSettings, modality: Modality, codec: Codec[Any], folder: Path
 ) -> Path | None:

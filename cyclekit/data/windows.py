@@ -14,6 +14,7 @@ from torch import Tensor
 
 from cyclekit.contract import Sample
 from cyclekit.data.lazy import Lazy
+from cyclekit.errors import DataError
 
 Kind = tuple[torch.Size, torch.dtype]
 
@@ -77,7 +78,12 @@ class OnDisk(Tensors):
         """The tensor at ``index``: a copy of one's own."""
         shape, dtype = self._kinds[self._kind_of[index]]
         raw = bytearray(shape.numel() * dtype.itemsize)
-        os.preadv(self._file.fileno(), [raw], int(self._places[index]))
+        place, left = int(self._places[index]), memoryview(raw)
+        while left:
+            count = os.preadv(self._file.fileno(), [left], place)
+            if count == 0:
+                raise DataError(f"{self._file.name} was cut short while it was in use. Resume.")
+            place, left = place + count, left[count:]
         return torch.frombuffer(raw, dtype=dtype).view(shape)
 
     def __len__(self) -> int:

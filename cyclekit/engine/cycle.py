@@ -171,7 +171,7 @@ class CycleObjective(Objective):
             back = networks[f"generator_{target}2{source}"]
             sent = self._rounded(fake, target) if options.rounding.cycle else fake
             if options.cycle.noise:
-                sent = sent + options.cycle.noise * step.normal(sent, "cycle noise", target)
+                sent = self._drowned(sent, step, target)
             cycled = back(self.prepare(sent, target, "cycle", step))
             _require_shape(cycled, batch[source], f"the {source} -> {target} -> {source} cycle")
             distance = l1(cycled, batch[source], known.get(source))
@@ -298,6 +298,12 @@ class CycleObjective(Objective):
     def _varied(self, x: Tensor, judge: str, role: str, step: Step) -> Tensor:
         """What a discriminator sees of real samples, of fakes, or of a generator's."""
         return augmented(x, self.specs[judge[-1]], self.options.augmentation, step, judge, role)
+
+    def _drowned(self, fake: Tensor, step: Step, domain: str) -> Tensor:
+        """A fake under noise, so that it can hide nothing in faint patterns."""
+        share = step.uniform(fake, "cycle noise", domain).view(-1, *(1,) * (fake.dim() - 1))
+        noise = step.normal(fake, "cycle noise pattern", domain)
+        return fake + self.options.cycle.noise * share * noise
 
     def _noisy(self, x: Tensor, step: Step, *words: str) -> Tensor:
         sigma = self.options.input_noise.sigma

@@ -27,9 +27,10 @@ class CycleTermOptions(Options):
     weight: Weight = 10.0
     """Weight each way."""
     noise: Weight = 0.0
-    """Standard deviation of noise on fakes on their way back; 0: none. Where one domain holds less
-    than the other, generators else hide what is lacking in patterns that nobody sees
-    (arXiv 1712.02950), and learn nothing; noise drowns these (arXiv 1908.01517)."""
+    """Largest standard deviation of noise on fakes on their way back, drawn for each sample from 0
+    up to this; 0: none. Where one domain holds less than the other, generators else hide what is
+    lacking in patterns that nobody sees (arXiv 1712.02950), and learn nothing; noise drowns these
+    (arXiv 1908.01517). Were it always as strong, they would tell fakes from real samples by it."""
 
 
 class IdentityOptions(Options):

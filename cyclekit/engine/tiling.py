@@ -8,6 +8,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+FADE = 16  # share of a tile over which one fades into the next, at least
+
 Offsets = tuple[int, ...]
 
 
@@ -108,6 +110,8 @@ def _shares(starts: list[int], tile: int, size: int, margin: int) -> dict[int, T
 
 def _rise(shared: int, tile: int, margin: int) -> Tensor:
     """From 0 to 1 over what a tile shares with its neighbour, but for a margin at both ends."""
-    margin = min(margin, max(shared - 1, 0) // 2)
+    # A margin that takes all there is would leave a cut where tiles differ.
+    margin = min(margin, (shared - max(tile // FADE, 1)) // 2) if shared > 1 else 0
+    margin = max(margin, 0)
     distance = torch.arange(tile, dtype=torch.float64)
     return ((distance - margin + 1) / (shared - 2 * margin + 1)).clamp(0, 1)

@@ -16,11 +16,10 @@ from cyclekit.engine.held_norms import held, measured, normalizes_instances
 from cyclekit.engine.model import Model
 from cyclekit.engine.objective import Direction
 from cyclekit.engine.padding import crop_to, least_multiples, pad_to_multiple
-from cyclekit.engine.tiling import Joiner, Tiling, cut
+from cyclekit.engine.tiling import FADE, Joiner, Tiling, cut
 from cyclekit.errors import BadSample
 
 OVERLAP = 8  # share of a tile that neighbours have in common, where a network's reach is not known
-FADE = 16  # share of a tile over which one fades into the next, where it is
 SURVEYED = 3  # windows along each axis that a whole's statistics are taken from
 
 Thing = TypeVar("Thing")
@@ -147,11 +146,12 @@ class Translator:
                 tile.append(fixed or length)
                 overlap.append(0)
                 continue
-            tile.append(max(most // multiple, 2) * multiple)
+            tile.append(min(max(most // multiple, 2) * multiple, length))
             wanted = 2 * reach + tile[-1] // FADE if reach else tile[-1] // OVERLAP
             # Tiles begin where the network's own grid does.
-            overlap.append(-(-min(wanted, tile[-1] // 2) // multiple) * multiple)
-        return Tiling(sizes, tuple(tile), tuple(overlap), reach)
+            shared = -(-min(wanted, tile[-1] // 2) // multiple) * multiple
+            overlap.append(0 if tile[-1] == length else shared)
+        return Tiling(sizes, tuple(tile), tuple(overlap), reach if any(overlap) else 0)
 
     @contextmanager
     def _alike(self, whole: Tensor, tiling: Tiling, direction: Direction) -> Iterator[None]:

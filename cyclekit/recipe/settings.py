@@ -49,6 +49,8 @@ class DataSettings(Options):
     def _both_or_neither(self) -> "DataSettings":
         if (self.a is None) != (self.b is None):
             raise ValueError("data.a and data.b go together: give both folders")
+        if self.corruption and self.a is not None:
+            raise ValueError("data.corruption makes domain A: give one folder, as data.root")
         return self
 
 

@@ -55,6 +55,7 @@ class RunStory:
     """
 
     def __init__(self, run: RunLayout) -> None:
+        _require_inside(run)
         self.run = run
         self.name = run.folder.resolve().name
         self.plugin = run.plugin()
@@ -182,3 +183,22 @@ def _evaluation(file: Path) -> Evaluation:
 def _of_type(content: Any, kind: type) -> dict[str, Any]:
     entries = content.items() if isinstance(content, dict) else ()
     return {name: value for name, value in entries if type(value) is kind}
+
+
+def _require_inside(run: RunLayout) -> None:
+    """Raise ``CheckpointError`` if something that a report shows lies elsewhere.
+
+    Whoever made the run may have let links point anywhere, and a report is meant to be passed on.
+    """
+    home = run.folder.resolve()
+    shown = [
+        *(place for place in vars(run).values() if isinstance(place, Path)),
+        *run.samples.glob("*"),
+        *run.evaluations.glob("*"),
+    ]
+    for place in shown:
+        if not place.resolve().is_relative_to(home):
+            raise CheckpointError(
+                f"{place} is a link that leads out of the run: a report shows only what is the "
+                f"run's own. Replace it by what it points to, or remove it."
+            )

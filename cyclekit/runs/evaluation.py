@@ -47,9 +47,11 @@ def evaluate_run(
         DataError: If a domain has no test files.
     """
     model, run = opened.model, opened.run
-    settings = model.recipe.data if data is None else DataSettings(root=str(data))
-    made = made_root(settings, model.modality, model.codec, run.data)
-    collections = find_collections(settings, made)
+    if data is None:
+        made = made_root(model.recipe.data, model.modality, model.codec, run.data)
+        collections = find_collections(model.recipe.data, made)
+    else:
+        collections = find_collections(DataSettings(root=str(data)))
     cache = run.folder / "metrics"
     judge = Judge(model, collections, warn, cache, thorough=not quick, options=options)
     judge.evidence.require_test_set()

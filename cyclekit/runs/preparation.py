@@ -18,7 +18,7 @@ from cyclekit.data.cache import Cache, default_folder
 from cyclekit.data.encoded import EncodedDomain, Memory, Tracker, encode_domain, list_bad
 from cyclekit.data.folders import Collections, find_collections
 from cyclekit.data.lazy import LazyList
-from cyclekit.data.made import made_root
+from cyclekit.data.made import is_made, made_root
 from cyclekit.data.sampling import UnpairedBatches
 from cyclekit.data.windows import Joined, Window
 from cyclekit.engine.model import Model, build_model
@@ -94,7 +94,7 @@ def prepare(
         watcher.warn(warning)
     if recipe.train.evaluate_every and not collections.has_tests:
         watcher.warn("there are no test files in both domains: nothing will be evaluated")
-    encoded = _encode(model, collections, _cache(host, recipe), watcher)
+    encoded = _encode(model, collections, _cache(host, recipe, run), watcher)
     _require_state(model.codec)
     for remark in _remarks(model, encoded):
         watcher.warn(remark)
@@ -153,9 +153,11 @@ def _encode(
     return encoded
 
 
-def _cache(host: PluginHost, recipe: Recipe) -> Cache:
+def _cache(host: PluginHost, recipe: Recipe, run: RunDirectory) -> Cache:
     """Where encoded windows are kept that do not fit in memory, by all that decides on them."""
     folder = Path(recipe.data.cache) if recipe.data.cache else default_folder()
+    if is_made(recipe.data):
+        folder = run.folder / "cache"  # of no use to another run, whose files are others
     info = host.info
     settings = recipe.codec.model_dump_json()
     return Cache(folder, [__version__, info.name, info.version, info.fingerprint(), settings])

@@ -60,6 +60,6 @@ def _like(picture: Item, values: Array) -> Item:
     """Fractions as a picture of the same kind."""
     dtype = as_pixels(picture).dtype
     highest = HIGHEST[dtype.name]
-    scaled = values if highest == 1 else (values * highest).round().clip(0, highest)
-    pixels = scaled.astype(dtype)
+    scaled = values if highest == 1 else (values * highest).round()
+    pixels = scaled.clip(0, highest).astype(dtype)
     return as_item(pixels) if isinstance(picture, Image.Image) else pixels

@@ -66,7 +66,10 @@ def write_picture(item: Item, path: Path, bounds: tuple[float, float] = (0.0, 1.
         from cyclekit_image.tiff import write_tiff
 
         path = path.with_suffix(".tif")
-        write_tiff(_absolute(pixels, bounds) if pixels.dtype.kind == "f" else pixels, path)
+        is_float = pixels.dtype.kind == "f"
+        # Beyond 0..1 nobody could tell an alpha channel's range from the others'.
+        alpha = not is_float or bounds == (0.0, 1.0)
+        write_tiff(_absolute(pixels, bounds) if is_float else pixels, path, alpha)
         return path
     path = path.with_suffix(".png")
     if pixels.itemsize == 2:
@@ -91,6 +94,11 @@ def _read(path: Path, bounds: tuple[float, float]) -> tuple[Item, bool]:
         if not is_plain(path):
             pixels, colours = read_tiff(path)
             if pixels.dtype.kind == "f":
+                if colours and pixels.shape[2] in (2, 4) and bounds != (0.0, 1.0):
+                    raise Refusal(
+                        "holds transparency beside floating-point numbers, which takes "
+                        "codec.range = [0, 1]; save it without, or in that range"
+                    )
                 pixels = _relative(pixels, bounds)
             return as_item(pixels), colours
     if head[:4] == b"\x89PNG" and head[24:25] == b"\x10":

@@ -81,17 +81,24 @@ def read_tiff(path: Path) -> tuple[Array, bool]:
         raise ValueError("its tags make no sense") from error
 
 
-def write_tiff(pixels: Array, path: Path) -> None:
-    """Write ``(height, width, channels)`` of any number of channels, deflated."""
+def write_tiff(pixels: Array, path: Path, alpha: bool = True) -> None:
+    """Write ``(height, width, channels)`` of any number of channels, deflated.
+
+    Args:
+        pixels: The picture.
+        path: Where.
+        alpha: Whether the last of two or four channels is transparency.
+    """
     import tifffile
 
     channels = pixels.shape[2]
+    extra = "unassalpha" if alpha else "unspecified"
     tifffile.imwrite(
         path,
         pixels if channels > 1 else pixels[..., 0],
         photometric="rgb" if channels in (3, 4) else "minisblack",
         planarconfig="contig" if channels > 1 else None,
-        extrasamples={2: ["unassalpha"], 4: ["unassalpha"]}.get(channels),
+        extrasamples={2: [extra], 4: [extra]}.get(channels),
         compression="zlib",
         metadata=None,
         software=False,

@@ -145,3 +145,10 @@ def test_settings_of_metrics_come_from_the_command_line_alone(
     refused = cli("evaluate", run, "--quick")
     assert refused.code == 2
     assert "metrics" in refused.err
+
+
+def test_the_best_checkpoint_alone_is_shown(cli: Cli, parted: Path, tmp_path: Path) -> None:
+    shown = cli("evaluate", copied(parted, tmp_path / "run"), "--quick", "--checkpoint=best").out
+    heading = next(line for line in shown.splitlines() if "identity" in line)
+    assert "best" in heading
+    assert "best: step 2" in shown

@@ -350,3 +350,20 @@ def test_what_cannot_be_read(
     assert (done.code, said in done.err) == (1, True), done.err
     assert "Traceback" not in done.err
     assert cli("report", run.parent / "nowhere").code == 1
+
+
+@pytest.mark.parametrize("place", ["samples/step-00000004", "skipped.txt", "recipe.toml"])
+def test_a_run_that_leads_elsewhere_is_refused(
+    run: Path, cli: Callable[..., Any], tmp_path: Path, place: str
+) -> None:
+    secret = tmp_path / "elsewhere"
+    inside = run / place
+    if inside.exists():
+        inside.rename(secret)
+    else:
+        secret.write_text("secret")
+    inside.symlink_to(secret)
+    outcome = cli("report", run)
+    assert outcome.code == 1
+    assert f"{inside} is a link that leads out of the run" in outcome.err
+    assert not (run / "report.html").exists()

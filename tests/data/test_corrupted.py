@@ -98,7 +98,7 @@ def test_what_cannot_be_made_is_said(tmp_path: Path) -> None:
     ):
         made(root, tmp_path / "data", "broken")
     assert not (tmp_path / "data").exists()
-    with pytest.raises(DataError, match=r"makes domain A from a folder, but .* is none"):
+    with pytest.raises(DataError, match=r"of good files, but .*nowhere was named"):
         made(tmp_path / "nowhere", tmp_path / "data")
     bare = replace(MODALITY, corruptions={})
     data = DataSettings(root=str(root), corruption="noisy")
@@ -113,3 +113,20 @@ def test_files_that_cannot_be_read_are_left_out(tmp_path: Path) -> None:
     folder = made_root(data, MODALITY, NumberCodec(Options()), tmp_path / "data")
     assert folder is not None
     assert len(list(folder.glob("*A/*"))) + len(list(folder.glob("trainB/*"))) in (20, 21)
+
+
+def test_without_a_folder_nothing_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(collection(tmp_path / "here", 10))
+    data = DataSettings(corruption="noisy")
+    with pytest.raises(DataError, match=r"none was named. Name one with --data DIR"):
+        made_root(data, MODALITY, NumberCodec(Options()), tmp_path / "data")
+    with pytest.raises(ValueError, match=r"give one folder, as data.root"):
+        DataSettings(corruption="noisy", a="x", b="y")
+
+
+def test_what_runs_have_written_is_not_learned_from(tmp_path: Path) -> None:
+    root = collection(tmp_path / "mine", 20)
+    collection(root / "runs/1/data/trainA", 5, first=5000)
+    (root / "runs/1/run.json").write_text("{}")
+    parts = made(root, tmp_path / "data")
+    assert len(parts["traina"]) + len(parts["trainb"]) + len(parts["testb"]) == 20

@@ -144,11 +144,12 @@ def test_what_has_changed_is_encoded_anew(tmp_path: Path) -> None:
     assert codec.calls == 9
 
 
-def test_a_cache_that_was_cut_short_is_made_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["windows.bin", "about.json", "index.safetensors"])
+def test_a_cache_that_was_cut_short_is_made_again(tmp_path: Path, name: str) -> None:
     codec = Counting(NumberOptions())
     paths = files(tmp_path, "1", "2", "3")
     encoded(codec, paths, tmp_path, memory=0)
-    (data,) = (tmp_path / "cache").glob("*/windows.bin")
+    (data,) = (tmp_path / "cache").glob(f"*/{name}")
     data.write_bytes(data.read_bytes()[:-1])
     domain = encoded(codec, paths, tmp_path, memory=0)
     assert codec.calls == 6

@@ -30,6 +30,12 @@ def test_the_known_layout(tmp_path: Path) -> None:
     assert found.warnings() == []
 
 
+def test_names_that_end_in_their_domain_are_pairs(tmp_path: Path) -> None:
+    settings = layout(tmp_path)
+    touch(tmp_path / "testA" / "1_A.jpg", tmp_path / "testB" / "1_B.jpg")
+    assert set(find_collections(settings).paired) == {"x", "1"}
+
+
 def test_folders_are_searched_and_hidden_files_passed_over(tmp_path: Path) -> None:
     settings = layout(tmp_path)
     touch(tmp_path / "trainA" / "deep" / "er" / "y.png")

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from cyclekit.data.cache import Cache
 from cyclekit.data.windows import InMemory, Joined, Windows
+from cyclekit.errors import DataError
 
 
 def tensors(count: int) -> list[Tensor]:
@@ -45,6 +46,16 @@ def test_a_window_read_from_the_file_can_be_changed(tmp_path: Path) -> None:
     windows = kept("disk", tmp_path, [torch.zeros(1, 4)])
     windows[0].sample.tensor.add_(1)
     assert windows[0].sample.tensor.sum() == 0
+
+
+def test_a_file_that_is_cut_short_meanwhile_is_an_error(tmp_path: Path) -> None:
+    windows = kept("disk", tmp_path, [torch.zeros(1, 4), torch.zeros(1, 4)])
+    (data,) = tmp_path.glob("*/windows.bin")
+    with data.open("r+b") as file:
+        file.truncate(20)
+    assert windows[0].sample.tensor.sum() == 0
+    with pytest.raises(DataError, match="was cut short"):
+        windows[1]
 
 
 def test_domains_join_in_order(tmp_path: Path) -> None:

@@ -133,3 +133,11 @@ def test_statistics_of_all_parts_are_those_of_the_whole() -> None:
         made = torch.cat([norm(half[None]) for half in halves], dim=-1)
     torch.testing.assert_close(made, norm(whole))
     assert not torch.allclose(norm(halves[:1]), made[..., :6]), "norms are themselves again"
+
+
+def test_a_network_that_needs_larger_steps_than_the_tile_sees_the_whole() -> None:
+    class Coarse(Normalizing):
+        multiple_of, least_multiples = 64, 1
+
+    x = scene((100, 70))
+    assert torch.equal(translated(x, 16, Coarse), translated(x, None, Coarse))

@@ -58,3 +58,11 @@ def test_where_tiles_differ_the_join_is_gradual() -> None:
     steps = joined.diff()
     assert (steps >= 0).all()
     assert steps.max() < 0.25
+
+
+def test_a_reach_that_is_too_far_leaves_a_fade() -> None:
+    tiling = Tiling((96,), (64,), (32,), margin=500)
+    joiner = Joiner(tiling, channels=1)
+    for value, offsets in enumerate(tiling):
+        joiner.add(torch.full((1, 64), float(value)), offsets)
+    assert 0 < joiner.whole.diff(dim=-1).max() <= 0.25

@@ -34,6 +34,8 @@ def test_arrays_keep_depth_and_channels(name: str, kind: type) -> None:
     assert (spoilt.shape, spoilt.dtype) == (picture.shape, picture.dtype)
     assert np.array_equal(picture, before)
     assert not np.array_equal(spoilt, before)
+    white = CORRUPTIONS[name](np.ones_like(values), rng)
+    assert white.max() <= 1  # type: ignore[union-attr]
 
 
 def test_transparency_is_not_spoilt() -> None:

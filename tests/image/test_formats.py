@@ -217,6 +217,20 @@ def test_orientation_of_deep_png_is_applied(tmp_path: Path) -> None:
 class TestRange:
     """Floating-point files in units of their own."""
 
+    def test_transparency_takes_the_plain_range(self, tmp_path: Path) -> None:
+        file = tmp_path / "x.tif"
+        pixels = np.full((8, 8, 4), 50, dtype=np.float32)
+        pixels[..., 3] = 1
+        tifffile.imwrite(file, pixels, photometric="rgb", extrasamples=["unassalpha"])
+        with pytest.raises(BadSample, match=r"transparency .* takes codec.range = \[0, 1\]"):
+            codec(channels=4, range=(0, 100)).load(file)
+
+    def test_four_plain_channels_of_any_range_come_back(self, tmp_path: Path) -> None:
+        made = codec(channels=4, range=(0, 100))
+        item = np.random.default_rng(0).random((8, 8, 4)).astype(np.float32)
+        again = made.load(made.save(item, tmp_path / "x"))
+        np.testing.assert_allclose(again, item, atol=1e-6)
+
     def test_values_are_relative_to_the_range_and_come_back(self, tmp_path: Path) -> None:
         heights = numbers("float32", 12, 12) * np.float32(700) - np.float32(100.3)
         tifffile.imwrite(tmp_path / "x.tif", heights)
