@@ -172,6 +172,8 @@ class CycleObjective(Objective):
             sent = self._rounded(fake, target) if options.rounding.cycle else fake
             if options.cycle.noise:
                 sent = self._drowned(sent, step, target)
+            if options.cycle.back_translation:
+                sent = sent.detach()
             cycled = back(self.prepare(sent, target, "cycle", step))
             _require_shape(cycled, batch[source], f"the {source} -> {target} -> {source} cycle")
             distance = l1(cycled, batch[source], known.get(source))

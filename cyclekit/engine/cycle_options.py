@@ -26,6 +26,10 @@ class CycleTermOptions(Options):
 
     weight: Weight = 10.0
     """Weight each way."""
+    back_translation: bool = False
+    """Let the term train the way back alone, as unsupervised machine translation does
+    (arXiv 1711.00043): the way there then has no reason to hide what the target domain lacks. For
+    domains of which one holds less than the other."""
     noise: Weight = 0.0
     """Largest standard deviation of noise on fakes on their way back, drawn for each sample from 0
     up to this; 0: none. Where one domain holds less than the other, generators else hide what is

@@ -296,6 +296,24 @@ def test_input_noise_is_drawn_from_step_and_position() -> None:
     assert whole.std().item() == pytest.approx(1, abs=0.5)
 
 
+@pytest.mark.parametrize("back_translation", [False, True])
+def test_back_translation_trains_the_way_back_alone(back_translation: bool) -> None:
+    tables = {
+        "cycle": {"back_translation": back_translation},
+        "identity": {"weight": 0.0},
+        "adversarial": {"weight": 0.0},
+    }
+    objective = CycleObjective(options(**tables), SPECS, history_size=0)
+    networks = affine_networks()
+    # Of a -> b -> a alone: the other way's samples are zero, and so is what it makes of them.
+    networks["generator_b2a"] = Affine(0.7, 0.0)
+    samples = {"a": A, "b": torch.zeros_like(B)}
+    objective.losses("generators", networks, samples, step()).total.backward()
+    there, back = (networks[f"generator_{way}"].scale.grad for way in ("a2b", "b2a"))
+    assert back is not None
+    assert (there is None or there == 0) == back_translation
+
+
 def test_noise_on_the_way_back_reaches_the_cycle_alone() -> None:
     samples = {"a": A, "b": B}
     shown = {}
