@@ -5,7 +5,6 @@ import importlib.util
 import inspect
 import re
 import sys
-import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import (
@@ -22,14 +21,13 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from cyclekit import API_VERSION, hookspecs
+from cyclekit.describe import describe_exception
 from cyclekit.errors import IncompatiblePlugin, PluginError, UsageError, suggest
 
 if TYPE_CHECKING:
     from cyclekit.contract import Modality
 
 GROUP = "cyclekit"
-HOME = Path(__file__).parent
-GO_BETWEENS = {"pluggy", "torch", "lightning_fabric", "importlib", "concurrent"}
 
 
 @dataclass(frozen=True)
@@ -266,40 +264,6 @@ def load_plugin(name: str, extensions: Sequence[str] = ()) -> PluginHost:
         PluginError: If a plugin is broken or does not keep the contract.
     """
     return PluginHost(find_plugin(name), extensions)
-
-
-def describe_exception(error: BaseException) -> str:
-    """``ValueError: message (at file.py:12)`` on one line; the place is the plugin's own code."""
-    message = " ".join(_message(error).split())
-    said = f"{type(error).__name__}: {message}" if message else type(error).__name__
-    place = _own_line(error)
-    return f"{said} (at {place})" if place else said
-
-
-def _message(error: BaseException) -> str:
-    """What it says; of pydantic's errors, each field with what is wrong."""
-    from pydantic import ValidationError
-
-    if not isinstance(error, ValidationError):
-        return str(error)
-    faults = error.errors(include_url=False)
-    return "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults)
-
-
-def _own_line(error: BaseException) -> str | None:
-    """Where the code that cyclekit called stumbled: its innermost line in that code's folder."""
-    frames = traceback.extract_tb(error.__traceback__)
-    called = [i for i, frame in enumerate(frames) if Path(frame.filename).is_relative_to(HOME)]
-    after = [
-        frame
-        for frame in (frames[called[-1] + 1 :] if called else ())
-        if not frame.filename.startswith("<") and not GO_BETWEENS & set(Path(frame.filename).parts)
-    ]
-    if not after:
-        return None
-    folder = Path(after[0].filename).parent
-    own = [frame for frame in after if Path(frame.filename).is_relative_to(folder)]
-    return f"{Path(own[-1].filename).name}:{own[-1].lineno}"
 
 
 def _import_file(path: str) -> ModuleType:

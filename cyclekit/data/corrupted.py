@@ -10,8 +10,8 @@ from typing import Any
 from cyclekit.contract import Codec, Modality
 from cyclekit.data.encoded import guarded, load_file
 from cyclekit.data.folders import Files, list_files, split
+from cyclekit.describe import describe_exception
 from cyclekit.errors import BadSample, DataError, PluginError, suggest
-from cyclekit.plugins import describe_exception
 from cyclekit.randomness import numpy_generator
 from cyclekit.recipe.settings import DataSettings
 

@@ -18,8 +18,8 @@ from cyclekit.contract import Codec, Sample
 from cyclekit.data.cache import Cache, Cached, Writer
 from cyclekit.data.lazy import LazyList
 from cyclekit.data.windows import InMemory, Windows
+from cyclekit.describe import describe_exception
 from cyclekit.errors import BadSample, DataError, PluginError
-from cyclekit.plugins import describe_exception
 
 MOST_BAD = 0.2  # share of a domain's files that may be unusable
 NAMED = 4  # reasons, and bad files for each, in a message

@@ -7,8 +7,8 @@ from typing import Any
 
 from cyclekit.contract import Codec, Modality
 from cyclekit.data.corrupted import make_corrupted
+from cyclekit.describe import describe_exception
 from cyclekit.errors import CyclekitError, DataError, PluginError, suggest
-from cyclekit.plugins import describe_exception
 from cyclekit.recipe.settings import DataSettings
 
 PREFIX = "builtin:"

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from cyclekit.contract import Codec
 from cyclekit.data.windows import Window
+from cyclekit.describe import describe_exception
 from cyclekit.errors import DataError, PluginError
-from cyclekit.plugins import describe_exception
 from cyclekit.randomness import numpy_generator, torch_generator
 
 Sampled = tuple[str, Tensor]

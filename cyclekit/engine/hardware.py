@@ -13,8 +13,8 @@ from lightning_fabric.strategies import DDPStrategy, Strategy
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from cyclekit.describe import describe_exception
 from cyclekit.errors import CyclekitError
-from cyclekit.plugins import describe_exception
 
 
 @dataclass(frozen=True)

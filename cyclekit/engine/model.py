@@ -8,11 +8,11 @@ import torch
 from torch import nn
 
 from cyclekit.contract import DOMAINS, Codec, Modality, Network, TensorSpec
+from cyclekit.describe import describe_exception
 from cyclekit.engine.cycle import CycleObjective
 from cyclekit.engine.objective import Direction, Objective
 from cyclekit.errors import CyclekitError, PluginError, UsageError, suggest
 from cyclekit.nets.recompute import spare_memory
-from cyclekit.plugins import describe_exception
 from cyclekit.randomness import derive_seed
 from cyclekit.recipe.settings import Recipe
 

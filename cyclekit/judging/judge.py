@@ -11,6 +11,7 @@ from cyclekit.contract import Baseline, Options, Translations, identity_baseline
 from cyclekit.data.encoded import encode_file, guarded
 from cyclekit.data.folders import Collections
 from cyclekit.data.lazy import Lazy
+from cyclekit.describe import describe_exception
 from cyclekit.engine.model import Model
 from cyclekit.engine.objective import Direction
 from cyclekit.engine.translator import Translator
@@ -19,7 +20,6 @@ from cyclekit.judging.classifier_metric import classifier_metric
 from cyclekit.judging.evidence import Evidence, items_of
 from cyclekit.judging.figures import Figures, ways_to_improve
 from cyclekit.judging.scorer import Scorer
-from cyclekit.plugins import describe_exception
 
 
 class Judge:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from cyclekit.contract import DOMAINS, Metric, Translations
+from cyclekit.describe import describe_exception
 from cyclekit.errors import CyclekitError
 from cyclekit.judging.evidence import Evidence
 from cyclekit.judging.figures import Figures
-from cyclekit.plugins import describe_exception
 
 
 class Scorer:

@@ -21,11 +21,12 @@ from cyclekit.data.lazy import LazyList
 from cyclekit.data.made import is_made, made_root
 from cyclekit.data.sampling import UnpairedBatches
 from cyclekit.data.windows import Joined, Window
+from cyclekit.describe import describe_exception
 from cyclekit.engine.model import Model, build_model
 from cyclekit.engine.objective import Step
 from cyclekit.engine.translator import evaluating
 from cyclekit.errors import CyclekitError, PluginError
-from cyclekit.plugins import PluginHost, describe_exception
+from cyclekit.plugins import PluginHost
 from cyclekit.recipe.settings import Recipe
 from cyclekit.runs.directory import RunDirectory
 from cyclekit.runs.watcher import Watcher

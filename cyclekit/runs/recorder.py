@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from cyclekit.data.folders import Collections
+from cyclekit.describe import describe_exception
 from cyclekit.engine.trainer import Trainer
 from cyclekit.engine.translator import Translator
 from cyclekit.errors import PluginError
 from cyclekit.judging.figures import Figures, best_figure
 from cyclekit.judging.judge import Judge
-from cyclekit.plugins import PluginHost, describe_exception
+from cyclekit.plugins import PluginHost
 from cyclekit.recipe.resolve import to_toml
 from cyclekit.runs.atomic import replace_text
 from cyclekit.runs.board import Board

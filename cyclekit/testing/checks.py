@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cyclekit.describe import describe_exception
 from cyclekit.errors import BadSample
-from cyclekit.plugins import describe_exception
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

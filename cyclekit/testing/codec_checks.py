@@ -6,8 +6,8 @@ import numpy as np
 from torch import Tensor
 
 from cyclekit.contract import DOMAINS, Codec, Options, Sample, TensorSpec
+from cyclekit.describe import describe_exception
 from cyclekit.errors import BadSample
-from cyclekit.plugins import describe_exception
 from cyclekit.testing.checks import (
     Fault,
     calling,

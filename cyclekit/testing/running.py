@@ -9,8 +9,9 @@ from typing import Literal
 
 from cyclekit import API_VERSION
 from cyclekit.contract import Modality
+from cyclekit.describe import describe_exception
 from cyclekit.errors import CyclekitError
-from cyclekit.plugins import PluginInfo, describe_exception, find_plugin, load_plugin
+from cyclekit.plugins import PluginInfo, find_plugin, load_plugin
 from cyclekit.testing import codec_checks, encoding_checks, network_checks, output_checks
 from cyclekit.testing.checks import CHECKS, Check, Fault
 from cyclekit.testing.subject import Subject

@@ -1,0 +1,41 @@
+"""What went wrong in somebody else's code, on one line, with the place."""
+
+import traceback
+from pathlib import Path
+
+HOME = Path(__file__).parent
+GO_BETWEENS = {"pluggy", "torch", "lightning_fabric", "importlib", "concurrent"}
+
+
+def describe_exception(error: BaseException) -> str:
+    """``ValueError: message (at file.py:12)`` on one line; the place is the plugin's own code."""
+    message = " ".join(_message(error).split())
+    said = f"{type(error).__name__}: {message}" if message else type(error).__name__
+    place = _own_line(error)
+    return f"{said} (at {place})" if place else said
+
+
+def _message(error: BaseException) -> str:
+    """What it says; of pydantic's errors, each field with what is wrong."""
+    from pydantic import ValidationError
+
+    if not isinstance(error, ValidationError):
+        return str(error)
+    faults = error.errors(include_url=False)
+    return "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults)
+
+
+def _own_line(error: BaseException) -> str | None:
+    """Where the code that cyclekit called stumbled: its innermost line in that code's folder."""
+    frames = traceback.extract_tb(error.__traceback__)
+    called = [i for i, frame in enumerate(frames) if Path(frame.filename).is_relative_to(HOME)]
+    after = [
+        frame
+        for frame in (frames[called[-1] + 1 :] if called else ())
+        if not frame.filename.startswith("<") and not GO_BETWEENS & set(Path(frame.filename).parts)
+    ]
+    if not after:
+        return None
+    folder = Path(after[0].filename).parent
+    own = [frame for frame in after if Path(frame.filename).is_relative_to(folder)]
+    return f"{Path(own[-1].filename).name}:{own[-1].lineno}"
