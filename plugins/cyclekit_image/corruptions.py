@@ -8,8 +8,7 @@ import torch.nn.functional as F
 from PIL import Image
 
 from cyclekit_image.arrays import HIGHEST, Array, Item, as_array, as_item, as_pixels
-
-LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
+from cyclekit_image.channels import LUMA
 
 Chance = np.random.Generator
 
