@@ -3,6 +3,7 @@
 from typing import Any, Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.instancenorm import _InstanceNorm
@@ -13,6 +14,40 @@ Padding = Literal["reflect", "replicate", "zeros"]
 Init = Literal["normal", "xavier", "kaiming", "orthogonal"]
 
 CONV: dict[int, Any] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+CONVOLVE: dict[int, Any] = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
+
+
+class _PaddedAsItComes(nn.Module):
+    """A convolution that pads its input in the precision it has.
+
+    Under autocast a CPU would raise half precision for it, only to lower the result again.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        layer: Any = self
+        if layer.padding_mode == "zeros":
+            unpadded: Tensor = super().forward(x)
+            return unpadded
+        beyond = [width for width in reversed(layer.padding) for _ in range(2)]
+        with torch.autocast(x.device.type, enabled=False):
+            x = F.pad(x, beyond, mode=layer.padding_mode)
+        convolve = CONVOLVE[len(layer.padding)]
+        out: Tensor = convolve(
+            x, layer.weight, layer.bias, layer.stride, 0, layer.dilation, layer.groups
+        )
+        return out
+
+
+class _Conv1d(_PaddedAsItComes, nn.Conv1d): ...
+
+
+class _Conv2d(_PaddedAsItComes, nn.Conv2d): ...
+
+
+class _Conv3d(_PaddedAsItComes, nn.Conv3d): ...
+
+
+_CONV: dict[int, Any] = {1: _Conv1d, 2: _Conv2d, 3: _Conv3d}
 CONV_TRANSPOSE: dict[int, Any] = {
     1: nn.ConvTranspose1d,
     2: nn.ConvTranspose2d,
@@ -30,7 +65,7 @@ _SCALED: dict[str, Any] = {
 
 def conv(dims: int, *args: Any, **kwargs: Any) -> nn.Module:
     """A convolution over ``dims`` axes."""
-    layer: nn.Module = CONV[dims](*args, **kwargs)
+    layer: nn.Module = _CONV[dims](*args, **kwargs)
     return layer
 
 
@@ -41,7 +76,10 @@ def conv_transpose(dims: int, *args: Any, **kwargs: Any) -> nn.Module:
 
 
 def norm_layers(kind: Norm, dims: int, channels: int, affine: bool = False) -> list[nn.Module]:
-    """No layer or one: batch norm, or instance norm, with parameters if it is ``affine``."""
+    """No layer or one: batch norm, or instance norm, with parameters if it is ``affine``.
+
+    An instance norm returns a view, which autograd copies if an activation works on it in place.
+    """
     if kind == "none":
         return []
     if kind == "batch":

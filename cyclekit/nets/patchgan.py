@@ -45,7 +45,7 @@ class PatchGAN(nn.Sequential):
         dims = source.dims
         widths = [options.channels * min(2**n, 8) for n in range(options.layers + 1)]
         layers: list[nn.Module] = [conv(dims, source.channels, widths[0], 4, stride=2, padding=1)]
-        layers.append(nn.LeakyReLU(0.2, inplace=True))
+        layers.append(nn.LeakyReLU(0.2))
         for n in range(1, options.layers + 1):
             layers += [
                 conv(
@@ -58,7 +58,7 @@ class PatchGAN(nn.Sequential):
                     bias=takes_bias(options.norm),
                 ),
                 *norm_layers(options.norm, dims, widths[n]),
-                nn.LeakyReLU(0.2, inplace=True),
+                nn.LeakyReLU(0.2),
             ]
         layers.append(conv(dims, widths[-1], target.channels, 4, padding=1))
         super().__init__(*layers)

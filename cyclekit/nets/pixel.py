@@ -43,10 +43,10 @@ class PixelDiscriminator(nn.Sequential):
         dims, width = source.dims, options.channels
         super().__init__(
             conv(dims, source.channels, width, 1),
-            nn.LeakyReLU(0.2, inplace=True),
+            nn.LeakyReLU(0.2),
             conv(dims, width, 2 * width, 1, bias=takes_bias(options.norm)),
             *norm_layers(options.norm, dims, 2 * width),
-            nn.LeakyReLU(0.2, inplace=True),
+            nn.LeakyReLU(0.2),
             conv(dims, 2 * width, target.channels, 1),
         )
         initialize(self, method=options.init)

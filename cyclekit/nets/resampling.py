@@ -6,10 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cyclekit.nets.blocks import Padding, conv
+from cyclekit.nets.blocks import CONVOLVE, Padding, conv
 from cyclekit.nets.reach import Span, seen
 
-_CONVOLVE: dict[int, Any] = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 _LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
 _BINOMIAL = (1 / 8, 3 / 8, 3 / 8, 1 / 8)
 
@@ -37,7 +36,7 @@ class BlurDown(nn.Module):
         channels = x.shape[1]
         kernel = self.kernel.to(x.dtype).expand(channels, *self.kernel.shape[1:])
         padded = F.pad(x, (1, 1) * self.dims, mode=self.mode)
-        halved: Tensor = _CONVOLVE[self.dims](padded, kernel, stride=2, groups=channels)
+        halved: Tensor = CONVOLVE[self.dims](padded, kernel, stride=2, groups=channels)
         return halved
 
     def seen(self, span: Span) -> Span:

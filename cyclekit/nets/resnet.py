@@ -87,7 +87,7 @@ class ResNetGenerator(nn.Module):
                 bias=takes_bias(options.norm, options.affine),
             ),
             *norm_layers(options.norm, dims, width, options.affine),
-            nn.ReLU(inplace=True),
+            nn.ReLU(),
         ]
         for _ in range(options.downsamplings):
             layers += _down(dims, width, options)
@@ -136,8 +136,8 @@ class ResidualBlock(nn.Module):
             return [layer, *norm_layers(options.norm, dims, channels, options.affine)]
 
         dropout = [nn.Dropout(options.dropout)] if options.dropout else []
-        self.residual = Recomputed(*convolution(), nn.ReLU(inplace=True), *dropout, *convolution())
-        self.finish = nn.ReLU(inplace=True) if options.activate_sum else nn.Identity()
+        self.residual = Recomputed(*convolution(), nn.ReLU(), *dropout, *convolution())
+        self.finish = nn.ReLU() if options.activate_sum else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         """``(batch, channels, *sizes)``, unchanged in shape."""
@@ -153,7 +153,7 @@ def _down(dims: int, width: int, options: ResNetOptions) -> list[nn.Module]:
     bias = takes_bias(options.norm, options.affine)
     anew = [
         *norm_layers(options.norm, dims, width * 2, options.affine),
-        nn.ReLU(inplace=True),
+        nn.ReLU(),
     ]
     if options.downsample == "stride":
         return [conv(dims, width, width * 2, 3, stride=2, padding=1, bias=bias), *anew]
@@ -179,5 +179,5 @@ def _up(dims: int, width: int, options: ResNetOptions) -> list[nn.Module]:
     return [
         *enlarge,
         *norm_layers(options.norm, dims, width // 2, options.affine),
-        nn.ReLU(inplace=True),
+        nn.ReLU(),
     ]

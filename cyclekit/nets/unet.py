@@ -66,7 +66,7 @@ class UNetGenerator(nn.Module):
             inner = Level(dims, level, inner, options)
         self.inner = inner
         self.leave = nn.Sequential(
-            nn.ReLU(inplace=True),
+            nn.ReLU(),
             conv_transpose(dims, 2 * width, target.channels, 4, stride=2, padding=1),
         )
         self.finish = ToRange(target.range)
@@ -114,7 +114,7 @@ class Level(nn.Module):
         seen_width = width if innermost else 2 * width
         drops = options.dropout > 0 and outer == width and not innermost
         self.up = nn.Sequential(
-            nn.ReLU(inplace=True),
+            nn.ReLU(),
             conv_transpose(dims, seen_width, outer, 4, stride=2, padding=1, bias=bias),
             *norm_layers(options.norm, dims, outer),
             *([nn.Dropout(options.dropout)] if drops else []),
@@ -124,7 +124,7 @@ class Level(nn.Module):
         """``(batch, channels, *sizes)`` to twice the channels: the skip, then what was made."""
         # The skip carries the activated map, as in the reference, whose activation works in place
         # on what is then concatenated: its weights are trained for that.
-        skip = F.leaky_relu(x, 0.2, inplace=True)
+        skip = F.leaky_relu(x, 0.2)
         return torch.cat([skip, self.up(self.inner(self.down(skip)))], dim=1)
 
     def seen(self, span: Span) -> Span:

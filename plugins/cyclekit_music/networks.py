@@ -155,7 +155,7 @@ class PhraseJudge(nn.Sequential):
                 bias=options.norm == "none",
             )
             layers += [layer, *norm_layers(normed, dims, widths[index + 1], affine=True)]
-            layers.append(nn.LeakyReLU(0.2, inplace=True))
+            layers.append(nn.LeakyReLU(0.2))
         super().__init__(*layers[:-1])
         initialize(self)
         if options.spectral_norm:
