@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from cyclekit.data.folders import Files
-from cyclekit.data.windows import Kind, OnDisk, Windows
+from cyclekit.data.windows import Kind, OnDisk
 from cyclekit.errors import BadSample
 
 FORMAT = 1
@@ -32,14 +32,14 @@ class Cached:
     """A domain's files as they were encoded.
 
     Attributes:
-        windows: Of the usable files, in order.
+        tensors: The windows of the usable files, in order.
         counts: How many each usable file gave: ``(files,)`` int32.
         facts: Of each usable file: ``(files, names)`` float64, NaN where it lacks one.
         fact_names: What the columns are.
         bad: Files that cannot be used.
     """
 
-    windows: Windows
+    tensors: OnDisk
     counts: Tensor
     facts: Tensor
     fact_names: Sequence[str]
@@ -65,7 +65,7 @@ class Cache:
             digest.update(f"{name}\0{_stat(name)}\0".encode(errors="surrogateescape"))
         return digest.hexdigest()[:40]
 
-    def find(self, key: str, domain: str, files: Sequence[Path]) -> Cached | None:
+    def find(self, key: str, files: Sequence[Path]) -> Cached | None:
         """What was put under ``key``, if it is there and whole."""
         folder = self.folder / key
         about = self._read(folder)
@@ -75,7 +75,7 @@ class Cache:
         kinds = [(torch.Size(shape), getattr(torch, dtype)) for shape, dtype in about["kinds"]]
         tensors = OnDisk(folder / BYTES, kinds, index["kinds"], index["places"])
         return Cached(
-            windows=Windows(domain, tensors),
+            tensors=tensors,
             counts=index["counts"],
             facts=index["facts"],
             fact_names=about["facts"],

@@ -17,7 +17,7 @@ from torch import Tensor
 from cyclekit.contract import Codec, Sample
 from cyclekit.data.cache import Cache, Cached, Writer
 from cyclekit.data.lazy import LazyList
-from cyclekit.data.windows import InMemory, Windows
+from cyclekit.data.windows import InMemory, Tensors, Windows
 from cyclekit.describe import describe_exception
 from cyclekit.errors import BadSample, DataError, PluginError
 
@@ -136,8 +136,8 @@ def encode_domain(
         PluginError: If the codec fails with anything but ``BadSample``; names the file.
     """
     key = cache.key(domain, files)
-    if found := cache.find(key, domain, files):
-        return _from_cache(found, files)
+    if found := cache.find(key, files):
+        return _from_cache(found, files, domain, memory)
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         work = partial(_attempt, codec, domain)
         outcomes = zip(files, track(_in_order(pool, work, files), len(files)), strict=True)
@@ -154,10 +154,10 @@ def encode_domain(
         with cache.writing(key) as writer:
             if writer is not None:
                 _write(writer, chain(_emptied(kept), outcomes), files, domain)
-    found = cache.find(key, domain, files)
+    found = cache.find(key, files)
     if found is None:
         raise DataError(f"{cache.folder} changed while it was used. Start again.")
-    return _from_cache(found, files)
+    return _from_cache(found, files, domain, memory)
 
 
 def _attempt(codec: Codec[Any], domain: str, file: Path) -> Encoded | BadSample:
@@ -205,7 +205,8 @@ def _write(
     _refuse_bad(bad, files, domain)
 
 
-def _from_cache(found: Cached, files: Sequence[Path]) -> EncodedDomain:
+def _from_cache(found: Cached, files: Sequence[Path], domain: str, memory: Memory) -> EncodedDomain:
+    """What was cached, brought into memory if by now all of it fits."""
     bad = {error.path for error in found.bad}
     good = files if not bad else [file for file in files if file not in bad]
 
@@ -215,7 +216,12 @@ def _from_cache(found: Cached, files: Sequence[Path]) -> EncodedDomain:
 
     counts = found.counts.tolist()
     told = LazyList(facts if found.fact_names else lambda _: {}, len(counts))
-    return EncodedDomain(found.windows, good, counts, told, found.bad, on_disk=True)
+    tensors: Tensors = found.tensors
+    fits = found.tensors.bytes <= memory.left
+    if fits:
+        memory.left -= found.tensors.bytes
+        tensors = InMemory(list(found.tensors))
+    return EncodedDomain(Windows(domain, tensors), good, counts, told, found.bad, on_disk=not fits)
 
 
 def _refuse_bad(outcomes: Sequence[Any], files: Sequence[Path], domain: str) -> None:

@@ -74,6 +74,11 @@ class OnDisk(Tensors):
         self._kind_of = kind_of.numpy()
         self._places = places.numpy()
 
+    @property
+    def bytes(self) -> int:
+        """Of all tensors."""
+        return os.fstat(self._file.fileno()).st_size
+
     def make(self, index: int) -> Tensor:
         """The tensor at ``index``: a copy of one's own."""
         shape, dtype = self._kinds[self._kind_of[index]]

@@ -84,8 +84,8 @@ class Judge:
     def score_baselines(self) -> dict[str, dict[str, Figures]]:
         """Figures by baseline and direction; one that fails or does not apply is left out.
 
-        ``codec``, where the test set is paired and the codec loses anything, is the truth encoded
-        and decoded: what a perfect generator would score.
+        ``codec``, where the test set is paired, is the truth encoded and decoded: what a perfect
+        generator would score. A direction in which the codec loses nothing has no figures.
         """
         rows = {"codec": self._score_codec} if self.evidence.twins else {}
         for baseline in self._baselines():
@@ -170,12 +170,12 @@ class Judge:
                 truths = self._write(Path(folder, "truths"), items)
                 recoded = (self._recoded(file, domain) for file, domain in wanted)
                 outputs = self._write(Path(folder, "recoded"), recoded)
-                if all(
-                    filecmp.cmp(*pair, shallow=False) for pair in zip(truths, outputs, strict=True)
-                ):
-                    return {}
-                scored[name] = self._scorer.measure(self._assemble(direction, outputs, []))
-        return scored
+                pairs = zip(truths, outputs, strict=True)
+                lossless = all(filecmp.cmp(*pair, shallow=False) for pair in pairs)
+                scored[name] = (
+                    {} if lossless else self._scorer.measure(self._assemble(direction, outputs, []))
+                )
+        return scored if any(scored.values()) else {}
 
     def _recoded(self, file: Path, domain: str) -> Any:
         sample = encode_file(self._codec, file, domain)

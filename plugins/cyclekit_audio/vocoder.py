@@ -27,7 +27,8 @@ class VocoderOptions(Options):
     iterations: Annotated[int, Field(ge=1, le=1000)] = 60
     """Rounds of either Griffin-Lim."""
     file: str = ""
-    """The TorchScript file: (batch, mel bands, frames) in, (batch, 1, samples) out."""
+    """The TorchScript file: (batch, mel bands, frames) in, (batch, 1, samples) out. Loading it runs
+    code from it: name only a file that you trust."""
     config: str = ""
     """JSON that says for which mels it was trained, as HiFi-GAN's `config.json` does; empty: the
     one of that name beside the file."""

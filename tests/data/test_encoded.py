@@ -133,6 +133,16 @@ def test_a_second_start_reads_no_file_again(tmp_path: Path) -> None:
     assert codec.calls == 3
 
 
+def test_what_was_cached_comes_into_memory_once_that_is_allowed(tmp_path: Path) -> None:
+    codec = Counting(NumberOptions())
+    paths = files(tmp_path, "1", "2", "3")
+    assert encoded(codec, paths, tmp_path, memory=0).on_disk
+    domain = encoded(codec, paths, tmp_path, memory=1000)
+    assert not domain.on_disk
+    assert [window.sample.tensor.item() for window in domain.windows] == [1, 1, 2, 2, 3, 3]
+    assert codec.calls == 3
+
+
 def test_what_has_changed_is_encoded_anew(tmp_path: Path) -> None:
     codec = Counting(NumberOptions())
     paths = files(tmp_path, "1", "2", "3")

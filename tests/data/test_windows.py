@@ -26,9 +26,9 @@ def kept(where: str, folder: Path, held: list[Tensor], domain: str = "a") -> Win
     with cache.writing(domain) as writer:
         assert writer is not None
         writer.add(held, {})
-    found = cache.find(domain, domain, [])
+    found = cache.find(domain, [])
     assert found is not None
-    return found.windows
+    return Windows(domain, found.tensors)
 
 
 @pytest.mark.parametrize("where", ["memory", "disk"])
