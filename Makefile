@@ -3,6 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+JOBS ?= 2  # tests that run at once, one core each
 
 .PHONY: demo test lint bench clean-venv
 
@@ -15,7 +16,7 @@ demo: $(STAMP)  ## train plain shapes <-> striped shapes (about five minutes on 
 	$(BIN)/cyclekit train --plugin image --recipe demo
 
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

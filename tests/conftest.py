@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from demo_support import DEMOS, DemoRunner
 from support import SMALL, Outcome, as_options, draw
 
 from cyclekit.cli import main
@@ -20,20 +19,8 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the demos last: they are trained while everything else is tested."""
-    items.sort(key=lambda item: "test_demo" in item.nodeid)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def demos(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[DemoRunner]:
-    """Train the demos that selected tests ask for, from the first test on."""
-    names = [item.name for item in request.session.items if "test_demo" in item.nodeid]
-    wanted = [plugin for plugin in DEMOS if any(plugin in name for name in names)]
-    runner = DemoRunner(tmp_path_factory.mktemp("demos"), wanted)
-    yield runner
-    runner.stop()
+    """Put the demos first: they take longest, and other workers do everything else meanwhile."""
+    items.sort(key=lambda item: "test_demo" not in item.nodeid)
 
 
 @pytest.fixture(scope="session")

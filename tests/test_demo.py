@@ -1,32 +1,34 @@
 """The demos keep their promises."""
 
+from pathlib import Path
+
 import mido
 import numpy as np
 import pretty_midi
 import pytest
 import soundfile
 import symusic
-from demo_support import DemoRunner
+from demo_support import run, train_demo
 
 
 @pytest.mark.slow
-def test_the_image_demo_learns_stripes(demos: DemoRunner) -> None:
-    report = demos.demo("image").report
+def test_the_image_demo_learns_stripes(tmp_path: Path) -> None:
+    report = train_demo("image", tmp_path).report
     for direction in ("a2b", "b2a"):
         identity = report["baselines"]["identity"][direction]["l1"]
         assert report[direction]["l1"] <= 0.5 * identity, direction
 
 
 @pytest.mark.slow
-def test_the_audio_demo_comes_nearer_to_the_truth_than_statistics_do(demos: DemoRunner) -> None:
-    demo = demos.demo("audio")
+def test_the_audio_demo_comes_nearer_to_the_truth_than_statistics_do(tmp_path: Path) -> None:
+    demo = train_demo("audio", tmp_path)
     for direction in ("a2b", "b2a"):
         mel_l1 = {name: row[direction]["mel_l1"] for name, row in demo.report["baselines"].items()}
         assert demo.report[direction]["mel_l1"] <= 0.75 * mel_l1["identity"], direction
         assert demo.report[direction]["mel_l1"] < mel_l1["mel_statistics"], direction
     run_name = "runs/00001-audio-demo"
     source = demo.folder / run_name / "data/testA/0000.wav"
-    demos.run(demo.folder, "translate", run_name, str(source), "-o", "out", "--direction=a2b")
+    run(demo.folder, "translate", run_name, str(source), "-o", "out", "--direction=a2b")
     before, rate = soundfile.read(source)
     after, same_rate = soundfile.read(demo.folder / "out/0000.wav")
     assert (after.shape, same_rate) == (before.shape, rate)
@@ -36,10 +38,10 @@ def test_the_audio_demo_comes_nearer_to_the_truth_than_statistics_do(demos: Demo
 
 @pytest.mark.slow
 def test_half_of_the_music_demo_makes_chorales_of_jazz_and_keeps_the_harmony(
-    demos: DemoRunner,
+    tmp_path: Path,
 ) -> None:
     # The whole demo learns jazz too; there is no time for that here.
-    demo = demos.demo("music")
+    demo = train_demo("music", tmp_path)
     assert demo.report["b2a"]["called_target"] >= 0.8
     for direction in ("a2b", "b2a"):
         assert demo.report[direction]["genre_accuracy"] > 0.9
@@ -47,7 +49,7 @@ def test_half_of_the_music_demo_makes_chorales_of_jazz_and_keeps_the_harmony(
         assert demo.report["baselines"]["random_pair"][direction]["chroma"] < 0.5
     run_name = "runs/00001-music-demo"
     source = demo.folder / run_name / "data/testA/0000.mid"
-    demos.run(demo.folder, "translate", run_name, str(source), "-o", "out", "--direction=a2b")
+    run(demo.folder, "translate", run_name, str(source), "-o", "out", "--direction=a2b")
     file = demo.folder / "out/0000.mid"
     assert pretty_midi.PrettyMIDI(str(file)).instruments[0].notes
     assert symusic.Score(file).end() > 0
