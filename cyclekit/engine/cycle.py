@@ -177,7 +177,7 @@ class CycleObjective(Objective):
             cycled = back(self.prepare(sent, target, "cycle", step))
             _require_shape(cycled, batch[source], f"the {source} -> {target} -> {source} cycle")
             distance = l1(cycled, batch[source], known.get(source))
-            tally.add(f"cycle_{source}", distance, options.cycle.weight)
+            tally.add(f"cycle_{source}", distance, options.cycle.weight_from(source))
             if target in same:
                 distance = l1(same[target], batch[target], known.get(target))
                 tally.add(f"identity_{target}", distance, options.identity.weight)

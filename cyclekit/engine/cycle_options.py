@@ -26,6 +26,10 @@ class CycleTermOptions(Options):
 
     weight: Weight = 10.0
     """Weight each way."""
+    weight_a: Weight | None = None
+    """Weight of A -> B -> A, where it is another."""
+    weight_b: Weight | None = None
+    """Weight of B -> A -> B, where it is another."""
     back_translation: bool = False
     """Let the term train the way back alone, as unsupervised machine translation does
     (arXiv 1711.00043): the way there then has no reason to hide what the target domain lacks. For
@@ -35,6 +39,11 @@ class CycleTermOptions(Options):
     up to this; 0: none. Where one domain holds less than the other, generators else hide what is
     lacking in patterns that nobody sees (arXiv 1712.02950), and learn nothing; noise drowns these
     (arXiv 1908.01517). Were it always as strong, they would tell fakes from real samples by it."""
+
+    def weight_from(self, domain: str) -> float:
+        """Weight of the cycle that begins in a domain."""
+        own: float | None = getattr(self, f"weight_{domain}")
+        return self.weight if own is None else own
 
 
 class IdentityOptions(Options):

@@ -90,6 +90,18 @@ def test_generator_terms_by_hand() -> None:
     assert losses.total.item() == 10 * 3 + 5 * 4.5 + 34.25
 
 
+def test_each_cycle_may_have_a_weight_of_its_own() -> None:
+    def total(**cycle: object) -> float:
+        objective = CycleObjective(options(cycle=cycle), SPECS, history_size=0)
+        networks = affine_networks()
+        return float(objective.losses("generators", networks, {"a": A, "b": B}, step()).total.detach())
+
+    both = total(weight=10.0)  # as above: the cycle from A is 1 off, that from B 2
+    assert total(weight_a=7.0) == pytest.approx(both - 3 * 1)
+    assert total(weight_b=0.0) == pytest.approx(both - 10 * 2)
+    assert total(weight=3.0, weight_a=10.0, weight_b=10.0) == pytest.approx(both)
+
+
 def test_discriminator_terms_by_hand() -> None:
     objective = CycleObjective(options(), SPECS, history_size=0)
     where = step()
