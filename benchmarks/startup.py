@@ -1,15 +1,45 @@
-"""What it costs to start: `cyclekit --help` and the listings against importing click alone."""
+"""What it costs to start: the commands that need no torch, and training up to its first step.
 
+    python benchmarks/startup.py
+
+Commands are compared with importing click alone; the way to the first step with importing torch.
+"""
+
+import json
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 
 COMMAND = str(Path(sys.executable).with_name("cyclekit"))
 BASELINE = [sys.executable, "-c", "import click"]
 STARTS = (["--help"], ["train", "--help"], ["plugins", "list"], ["recipes", "list"])
 ROUNDS = 15
+TRAININGS = 3
+PLUGINS = ("image", "audio", "music")
+PARTS = ("python", "torch", "engine", "plugin, data, networks", "first step")
+TRAINING = """
+import json, sys, time
+stamps = [time.monotonic()]
+import torch
+stamps.append(time.monotonic())
+import cyclekit.python_api
+from cyclekit.engine.trainer import Trainer
+stamps.append(time.monotonic())
+step = Trainer.train_step
+def stamped(trainer):
+    stamps.append(time.monotonic())
+    step(trainer)
+    stamps.append(time.monotonic())
+Trainer.train_step = stamped
+never = {f"train.{what}_every": 0 for what in ("checkpoint", "evaluate", "preview")}
+settings = {"train.steps": 1, **never}
+cyclekit.train(sys.argv[1], "demo", set=settings, run_dir=sys.argv[2], quiet=True)
+print(json.dumps(stamps))
+"""
 
 
 def seconds(command: list[str]) -> float:
@@ -18,12 +48,32 @@ def seconds(command: list[str]) -> float:
     return time.perf_counter() - start
 
 
+def parts(plugin: str) -> list[float]:
+    """Seconds that a training spends on each of ``PARTS``."""
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.monotonic()
+        done = subprocess.run(
+            [sys.executable, "-c", TRAINING, plugin, f"{folder}/run"],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+    stamps = [start, *json.loads(done.stdout.splitlines()[-1])]
+    return [after - before for before, after in pairwise(stamps)]
+
+
 def main() -> None:
     print(f"{'command':<24}{'seconds':>10}{'times click':>14}")
     for arguments in STARTS:
         pairs = [(seconds(BASELINE), seconds([COMMAND, *arguments])) for _ in range(ROUNDS)]
         base, own = (statistics.median(column) for column in zip(*pairs, strict=True))
         print(f"{'cyclekit ' + ' '.join(arguments):<24}{own:>10.3f}{own / base:>14.2f}")
+    print(f"\n{'demo':<12}" + "".join(f"{part:>24}" for part in (*PARTS, "all", "times torch")))
+    for plugin in PLUGINS:
+        runs = [parts(plugin) for _ in range(TRAININGS)]
+        taken = [statistics.median(column) for column in zip(*runs, strict=True)]
+        figures = (*taken, sum(taken), sum(taken) / sum(taken[:2]))
+        print(f"{plugin:<12}" + "".join(f"{figure:>24.2f}" for figure in figures))
 
 
 if __name__ == "__main__":

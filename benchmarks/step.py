@@ -8,15 +8,13 @@ engine's step takes. All run in turn on ready batches. Run it on a quiet machine
 """
 
 import argparse
-import statistics
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
-import torch
 from floor import Floor, record
 from peaks import peak_mib
 from tables import show
 from textbook import Textbook
+from timing import Work, medians
 from trainers import Task, picture_task, ready_trainer
 
 from cyclekit.engine.trainer import Trainer
@@ -31,9 +29,6 @@ TASKS = {
 LONG = ("image-256",)
 PRECISIONS = ("32-true", "bf16-mixed")
 COLUMNS = ("name", "precision", "ms", "ratio", "floor_ratio", "peak_mib")
-WARM_UP = 2  # rounds
-
-Work = Callable[[], object]
 
 
 def rows(
@@ -80,28 +75,13 @@ def textbook_work(trainer: Trainer) -> Work:
     return work
 
 
-def medians(works: Sequence[Work], device: str, rounds: int) -> list[float]:
-    """Milliseconds of each."""
-    timed = [[milliseconds(work, device) for work in works] for _ in range(WARM_UP + rounds)]
-    return [statistics.median(column) for column in zip(*timed[WARM_UP:], strict=True)]
-
-
-def milliseconds(work: Work, device: str) -> float:
-    wait = torch.cuda.synchronize if device == "cuda" else lambda: None
-    wait()
-    start = time.perf_counter()
-    work()
-    wait()
-    return 1000 * (time.perf_counter() - start)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="+", choices=TASKS, metavar="NAME", help=", ".join(TASKS))
     parser.add_argument("--long", action="store_true", help=f"with {', '.join(LONG)}")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--precision", nargs="+", choices=PRECISIONS, default=PRECISIONS)
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
     names = asked.only or [name for name in TASKS if asked.long or name not in LONG]

@@ -78,7 +78,7 @@ class ReadyBatches:
 
 def ready_trainer(task: Task, precision: str = "32-true", device: str = "cpu") -> Trainer:
     """A trainer that waits for no data."""
-    model = _model(task)
+    model = build(task)
     fabric = start_fabric(Hardware(accelerator=device), precision)
     dtype = torch.float64 if precision == "64-true" else torch.float32
     batches: Any = ReadyBatches(model, task.length, fabric.device, dtype)
@@ -87,7 +87,7 @@ def ready_trainer(task: Task, precision: str = "32-true", device: str = "cpu") -
 
 def make_trainer(pixels: int, blocks: int, batch: int, **more: object) -> Trainer:
     """A trainer on random pictures, decoded and augmented as in training; see ``picture_task``."""
-    model = _model(picture_task(pixels, blocks, batch, **more))
+    model = build(picture_task(pixels, blocks, batch, **more))
     rng = torch.Generator().manual_seed(0)
     pictures = [
         Sample(torch.randint(0, 256, (3, pixels, pixels), generator=rng, dtype=torch.uint8))
@@ -98,7 +98,8 @@ def make_trainer(pixels: int, blocks: int, batch: int, **more: object) -> Traine
     return Trainer(start_fabric(Hardware(accelerator="cpu"), "32-true"), model, batches)
 
 
-def _model(task: Task) -> Model:
+def build(task: Task) -> Model:
+    """A task's codec, objective and networks."""
     info, host = find_plugin(task.plugin), load_plugin(task.plugin)
     settings = [(key, value, "benchmark") for key, value in task.settings.items()]
     layers = read_layers(find_recipe(task.recipe, info), info, settings)

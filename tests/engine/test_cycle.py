@@ -94,7 +94,9 @@ def test_each_cycle_may_have_a_weight_of_its_own() -> None:
     def total(**cycle: object) -> float:
         objective = CycleObjective(options(cycle=cycle), SPECS, history_size=0)
         networks = affine_networks()
-        return float(objective.losses("generators", networks, {"a": A, "b": B}, step()).total.detach())
+        return float(
+            objective.losses("generators", networks, {"a": A, "b": B}, step()).total.detach()
+        )
 
     both = total(weight=10.0)  # as above: the cycle from A is 1 off, that from B 2
     assert total(weight_a=7.0) == pytest.approx(both - 3 * 1)

@@ -1,0 +1,17 @@
+"""Data that the plugins make themselves."""
+
+from pathlib import Path
+from typing import Any
+
+from cyclekit.contract import Codec, Modality
+from cyclekit.data.made import made_root
+from cyclekit.recipe.settings import DataSettings
+
+MADE = {"image": "builtin:shapes", "audio": "builtin:speakers", "music": "builtin:charts"}
+
+
+def make(modality: Modality, codec: Codec[Any], folder: Path) -> Path:
+    """The root of a plugin's data, made in ``folder``."""
+    root = made_root(DataSettings(root=MADE[modality.name]), modality, codec, folder / "data")
+    assert root is not None
+    return root

@@ -1,0 +1,114 @@
+"""What each measure is worth alone: a step without it, or with one that is off by default.
+
+    python benchmarks/measures.py [--only NAME ...] [--compile] [--device cuda] [--json]
+
+ratio: how many times as long the step takes as one that is as the engine has it, in float32.
+"""
+
+import argparse
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import torch
+from step import TASKS, engine_work
+from tables import show
+from timing import Work, medians
+from torch import nn
+from trainers import Task, ready_trainer
+
+from cyclekit.engine.trainer import Trainer
+
+NAMES = ("image-128", "image-64", "audio", "music")
+COLUMNS = ("name", "measure", "ms", "ratio")
+
+
+def channels_last(trainer: Trainer) -> None:
+    for network in trainer.model.networks.values():
+        network.to(memory_format=torch.channels_last)
+
+
+def plain_adam(trainer: Trainer) -> None:
+    for optimizer in trainer._optimizers.values():
+        for group in optimizer.param_groups:
+            group.update(fused=False, foreach=False)
+
+
+def loops_over_tensors(trainer: Trainer) -> None:
+    for optimizer in trainer._optimizers.values():
+        for group in optimizer.param_groups:
+            group.update(fused=False, foreach=True)
+
+
+def in_place(trainer: Trainer) -> None:
+    for network in trainer.model.networks.values():
+        for module in network.modules():
+            if isinstance(module, nn.ReLU | nn.LeakyReLU):
+                module.inplace = True
+
+
+def compiled(trainer: Trainer) -> None:
+    for network in trainer.model.networks.values():
+        network.compile()
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A way to compute a step: settings, precision, and what is done to a trainer beforehand."""
+
+    settings: dict[str, object] = field(default_factory=dict)
+    precision: str = "32-true"
+    change: Callable[[Trainer], None] = lambda trainer: None
+
+
+MEASURES = {
+    "as it is": Measure(),
+    "bf16-mixed": Measure(precision="bf16-mixed"),
+    "networks called one by one": Measure({"objective.batch_calls": False}),
+    "Adam not fused": Measure(change=plain_adam),
+    "Adam over lists of tensors": Measure(change=loops_over_tensors),
+    "activations in place": Measure(change=in_place),
+    "channels last": Measure(change=channels_last),
+    "channels last, bf16-mixed": Measure(precision="bf16-mixed", change=channels_last),
+    "no history buffer": Measure({"history.size": 0}),
+    "memory = low": Measure({"train.memory": "low"}),
+    "compiled": Measure(change=compiled),
+    "compiled, bf16-mixed": Measure(precision="bf16-mixed", change=compiled),
+}
+
+
+def work(task: Task, measure: Measure, device: str) -> Work:
+    settings = {**task.settings, **measure.settings}
+    trainer = ready_trainer(replace(task, settings=settings), measure.precision, device)
+    measure.change(trainer)
+    return engine_work(trainer)
+
+
+def rows(
+    names: Sequence[str], measures: Sequence[str], device: str, rounds: int
+) -> Iterator[dict[str, object]]:
+    for name in names:
+        works = [work(TASKS[name], MEASURES[measure], device) for measure in measures]
+        times = medians(works, device, rounds)
+        for measure, ms in zip(measures, times, strict=True):
+            yield {
+                "name": name,
+                "measure": measure,
+                "ms": round(ms, 1),
+                "ratio": round(ms / times[0], 3),
+            }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", nargs="+", choices=NAMES, default=["image-64"], metavar="NAME")
+    parser.add_argument("--compile", action="store_true", help="too: minutes of compiling")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--json", action="store_true")
+    asked = parser.parse_args()
+    measures = [name for name in MEASURES if asked.compile or "compiled" not in name]
+    show(COLUMNS, rows(asked.only, measures, asked.device, asked.rounds), asked.json)
+
+
+if __name__ == "__main__":
+    main()
