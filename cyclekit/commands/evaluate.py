@@ -43,7 +43,7 @@ def evaluate(
     as_json: bool,
     accelerator: str,
     precision: str | None,
-    batch_size: int,
+    batch_size: int | None,
 ) -> None:
     """Measure what `translate` would write on the test set, beside baselines.
 

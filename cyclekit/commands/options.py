@@ -38,9 +38,8 @@ checkpoint_option = click.option(
 batch_size_option = click.option(
     "--batch-size",
     type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    help="Items of one size that are translated together.",
+    help="Items of one size that are translated together; default: as many as are as large as a "
+    "picture of 256 x 256.",
 )
 run_argument = click.argument("run", type=PATH)
 

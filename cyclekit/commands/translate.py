@@ -33,7 +33,7 @@ def translate(
     checkpoint: str,
     accelerator: str,
     precision: str | None,
-    batch_size: int,
+    batch_size: int | None,
 ) -> None:
     """Translate files, or every file in folders, with a trained run.
 

@@ -145,8 +145,10 @@ class UnpairedBatches:
         self._require_one_shape([tensor for _, tensor in samples], name)
         domains = {domain for domain, _ in samples}
         if len(domains) == 1:
-            together = torch.stack([tensor for _, tensor in samples]).to(device)
-            return self._codec.to_network(together, domains.pop())
+            together = torch.stack([tensor for _, tensor in samples])
+            if device.type == "cuda":
+                together = together.pin_memory()  # else the copy waits for the device
+            return self._codec.to_network(together.to(device, non_blocking=True), domains.pop())
         return torch.cat(
             [self._codec.to_network(tensor[None].to(device), domain) for domain, tensor in samples]
         )

@@ -1,6 +1,7 @@
 """Whole items through a trained network: pad, tile, run, join, crop, decode."""
 
 import itertools
+import math
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -20,9 +21,12 @@ from cyclekit.engine.tiling import FADE, Joiner, Tiling, cut
 from cyclekit.errors import BadSample
 
 OVERLAP = 8  # share of a tile that neighbours have in common, where a network's reach is not known
+TOGETHER = 256 * 256  # positions; more would be no faster, and take more memory
+MOST = 64  # however small they are
 SURVEYED = 3  # windows along each axis that a whole's statistics are taken from
 
 Thing = TypeVar("Thing")
+Kind = TypeVar("Kind", bound=Hashable)
 
 
 class Translator:
@@ -32,11 +36,16 @@ class Translator:
         model: Codec and objective.
         networks: Weights to use: the trained ones or their moving average, not wrapped.
         fabric: Says where and in which precision.
-        batch_size: Samples of one size that go through the network together.
+        batch_size: Samples of one size that go through the network together. ``None``: as many as
+            have ``TOGETHER`` positions between them.
     """
 
     def __init__(
-        self, model: Model, networks: Mapping[str, nn.Module], fabric: Fabric, batch_size: int = 1
+        self,
+        model: Model,
+        networks: Mapping[str, nn.Module],
+        fabric: Fabric,
+        batch_size: int | None = None,
     ) -> None:
         self._codec = model.codec
         self._codec.device = fabric.device
@@ -65,20 +74,37 @@ class Translator:
         self, files: Iterable[Path], direction: Direction
     ) -> Iterator[tuple[Path, Any | BadSample]]:
         """Translate files a batch at a time; a bad one yields ``BadSample`` for an item."""
-        waiting = iter(files)
-        while chunk := list(itertools.islice(waiting, self._batch_size)):
-            read: dict[Path, Sample | BadSample] = {}
-            for file in chunk:
-                try:
-                    read[file] = encode_file(self._codec, file, direction.source)
-                except BadSample as error:
-                    read[file] = error
-            good = {file: sample for file, sample in read.items() if isinstance(sample, Sample)}
-            items = self._decoded(list(good.values()), direction, list(good))
-            translated = dict(zip(good, items, strict=True))
-            for file in chunk:
-                outcome = read[file]
-                yield file, outcome if isinstance(outcome, BadSample) else translated[file]
+        for read in self._chunks(files, direction):
+            good = [(file, sample) for file, sample in read if isinstance(sample, Sample)]
+            named, samples = [file for file, _ in good], [sample for _, sample in good]
+            translated = iter(self._decoded(samples, direction, named))
+            for file, outcome in read:
+                yield file, outcome if isinstance(outcome, BadSample) else next(translated)
+
+    def _chunks(
+        self, files: Iterable[Path], direction: Direction
+    ) -> Iterator[list[tuple[Path, Sample | BadSample]]]:
+        """Encoded files, as many as go through the network together; bad ones are among them."""
+        read: list[tuple[Path, Sample | BadSample]] = []
+        positions = 0
+        for file in files:
+            outcome: Sample | BadSample
+            try:
+                outcome = encode_file(self._codec, file, direction.source)
+                positions += math.prod(outcome.tensor.shape[1:])
+            except BadSample as error:
+                outcome = error
+            read.append((file, outcome))
+            full = self._batch_size is None and positions >= TOGETHER
+            if full or len(read) == (self._batch_size or MOST):
+                yield read
+                read, positions = [], 0
+        if read:
+            yield read
+
+    def _at_once(self, tile: Sequence[int]) -> int:
+        """How many tiles of a size go through the network together."""
+        return self._batch_size or min(max(1, TOGETHER // math.prod(tile)), MOST)
 
     def _decoded(
         self, samples: Sequence[Sample], direction: Direction, files: Sequence[Path]
@@ -111,7 +137,7 @@ class Translator:
                 if group is not together:
                     (index,) = group
                     stack.enter_context(self._alike(padded[index], tilings[index], direction))
-                for batch in _batches(places, self._batch_size, lambda at: tilings[at[0]].tile):
+                for batch in _batches(places, lambda at: tilings[at[0]].tile, self._at_once):
                     tiles = [tilings[index].cut(padded[index], offsets) for index, offsets in batch]
                     made = self._run(tiles, direction)
                     for (index, offsets), tile in zip(batch, made, strict=True):
@@ -209,12 +235,12 @@ def _windows(whole: Tensor, tiling: Tiling, multiples: Sequence[int]) -> list[Te
 
 
 def _batches(
-    things: Sequence[Thing], most: int, kind: Callable[[Thing], Hashable]
+    things: Sequence[Thing], kind: Callable[[Thing], Kind], most: Callable[[Kind], int]
 ) -> Iterator[list[Thing]]:
     """Things of one kind together, at most ``most`` of them."""
-    by_kind: dict[Hashable, list[Thing]] = {}
+    by_kind: dict[Kind, list[Thing]] = {}
     for thing in things:
         by_kind.setdefault(kind(thing), []).append(thing)
-    for alike in by_kind.values():
-        for start in range(0, len(alike), most):
-            yield alike[start : start + most]
+    for shared, alike in by_kind.items():
+        for start in range(0, len(alike), most(shared)):
+            yield alike[start : start + most(shared)]

@@ -38,7 +38,7 @@ def open_run(
     checkpoint: str = "latest",
     hardware: Hardware = Hardware(),  # noqa: B008 - frozen
     precision: str | None = None,
-    batch_size: int = 1,
+    batch_size: int | None = None,
 ) -> OpenRun:
     """Open a run; needs no flags, since recipe and plugin are in it.
 
