@@ -2,8 +2,8 @@
 
     python benchmarks/ranks.py [--json]
 
-ratio: how many times as many samples a second. gradient_mib: what a rank sends in each step;
-synchronisations: how often it waits for the other, which is when a network's gradient is complete.
+ratio: how many times as many samples a second. For each rank and step: gradient_mib is averaged
+over the ranks; waits: once for each network, when its gradient is complete; gflop is computed.
 """
 
 import argparse
@@ -18,10 +18,11 @@ from pathlib import Path
 
 import torch
 from tables import show
+from torch.utils.flop_counter import FlopCounterMode
 from trainers import picture_task, ready_trainer
 
 COMMAND = Path(sys.executable).with_name("cyclekit")
-COLUMNS = ("name", "ranks", "samples_per_s", "ratio", "gradient_mib", "networks")
+COLUMNS = ("name", "ranks", "samples_per_s", "ratio", "gradient_mib", "waits", "gflop")
 SIZES = {"image-64": {"pixels": 64, "blocks": 6, "batch": 4}}
 STEPS, EVERY = 14, 2
 
@@ -47,7 +48,10 @@ def rate(settings: dict[str, object], ranks: int) -> float:
 def rows() -> Iterator[dict[str, object]]:
     for name, size in SIZES.items():
         task = picture_task(**size)
-        networks = ready_trainer(task).model.networks.values()
+        trainer = ready_trainer(task)
+        networks = trainer.model.networks.values()
+        with FlopCounterMode(display=False) as counted:
+            trainer.train_step()
         bytes_sent = sum(p.numel() * p.element_size() for net in networks for p in net.parameters())
         rates = {ranks: rate(dict(task.settings), ranks) for ranks in (1, 2)}
         for ranks, found in rates.items():
@@ -57,7 +61,8 @@ def rows() -> Iterator[dict[str, object]]:
                 "samples_per_s": round(found, 2),
                 "ratio": round(found / rates[1], 2),
                 "gradient_mib": round(bytes_sent / 2**20, 1) if ranks > 1 else 0,
-                "networks": len(networks) if ranks > 1 else 0,
+                "waits": len(networks) if ranks > 1 else 0,
+                "gflop": round(counted.get_total_flops() / 1e9),
             }
 
 

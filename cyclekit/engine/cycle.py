@@ -181,6 +181,9 @@ class CycleObjective(Objective):
             if target in same:
                 distance = l1(same[target], batch[target], known.get(target))
                 tally.add(f"identity_{target}", distance, options.identity.weight)
+            if options.self_regularization.weight:
+                distance = l1(fake, batch[source], known.get(source))
+                tally.add(f"change_{source}", distance, options.self_regularization.weight)
             for judge, sample, term, weight in self._trials(direction, fake, cycled):
                 if source in known:
                     # Real samples have zeros in their gaps: fakes are shown with the same ones.
@@ -325,12 +328,13 @@ class CycleObjective(Objective):
             return
         for term, weight in (
             ("identity", self.options.identity.weight),
+            ("self_regularization", self.options.self_regularization.weight),
             ("mixed_domain", self.options.mixed_domain.weight),
         ):
             if weight:
                 raise RecipeError(
-                    f"objective.{term}.weight must be 0 here: the term feeds samples of both "
-                    f"domains to one network, but A has {a.channels} channels and B "
+                    f"objective.{term}.weight must be 0 here: the term puts both domains "
+                    f"in one place, but A has {a.channels} channels and B "
                     f"has {b.channels}."
                 )
 

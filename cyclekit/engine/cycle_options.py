@@ -55,6 +55,14 @@ class IdentityOptions(Options):
     """Step from which the term is dropped; without it, it stays."""
 
 
+class SelfRegularizationOptions(Options):
+    """A fake stays close to what it was made from: L1 (SimGAN, arXiv 1612.07828)."""
+
+    weight: Weight = 0.0
+    """Weight each way; 0: none. It pins what no other term decides on: which grey a yellow
+    becomes, for instance."""
+
+
 class SecondAdversarialOptions(Options):
     """A second pair of discriminators judges cycled samples (CycleGAN-VC2, arXiv 1904.04631)."""
 
@@ -113,6 +121,7 @@ class CycleOptions(Options):
     adversarial: AdversarialOptions = AdversarialOptions()
     cycle: CycleTermOptions = CycleTermOptions()
     identity: IdentityOptions = IdentityOptions()
+    self_regularization: SelfRegularizationOptions = SelfRegularizationOptions()
     second_adversarial: SecondAdversarialOptions = SecondAdversarialOptions()
     mixed_domain: MixedDomainOptions = MixedDomainOptions()
     input_noise: InputNoiseOptions = InputNoiseOptions()

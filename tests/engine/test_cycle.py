@@ -104,6 +104,19 @@ def test_each_cycle_may_have_a_weight_of_its_own() -> None:
     assert total(weight=3.0, weight_a=10.0, weight_b=10.0) == pytest.approx(both)
 
 
+def test_self_regularization_keeps_fakes_close_to_what_they_are_made_from() -> None:
+    def losses(**tables: Mapping[str, object]) -> dict[str, float]:
+        objective = CycleObjective(options(**tables), SPECS, history_size=0)
+        made = objective.losses("generators", affine_networks(), {"a": A, "b": B}, step())
+        return {"total": made.total.item(), **{k: v.item() for k, v in made.terms.items()}}
+
+    without, with_it = losses(), losses(self_regularization={"weight": 2.0})
+    assert "change_a" not in without
+    # a=3 -> fake b 6 is 3 off; b=4 -> fake a 3 is 1 off
+    assert (with_it["change_a"], with_it["change_b"]) == (3.0, 1.0)
+    assert with_it["total"] == pytest.approx(without["total"] + 2 * (3 + 1))
+
+
 def test_discriminator_terms_by_hand() -> None:
     objective = CycleObjective(options(), SPECS, history_size=0)
     where = step()
