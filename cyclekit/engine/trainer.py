@@ -222,7 +222,9 @@ class Trainer:
         for done, part in enumerate(parts, 1):
             awaited = {name for later in parts[done:] for name in later.trains}
             with self._synchronised(phase, set(part.trains) - awaited):
-                losses = part.losses()
+                # Once around all calls, so that a network's weights are rounded once for them.
+                with self.fabric.autocast():
+                    losses = part.losses()
                 self.fabric.backward(losses.total * share)
             for name, term in {phase.name: losses.total.detach(), **losses.terms}.items():
                 means[name] = means[name] + term * share if name in means else term * share

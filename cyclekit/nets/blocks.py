@@ -9,6 +9,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.instancenorm import _InstanceNorm
 from torch.nn.utils.parametrizations import spectral_norm
 
+from cyclekit.nets.reflection import reflect
+
 Norm = Literal["instance", "batch", "none"]
 Padding = Literal["reflect", "replicate", "zeros"]
 Init = Literal["normal", "xavier", "kaiming", "orthogonal"]
@@ -28,9 +30,12 @@ class _PaddedAsItComes(nn.Module):
         if layer.padding_mode == "zeros":
             unpadded: Tensor = super().forward(x)
             return unpadded
-        beyond = [width for width in reversed(layer.padding) for _ in range(2)]
         with torch.autocast(x.device.type, enabled=False):
-            x = F.pad(x, beyond, mode=layer.padding_mode)
+            if layer.padding_mode == "reflect":
+                x = reflect(x, layer.padding)
+            else:
+                beyond = [width for width in reversed(layer.padding) for _ in range(2)]
+                x = F.pad(x, beyond, mode=layer.padding_mode)
         convolve = CONVOLVE[len(layer.padding)]
         out: Tensor = convolve(
             x, layer.weight, layer.bias, layer.stride, 0, layer.dilation, layer.groups

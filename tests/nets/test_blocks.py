@@ -4,12 +4,14 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from cyclekit.contract import TensorSpec
 from cyclekit.nets.blocks import CONV, conv
 from cyclekit.nets.patchgan import PatchGAN, PatchGANOptions
+from cyclekit.nets.reflection import reflect
 from cyclekit.nets.resnet import ResNetGenerator, ResNetOptions
 
 PICTURE = TensorSpec(3, (None, None))
@@ -41,6 +43,19 @@ def test_convolutions_are_torchs(dims: int, mode: str, precision: torch.dtype) -
     x = torch.randn(2, 3, *(9,) * dims).to(precision)
     with torch.autocast("cpu", torch.bfloat16, enabled=precision == torch.bfloat16):
         assert torch.equal(own(x), theirs(x))
+
+
+@pytest.mark.parametrize("sizes", [(7,), (4, 9), (5, 4, 6)])
+@pytest.mark.parametrize("width", [0, 1, 3])
+def test_reflection_and_its_gradients_are_torchs(sizes: tuple[int, ...], width: int) -> None:
+    x = torch.randn(2, 3, *sizes, dtype=torch.float64, requires_grad=True)
+    widths = (width, *(1 for _ in sizes[1:]))
+    theirs = F.pad(x, [w for w in reversed(widths) for _ in range(2)], mode="reflect")
+    own, weight = reflect(x, widths), torch.randn_like(theirs)
+    assert torch.equal(own, theirs)
+    wanted = torch.autograd.grad((theirs * weight).sum(), x)
+    torch.testing.assert_close(torch.autograd.grad((own * weight).sum(), x), wanted)
+    assert torch.autograd.gradgradcheck(reflect, (x, widths))
 
 
 def test_padding_stays_in_half_precision() -> None:
