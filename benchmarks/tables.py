@@ -16,6 +16,6 @@ def show(columns: Sequence[str], rows: Iterable[Mapping[str, object]], as_json: 
 
 
 def _cell(column: str, value: object) -> str:
-    if column in ("name", "precision"):
-        return f"{value!s:<14}"
+    if column in ("name", "precision", "measure"):
+        return f"{value!s:<{32 if column == 'measure' else 20}}"
     return f"{'-' if value is None else value!s:>14}"

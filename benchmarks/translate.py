@@ -31,8 +31,8 @@ SAMPLES = 16
 WAYS = [(precision, batch) for precision in ("32-true", "bf16-mixed") for batch in (1, 4, 16)]
 
 
-def samples_of(model: Model) -> list[Sample]:
-    """As many training windows."""
+def samples_of(model: Model, length: int) -> list[Sample]:
+    """As many training windows, cut to a length where any will do."""
     codec = model.codec
     with tempfile.TemporaryDirectory() as folder:
         files = sorted((make(model.modality, codec, Path(folder)) / "trainA").iterdir())
@@ -40,6 +40,8 @@ def samples_of(model: Model) -> list[Sample]:
             window for file in files for window in codec.windows(encode_file(codec, file, "a"))
         )
         found = list(itertools.islice(windows, SAMPLES))
+    if length:
+        found = [Sample(window.tensor[..., :length]) for window in found]
     codec.fit("a", found)
     codec.fit("b", found)
     return found
@@ -68,7 +70,7 @@ def engine(
 
 def rows(name: str, task: Task, device: str, rounds: int) -> Iterator[dict[str, object]]:
     model = build(task)
-    samples = samples_of(model)
+    samples = samples_of(model, task.length)
     works = [plain_loop(model, samples, device)]
     works += [engine(model, samples, device, *way) for way in WAYS]
     plain, *others = medians(works, device, rounds)
