@@ -24,7 +24,7 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(STAMP)  ## the short tables, a quarter of an hour on two quiet cores, into benchmarks/results
+bench: $(STAMP)  ## the short tables, on a quiet machine, into benchmarks/results
 	@mkdir -p benchmarks/results
 	@set -o pipefail; for script in $$(grep -l __main__ benchmarks/*.py); do \
 		echo "$$script"; \
