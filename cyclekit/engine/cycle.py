@@ -333,8 +333,8 @@ class CycleObjective(Objective):
         ):
             if weight:
                 raise RecipeError(
-                    f"objective.{term}.weight must be 0 here: the term puts both domains "
-                    f"in one place, but A has {a.channels} channels and B "
+                    f"objective.{term}.weight must be 0 here: the term compares or mixes "
+                    f"samples of both domains, but A has {a.channels} channels and B "
                     f"has {b.channels}."
                 )
 

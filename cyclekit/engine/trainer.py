@@ -222,8 +222,9 @@ class Trainer:
         for done, part in enumerate(parts, 1):
             awaited = {name for later in parts[done:] for name in later.trains}
             with self._synchronised(phase, set(part.trains) - awaited):
-                # Once around all calls, so that a network's weights are rounded once for them.
-                with self.fabric.autocast():
+                # What autocast rounded is kept until the outermost context ends: weights are
+                # rounded once for all of a network's calls. Losses are in full precision.
+                with torch.autocast(self.fabric.device.type, enabled=False):
                     losses = part.losses()
                 self.fabric.backward(losses.total * share)
             for name, term in {phase.name: losses.total.detach(), **losses.terms}.items():

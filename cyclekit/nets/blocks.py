@@ -27,7 +27,7 @@ class _PaddedAsItComes(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         layer: Any = self
-        if layer.padding_mode == "zeros":
+        if layer.padding_mode == "zeros" or isinstance(layer.padding, str):
             unpadded: Tensor = super().forward(x)
             return unpadded
         with torch.autocast(x.device.type, enabled=False):

@@ -1,12 +1,34 @@
 """What a trainer gives back when it is restored."""
 
 import copy
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
+import pytest
 import torch
 from support import make_trainer
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
+from cyclekit.engine.objective import Losses
 from cyclekit.engine.trainer import Trainer
+
+
+class Roundings(TorchDispatchMode):
+    """Counts how often each tensor was rounded to bf16, by where it lies."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.of: Counter[int] = Counter()
+
+    def __torch_dispatch__(
+        self, operator: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if operator is torch.ops.aten._to_copy.default and kwargs.get("dtype") == torch.bfloat16:
+            self.of[args[0].data_ptr()] += 1
+        return operator(*args, **kwargs)
 
 
 def weights(trainer: Trainer) -> torch.Tensor:
@@ -44,3 +66,24 @@ def test_moments_come_back_in_their_parameters_memory_format(folders: Path, tmp_
     (moments,) = [o.state[kernel] for o in two._optimizers.values() if kernel in o.state]
     assert kernel.is_contiguous(memory_format=torch.channels_last)
     assert moments["exp_avg"].stride() == kernel.stride()
+
+
+def test_networks_are_rounded_once_and_losses_never(
+    folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer, prepared = make_trainer(folders, tmp_path, train__precision="bf16-mixed")
+    objective, products = prepared.model.objective, []
+    losses = objective.losses
+
+    def watched(*arguments: Any) -> Losses:
+        products.append(torch.ones(2, 2) @ torch.ones(2, 2))
+        return losses(*arguments)
+
+    monkeypatch.setattr(objective, "losses", watched)
+    weights = prepared.model.networks["generator_a2b"].state_dict()
+    largest = max(weights.values(), key=Tensor.numel)
+    with Roundings() as rounded:
+        trainer.train_step()
+    assert [product.dtype for product in products] == [torch.float32] * 2
+    times = rounded.of[largest.data_ptr()]
+    assert times == 1  # for the translations, the identities and the way back

@@ -45,6 +45,12 @@ def test_convolutions_are_torchs(dims: int, mode: str, precision: torch.dtype) -
         assert torch.equal(own(x), theirs(x))
 
 
+@pytest.mark.parametrize("mode", ["reflect", "zeros"])
+def test_padding_may_be_named(mode: str) -> None:
+    layer = conv(2, 3, 4, 5, padding="same", padding_mode=mode)
+    assert layer(torch.randn(1, 3, 8, 9)).shape == (1, 4, 8, 9)
+
+
 @pytest.mark.parametrize("sizes", [(7,), (4, 9), (5, 4, 6)])
 @pytest.mark.parametrize("width", [0, 1, 3])
 def test_reflection_and_its_gradients_are_torchs(sizes: tuple[int, ...], width: int) -> None:
