@@ -23,13 +23,13 @@ from trainers import picture_task, ready_trainer
 
 COMMAND = Path(sys.executable).with_name("cyclekit")
 COLUMNS = ("name", "ranks", "samples_per_s", "ratio", "gradient_mib", "waits", "gflop")
-SIZES = {"image-64": {"pixels": 64, "blocks": 6, "batch": 4}}
-STEPS, EVERY = 14, 2
+SIZES = {"image-64": {"pixels": 64, "blocks": 6, "batch": 2}}
+STEPS, WARM_UP = 9, 2
 
 
 def rate(settings: dict[str, object], ranks: int) -> float:
     """Samples of each domain a second, all ranks together."""
-    every = {"train.log_every": EVERY, "train.steps": STEPS, "data.root": "builtin:shapes"}
+    every = {"train.log_every": 1, "train.steps": STEPS, "data.root": "builtin:shapes"}
     quiet = {f"train.{what}_every": 0 for what in ("checkpoint", "evaluate", "preview")}
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(
@@ -42,7 +42,7 @@ def rate(settings: dict[str, object], ranks: int) -> float:
         )  # fmt: skip
         lines = Path(folder, "run/timing.jsonl").read_text().splitlines()
     rates = [json.loads(line)["samples_per_second"] for line in lines]
-    return statistics.median(rates[1:])
+    return statistics.median(rates[WARM_UP:])
 
 
 def rows() -> Iterator[dict[str, object]]:

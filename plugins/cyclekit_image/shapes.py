@@ -50,13 +50,17 @@ def draw_shape(rng: np.random.Generator, striped: bool) -> Image.Image:
     v = down * np.cos(turn) - right * np.sin(turn)
     depth = -distance(u, v, radius)  # pixels below the edge, negative outside
 
-    colours = np.where((depth > 0)[..., None], fill, ground)
-    if striped:
-        band = np.floor(depth / STRIPE)
-        dark = (band % 2 == 1) & (band > 0) & (band < 2 * STRIPES)
-        colours = np.where(dark[..., None], DARK, colours)
-    fine = colours.reshape(SIZE, FINER, SIZE, FINER, 3).mean(axis=(1, 3))
-    return Image.fromarray((fine * 255).round().astype(np.uint8))
+    colours = np.multiply.outer(_share(depth <= 0), ground)
+    bands = [(start * STRIPE, (start + 1) * STRIPE) for start in range(1, 2 * STRIPES, 2)]
+    dark = sum(_share((depth >= low) & (depth < high)) for low, high in bands if striped)
+    colours += np.multiply.outer(dark, DARK) + np.multiply.outer(_share(depth > 0) - dark, fill)
+    return Image.fromarray((colours * 255).round().astype(np.uint8))
+
+
+def _share(inside: Grid) -> Grid:
+    """How much of each pixel, from 0 to 1."""
+    fine = inside.reshape(SIZE, FINER, SIZE, FINER).astype(np.float32)
+    return np.asarray(np.einsum("yixj->yx", fine) / FINER**2)
 
 
 def _disc(u: Grid, v: Grid, radius: float) -> Grid:

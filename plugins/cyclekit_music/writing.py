@@ -60,7 +60,8 @@ def _track(events: list[tuple[int, mido.Message]]) -> mido.MidiTrack:
     """Events in order, notes' ends before their beginnings, each with the ticks since the last."""
     track, now = mido.MidiTrack(), 0
     for tick, message in sorted(events, key=lambda event: (event[0], event[1].type == "note_on")):
-        track.append(message.copy(time=max(tick, 0) - now))
+        message.time = max(tick, 0) - now
+        track.append(message)
         now = max(tick, 0)
     track.append(mido.MetaMessage("end_of_track", time=1))
     return track
