@@ -60,6 +60,22 @@ def test_blocks_may_end_with_an_activation() -> None:
     assert block(torch.randn(1, 16, 8, 8)).min() >= 0
 
 
+@pytest.mark.parametrize(("leak", "alive"), [(0.0, False), (0.2, True)])
+def test_a_leak_lets_a_network_learn_whose_activations_are_all_off(
+    leak: float, alive: bool
+) -> None:
+    options = ResNetOptions(channels=4, blocks=1, norm="none", leak=leak)
+    network = ResNetGenerator(PICTURE, PICTURE, options)
+    *hidden, _ = (p for name, p in network.named_parameters() if name.endswith("bias"))
+    with torch.no_grad():
+        for bias in hidden:
+            bias.fill_(-100.0)
+    network(torch.randn(1, 3, 16, 16)).sum().backward()
+    first = next(network.parameters()).grad
+    assert first is not None
+    assert bool(first.any()) is alive
+
+
 @pytest.mark.parametrize("dims", [1, 2, 3])
 def test_discriminators_in_any_dimension(dims: int) -> None:
     spec = TensorSpec(2, (None,) * dims)
