@@ -139,9 +139,7 @@ class ResidualBlock(nn.Module):
             return [layer, *norm_layers(options.norm, dims, channels, options.affine)]
 
         dropout = [nn.Dropout(options.dropout)] if options.dropout else []
-        self.residual = Recomputed(
-            *convolution(), activation(options), *dropout, *convolution()
-        )
+        self.residual = Recomputed(*convolution(), activation(options), *dropout, *convolution())
         self.finish = activation(options) if options.activate_sum else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
