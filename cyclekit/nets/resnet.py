@@ -51,7 +51,7 @@ class ResNetOptions(Options):
     """End each residual block with a ReLU after the sum, as in Brunner et al."""
     leak: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Slope of activations below zero; 0: ReLUs as published. Without norms, a step too large can
-    turn every ReLU of a layer off for good, and the network with it; 0.2 lets it find back."""
+    turn every ReLU of a layer off for good, and the network with it; with 0.2 it can recover."""
     residual: bool = False
     """Learn the change instead of the whole: output = input + f(input). It starts
     as the identity, which spares small budgets most of the work where domains are alike."""
@@ -90,7 +90,7 @@ class ResNetGenerator(nn.Module):
                 bias=takes_bias(options.norm, options.affine),
             ),
             *norm_layers(options.norm, dims, width, options.affine),
-            activation(options),
+            _activation(options),
         ]
         for _ in range(options.downsamplings):
             layers += _down(dims, width, options)
@@ -139,8 +139,8 @@ class ResidualBlock(nn.Module):
             return [layer, *norm_layers(options.norm, dims, channels, options.affine)]
 
         dropout = [nn.Dropout(options.dropout)] if options.dropout else []
-        self.residual = Recomputed(*convolution(), activation(options), *dropout, *convolution())
-        self.finish = activation(options) if options.activate_sum else nn.Identity()
+        self.residual = Recomputed(*convolution(), _activation(options), *dropout, *convolution())
+        self.finish = _activation(options) if options.activate_sum else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         """``(batch, channels, *sizes)``, unchanged in shape."""
@@ -152,7 +152,7 @@ class ResidualBlock(nn.Module):
         return seen([self.residual], span)
 
 
-def activation(options: ResNetOptions) -> nn.Module:
+def _activation(options: ResNetOptions) -> nn.Module:
     """ReLU, leaky where the options say so."""
     return nn.LeakyReLU(options.leak) if options.leak else nn.ReLU()
 
@@ -161,7 +161,7 @@ def _down(dims: int, width: int, options: ResNetOptions) -> list[nn.Module]:
     bias = takes_bias(options.norm, options.affine)
     anew = [
         *norm_layers(options.norm, dims, width * 2, options.affine),
-        activation(options),
+        _activation(options),
     ]
     if options.downsample == "stride":
         return [conv(dims, width, width * 2, 3, stride=2, padding=1, bias=bias), *anew]
@@ -187,5 +187,5 @@ def _up(dims: int, width: int, options: ResNetOptions) -> list[nn.Module]:
     return [
         *enlarge,
         *norm_layers(options.norm, dims, width // 2, options.affine),
-        activation(options),
+        _activation(options),
     ]
