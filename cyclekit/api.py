@@ -27,7 +27,7 @@ from cyclekit.engine.objective import (
 )
 from cyclekit.errors import BadSample, CheckpointError, PluginError, RecipeError
 from cyclekit.hookspecs import hookimpl
-from cyclekit.nets import PATCHGAN, PIXEL, RESNET, UNET_128, UNET_256
+from cyclekit.nets import PATCHGAN, PATCHGAN_SLOPES, PIXEL, RESNET, UNET_128, UNET_256
 from cyclekit.nets.blocks import (
     Init,
     Norm,
@@ -41,11 +41,13 @@ from cyclekit.nets.blocks import (
 from cyclekit.nets.patchgan import PatchGAN, PatchGANOptions
 from cyclekit.nets.pixel import PixelDiscriminator, PixelOptions
 from cyclekit.nets.resnet import ResNetGenerator, ResNetOptions
+from cyclekit.nets.slopes import SlopesOptions, SlopesPatchGAN
 from cyclekit.nets.unet import UNetGenerator, UNetOptions
 
 __all__ = [
     "API_VERSION",
     "PATCHGAN",
+    "PATCHGAN_SLOPES",
     "PIXEL",
     "RESNET",
     "UNET_128",
@@ -79,6 +81,8 @@ __all__ = [
     "ResNetGenerator",
     "ResNetOptions",
     "Sample",
+    "SlopesOptions",
+    "SlopesPatchGAN",
     "Step",
     "TensorSpec",
     "ToRange",

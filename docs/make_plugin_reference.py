@@ -21,8 +21,9 @@ SECTIONS = {
         "Codec", "TensorSpec", "Sample", "Media", "PreviewRow", "Translations",
     ),
     "Networks, and what they are made of": (
-        "RESNET", "UNET_128", "UNET_256", "PATCHGAN", "PIXEL", "ResNetGenerator", "ResNetOptions",
-        "UNetGenerator", "UNetOptions", "PatchGAN", "PatchGANOptions", "PixelDiscriminator",
+        "RESNET", "UNET_128", "UNET_256", "PATCHGAN", "PATCHGAN_SLOPES", "PIXEL",
+        "ResNetGenerator", "ResNetOptions", "UNetGenerator", "UNetOptions", "PatchGAN",
+        "PatchGANOptions", "SlopesPatchGAN", "SlopesOptions", "PixelDiscriminator",
         "PixelOptions", "conv", "conv_transpose", "norm_layers", "normalize_spectra", "initialize",
         "ToRange", "Norm", "Init",
     ),

@@ -4,6 +4,7 @@ from cyclekit.contract import Network
 from cyclekit.nets.patchgan import PatchGAN, PatchGANOptions
 from cyclekit.nets.pixel import PixelDiscriminator, PixelOptions
 from cyclekit.nets.resnet import ResNetGenerator, ResNetOptions
+from cyclekit.nets.slopes import SlopesOptions, SlopesPatchGAN
 from cyclekit.nets.unet import UNet128Options, UNetGenerator, UNetOptions
 
 RESNET = Network(
@@ -18,10 +19,14 @@ UNET_256 = Network(
 PATCHGAN = Network(
     "patchgan", PatchGAN, PatchGANOptions, "Fully convolutional; judges overlapping patches"
 )
+PATCHGAN_SLOPES = Network(
+    "patchgan_slopes", SlopesPatchGAN, SlopesOptions, "Two patchgans: of values, of their slopes"
+)
 PIXEL = Network("pixel", PixelDiscriminator, PixelOptions, "Judges every position by itself")
 
 __all__ = [
     "PATCHGAN",
+    "PATCHGAN_SLOPES",
     "PIXEL",
     "RESNET",
     "UNET_128",
@@ -32,6 +37,8 @@ __all__ = [
     "PixelOptions",
     "ResNetGenerator",
     "ResNetOptions",
+    "SlopesOptions",
+    "SlopesPatchGAN",
     "UNetGenerator",
     "UNetOptions",
 ]

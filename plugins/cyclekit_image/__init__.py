@@ -2,7 +2,16 @@
 
 from collections.abc import Iterator
 
-from cyclekit.api import PATCHGAN, PIXEL, RESNET, UNET_128, UNET_256, Modality, hookimpl
+from cyclekit.api import (
+    PATCHGAN,
+    PATCHGAN_SLOPES,
+    PIXEL,
+    RESNET,
+    UNET_128,
+    UNET_256,
+    Modality,
+    hookimpl,
+)
 from cyclekit_image import likeness, metrics
 from cyclekit_image.codec import ImageCodec
 from cyclekit_image.corruptions import CORRUPTIONS
@@ -18,7 +27,7 @@ def cyclekit_modality() -> Iterator[Modality]:
         summary="Pictures: PNG, JPEG, WebP, BMP, TIFF; 8 or 16 bits or floats; 1 to 64 channels",
         codec=ImageCodec,
         generators=(RESNET, UNET_128, UNET_256),
-        discriminators=(PATCHGAN, PIXEL),
+        discriminators=(PATCHGAN, PATCHGAN_SLOPES, PIXEL),
         metrics=(*metrics.METRICS, *likeness.METRICS),
         baselines=(metrics.COLOUR,),
         datasets={"shapes": make_shapes},

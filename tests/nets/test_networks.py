@@ -12,12 +12,15 @@ from cyclekit.api import (
     PixelOptions,
     ResNetGenerator,
     ResNetOptions,
+    SlopesOptions,
+    SlopesPatchGAN,
     TensorSpec,
     UNetGenerator,
     UNetOptions,
     initialize,
 )
 from cyclekit.nets.blocks import is_per_sample
+from cyclekit.nets.slopes import slopes
 
 PICTURE = TensorSpec(3, (None, None))
 
@@ -94,6 +97,55 @@ def test_receptive_field(layers: int, field: int) -> None:
     assert x.grad is not None
     seen = x.grad.flatten().nonzero().flatten()
     assert seen.max() - seen.min() + 1 == field
+
+
+@pytest.mark.parametrize("dims", [1, 2, 3])
+def test_slopes_are_differences_along_every_axis(dims: int) -> None:
+    x = torch.randn(2, 3, *range(5, 5 + dims)) / 50
+    seen = slopes(x, 20.0)
+    assert seen.shape == (2, 3 * dims, *x.shape[2:])
+    for axis in range(dims):
+        found = seen[:, 3 * axis : 3 * (axis + 1)].movedim(axis + 2, -1)
+        along = x.movedim(axis + 2, -1)
+        wanted = torch.tanh(20 * (along[..., 1:] - along[..., :-1]))
+        torch.testing.assert_close(found[..., :-1], wanted)
+        assert not found[..., -1].any()
+
+
+@pytest.mark.parametrize("dims", [1, 2, 3])
+def test_both_patchgans_of_slopes_judge(dims: int) -> None:
+    spec = TensorSpec(2, (None,) * dims)
+    judge = SlopesPatchGAN(spec, spec.logits(), SlopesOptions(channels=2, layers=2, norm="none"))
+    x = torch.randn(2, 2, *(32,) * dims)
+    logits = judge(x)
+    assert logits.shape == (2, 1, *(6,) * (dims - 1), 12)
+    of_values, of_slopes = logits.split(6, dim=-1)
+    brighter_values, brighter_slopes = judge(x + 0.5).split(6, dim=-1)
+    assert not torch.allclose(of_values, brighter_values)
+    torch.testing.assert_close(of_slopes, brighter_slopes, atol=1e-4, rtol=1e-4)
+
+
+def test_slopes_tell_shaded_from_even_within_few_steps() -> None:
+    """Four levels of 256 from one pixel to the next, on pictures of every brightness."""
+    ramp = torch.linspace(0, 16 * 8 / 255, 16)
+
+    def loss_after(options: PatchGANOptions, kind: type[nn.Module]) -> float:
+        torch.manual_seed(0)
+        judge = kind(PICTURE, PICTURE.logits(), options)
+        optimizer = torch.optim.Adam(judge.parameters(), lr=2e-3)
+        for _ in range(60):
+            even = (torch.rand(8, 3, 1, 1) * 1.6 - 0.9).expand(8, 3, 16, 16)
+            shaded = even + ramp * torch.randn(8, 1, 1, 1).sign()
+            loss = ((judge(even) - 1) ** 2).mean() + (judge(shaded) ** 2).mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        return loss.item() / 2
+
+    shape = {"channels": 8, "layers": 1, "norm": "none", "init": "xavier"}
+    alone = loss_after(PatchGANOptions(**shape), PatchGAN)
+    assert alone > 0.2  # chance is 0.25
+    assert loss_after(SlopesOptions(**shape), SlopesPatchGAN) < 0.6 * alone
 
 
 def test_spectral_norm_divides_by_the_largest_singular_value() -> None:
