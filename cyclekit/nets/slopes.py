@@ -17,6 +17,9 @@ class SlopesOptions(PatchGANOptions):
 
     gain: Annotated[float, Field(gt=0)] = 20.0
     """Differences along every axis, times this and through tanh, are what the second one sees."""
+    generators_gain: Annotated[float, Field(gt=0)] = 2.0
+    """What the gain is to the generators' gradients. With the whole of it they heed slopes alone,
+    and please the second discriminator with fine patterns."""
 
 
 class SlopesPatchGAN(nn.Module):
@@ -36,27 +39,32 @@ class SlopesPatchGAN(nn.Module):
 
     def __init__(self, source: TensorSpec, target: TensorSpec, options: SlopesOptions) -> None:
         super().__init__()
-        self.gain = options.gain
+        self.gain, self.generators_gain = options.gain, options.generators_gain
         self.values = PatchGAN(source, target, options)
         steep = replace(source, channels=source.channels * source.dims, range=(-1.0, 1.0))
         self.slopes = PatchGAN(steep, target, options)
 
     def forward(self, x: Tensor) -> Tensor:
         """One logit for each patch and each of the two."""
-        return torch.cat([self.values(x), self.slopes(slopes(x, self.gain))], dim=-1)
+        seen = slopes(x, self.gain, self.generators_gain)
+        return torch.cat([self.values(x), self.slopes(seen)], dim=-1)
 
 
-def slopes(x: Tensor, gain: float) -> Tensor:
+def slopes(x: Tensor, gain: float, gradient_gain: float) -> Tensor:
     """``tanh(gain * (next - this))`` along every axis, 0 for the last one of each.
 
     Args:
         x: ``(batch, channels, *sizes)``.
         gain: Differences near ``1 / gain`` are told apart best.
+        gradient_gain: Takes the gain's place in the gradient, which is the true one where
+            they are equal.
 
     Returns:
         ``(batch, channels * axes, *sizes)``.
     """
-    return torch.tanh(gain * torch.cat([_differences(x, axis) for axis in range(2, x.dim())], 1))
+    differences = torch.cat([_differences(x, axis) for axis in range(2, x.dim())], 1)
+    amplified = gradient_gain * differences + (gain - gradient_gain) * differences.detach()
+    return torch.tanh(amplified)
 
 
 def _differences(x: Tensor, axis: int) -> Tensor:

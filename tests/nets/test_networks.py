@@ -102,7 +102,7 @@ def test_receptive_field(layers: int, field: int) -> None:
 @pytest.mark.parametrize("dims", [1, 2, 3])
 def test_slopes_are_differences_along_every_axis(dims: int) -> None:
     x = torch.randn(2, 3, *range(5, 5 + dims)) / 50
-    seen = slopes(x, 20.0)
+    seen = slopes(x, 20.0, 20.0)
     assert seen.shape == (2, 3 * dims, *x.shape[2:])
     for axis in range(dims):
         found = seen[:, 3 * axis : 3 * (axis + 1)].movedim(axis + 2, -1)
@@ -110,6 +110,16 @@ def test_slopes_are_differences_along_every_axis(dims: int) -> None:
         wanted = torch.tanh(20 * (along[..., 1:] - along[..., :-1]))
         torch.testing.assert_close(found[..., :-1], wanted)
         assert not found[..., -1].any()
+
+
+def test_generators_feel_slopes_with_a_gain_of_their_own() -> None:
+    x = torch.rand(1, 3, 8, 8, requires_grad=True)
+    plain, softened = slopes(x, 20.0, 20.0), slopes(x, 20.0, 2.0)
+    torch.testing.assert_close(plain, softened)
+    weight = torch.randn_like(plain)
+    (whole,) = torch.autograd.grad((plain * weight).sum(), x)
+    (tenth,) = torch.autograd.grad((softened * weight).sum(), x)
+    torch.testing.assert_close(tenth, whole / 10)
 
 
 @pytest.mark.parametrize("dims", [1, 2, 3])
