@@ -29,7 +29,7 @@ QUIET = {f"train.{what}_every": 0 for what in ("checkpoint", "evaluate", "previe
 RECIPES: dict[str, tuple[str, str, int, dict[str, object]]] = {
     "image demo": ("image", "demo", 60, {}),
     "image small": ("image", "small", 20, {}),
-    "image paper 128": ("image", "horse2zebra", 12, {"codec.resize": 143, "codec.crop": 128}),
+    "image paper 128": ("image", "horse2zebra", 10, {"codec.resize": 143, "codec.crop": 128}),
     "audio demo": ("audio", "demo", 60, {}),
     "audio slt2rms": ("audio", "slt2rms", 20, {}),
     "music demo": ("music", "demo", 60, {}),

@@ -20,7 +20,7 @@ from cyclekit.plugins import find_plugin
 from cyclekit.runs.checkpoint import Checkpoints, describe_writer
 from cyclekit.runs.stopping import listening
 
-ROUNDS = 25
+ROUNDS = 5
 
 
 def seconds(work: Callable[[], object]) -> float:
