@@ -18,8 +18,8 @@ class SlopesOptions(PatchGANOptions):
     gain: Annotated[float, Field(gt=0)] = 20.0
     """Differences along every axis, times this and through tanh, are what the second one sees."""
     generators_gain: Annotated[float, Field(gt=0)] = 2.0
-    """What the gain is to the generators' gradients. With the whole of it they heed slopes alone,
-    and please the second discriminator with fine patterns."""
+    """What the gain is to the generators' gradients: the less, the more they heed the first one.
+    With the whole of it, fine patterns came up where nothing else kept fakes smooth."""
 
 
 class SlopesPatchGAN(nn.Module):
