@@ -102,19 +102,28 @@ def test_receptive_field(layers: int, field: int) -> None:
 @pytest.mark.parametrize("dims", [1, 2, 3])
 def test_slopes_are_differences_along_every_axis(dims: int) -> None:
     x = torch.randn(2, 3, *range(5, 5 + dims)) / 50
-    seen = slopes(x, 20.0, 20.0)
-    assert seen.shape == (2, 3 * dims, *x.shape[2:])
-    for axis in range(dims):
-        found = seen[:, 3 * axis : 3 * (axis + 1)].movedim(axis + 2, -1)
-        along = x.movedim(axis + 2, -1)
-        wanted = torch.tanh(20 * (along[..., 1:] - along[..., :-1]))
-        torch.testing.assert_close(found[..., :-1], wanted)
-        assert not found[..., -1].any()
+    distances = (1, 4, 9)  # the last one is further than any axis is long
+    seen = slopes(x, distances, 20.0, 20.0)
+    assert seen.shape == (2, 3 * dims * len(distances), *x.shape[2:])
+    parts = iter(seen.split(3, dim=1))
+    for distance in distances:
+        for axis in range(2, x.dim()):
+            found, along = next(parts).movedim(axis, -1), x.movedim(axis, -1)
+            wanted = torch.tanh(20 * (along[..., distance:] - along[..., :-distance]) / distance)
+            torch.testing.assert_close(found[..., : wanted.shape[-1]], wanted)
+            assert not found[..., wanted.shape[-1] :].any()
+
+
+def test_stairs_are_slopes_from_further_away() -> None:
+    stairs = (torch.arange(32) // 4).float().expand(1, 1, 32) / 100
+    near, far = slopes(stairs, (1, 4), 20.0, 20.0).split(1, dim=1)
+    assert near.count_nonzero() == 7
+    assert far[..., :-4].std() < 1e-6 < far[..., :-4].min()
 
 
 def test_generators_feel_slopes_with_a_gain_of_their_own() -> None:
     x = torch.rand(1, 3, 8, 8, requires_grad=True)
-    plain, softened = slopes(x, 20.0, 20.0), slopes(x, 20.0, 2.0)
+    plain, softened = slopes(x, (1,), 20.0, 20.0), slopes(x, (1,), 20.0, 2.0)
     torch.testing.assert_close(plain, softened)
     weight = torch.randn_like(plain)
     (whole,) = torch.autograd.grad((plain * weight).sum(), x)
