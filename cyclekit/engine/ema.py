@@ -10,17 +10,21 @@ from torch import nn
 class MovingAverage:
     """Copies of networks whose weights trail the trained ones.
 
-    ``average <- decay * average + (1 - decay) * weight`` after each step. Early on the decay is
-    ``(1 + n) / (10 + n)`` while that is smaller, so that the random start is soon forgotten.
+    ``average <- decay * average + (1 - decay) * weight`` after each step. After ``n`` steps the
+    decay is at most ``1 - 1 / (1 + share * (n + 1))``, so that the random start is soon forgotten:
+    weights then count in proportion to ``n ** (1 / share - 1)``, a power-function average (Karras
+    et al. 2024, arXiv:2312.02696, section 3.1).
 
     Args:
         networks: The trained networks.
         decay: Share kept at each step, below 1.
+        share: The steps that an average reaches back, as a share of those so far, at most.
     """
 
-    def __init__(self, networks: Mapping[str, nn.Module], decay: float) -> None:
+    def __init__(self, networks: Mapping[str, nn.Module], decay: float, share: float = 0.1) -> None:
         self._trained = dict(networks)
         self.decay = decay
+        self.share = share
         self.networks = {
             name: copy.deepcopy(network).requires_grad_(False).eval()
             for name, network in networks.items()
@@ -29,7 +33,7 @@ class MovingAverage:
     @torch.no_grad()
     def update(self, steps: int) -> None:
         """Move towards the trained weights, ``steps`` of training having been done."""
-        decay = min(self.decay, (1 + steps) / (10 + steps))
+        decay = min(self.decay, 1 - 1 / (1 + self.share * (steps + 1)))
         for name, average in self.networks.items():
             trained = self._trained[name]
             torch._foreach_lerp_(

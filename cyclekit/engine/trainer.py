@@ -58,7 +58,9 @@ class Trainer:
         for network in model.networks.values():
             network.requires_grad_(False)
         self.average = (
-            MovingAverage(model.translators, self.settings.ema) if self.settings.ema else None
+            MovingAverage(model.translators, self.settings.ema, self.settings.ema_share)
+            if self.settings.ema
+            else None
         )
 
     def fit(self, after_step: Callable[[], None]) -> None:

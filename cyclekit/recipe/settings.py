@@ -98,6 +98,8 @@ class TrainSettings(Options):
     out, or `skip` what is left of that step and count it (which waits for the device each time)."""
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Decay of the generators' exponential moving average, which translation then uses; 0: none."""
+    ema_share: Annotated[float, Field(gt=0, le=1)] = 0.1
+    """The average reaches back over this share of the steps so far, however near 1 `ema` is."""
     precision: Precision = "32-true"
     """Arithmetic: `32-true`, `64-true`, `bf16-mixed`, `16-mixed`. `--precision` sets it."""
     memory: Literal["normal", "low"] = "normal"

@@ -27,6 +27,16 @@ def test_the_random_start_is_soon_forgotten() -> None:
     assert average.networks["g"].weight.item() > 0.99  # a constant .999 would be at .1
 
 
+def test_weights_count_as_a_power_of_their_step() -> None:
+    network = nn.Linear(1, 1, bias=False)
+    average = MovingAverage({"g": network}, decay=0.999999, share=0.25)
+    for step in range(1, 2001):
+        nn.init.constant_(network.weight, step)
+        average.update(step)
+    # The mean of t under a density of t ** 3 on 0..2000.
+    assert abs(average.networks["g"].weight.item() / 2000 - 4 / 5) < 0.002
+
+
 def test_takes_no_gradient_and_follows_buffers() -> None:
     network = nn.BatchNorm1d(2)
     average = MovingAverage({"g": network}, decay=0.5)
