@@ -18,7 +18,7 @@ class MovingAverage:
     Args:
         networks: The trained networks.
         decay: Share kept at each step, below 1.
-        share: The steps that an average reaches back, as a share of those so far, at most.
+        share: How far back an average reaches at most, as a share of the steps so far, 0..1.
     """
 
     def __init__(self, networks: Mapping[str, nn.Module], decay: float, share: float = 0.1) -> None:

@@ -99,7 +99,8 @@ class TrainSettings(Options):
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Decay of the generators' exponential moving average, which translation then uses; 0: none."""
     ema_share: Annotated[float, Field(gt=0, le=1)] = 0.1
-    """The average reaches back over this share of the steps so far, however near 1 `ema` is."""
+    """How far back the average reaches at most, as a share of the steps so far: at 0.1 it is mostly
+    made of the last fifth, at 0.5 each step counts in proportion to its number."""
     precision: Precision = "32-true"
     """Arithmetic: `32-true`, `64-true`, `bf16-mixed`, `16-mixed`. `--precision` sets it."""
     memory: Literal["normal", "low"] = "normal"
