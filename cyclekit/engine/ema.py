@@ -12,8 +12,8 @@ class MovingAverage:
 
     ``average <- decay * average + (1 - decay) * weight`` after each step. After ``n`` steps the
     decay is at most ``1 - 1 / (1 + share * (n + 1))``, so that the random start is soon forgotten:
-    weights then count in proportion to ``n ** (1 / share - 1)``, a power-function average (Karras
-    et al. 2024, arXiv:2312.02696, section 3.1).
+    while that is below ``decay``, the weights after step ``i`` count about in proportion to
+    ``i ** (1 / share - 1)``, a power-function average (Karras et al. 2024, arXiv:2312.02696).
 
     Args:
         networks: The trained networks.

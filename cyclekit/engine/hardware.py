@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from cyclekit.describe import describe_exception
-from cyclekit.errors import CyclekitError
+from cyclekit.errors import CyclekitError, UsageError
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,20 @@ def _strategy(hardware: Hardware) -> str | Strategy:
         buffers = newer if newer in known else "broadcast_buffers"
         return DDPStrategy(find_unused_parameters=True, **{buffers: False})
     return hardware.strategy
+
+
+def require_compiler(device: torch.device) -> None:
+    """Refuse to compile networks for a CPU where nothing can.
+
+    Raises:
+        UsageError: If there is no C++ compiler.
+    """
+    names = [os.environ["CXX"]] if "CXX" in os.environ else ["g++", "clang++"]
+    if device.type == "cpu" and not any(map(shutil.which, names)):
+        raise UsageError(
+            f"train.compile needs a C++ compiler on a CPU, and found no {' or '.join(names)}: "
+            f"install one, name it in CXX, or leave train.compile out."
+        )
 
 
 class LocalNetwork(nn.Module):

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from cyclekit.data.sampling import UnpairedBatches
 from cyclekit.engine.ema import MovingAverage
 from cyclekit.engine.guard import FiniteGuard, NotFinite
-from cyclekit.engine.hardware import LocalNetwork, gather
+from cyclekit.engine.hardware import LocalNetwork, gather, require_compiler
 from cyclekit.engine.meter import Meter
 from cyclekit.engine.model import Model
 from cyclekit.engine.objective import Batch, Networks, Part, Phase, Step, whole
@@ -51,8 +51,15 @@ class Trainer:
         self.meter = Meter()
         self.guard = FiniteGuard(fabric)
         self._scaled = getattr(fabric.strategy.precision, "scaler", None) is not None
-        self._wrapped = {name: fabric.setup_module(net) for name, net in model.networks.items()}
-        self._local = {name: LocalNetwork(net, fabric) for name, net in model.networks.items()}
+        if self.settings.compile:
+            require_compiler(fabric.device)
+        # Compiled for training alone: translation meets samples of any size.
+        called: dict[str, Any] = {
+            name: torch.compile(network) if self.settings.compile else network
+            for name, network in model.networks.items()
+        }
+        self._wrapped = {name: fabric.setup_module(network) for name, network in called.items()}
+        self._local = {name: LocalNetwork(network, fabric) for name, network in called.items()}
         self._optimizers = {p.name: self._optimizer(p) for p in model.objective.phases}
         # Frozen only now: DDP refuses a module without trainable parameters.
         for network in model.networks.values():

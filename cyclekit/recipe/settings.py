@@ -99,14 +99,18 @@ class TrainSettings(Options):
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Decay of the generators' exponential moving average, which translation then uses; 0: none."""
     ema_share: Annotated[float, Field(gt=0, le=1)] = 0.1
-    """How far back the average reaches at most, as a share of the steps so far: at 0.1 it is mostly
-    made of the last fifth, at 0.5 each step counts in proportion to its number."""
+    """How far back the average reaches until `ema` is reached, as a share of the steps so far: at
+    0.1 nine tenths of it are the last fifth, at 0.5 each step counts in proportion to its number,
+    at 1 all count alike."""
     precision: Precision = "32-true"
     """Arithmetic: `32-true`, `64-true`, `bf16-mixed`, `16-mixed`. `--precision` sets it."""
     memory: Literal["normal", "low"] = "normal"
     """`low` takes the gradients in parts (a direction, a discriminator at a time) and computes the
     inside of residual blocks twice instead of keeping it: the same gradients to rounding, slower,
     in a fraction of the memory. Dropout draws other values."""
+    compile: bool = False
+    """Compile the networks (`torch.compile`) while training: the first steps then take minutes,
+    the others less. Results are the same to rounding. Needs a C++ compiler on a CPU."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """Everything random follows from it. `--seed` sets it."""
     log_every: Annotated[int, Field(ge=1)] = 50
@@ -157,6 +161,16 @@ class Recipe(Options):
         if not name:
             raise ValueError("name a plugin")
         return name
+
+    @model_validator(mode="after")
+    def _compiled_once(self) -> "Recipe":
+        adversarial = getattr(self.objective, "adversarial", None)
+        if self.train.compile and getattr(adversarial, "loss", None) == "wgan-gp":
+            raise ValueError(
+                "train.compile and wgan-gp do not go together: compiled networks have no second "
+                "derivatives, which its penalty needs; leave one of them out"
+            )
+        return self
 
 
 def recipe_model(modality: Modality) -> type[Recipe]:

@@ -1,6 +1,9 @@
 """The moving average of weights."""
 
+from pathlib import Path
+
 import torch
+from support import make_trainer
 from torch import nn
 
 from cyclekit.engine.ema import MovingAverage
@@ -28,13 +31,27 @@ def test_the_random_start_is_soon_forgotten() -> None:
 
 
 def test_weights_count_as_a_power_of_their_step() -> None:
-    network = nn.Linear(1, 1, bias=False)
+    network = nn.Linear(2, 1, bias=False)
     average = MovingAverage({"g": network}, decay=0.999999, share=0.25)
     for step in range(1, 2001):
-        nn.init.constant_(network.weight, step)
+        share = step / 2000
+        network.weight.data = torch.tensor([[share, share**2]])
         average.update(step)
-    # The mean of t under a density of t ** 3 on 0..2000.
-    assert abs(average.networks["g"].weight.item() / 2000 - 4 / 5) < 0.002
+    # The means of t and its square under a density in proportion to t ** 3 on 0..1.
+    means = torch.tensor([[4 / 5, 4 / 6]])
+    torch.testing.assert_close(average.networks["g"].weight, means, rtol=0, atol=2e-3)
+
+
+def test_the_recipe_says_how_far_back_it_reaches(folders: Path, tmp_path: Path) -> None:
+    trainer, _ = make_trainer(
+        folders, tmp_path, train__ema=0.9999, train__ema_share=0.5, train__steps=1
+    )
+    weight = next(trainer.model.networks["generator_a2b"].parameters())
+    start = weight.detach().clone()
+    trainer.fit(lambda: None)
+    assert trainer.average is not None
+    averaged = next(trainer.average.networks["generator_a2b"].parameters())
+    torch.testing.assert_close(averaged, (start + weight) / 2)  # after the first step: half of each
 
 
 def test_takes_no_gradient_and_follows_buffers() -> None:
