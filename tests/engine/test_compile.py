@@ -1,4 +1,4 @@
-"""Compiled networks train as the others do, come back, and leave translation alone."""
+"""Compiled networks train as the others do; what cannot be compiled is refused in one sentence."""
 
 import sys
 from collections.abc import Callable
