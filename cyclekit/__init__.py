@@ -6,11 +6,15 @@ never pay for importing torch.
 
 from typing import TYPE_CHECKING, Any
 
+from cyclekit.waiting import wait_passively
+
 if TYPE_CHECKING:
     from cyclekit.python_api import Hardware, TrainedModel, TrainResult, load, train
 
 API_VERSION = 1
 """The plugin contract this host speaks; compared with ``Modality.api``."""
+
+wait_passively()  # before anything loads torch
 
 __all__ = ["API_VERSION", "Hardware", "TrainResult", "TrainedModel", "load", "train"]
 

@@ -61,8 +61,9 @@ def evaluate(
     from cyclekit.runs.opening import open_run
     from cyclekit.runs.watcher import Watcher
 
-    watcher, how = Watcher(), (hardware(accelerator), precision, batch_size)
-    opened = open_run(run, checkpoint or LATEST, *how)
+    watcher = Watcher()
+    how = (hardware(accelerator), precision, batch_size)
+    opened = open_run(run, checkpoint or LATEST, *how, watcher)
     layers = Layers()
     layers.lay(map(parse_setting, settings))
     options = resolve_metric_options(layers, opened.model.modality)

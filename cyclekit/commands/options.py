@@ -26,7 +26,10 @@ accelerator_option = click.option(
     help="Where to compute.",
 )
 precision_option = click.option(
-    "--precision", type=click.Choice(PRECISIONS), help="Arithmetic; default: the recipe's."
+    "--precision",
+    type=click.Choice(PRECISIONS),
+    help="Arithmetic. Default: the recipe's or the run's; auto: bf16-mixed where the device is "
+    "faster in it, 32-true elsewhere.",
 )
 checkpoint_option = click.option(
     "--checkpoint",

@@ -5,23 +5,30 @@ from typing import Any
 
 import click
 
-from cyclekit.commands.options import hardware, hardware_options, run_argument
+from cyclekit.commands.options import hardware, hardware_options, precision_option, run_argument
 
 
 @click.command()
 @run_argument
 @click.option("--steps", type=click.IntRange(min=1), help="Steps in all, those done included.")
 @hardware_options
-def resume(run: Path, steps: int | None, **machine: Any) -> None:
+@precision_option
+def resume(run: Path, steps: int | None, precision: str | None, **machine: Any) -> None:
     """Go on with a run from its latest checkpoint.
+
+    What is changed here is written into the run's changes.jsonl, with the step from which it holds.
 
     \b
     Examples:
       cyclekit resume runs/00003-image-horse2zebra
       cyclekit resume runs/00003-image-horse2zebra --steps 400000
+      cyclekit resume runs/00003-image-horse2zebra --precision 32-true
     """
+    from cyclekit.recipe.sources import Setting
     from cyclekit.runs.launch import resume_training
     from cyclekit.runs.watcher import Watcher
 
-    changes = [("train.steps", steps, "--steps")] if steps is not None else []
+    changes: list[Setting] = [("train.steps", steps, "--steps")] if steps is not None else []
+    if precision is not None:
+        changes.append(("train.precision", precision, "--precision"))
     resume_training(run, changes, hardware(**machine), Watcher())

@@ -50,7 +50,7 @@ def translate(
 
     watcher = Watcher()
     files = InputFiles.find(inputs)
-    opened = open_run(run, checkpoint, hardware(accelerator), precision, batch_size)
+    opened = open_run(run, checkpoint, hardware(accelerator), precision, batch_size, watcher)
     way = opened.model.direction(direction)
     written, bad = translate_files(opened, files, way, output, watcher)
     watcher.say(f"{written} of {len(files.names)} files translated to {output}")

@@ -1,6 +1,5 @@
 """Encoded windows on disk, found again at the next start by what they were made from."""
 
-import fcntl
 import hashlib
 import json
 import math
@@ -21,6 +20,7 @@ from torch import Tensor
 from cyclekit.data.folders import Files
 from cyclekit.data.windows import Kind, OnDisk
 from cyclekit.errors import BadSample
+from cyclekit.locks import locked
 
 FORMAT = 1
 ASIDE = ".incoming-"  # begins the name of what is being written
@@ -89,8 +89,7 @@ class Cache:
         One process writes at a time, the others wait for it.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / f"{key}.lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with locked(self.folder / f"{key}.lock", wait=True):
             if self._read(self.folder / key):
                 yield None
                 return
@@ -104,7 +103,7 @@ class Cache:
                     yield writer
                 writer.describe(aside)
                 for name in (BYTES, INDEX, ABOUT):
-                    with (aside / name).open("rb") as written:
+                    with (aside / name).open("r+b") as written:  # Windows flushes nothing else
                         os.fsync(written.fileno())
                 aside.rename(self.folder / key)
             finally:

@@ -12,6 +12,7 @@ from cyclekit.data.encoded import guarded, load_file
 from cyclekit.data.folders import Files, list_files, split
 from cyclekit.describe import describe_exception
 from cyclekit.errors import BadSample, DataError, PluginError, suggest
+from cyclekit.links import borrow
 from cyclekit.randomness import numpy_generator
 from cyclekit.recipe.settings import DataSettings
 
@@ -48,7 +49,7 @@ def make_corrupted(
         for _ in pool.map(lambda job: corrupt(*job), jobs):
             pass
     for file, place in (*_named(whole, folder / "trainB"), *_named(test, folder / "testB")):
-        place.with_name(place.name + file.suffix).symlink_to(file.resolve())
+        borrow(place.with_name(place.name + file.suffix), file)
 
 
 def _collection(settings: DataSettings) -> tuple[Files, Files]:

@@ -150,7 +150,8 @@ class Trainer:
             optimizer.load_state_dict(state["optimizers"][name])
             _match_layouts(optimizer)
         self.model.codec.load_state_dict(state["codec"])
-        self.fabric.strategy.precision.load_state_dict(state["precision"])
+        if state["precision"]:  # nothing, where the run had no loss scale so far
+            self.fabric.strategy.precision.load_state_dict(state["precision"])
         objectives = [own["objective"] for own in state["ranks"]]
         meters = [own["meter"] for own in state["ranks"]]
         if len(objectives) == ranks:

@@ -2,5 +2,6 @@
 
 from typing import Literal, get_args
 
-Precision = Literal["32-true", "64-true", "bf16-mixed", "16-mixed"]
+Precision = Literal["auto", "32-true", "64-true", "bf16-mixed", "16-mixed"]
 PRECISIONS: tuple[str, ...] = get_args(Precision)
+AUTO = "auto"

@@ -73,6 +73,15 @@ def to_toml(recipe: Recipe) -> str:
     return tomli_w.dumps(_without_none(recipe.model_dump(mode="json")))
 
 
+def flattened(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """A recipe's tables as one, by dotted keys."""
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        inner = flattened(value, f"{prefix}{key}.") if isinstance(value, Mapping) else None
+        flat |= {f"{prefix}{key}": value} if inner is None else inner
+    return flat
+
+
 def keys(
     model: type[BaseModel], prefix: str = "", chosen: Mapping[str, Any] | None = None
 ) -> Iterator[tuple[str, Any]]:

@@ -102,8 +102,10 @@ class TrainSettings(Options):
     """How far back the average reaches until `ema` is reached, as a share of the steps so far: at
     0.1 nine tenths of it are the last fifth, at 0.5 each step counts in proportion to its number,
     at 1 all count alike."""
-    precision: Precision = "32-true"
-    """Arithmetic: `32-true`, `64-true`, `bf16-mixed`, `16-mixed`. `--precision` sets it."""
+    precision: Precision = "auto"
+    """Arithmetic: `32-true`, `64-true`, `bf16-mixed`, `16-mixed`, or `auto`: bf16-mixed where the
+    device is faster in it, 32-true elsewhere. The run's recipe then says which. `--precision` sets
+    it."""
     memory: Literal["normal", "low"] = "normal"
     """`low` takes the gradients in parts (a direction, a discriminator at a time) and computes the
     inside of residual blocks twice instead of keeping it: the same gradients to rounding, slower,

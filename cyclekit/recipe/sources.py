@@ -128,7 +128,7 @@ def find_recipe(name: str, plugin: PluginInfo) -> Path:
     recipes = find_recipes(plugin)
     if name in recipes:
         return recipes[name]
-    if name.endswith(".toml") or "/" in name:
+    if name.endswith(".toml") or any(mark in name for mark in "/\\"):
         raise UsageError(f"No recipe file {name}.")
     plugin.require_installed()
     raise UsageError(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cyclekit.errors import CheckpointError
+from cyclekit.links import pointed_at
 from cyclekit.report.curves import number
 from cyclekit.runs.layout import RunLayout, step_folders
 from cyclekit.runs.records import lines_by_step, read_json
@@ -114,8 +115,8 @@ class RunStory:
 
     def checkpoint_step(self, name: str) -> int | None:
         """The step of the checkpoint that ``best`` or ``latest`` names."""
-        file = self.run.checkpoints_folder / name / "checkpoint.json"
-        step = read_json(file).get("step") if file.is_file() else None
+        folder = pointed_at(self.run.checkpoints_folder / name)
+        step = read_json(folder / "checkpoint.json").get("step") if folder else None
         return step if type(step) is int else None
 
     def shown_items(self) -> dict[str, list[str]]:
@@ -127,6 +128,15 @@ class RunStory:
             for domain, names in given.items()
             if isinstance(names, list)
         }
+
+    def changes(self) -> list[str]:
+        """What was changed of the recipe when the run was gone on with, and from which step."""
+        return [
+            f"{change['key']} = {change['after']} instead of {change['before']} from step "
+            f"{change['step']:,}"
+            for _, change in lines_by_step(self.run.changes_file)
+            if {"key", "before", "after"} <= change.keys()
+        ]
 
     def skipped(self) -> list[str]:
         """Which files could not be used, with the reasons."""

@@ -105,6 +105,7 @@ def _facts(story: RunStory) -> list[tuple[str, str]]:
         facts.append(("A step", f"{written['global_batch']} samples of each domain{on}"))
     for name, table, key in (("Precision", "train", "precision"), ("Seed", "train", "seed")):
         facts.append((name, str(story.setting(table, key))))
+    facts.append(("Changed", "; ".join(story.changes())))
     networks = [story.setting(kind, "name") for kind in ("generator", "discriminator")]
     facts.append(("Networks", " and ".join(str(name) for name in networks if name)))
     facts.append(("Checkpoints", _checkpoints(story)))

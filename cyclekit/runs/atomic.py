@@ -1,5 +1,6 @@
 """Files that are there as a whole or not at all, whatever happens while they are written."""
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -16,7 +17,16 @@ def replace_text(path: Path, text: str) -> None:
 
 def flush(path: Path) -> None:
     """Wait until a file, or a folder's list of names, has reached the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
+    if path.is_dir():
+        # Windows opens no folder, and some network disks cannot flush one: nothing to wait for.
+        with contextlib.suppress(OSError):
+            _flush(path, os.O_RDONLY)
+        return
+    _flush(path, os.O_RDWR)  # Windows flushes only what may be written
+
+
+def _flush(path: Path, how: int) -> None:
+    descriptor = os.open(path, how)
     try:
         os.fsync(descriptor)
     finally:

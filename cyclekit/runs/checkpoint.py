@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from cyclekit.errors import CheckpointError, CyclekitError, UsageError
+from cyclekit.links import point, pointed_at
 from cyclekit.plugins import PluginInfo
 from cyclekit.runs.atomic import ASIDE, flush
 from cyclekit.runs.layout import step_folders
@@ -147,7 +148,7 @@ class Checkpoints:
 
     def best(self) -> Checkpoint | None:
         """The best one by ``train.best``, where the run has evaluated."""
-        return self.find(BEST) if (self.folder / BEST).exists() else None
+        return self.find(BEST) if pointed_at(self.folder / BEST) else None
 
     def find(self, which: str) -> Checkpoint:
         """``latest``, ``best`` or a step number.
@@ -157,7 +158,7 @@ class Checkpoints:
         """
         name = f"step-{int(which):08d}" if which.isdecimal() else which
         if which.isdecimal() or which in (LATEST, BEST):
-            folder = (self.folder / name).resolve()
+            folder = pointed_at(self.folder / name) or self.folder / name
             if folder.name == which and folder.is_dir():
                 # A run that was copied with its links followed: look up what the copy is of.
                 folder = self.folder / f"step-{read_json(folder / 'checkpoint.json')['step']:08d}"
@@ -232,15 +233,12 @@ class Checkpoints:
             ) from error
 
     def point(self, name: str, checkpoint: Checkpoint) -> None:
-        """Make ``latest`` or ``best`` a link to ``checkpoint``, at once or not at all."""
-        aside = self.folder / f"{ASIDE}{name}"
-        aside.unlink(missing_ok=True)
-        aside.symlink_to(checkpoint.folder.name)
-        aside.replace(self.folder / name)
+        """Make ``latest`` or ``best`` stand for ``checkpoint``, at once or not at all."""
+        point(self.folder / name, checkpoint.folder, self.folder / f"{ASIDE}{name}")
 
     def prune(self, keep: int) -> None:
         """Remove all but the newest ``keep`` and whatever ``latest`` and ``best`` name."""
-        named = {(self.folder / name).resolve() for name in (LATEST, BEST)}
+        named = {pointed_at(self.folder / name) for name in (LATEST, BEST)}
         for checkpoint in self.all()[:-keep]:
             if checkpoint.folder.resolve() not in named:
                 shutil.rmtree(checkpoint.folder)

@@ -1,6 +1,5 @@
 """The folder of a run: what is where, and the records that grow in it."""
 
-import fcntl
 import os
 import platform
 import re
@@ -14,8 +13,9 @@ from typing import Any
 import torch
 
 from cyclekit.errors import CyclekitError, UsageError
+from cyclekit.locks import Held, locked
 from cyclekit.plugins import PluginInfo
-from cyclekit.recipe.resolve import to_toml
+from cyclekit.recipe.resolve import flattened, to_toml
 from cyclekit.recipe.settings import Recipe
 from cyclekit.runs.atomic import ASIDE, replace_text
 from cyclekit.runs.checkpoint import Checkpoints, describe_writer
@@ -86,6 +86,20 @@ class RunDirectory(RunLayout):
         """Append a line to ``timing.jsonl``."""
         append_json(self.timing_file, record)
 
+    def log_changes(self, step: int, before: Mapping[str, Any], recipe: Recipe) -> None:
+        """Append to ``changes.jsonl`` what a recipe has that differs, a line for each key.
+
+        Args:
+            step: From which it holds.
+            before: The run's recipe so far, as tables.
+            recipe: The one to go on with.
+        """
+        held, now = flattened(before), flattened(recipe.model_dump(mode="json"))
+        for key in sorted(held.keys() & now.keys()):
+            if held[key] != now[key]:
+                change = {"step": step, "key": key, "before": held[key], "after": now[key]}
+                append_json(self.changes_file, change)
+
     def forget_after(self, step: int) -> None:
         """Cut the records back to what was known at ``step``."""
         for file in (self.metrics_file, self.timing_file):
@@ -111,20 +125,16 @@ class RunDirectory(RunLayout):
         Raises:
             CyclekitError: If another process owns it; names it.
         """
-        with (self.folder / ".lock").open("a+", encoding="utf-8") as lock:
-            try:
-                fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                lock.seek(0)
-                owner = lock.read().strip() or "unknown"
-                raise CyclekitError(
-                    f"{self} is in use by another process ({owner}). Wait for it or stop it first."
-                ) from error
-            lock.seek(0)
-            lock.truncate()
-            lock.write(f"process {os.getpid()} on {platform.node()}\n")
-            lock.flush()
-            yield
+        owner = self.folder / ".owner"
+        try:
+            with locked(self.folder / ".lock", wait=False):
+                owner.write_text(f"process {os.getpid()} on {platform.node()}\n", encoding="utf-8")
+                yield
+        except Held as error:
+            named = owner.read_text(encoding="utf-8").strip() if owner.is_file() else "unknown"
+            raise CyclekitError(
+                f"{self} is in use by another process ({named}). Wait for it or stop it first."
+            ) from error
 
 
 def _next_number(name: str) -> Path:

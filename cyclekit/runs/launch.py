@@ -1,17 +1,20 @@
 """Start and resume training: from names and settings to a running session and its result."""
 
 import contextlib
+import copy
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from lightning_fabric import Fabric
 
 from cyclekit.data.made import is_builtin
+from cyclekit.engine.arithmetic import choose_arithmetic
 from cyclekit.engine.guard import NotFinite
-from cyclekit.engine.hardware import Hardware, full_precision, part, start_fabric
+from cyclekit.engine.hardware import Hardware, find_device, full_precision, part, start_fabric
 from cyclekit.engine.trainer import Trainer
 from cyclekit.errors import CyclekitError, UsageError
 from cyclekit.judging.figures import Figures
@@ -79,9 +82,8 @@ def start_training(
     plan: Plan, run_dir: Path | None, hardware: Hardware, watcher: Watcher, dry_run: bool = False
 ) -> TrainResult:
     """Begin a new run; a dry run does everything up to the first step and leaves nothing."""
-    plan = replace(plan, recipe=_anchored(plan.recipe))
-    fabric = start_fabric(hardware, plan.recipe.train.precision)
-    watcher = watcher if fabric.is_global_zero else Watcher(quiet=True)
+    fabric, recipe, watcher = _started(_anchored(plan.recipe), hardware, watcher)
+    plan = replace(plan, recipe=recipe)
     watcher.say(f"recipe: {plan.source}")
     with contextlib.ExitStack() as stack:
         if dry_run:
@@ -117,6 +119,7 @@ def resume_training(
     """Go on with a run from its latest checkpoint, or from the start where it has none."""
     run = RunDirectory.open(folder)
     layers = read_layers_of(run)
+    before = copy.deepcopy(layers.table)
     layers.lay(settings)
     host, recipe = recall(run, layers)
     checkpoint = run.checkpoints.find("latest") if run.checkpoints.all() else None
@@ -128,15 +131,14 @@ def resume_training(
         return TrainResult(
             run.folder, checkpoint.about().get("evaluation", {}), newest_samples(run)
         )
-    fabric = start_fabric(hardware, recipe.train.precision)
-    watcher = watcher if fabric.is_global_zero else Watcher(quiet=True)
+    fabric, recipe, watcher = _started(recipe, hardware, watcher, run)
     if checkpoint:
         recipe = keep_global_batch(recipe, checkpoint, fabric.world_size, watcher.say)
     with run.owned() if fabric.is_global_zero else contextlib.nullcontext():
         prepared = prepare(host, recipe, run, fabric, watcher)
         done = checkpoint.step if checkpoint else 0
         watcher.say(f"run: {run}, from step {done} of {recipe.train.steps}")
-        return _train(host, prepared, run, fabric, watcher, checkpoint)
+        return _train(host, prepared, run, fabric, watcher, checkpoint, before)
 
 
 def keep_global_batch(
@@ -165,6 +167,25 @@ def keep_global_batch(
     )
     changes = {"batch_size": at_once, "accumulate": share // at_once}
     return recipe.model_copy(update={"train": train.model_copy(update=changes)})
+
+
+def _started(
+    recipe: Recipe, hardware: Hardware, watcher: Watcher, run: RunDirectory | None = None
+) -> tuple[Fabric, Recipe, Watcher]:
+    """Fabric, the recipe with the precision that is really used, and who speaks on this rank."""
+    arithmetic = choose_arithmetic(recipe.train.precision, find_device(hardware.accelerator))
+    fabric = start_fabric(hardware, arithmetic.precision)
+    watcher = watcher if fabric.is_global_zero else Watcher(quiet=True)
+    if arithmetic.reason:
+        watcher.say(f"precision: {arithmetic}")
+    if arithmetic.slowdown:
+        again = f"cyclekit resume {run}" if run else "cyclekit train ..."
+        watcher.warn(
+            f"{arithmetic.precision} takes {arithmetic.slowdown:.2g} times as long as 32-true on "
+            f"this {fabric.device.type.upper()}. To change it: {again} --precision 32-true"
+        )
+    train = recipe.train.model_copy(update={"precision": arithmetic.precision})
+    return fabric, recipe.model_copy(update={"train": train}), watcher
 
 
 def newest_samples(run: RunDirectory) -> Path | None:
@@ -199,12 +220,18 @@ def _train(
     fabric: Fabric,
     watcher: Watcher,
     checkpoint: Checkpoint | None = None,
+    before: Mapping[str, Any] | None = None,
 ) -> TrainResult:
-    """Train to the last step, then show the last figures beside the baselines."""
+    """Train to the last step, then show the last figures beside the baselines.
+
+    ``before`` is the recipe so far of a run that is gone on with.
+    """
     trainer = Trainer(fabric, prepared.model, prepared.batches)
     recorder = Recorder(host, run, trainer, prepared.collections, watcher)
     if checkpoint:
         recorder.restore(checkpoint)
+    if before is not None and fabric.is_global_zero:
+        run.log_changes(trainer.step, before, prepared.model.recipe)
     recorder.start()
     with (
         listening(fabric, watcher.say) as stop,

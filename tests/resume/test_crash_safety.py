@@ -83,11 +83,11 @@ def test_a_second_owner_is_refused_while_the_first_lives(
 ) -> None:
     run = copied(trained, tmp_path / "run")
     script = (
-        "import sys, fcntl\n"
-        f"lock = open({str(run / '.lock')!r}, 'a+')\n"
-        "fcntl.lockf(lock, fcntl.LOCK_EX)\n"
-        "print('owned', flush=True)\n"
-        "sys.stdin.read()\n"
+        "import sys; from pathlib import Path\n"
+        "from cyclekit.runs.directory import RunDirectory\n"
+        f"with RunDirectory.open(Path({str(run)!r})).owned():\n"
+        "    print('owned', flush=True)\n"
+        "    sys.stdin.read()\n"
     )
     owner = subprocess.Popen(
         [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -98,7 +98,7 @@ def test_a_second_owner_is_refused_while_the_first_lives(
     owner.kill()
     owner.wait()
     assert refused.code == 1
-    assert "is in use by another process" in refused.err
+    assert f"is in use by another process (process {owner.pid} on " in refused.err
     assert cli("resume", run, "--steps=5", "--accelerator=cpu").code == 0
 
 
