@@ -1,0 +1,128 @@
+"""What can only be seen on a GPU: ``benchmarks/gpu.sh`` runs these first.
+
+``CYCLEKIT_GPU_TESTS=cpu`` tries the tests themselves where there is none.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+from support import SMALL, make_trainer, records, training
+from torch import nn
+
+from cyclekit.engine.hardware import Hardware, full_precision, start_fabric
+
+Cli = Callable[..., Any]
+
+DEVICE = os.environ.get("CYCLEKIT_GPU_TESTS", "cuda")
+ON_DEVICE = f"--accelerator={DEVICE}"
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(
+        DEVICE == "cuda" and not torch.cuda.is_available(),
+        reason="there is no CUDA device; set CYCLEKIT_GPU_TESTS=cpu to try the tests on a CPU",
+    ),
+]
+
+_training = training("image", "horse2zebra", SMALL)
+
+
+def arguments(data: Path, run: Path, **settings: object) -> list[str]:
+    """A command that trains on the device."""
+    return [*_training(data, run, **settings), ON_DEVICE]
+
+
+@pytest.fixture
+def _deterministic(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(True)
+    yield
+    torch.use_deterministic_algorithms(before)
+
+
+@pytest.mark.usefixtures("_deterministic")
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed", "16-mixed"])
+def test_resume_is_exact(cli: Cli, folders: Path, tmp_path: Path, precision: str) -> None:
+    whole, halved = tmp_path / "whole", tmp_path / "halved"
+    done = cli(*arguments(folders, whole, train__precision=precision, train__ema=0.9))
+    assert done.code == 0, done.err
+    shutil.copytree(whole, halved, symlinks=True)
+    shutil.rmtree(halved / "checkpoints/step-00000004")
+    resumed = cli("resume", halved, ON_DEVICE)
+    assert resumed.code == 0, resumed.err
+    for file in (whole / "checkpoints/step-00000004").glob("*.safetensors"):
+        again = load_file(halved / "checkpoints/step-00000004" / file.name)
+        for name, tensor in load_file(file).items():
+            assert tensor.equal(again[name]), (file.name, name)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"train__precision": "bf16-mixed"},
+        {"train__precision": "16-mixed"},
+        {"train__memory": "low"},
+        {"train__compile": "true"},
+        {"objective__adversarial__loss": "wgan-gp"},
+        {"generator__norm": "batch"},
+    ],
+    ids=lambda settings: "-".join(map(str, settings.values())),
+)
+def test_training_ends_with_finite_losses(
+    cli: Cli, folders: Path, tmp_path: Path, settings: dict[str, object]
+) -> None:
+    run = tmp_path / "run"
+    done = cli(*arguments(folders, run, **settings))
+    assert done.code == 0, done.err
+    losses = [
+        value for record in records(run) if "generators" in record for value in record.values()
+    ]
+    assert np.isfinite(losses).all()
+
+
+def test_auto_says_what_the_card_is_and_what_was_chosen(
+    cli: Cli, folders: Path, tmp_path: Path
+) -> None:
+    done = cli(*arguments(folders, tmp_path / "run", train__steps=1))
+    assert done.code == 0, done.err
+    assert "(auto: " in done.err
+    if DEVICE == "cuda":
+        assert torch.cuda.get_device_name() in done.err
+
+
+def test_steps_are_the_cpus_to_rounding(folders: Path, tmp_path: Path) -> None:
+    learned = []
+    for index, device in enumerate(("cpu", DEVICE)):
+        fabric = start_fabric(Hardware(accelerator=device), "64-true")
+        folder = tmp_path / str(index)
+        folder.mkdir()
+        trainer, _ = make_trainer(folders, folder, fabric, train__precision="64-true")
+        with full_precision("64-true"):
+            trainer.train_step()
+        learned.append(nn.ModuleDict(trainer.model.networks).cpu().state_dict())
+    for name, tensor in learned[0].items():
+        torch.testing.assert_close(learned[1][name], tensor, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("direction", ["a2b", "b2a"])
+def test_translations_are_the_cpus_to_rounding(
+    cli: Cli, trained: Path, folders: Path, tmp_path: Path, direction: str
+) -> None:
+    source = folders / f"test{direction[0].upper()}" / "0.png"
+    pictures = []
+    for device in ("cpu", DEVICE):
+        out = tmp_path / f"{direction}-{device}-{len(pictures)}"
+        done = cli("translate", trained, source, "-o", out, f"--direction={direction}",
+                   f"--accelerator={device}", "--precision=32-true")  # fmt: skip
+        assert done.code == 0, done.err
+        pictures.append(np.asarray(Image.open(out / "0.png")).astype(int))
+    assert np.abs(pictures[0] - pictures[1]).max() <= 1
