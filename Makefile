@@ -8,7 +8,9 @@ JOBS ?= 2  # tests that run at once, one core each
 # What a quarter of an hour is enough for; measures.py, which tries each measure alone, takes long.
 BENCHMARKS = $(filter-out benchmarks/measures.py, $(shell grep -l __main__ benchmarks/*.py))
 
-.PHONY: demo test lint bench clean-venv
+LOWEST := .venv-lowest
+
+.PHONY: demo test test-fast test-lowest lint bench clean-venv
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -20,6 +22,16 @@ demo: $(STAMP)  ## train plain shapes <-> striped shapes (about five minutes on 
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+
+test-fast: $(STAMP)  ## what is quick, for while you write code
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not slow and not gpu"
+
+test-lowest:  ## the suite with the oldest versions that pyproject.toml allows
+	test -x $(LOWEST)/bin/python || $(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/python -m pip install --quiet uv
+	$(LOWEST)/bin/uv pip compile --quiet --resolution lowest-direct --extra dev pyproject.toml -o $(LOWEST)/lowest.txt
+	$(LOWEST)/bin/python -m pip install --quiet -r $(LOWEST)/lowest.txt --no-deps --editable .
+	$(LOWEST)/bin/python -m pytest -n $(JOBS) --dist worksteal
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
