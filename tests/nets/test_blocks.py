@@ -85,4 +85,4 @@ def test_autograd_copies_no_view(network: nn.Module) -> None:
         made.sum().backward()
     names = {event.name.rpartition(" ")[2] for event in backward.events()}
     assert "ConvolutionBackward0" in names
-    assert "CopySlices" not in names
+    assert not any("CopySlices" in name for name in names)
