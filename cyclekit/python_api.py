@@ -44,18 +44,26 @@ class TrainedModel:
         return self._opened.model.codec.save(item, Path(path))
 
 
-def load(run: str | Path, checkpoint: str = "latest", accelerator: str = "auto") -> TrainedModel:
+def load(
+    run: str | Path,
+    checkpoint: str = "latest",
+    accelerator: str = "auto",
+    precision: str | None = None,
+) -> TrainedModel:
     """Open a run for translation.
 
     Args:
         run: The run directory.
         checkpoint: ``"latest"``, ``"best"`` or a step number.
         accelerator: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+        precision: Arithmetic, such as ``"32-true"`` or ``"auto"``; ``None`` for the run's own, or
+            float32 where that is slow.
 
     Raises:
         CyclekitError: If it is no run, or cannot be read.
     """
-    return TrainedModel(open_run(run, checkpoint, Hardware(accelerator=accelerator)))
+    where = Hardware(accelerator=accelerator)
+    return TrainedModel(open_run(run, checkpoint, where, precision))
 
 
 def train(

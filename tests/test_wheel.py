@@ -32,6 +32,8 @@ def test_what_is_in_it(wheel: Path) -> None:
         *names
     }
     assert {f"cyclekit/report/page.{kind}" for kind in ("html", "css", "js")} <= {*names}
+    packages = ("cyclekit", "cyclekit_audio", "cyclekit_image", "cyclekit_music")
+    assert {f"{package}/py.typed" for package in packages} <= {*names}
     (entry_points,) = [name for name in names if name.endswith("entry_points.txt")]
     declared = zipfile.ZipFile(wheel).read(entry_points).decode()
     assert "cyclekit = cyclekit.cli:main" in declared
@@ -39,7 +41,7 @@ def test_what_is_in_it(wheel: Path) -> None:
     assert "audio = cyclekit_audio" in declared
     assert "music = cyclekit_music" in declared
     tops = {name.partition("/")[0] for name in names if ".dist-info" not in name}
-    assert tops == {"cyclekit", "cyclekit_audio", "cyclekit_image", "cyclekit_music"}
+    assert tops == {*packages}
 
 
 def test_installed_elsewhere_it_lists_and_trains(
