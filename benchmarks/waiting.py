@@ -1,6 +1,6 @@
 """What it costs, and saves, to have torch's threads sleep where they wait for one another.
 
-    python benchmarks/waiting.py [--rounds 5] [--json]
+    python benchmarks/waiting.py [--only NAME ...] [--rounds 5] [--json]
 
 Each way of waiting is a process of its own, all of them the same steps; they take turns. quiet:
 with nothing else running. disturbed: with another process busy on one core. Both are ratios to
@@ -52,8 +52,9 @@ def seconds(task: str, way: dict[str, str]) -> float:
     return statistics.median(json.loads(done.stdout.splitlines()[-1]))
 
 
-def rows(rounds: int) -> Iterator[dict[str, object]]:
-    for name, task in TASKS.items():
+def rows(names: list[str], rounds: int) -> Iterator[dict[str, object]]:
+    for name in names:
+        task = TASKS[name]
         quiet = [[seconds(task, way) for way in WAYS.values()] for _ in range(rounds)]
         busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
         try:
@@ -75,10 +76,11 @@ def rows(rounds: int) -> Iterator[dict[str, object]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", nargs="+", choices=TASKS, default=list(TASKS), metavar="NAME")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
-    show(COLUMNS, rows(asked.rounds), asked.json)
+    show(COLUMNS, rows(asked.only, asked.rounds), asked.json)
 
 
 if __name__ == "__main__":
