@@ -5,7 +5,7 @@
 #
 # Uses the torch that is there. What else is missing is installed beside it from WHEELS, a folder that
 #   pip download --only-binary=:all: --python-version 3.12 -d DIR -r <(benchmarks/gpu.sh --needs)
-# fills elsewhere. OUT gets tests.txt, step.txt, step.jsonl and machine.txt. DEVICE=cpu tries it all at tiny sizes.
+# fills elsewhere. OUT gets tests.txt, step.txt and machine.txt. DEVICE=cpu tries it all at tiny sizes.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 NEEDS="click filelock imagecodecs lightning-fabric lightning-utilities numpy packaging pillow pluggy pydantic pytest rich safetensors tensorboard tifffile tomli-w torchmetrics"

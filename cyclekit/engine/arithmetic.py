@@ -39,7 +39,7 @@ class Arithmetic:
 def choose_arithmetic(asked: str, device: torch.device) -> Arithmetic:
     """The precision that was asked for, or what ``auto`` means on a device.
 
-    ``auto`` is bf16-mixed where the device has units for it, and 32-true elsewhere.
+    ``auto`` is bf16-mixed where the device is faster in it, and 32-true elsewhere.
 
     Args:
         asked: One of ``PRECISIONS``.
@@ -67,7 +67,7 @@ def own_arithmetic(made_with: str, device: torch.device) -> Arithmetic:
 
 
 def _slowdown(device: torch.device) -> float:
-    """How many times as long as float32 bf16 takes; 0 where the device has units for it."""
+    """How many times as long as float32 bf16 takes; 0 where it is not known to take longer."""
     fast, _ = _bf16(device)
     if fast or device.type not in ("cpu", "cuda"):
         return 0.0
