@@ -6,7 +6,7 @@ never pay for importing torch.
 
 from typing import TYPE_CHECKING, Any
 
-from cyclekit.waiting import wait_passively
+from cyclekit.waiting import choose_waiting
 
 if TYPE_CHECKING:
     from cyclekit.python_api import Hardware, TrainedModel, TrainResult, load, train
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 API_VERSION = 1
 """The plugin contract this host speaks; compared with ``Modality.api``."""
 
-wait_passively()  # before anything loads torch
+choose_waiting()  # before anything loads torch
 
 __all__ = ["API_VERSION", "Hardware", "TrainResult", "TrainedModel", "load", "train"]
 

@@ -1,20 +1,138 @@
-"""How torch's threads wait for one another: asleep, since a computer has other things to do."""
+"""How torch's threads wait for one another: spinning alone, asleep once others want a processor.
+
+A thread that spins goes on at once, a thread that sleeps must be woken; but one that spins takes
+the processor from the thread that it waits for, as soon as there are more of them than processors.
+``docs/performance.md`` has what each costs on a quiet and on a busy machine.
+"""
 
 import os
 import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
 
-CHOICES = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
+GNU = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+CHOICES = (*GNU, "KMP_BLOCKTIME")
 """What the user may have set: OpenMP's own word, GNU's, and Intel's and LLVM's."""
 
+EVERY = 1.0  # seconds
+GRAIN = 2**15  # elements that torch gives a thread at least
+TASKS = Path("/proc/self/task")
 
-def wait_passively() -> None:
-    """Have the threads of this process and its children sleep where they wait.
 
-    Threads that spin at a barrier take the processor from the one that they wait for: with
-    anything else running, a step took five to nine times as long. OpenMP reads its settings when
-    torch is loaded, so nothing is changed after that, nor where the user has chosen.
+def choose_waiting() -> None:
+    """Settle what OpenMP reads when torch is loaded, for this process and its children.
+
+    Nothing is changed after that, nor where the user has chosen. Threads of Intel's and LLVM's
+    OpenMP sleep; GNU's (torch for Linux) spin until ``watch_neighbours`` sees somebody else,
+    and sleep from the start where it could not see anybody.
     """
     if "torch" in sys.modules or any(choice in os.environ for choice in CHOICES):
         return
-    os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
     os.environ["KMP_BLOCKTIME"] = "0"
+    if not delays(TASKS):
+        os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+
+
+def delays(tasks: Path) -> dict[str, int]:
+    """Nanoseconds that each thread of a process was ready and had no processor to run on.
+
+    Args:
+        tasks: Its folder of threads, as Linux keeps it; empty where the system keeps no account.
+    """
+    delay = {}
+    for account in tasks.glob("*/schedstat"):
+        with suppress(OSError):  # the thread has ended
+            ran, waited, _ = map(int, account.read_text().split())
+            if ran:  # a kernel that does not count says 0
+                delay[account.parent.name] = waited
+    return delay
+
+
+@cache
+def watch_neighbours() -> None:
+    """Let this process's threads sleep where they wait, as long as others want the processors.
+
+    It changes no result, only how long a step takes. Without effect where the user has chosen how
+    to wait, where there is one thread, or where the system does not say who waits.
+    """
+    import torch
+
+    if any(choice in os.environ for choice in GNU) or torch.get_num_threads() == 1:
+        return
+    if delays(TASKS):
+        threading.Thread(target=_watch, name="cyclekit-neighbours", daemon=True).start()
+
+
+def _watch() -> None:
+    neighbours, spare = Neighbours(lambda: delays(TASKS)), SpareThreads()
+    pause = threading.Event()
+    while not pause.wait(EVERY):
+        if neighbours.are_busy(EVERY):
+            spare.hold()
+        else:
+            spare.release()
+
+
+class Neighbours:
+    """Whether anything else wants the processors that this process works on.
+
+    Args:
+        read: ``delays`` of this process.
+    """
+
+    def __init__(self, read: Callable[[], dict[str, int]]) -> None:
+        self._read = read
+        self._before = read()
+
+    def are_busy(self, seconds: float) -> bool:
+        """Whether threads had to wait for a processor in the seconds since this was asked last.
+
+        Alone, a thread waits less than a hundredth of the time. With another process on one of two
+        cores two threads wait .7 of it together while they spin, and .55 while they sleep. From a
+        tenth on, sleeping is faster.
+        """
+        delay = self._read()
+        grown = [now - self._before[name] for name, now in delay.items() if name in self._before]
+        self._before = delay
+        return sum(grown) > (0.1 + 0.01 * len(grown)) * seconds * 1e9
+
+
+class SpareThreads:
+    """OpenMP threads that do nothing, so many that there are more than processors.
+
+    GNU's OpenMP then lets all threads of the process spin for a hundred turns only
+    (``GOMP_SPINCOUNT`` in the manual of libgomp), which nothing else changes once it is loaded.
+    """
+
+    def __init__(self) -> None:
+        self._let_go: threading.Event | None = None
+
+    def hold(self) -> None:
+        """Have them, if they are not there yet."""
+        import torch
+
+        if self._let_go is not None:
+            return
+        self._let_go = threading.Event()
+        team = torch.get_num_threads()
+        # A thread of Python that computes brings a team of its own along, less itself.
+        for _ in range(team, len(os.sched_getaffinity(0)) + 1, max(team - 1, 1)):
+            threading.Thread(
+                target=_keep_team, args=(team, self._let_go), name="cyclekit-spare", daemon=True
+            ).start()
+
+    def release(self) -> None:
+        """Let them end."""
+        if self._let_go is not None:
+            self._let_go.set()
+            self._let_go = None
+
+
+def _keep_team(threads: int, let_go: threading.Event) -> None:
+    import torch
+
+    torch.zeros(2 * threads * GRAIN).add_(1)  # large enough for all of them
+    let_go.wait()

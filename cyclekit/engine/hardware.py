@@ -16,6 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from cyclekit.describe import describe_exception
 from cyclekit.errors import CyclekitError, UsageError
+from cyclekit.waiting import watch_neighbours
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,8 @@ def start_fabric(hardware: Hardware, precision: str) -> Fabric:
             f"The ranks' devices are fast in different precisions ({', '.join(sorted(chosen))}). "
             f"Name one of them with --precision."
         )
+    if fabric.device.type == "cpu":
+        watch_neighbours()
     return fabric
 
 
