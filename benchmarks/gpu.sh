@@ -3,40 +3,45 @@
 #
 #   WHEELS=DIR OUT=DIR bash benchmarks/gpu.sh
 #
-# Uses the torch that is there. What else is missing is installed beside it from WHEELS, a folder that
-#   pip download --only-binary=:all: --python-version 3.12 -d DIR -r <(benchmarks/gpu.sh --needs)
-# fills elsewhere. OUT gets tests.txt, step.txt and machine.txt. DEVICE=cpu tries it all at tiny sizes.
+# Uses the torch that is there, of any version that pyproject.toml allows. WHEELS is a folder with everything else, which
+#   bash benchmarks/gpu.sh --fill DIR [3.12]
+# downloads elsewhere (the number is the other machine's Python); without WHEELS it has to be there.
+# OUT gets tests.txt, step.txt and machine.txt. DEVICE=cpu tries it all at tiny sizes.
 set -uo pipefail
 cd "$(dirname "$0")/.."
-NEEDS="click filelock imagecodecs lightning-fabric lightning-utilities numpy packaging pillow pluggy pydantic pytest rich safetensors tensorboard tifffile tomli-w torchmetrics"
-if [ "${1:-}" = --needs ]; then printf '%s\n' $NEEDS; exit; fi
-
 PYTHON=${PYTHON:-python3} DEVICE=${DEVICE:-cuda} OUT=${OUT:-benchmarks/results/gpu}
+
+requirements() { # of the engine and the image plugin besides torch; "on" those that ask for torch themselves, else "beside"
+    "$PYTHON" - "$1" <<'PY'
+import sys, tomllib
+project = tomllib.load(open("pyproject.toml", "rb"))["project"]
+wanted = [*project["dependencies"], *project["optional-dependencies"]["image"], "lightning-utilities", "pytest"]
+on_torch = ("lightning-", "torchmetrics")
+for requirement in wanted:
+    if not requirement.startswith("torch>") and requirement.startswith(on_torch) == (sys.argv[1] == "on"):
+        print(requirement)
+PY
+}
+
+pip_twice() { # what pip shall do, and its options: never a second torch
+    local verb=$1; shift
+    requirements beside | xargs "$PYTHON" -m pip "$verb" --quiet "$@" &&
+        requirements on | xargs "$PYTHON" -m pip "$verb" --quiet --no-deps "$@"
+}
+
+if [ "${1:-}" = --fill ]; then
+    [ -n "${2:-}" ] || { echo "error: --fill needs a folder" >&2; exit 2; }
+    pip_twice download --only-binary=:all: --python-version "${3:-3.12}" --dest "$2"
+    exit
+fi
+
 mkdir -p "$OUT"; OUT=$(cd "$OUT" && pwd)
 SITE=$(mktemp -d); trap 'rm -rf "$SITE"' EXIT
 export PYTHONPATH="$SITE:$PWD:$PWD/plugins:$PWD/benchmarks${PYTHONPATH:+:$PYTHONPATH}"
 export PYTHONDONTWRITEBYTECODE=1 CYCLEKIT_GPU_TESTS=$DEVICE
 
-missing() { # distributions of NEEDS that this Python lacks
-    "$PYTHON" - $NEEDS <<'PY'
-import sys
-from importlib.metadata import PackageNotFoundError, version
-for name in sys.argv[1:]:
-    try:
-        version(name)
-    except PackageNotFoundError:
-        print(name)
-PY
-}
-WANTED=$(missing)
-if [ -n "$WANTED" ]; then
-    [ -n "${WHEELS:-}" ] || { echo "error: Python lacks" $WANTED "- name a folder of wheels: WHEELS=DIR" >&2; exit 1; }
-    # With what they need, but never a second torch.
-    "$PYTHON" -m pip install --quiet --no-index --find-links "$WHEELS" --target "$SITE" \
-        $(for name in $WANTED; do [ "$name" = torchmetrics ] || [ "$name" = lightning-fabric ] || echo "$name"; done) || exit 1
-    for name in torchmetrics lightning-fabric lightning-utilities; do
-        case " $WANTED " in *[[:space:]]$name[[:space:]]*) "$PYTHON" -m pip install --quiet --no-index --no-deps --find-links "$WHEELS" --target "$SITE" "$name" || exit 1;; esac
-    done
+if [ -n "${WHEELS:-}" ]; then
+    pip_twice install --no-index --find-links "$WHEELS" --target "$SITE" --upgrade || exit 1
 fi
 # The checkout as an installed distribution, so that its plugins are found.
 "$PYTHON" - "$SITE" <<'PY' || exit 1

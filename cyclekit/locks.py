@@ -1,5 +1,6 @@
 """Locks that die with their process, on whatever system and disk."""
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,6 +8,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 WAITING = -1.0  # seconds; for ever
+LOCKLESS = {errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP}
+"""What a disk without locks says, such as a network's; filelock understands the first of them."""
 
 
 class Held(Exception):  # noqa: N818 - no error of its own: whoever asked for the lock explains it
@@ -31,7 +34,9 @@ def locked(file: Path, wait: bool) -> Iterator[None]:
         lock.acquire()
     except Timeout as error:
         raise Held(str(file)) from error
-    except NotImplementedError:
+    except (NotImplementedError, OSError) as error:
+        if isinstance(error, OSError) and error.errno not in LOCKLESS:
+            raise
         yield
         return
     try:

@@ -1,5 +1,6 @@
 """Systems that lack what Linux has: no fcntl, no links, no SIGHUP, no folders to be opened."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from support import SMALL, as_options
 
 from cyclekit.errors import UsageError
 from cyclekit.links import point, pointed_at
+from cyclekit.locks import locked
 from cyclekit.plugins import find_plugin
 from cyclekit.recipe.sources import find_recipe, parse_setting
 
@@ -103,3 +105,24 @@ def test_paths_of_windows_are_taken_for_paths(path: str) -> None:
     with pytest.raises(UsageError, match="No recipe file"):
         find_recipe(path, find_plugin("image"))
     assert parse_setting(f"data.a={path}")[1] == path
+
+
+@pytest.mark.parametrize("refusal", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+@pytest.mark.filterwarnings("ignore:flock not supported")
+def test_a_disk_without_locks_keeps_nobody_out(
+    refusal: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fcntl = pytest.importorskip("fcntl", reason="locks are another module's on this system")
+
+    def refuse(*_: object) -> None:
+        raise OSError(refusal, os.strerror(refusal))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    for _ in range(2):  # and nothing stays that would
+        with locked(tmp_path / "lock", wait=False):
+            (tmp_path / "done").touch()
+
+
+def test_a_lock_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="too long"), locked(tmp_path / ("x" * 300), wait=False):
+        pass
