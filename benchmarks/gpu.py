@@ -8,6 +8,7 @@ torch counts in the convolutions of a step; empty for a card whose peak is not i
 
 import argparse
 from collections.abc import Iterator, Sequence
+from functools import cache
 
 import torch
 from measures import channels_last
@@ -26,34 +27,46 @@ MEASURES = ("as it is", "channels last", "compiled", "compiled, channels last")
 def row(
     measure: str, precision: str, pixels: int, blocks: int, batch: int, device: str, rounds: int
 ) -> dict[str, object]:
-    settings = {"train__compile": True} if "compiled" in measure else {}
-    trainer = ready_trainer(picture_task(pixels, blocks, batch, **settings), precision, device)
-    if "channels last" in measure:
-        channels_last(trainer)
-    work = engine_work(trainer)
-    if device == "cuda":
-        torch.cuda.reset_peak_memory_stats()
-    work()  # compiles
-    (ms,) = medians([work], device, rounds)
     tflop = counted(pixels, blocks, batch, device)
+    ms, peak = measured(measure, precision, pixels, blocks, batch, device, rounds)
     return {
         "name": f"{pixels} px, batch {batch}",
         "precision": precision,
         "measure": measure,
         "ms": round(ms, 2),
         "pairs": round(1000 * batch / ms, 1),
-        "peak_mib": round(torch.cuda.max_memory_allocated() / 2**20) if device == "cuda" else None,
+        "peak_mib": round(peak / 2**20) if peak else None,
         "tflop": round(tflop, 3),
         "share": share(tflop, ms, precision, device),
     }
 
 
+def measured(
+    measure: str, precision: str, pixels: int, blocks: int, batch: int, device: str, rounds: int
+) -> tuple[float, int]:
+    """Milliseconds of a step, and the bytes that a GPU had to hold at once."""
+    settings = {"train__compile": True} if "compiled" in measure else {}
+    trainer = ready_trainer(picture_task(pixels, blocks, batch, **settings), precision, device)
+    if "channels last" in measure:
+        channels_last(trainer)
+    work = engine_work(trainer)
+    work()  # compiles
+    if device == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+    (ms,) = medians([work], device, rounds)
+    return ms, torch.cuda.max_memory_allocated() if device == "cuda" else 0
+
+
+@cache
 def counted(pixels: int, blocks: int, batch: int, device: str) -> float:
-    """10^12 floating-point operations of a step; a multiplication and its addition are two."""
-    trainer = ready_trainer(picture_task(pixels, blocks, batch), "32-true", device)
+    """10^12 floating-point operations of a step; a multiplication and its addition are two.
+
+    Counted with one sample, so that it fits wherever the step does.
+    """
+    trainer = ready_trainer(picture_task(pixels, blocks, 1), "32-true", device)
     with FlopCounterMode(display=False) as counter:
         trainer.train_step()
-    return counter.get_total_flops() / 1e12
+    return batch * counter.get_total_flops() / 1e12
 
 
 def share(tflop: float, ms: float, precision: str, device: str) -> float | None:

@@ -63,7 +63,7 @@ print(torch.backends.cpu.get_cpu_capability(), torch.get_num_threads())"
   nvidia-smi 2>/dev/null; } >"$OUT/machine.txt" 2>&1
 
 status=0
-timeout 230 "$PYTHON" -m pytest -p no:cacheprovider -m gpu tests/gpu -v --durations=10 -o addopts="--import-mode=importlib --strict-markers" 2>&1 | tee "$OUT/tests.txt" || status=1
+timeout 210 "$PYTHON" -m pytest -p no:cacheprovider -m gpu tests/gpu -v --durations=10 -o addopts="--import-mode=importlib --strict-markers" 2>&1 | tee "$OUT/tests.txt" || status=1
 if [ "$DEVICE" = cuda ]; then SIZES=(); else SIZES=(--pixels 32 --blocks 1 --batches 1 2 --rounds 2 --measures "as it is" "channels last"); fi
 timeout 230 "$PYTHON" benchmarks/gpu.py --device "$DEVICE" "${SIZES[@]}" 2>&1 | tee "$OUT/step.txt" || status=1
 echo "results: $OUT"

@@ -8,7 +8,8 @@ from pathlib import Path
 def point(name: Path, target: Path, aside: Path) -> None:
     """Make ``name`` stand for its neighbour ``target``, at once or not at all.
 
-    A link, or where those cannot be made a text file that holds the target's name.
+    A link, or a text file that holds the target's name where links cannot be made, or cannot be
+    replaced at once (Windows' links to folders).
 
     Args:
         name: What to write.
@@ -16,10 +17,11 @@ def point(name: Path, target: Path, aside: Path) -> None:
         aside: Where to write it first.
     """
     aside.unlink(missing_ok=True)
-    try:
-        aside.symlink_to(target.name)
-    except (OSError, NotImplementedError):  # Windows without the right to, some network disks
-        aside.write_text(target.name, encoding="utf-8")
+    if os.name == "nt" or not _linked(target.name, aside):
+        with aside.open("w", encoding="utf-8") as file:
+            file.write(target.name)
+            file.flush()
+            os.fsync(file.fileno())
     aside.replace(name)
 
 
@@ -27,8 +29,18 @@ def pointed_at(name: Path) -> Path | None:
     """What ``point`` made ``name`` stand for, links resolved; ``None`` where it is not there."""
     if name.is_file() and not name.is_symlink():
         told = name.read_text(encoding="utf-8", errors="replace").strip()
-        name = name.with_name(Path(told).name)
+        if Path(told).name != told or not told:
+            return None  # damaged, or meant to lead elsewhere
+        name = name.with_name(told)
     return name.resolve() if name.is_dir() else None
+
+
+def _linked(target: str, place: Path) -> bool:
+    try:
+        place.symlink_to(target)
+    except (OSError, NotImplementedError):  # no right to, some network disks
+        return False
+    return True
 
 
 def borrow(place: Path, file: Path) -> None:

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import FileLock, SoftFileLock, Timeout
 
 WAITING = -1.0  # seconds; for ever
 LOCKLESS = {errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP}
-"""What a disk without locks says, such as a network's; filelock understands the first of them."""
+"""What a disk without locks says, such as a network's."""
 
 
 class Held(Exception):  # noqa: N818 - no error of its own: whoever asked for the lock explains it
@@ -20,7 +20,7 @@ class Held(Exception):  # noqa: N818 - no error of its own: whoever asked for th
 def locked(file: Path, wait: bool) -> Iterator[None]:
     """Hold the lock that ``file`` stands for.
 
-    On a disk that knows no locks there is nothing to hold, and nobody is kept out.
+    On a system or disk that knows no locks there is nothing to hold, and nobody is kept out.
 
     Args:
         file: Is made where it is not there.
@@ -29,7 +29,10 @@ def locked(file: Path, wait: bool) -> Iterator[None]:
     Raises:
         Held: If another process holds it and ``wait`` is false.
     """
-    lock = FileLock(file, timeout=WAITING if wait else 0.0)
+    if issubclass(FileLock, SoftFileLock):  # all that filelock has here; it outlives its process
+        yield
+        return
+    lock = FileLock(file, timeout=WAITING if wait else 0.0, fallback_to_soft=False)
     try:
         lock.acquire()
     except Timeout as error:

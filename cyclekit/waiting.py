@@ -10,7 +10,6 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
 
 GNU = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
@@ -20,6 +19,8 @@ CHOICES = (*GNU, "KMP_BLOCKTIME")
 EVERY = 1.0  # seconds
 GRAIN = 2**15  # elements that torch gives a thread at least
 TASKS = Path("/proc/self/task")
+
+_watching = threading.Lock()
 
 
 def choose_waiting() -> None:
@@ -51,18 +52,20 @@ def delays(tasks: Path) -> dict[str, int]:
     return delay
 
 
-@cache
 def watch_neighbours() -> None:
     """Let this process's threads sleep where they wait, as long as others want the processors.
 
-    It changes no result, only how long a step takes. Without effect where the user has chosen how
-    to wait, where there is one thread, or where the system does not say who waits.
+    It changes no result, only how long a step takes. Without effect where the user has told GNU's
+    OpenMP how to wait, where the system does not say who waits, with one thread, and with so few of
+    them that there are processors left for others.
     """
     import torch
 
-    if any(choice in os.environ for choice in GNU) or torch.get_num_threads() == 1:
+    threads = torch.get_num_threads()
+    few = threads == 1 or 2 * threads <= len(os.sched_getaffinity(0))
+    if few or any(choice in os.environ for choice in GNU) or not delays(TASKS):
         return
-    if delays(TASKS):
+    if _watching.acquire(blocking=False):  # once in a process
         threading.Thread(target=_watch, name="cyclekit-neighbours", daemon=True).start()
 
 
@@ -97,7 +100,8 @@ class Neighbours:
         delay = self._read()
         grown = [now - self._before[name] for name, now in delay.items() if name in self._before]
         self._before = delay
-        return sum(grown) > (0.1 + 0.01 * len(grown)) * seconds * 1e9
+        ran = sum(map(bool, grown))
+        return sum(grown) > (0.1 + 0.01 * ran) * seconds * 1e9
 
 
 class SpareThreads:

@@ -1,21 +1,21 @@
 """Which precision a device is fast in: asked of torch and oneDNN, measured where they don't say."""
 
-import os
 import time
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import torch
+from lightning_fabric import Fabric
 from torch.nn.functional import conv2d
 
+from cyclekit.engine.hardware import gather
 from cyclekit.recipe.precision import AUTO
 
 FULL, BF16, FP16 = "32-true", "bf16-mixed", "16-mixed"
 BF16_SINCE = (8, 0)  # CUDA's compute capability
-LIMITS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")  # a user's limit on what oneDNN may use
 ROUNDS = 4  # of a measurement, after one to warm up
-WORTH = 0.9  # bf16 is worth choosing where it takes at most this share of float32's time
+WORTH = 0.9  # bf16 is fast where it takes at most this share of float32's time
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,10 @@ class Arithmetic:
     Attributes:
         precision: As Fabric names it; never ``auto``.
         reason: Why it is this one; empty where it is what was asked for.
-        slowdown: How many times as long as float32 it takes; 0 where nothing is known against it.
     """
 
     precision: str
     reason: str = ""
-    slowdown: float = 0.0
 
     def __str__(self) -> str:
         return f"{self.precision} ({self.reason})" if self.reason else self.precision
@@ -39,7 +37,7 @@ class Arithmetic:
 def choose_arithmetic(asked: str, device: torch.device) -> Arithmetic:
     """The precision that was asked for, or what ``auto`` means on a device.
 
-    ``auto`` is bf16-mixed where the device is faster in it, and 32-true elsewhere.
+    ``auto`` is bf16-mixed where the device is fast in it, and 32-true elsewhere.
 
     Args:
         asked: One of ``PRECISIONS``.
@@ -49,8 +47,8 @@ def choose_arithmetic(asked: str, device: torch.device) -> Arithmetic:
         fast, reason = _bf16(device)
         return Arithmetic(BF16 if fast else FULL, f"auto: {reason}")
     if asked == FP16 and device.type == "cpu":
-        return Arithmetic(BF16, "CPUs have no 16-mixed", _slowdown(device))
-    return Arithmetic(asked, slowdown=_slowdown(device) if asked == BF16 else 0.0)
+        return Arithmetic(BF16, "CPUs have no 16-mixed")
+    return Arithmetic(asked)
 
 
 def own_arithmetic(made_with: str, device: torch.device) -> Arithmetic:
@@ -61,18 +59,32 @@ def own_arithmetic(made_with: str, device: torch.device) -> Arithmetic:
         device: Where to compute.
     """
     own = choose_arithmetic(made_with, device)
-    if not own.slowdown:
+    if own.precision != BF16:
         return own
-    return Arithmetic(FULL, f"{own.precision} takes {own.slowdown:.2g} times as long here")
+    fast, reason = _bf16(device)
+    return own if fast else Arithmetic(FULL, f"the run's {BF16} is slow here: {reason}")
 
 
-def _slowdown(device: torch.device) -> float:
-    """How many times as long as float32 bf16 takes; 0 where it is not known to take longer."""
-    fast, _ = _bf16(device)
-    if fast or device.type not in ("cpu", "cuda"):
+def agree(fabric: Fabric, own: Arithmetic) -> Arithmetic:
+    """One precision for all ranks: what they chose alike, else 32-true; every rank must call it."""
+    everybodys = gather(fabric, own)
+    if len({chosen.precision for chosen in everybodys}) == 1:
+        chosen = own
+    else:
+        chosen = Arithmetic(FULL, "the ranks' devices are fast in different precisions")
+    agreed: Arithmetic = fabric.broadcast(chosen)
+    return agreed
+
+
+def slowdown(precision: str, device: torch.device) -> float:
+    """How many times as long as float32 a precision takes; 0 where it is not known to take longer.
+
+    Where a device imitates bf16 measuring it takes a second or two.
+    """
+    if precision != BF16 or device.type not in ("cpu", "cuda") or _bf16(device)[0]:
         return 0.0
     share = _measured(device)
-    return share if share > 1 else 0.0
+    return share if share > 1 / WORTH else 0.0
 
 
 def _bf16(device: torch.device) -> tuple[bool, str]:
@@ -85,10 +97,8 @@ def _bf16(device: torch.device) -> tuple[bool, str]:
         return False, f"bf16 was never tried on {device.type}"
     if not _onednn_has_bf16():
         return False, "this CPU has no bf16 units that torch can use"
-    if _has_amx():
-        return True, "this CPU has AMX"
-    # Vectors of bf16 are twice as fast as float32's on some CPUs, slower on others; and oneDNN says
-    # that it has bf16 where it only imitates it.
+    # Units say little: vectors of bf16 are twice as fast as float32's on some CPUs and slower on
+    # others, a system may keep AMX from its programs, and AVX-512 alone is said to have bf16, too.
     share = _measured(device)
     return share <= WORTH, f"bf16 was measured to take {share:.2g} of float32's time on this CPU"
 
@@ -100,28 +110,25 @@ def _onednn_has_bf16() -> bool:
     return bool(asked is not None and onednn.is_available() and onednn.enabled and asked())
 
 
-def _has_amx() -> bool:
-    """Whether there are matrix units, and nobody forbade oneDNN to use them."""
-    asked = getattr(torch.cpu, "_is_amx_tile_supported", None)
-    free = all(os.environ.get(limit, "ALL") in ("ALL", "DEFAULT") for limit in LIMITS)
-    return asked is not None and free and bool(asked())
-
-
 @cache
 def _measured(device: torch.device) -> float:
     """The time of two convolutions and their gradients in bf16, as a share of float32's."""
-    x = torch.randn(4, 64, 32, 32, device=device, requires_grad=True)
-    weight = torch.randn(64, 64, 3, 3, device=device, requires_grad=True)
+    rng = torch.Generator(device).manual_seed(0)  # leaves everybody else's draws alone
+    with torch.inference_mode(False), torch.enable_grad():
+        x, weight = (
+            torch.randn(shape, device=device, generator=rng).requires_grad_()
+            for shape in ((4, 64, 32, 32), (64, 64, 3, 3))
+        )
 
-    def seconds(mixed: bool) -> float:
-        start = time.perf_counter()
-        with torch.autocast(device.type, torch.bfloat16, enabled=mixed):
-            made = conv2d(conv2d(x, weight, padding=1), weight, padding=1)
-        made.backward(torch.ones_like(made))  # type: ignore[no-untyped-call]
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        return time.perf_counter() - start
+        def seconds(mixed: bool) -> float:
+            start = time.perf_counter()
+            with torch.autocast(device.type, torch.bfloat16, enabled=mixed):
+                made = conv2d(conv2d(x, weight, padding=1), weight, padding=1)
+            made.backward(torch.ones_like(made))  # type: ignore[no-untyped-call]
+            if device.type == "cuda":
+                torch.cuda.synchronize(device)
+            return time.perf_counter() - start
 
+        rounds = [(seconds(True), seconds(False)) for _ in range(ROUNDS + 1)][1:]
     # Taken in turns, and the shortest of each: whatever else the machine does only adds to them.
-    rounds = [(seconds(True), seconds(False)) for _ in range(ROUNDS + 1)][1:]
     return min(mixed for mixed, _ in rounds) / min(full for _, full in rounds)

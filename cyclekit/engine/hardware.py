@@ -43,21 +43,6 @@ class Hardware:
         return replace(self, devices=devices, num_nodes=ranks // devices)
 
 
-def find_device(accelerator: str) -> torch.device:
-    """The first device of an accelerator.
-
-    Raises:
-        CyclekitError: If there is none.
-    """
-    try:
-        device: torch.device = Fabric(accelerator=accelerator, devices=1).device
-    except Exception as error:  # as in ``start_fabric``
-        raise CyclekitError(
-            f"Cannot start on --accelerator {accelerator}: {describe_exception(error)}"
-        ) from error
-    return device
-
-
 def start_fabric(hardware: Hardware, precision: str) -> Fabric:
     """Lightning Fabric for this hardware, with its other ranks started.
 
@@ -66,7 +51,7 @@ def start_fabric(hardware: Hardware, precision: str) -> Fabric:
         precision: As Fabric names it; what ``auto`` means is chosen before.
 
     Raises:
-        CyclekitError: If the hardware is not there, or ranks do not agree on the precision.
+        CyclekitError: If the hardware is not there.
     """
     hardware = hardware.under_torchrun()
     try:
@@ -89,11 +74,6 @@ def start_fabric(hardware: Hardware, precision: str) -> Fabric:
             f"--devices {hardware.devices} --num-nodes {hardware.num_nodes} make {wanted} ranks, "
             f"but {fabric.world_size} were started. Under SLURM start them with srun, as many "
             f"--ntasks-per-node as --devices."
-        )
-    if len(chosen := set(gather(fabric, precision))) > 1:
-        raise CyclekitError(
-            f"The ranks' devices are fast in different precisions ({', '.join(sorted(chosen))}). "
-            f"Name one of them with --precision."
         )
     if fabric.device.type == "cpu":
         watch_neighbours()

@@ -147,7 +147,10 @@ class Trainer:
         self.step = state["step"]
         self.skipped, self._skipped_in_a_row = state["skipped"]
         for name, optimizer in self._optimizers.items():
-            optimizer.load_state_dict(state["optimizers"][name])
+            saved = state["optimizers"][name]
+            # Whether Adam is fused follows from the precision, which may be another one now.
+            groups = [group | {"fused": not self._scaled} for group in saved["param_groups"]]
+            optimizer.load_state_dict(saved | {"param_groups": groups})
             _match_layouts(optimizer)
         self.model.codec.load_state_dict(state["codec"])
         if state["precision"]:  # nothing, where the run had no loss scale so far

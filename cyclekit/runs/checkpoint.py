@@ -3,6 +3,7 @@
 import hashlib
 import pickle
 import shutil
+import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -82,6 +83,16 @@ class Checkpoint:
             reason = " ".join(str(error).split())[:200]
             raise CheckpointError(f"{file} cannot be read: {reason}.") from error
         return state
+
+    def recipe(self) -> dict[str, Any]:
+        """The recipe, as tables, that the step was reached with.
+
+        Raises:
+            CheckpointError: If the file is damaged.
+        """
+        file = self.folder / "recipe.toml"
+        self._require_intact(file)
+        return tomllib.loads(file.read_text(encoding="utf-8"))
 
     def _require_intact(self, file: Path) -> None:
         """Compare a file with the checksum that was taken when it was written."""

@@ -1,5 +1,6 @@
 """The folder of a run: what is where, and the records that grow in it."""
 
+import json
 import os
 import platform
 import re
@@ -87,18 +88,23 @@ class RunDirectory(RunLayout):
         append_json(self.timing_file, record)
 
     def log_changes(self, step: int, before: Mapping[str, Any], recipe: Recipe) -> None:
-        """Append to ``changes.jsonl`` what a recipe has that differs, a line for each key.
+        """Write to ``changes.jsonl`` what a recipe has that differs, a line for each key.
+
+        What it says of this step and later ones is forgotten: training goes on from here.
 
         Args:
             step: From which it holds.
-            before: The run's recipe so far, as tables.
+            before: The recipe that led here, as tables.
             recipe: The one to go on with.
         """
+        lines = [line for line, record in lines_by_step(self.changes_file) if record["step"] < step]
         held, now = flattened(before), flattened(recipe.model_dump(mode="json"))
         for key in sorted(held.keys() & now.keys()):
             if held[key] != now[key]:
                 change = {"step": step, "key": key, "before": held[key], "after": now[key]}
-                append_json(self.changes_file, change)
+                lines.append(json.dumps(change))
+        if lines or self.changes_file.exists():
+            replace_text(self.changes_file, "".join(f"{line}\n" for line in lines))
 
     def forget_after(self, step: int) -> None:
         """Cut the records back to what was known at ``step``."""

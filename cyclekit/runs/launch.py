@@ -1,20 +1,19 @@
 """Start and resume training: from names and settings to a running session and its result."""
 
 import contextlib
-import copy
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from lightning_fabric import Fabric
 
 from cyclekit.data.made import is_builtin
 from cyclekit.engine.arithmetic import choose_arithmetic
 from cyclekit.engine.guard import NotFinite
-from cyclekit.engine.hardware import Hardware, find_device, full_precision, part, start_fabric
+from cyclekit.engine.hardware import Hardware, full_precision, part
 from cyclekit.engine.trainer import Trainer
 from cyclekit.errors import CyclekitError, UsageError
 from cyclekit.judging.figures import Figures
@@ -30,6 +29,7 @@ from cyclekit.runs.layout import step_folders
 from cyclekit.runs.opening import read_layers_of, recall
 from cyclekit.runs.preparation import Prepared, prepare
 from cyclekit.runs.recorder import Recorder
+from cyclekit.runs.starting import start
 from cyclekit.runs.stopping import Stopped, listening
 from cyclekit.runs.watcher import Watcher
 
@@ -119,7 +119,6 @@ def resume_training(
     """Go on with a run from its latest checkpoint, or from the start where it has none."""
     run = RunDirectory.open(folder)
     layers = read_layers_of(run)
-    before = copy.deepcopy(layers.table)
     layers.lay(settings)
     host, recipe = recall(run, layers)
     checkpoint = run.checkpoints.find("latest") if run.checkpoints.all() else None
@@ -138,7 +137,7 @@ def resume_training(
         prepared = prepare(host, recipe, run, fabric, watcher)
         done = checkpoint.step if checkpoint else 0
         watcher.say(f"run: {run}, from step {done} of {recipe.train.steps}")
-        return _train(host, prepared, run, fabric, watcher, checkpoint, before)
+        return _train(host, prepared, run, fabric, watcher, checkpoint)
 
 
 def keep_global_batch(
@@ -173,18 +172,11 @@ def _started(
     recipe: Recipe, hardware: Hardware, watcher: Watcher, run: RunDirectory | None = None
 ) -> tuple[Fabric, Recipe, Watcher]:
     """Fabric, the recipe with the precision that is really used, and who speaks on this rank."""
-    arithmetic = choose_arithmetic(recipe.train.precision, find_device(hardware.accelerator))
-    fabric = start_fabric(hardware, arithmetic.precision)
+    choose = partial(choose_arithmetic, recipe.train.precision)
+    instead = f"cyclekit resume {run}" if run else "cyclekit train ..."
+    fabric, precision = start(hardware, choose, watcher, instead)
     watcher = watcher if fabric.is_global_zero else Watcher(quiet=True)
-    if arithmetic.reason:
-        watcher.say(f"precision: {arithmetic}")
-    if arithmetic.slowdown:
-        again = f"cyclekit resume {run}" if run else "cyclekit train ..."
-        watcher.warn(
-            f"{arithmetic.precision} takes {arithmetic.slowdown:.2g} times as long as 32-true on "
-            f"this {fabric.device.type.upper()}. To change it: {again} --precision 32-true"
-        )
-    train = recipe.train.model_copy(update={"precision": arithmetic.precision})
+    train = recipe.train.model_copy(update={"precision": precision})
     return fabric, recipe.model_copy(update={"train": train}), watcher
 
 
@@ -220,19 +212,15 @@ def _train(
     fabric: Fabric,
     watcher: Watcher,
     checkpoint: Checkpoint | None = None,
-    before: Mapping[str, Any] | None = None,
 ) -> TrainResult:
-    """Train to the last step, then show the last figures beside the baselines.
-
-    ``before`` is the recipe so far of a run that is gone on with.
-    """
+    """Train to the last step, then show the last figures beside the baselines."""
     trainer = Trainer(fabric, prepared.model, prepared.batches)
     recorder = Recorder(host, run, trainer, prepared.collections, watcher)
     if checkpoint:
         recorder.restore(checkpoint)
-    if before is not None and fabric.is_global_zero:
-        run.log_changes(trainer.step, before, prepared.model.recipe)
     recorder.start()
+    if checkpoint and fabric.is_global_zero:
+        run.log_changes(trainer.step, checkpoint.recipe(), prepared.model.recipe)
     with (
         listening(fabric, watcher.say) as stop,
         watcher.progress(trainer.settings.steps, trainer.step) as progress,

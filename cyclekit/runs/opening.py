@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from cyclekit.engine.arithmetic import choose_arithmetic, own_arithmetic
-from cyclekit.engine.hardware import Hardware, find_device, start_fabric
+from cyclekit.engine.hardware import Hardware
 from cyclekit.engine.model import Model, build_model
 from cyclekit.engine.translator import Translator
 from cyclekit.errors import CheckpointError, UsageError
@@ -15,6 +16,7 @@ from cyclekit.recipe.settings import Recipe
 from cyclekit.recipe.sources import Layers, read_layers
 from cyclekit.runs.checkpoint import Checkpoint
 from cyclekit.runs.directory import RunDirectory
+from cyclekit.runs.starting import start
 from cyclekit.runs.watcher import Watcher
 
 
@@ -66,27 +68,16 @@ def open_run(
     for name, network in model.translators.items():
         chosen.read_weights(network, name, averaged=True)
     model.codec.load_state_dict(chosen.read_state()["codec"])
-    fabric = start_fabric(hardware, _precision(recipe, precision, hardware, watcher))
+    choose = (
+        partial(own_arithmetic, recipe.train.precision)
+        if precision is None
+        else partial(choose_arithmetic, precision)
+    )
+    fabric, _ = start(hardware, choose, watcher)
     for network in model.translators.values():
         network.requires_grad_(False).eval()
         fabric.setup_module(network)  # moves and converts it in place; the wrapper is not needed
     return OpenRun(run, model, chosen, Translator(model, model.networks, fabric, batch_size))
-
-
-def _precision(recipe: Recipe, asked: str | None, hardware: Hardware, watcher: Watcher) -> str:
-    """The precision to translate in, which is said where it is not what a person may expect."""
-    device = find_device(hardware.accelerator)
-    if asked is None:
-        chosen = own_arithmetic(recipe.train.precision, device)
-    else:
-        chosen = choose_arithmetic(asked, device)
-    if chosen.reason:
-        watcher.say(f"precision: {chosen}")
-    if chosen.slowdown:
-        watcher.warn(
-            f"{chosen.precision} takes {chosen.slowdown:.2g} times as long as 32-true here"
-        )
-    return chosen.precision
 
 
 def recall(run: RunDirectory, layers: Layers | None = None) -> tuple[PluginHost, Recipe]:

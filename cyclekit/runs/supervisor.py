@@ -86,6 +86,8 @@ def _ranks_of(
     ]
 
     def pass_on(number: int, _frame: FrameType | None) -> None:
+        if os.name == "nt":
+            return  # Ctrl-C reaches everybody in the console
         for process in processes:
             process.send_signal(number)
 

@@ -68,6 +68,20 @@ def test_moments_come_back_in_their_parameters_memory_format(folders: Path, tmp_
     assert moments["exp_avg"].stride() == kernel.stride()
 
 
+def test_a_run_in_16_mixed_goes_on_in_another_precision(folders: Path, tmp_path: Path) -> None:
+    """Its Adam was not fused, as a loss scale wants it."""
+    trainer, _ = make_trainer(folders, tmp_path)
+    trainer.train_step()
+    state = copy.deepcopy(trainer.state_dict())
+    for optimizer in state["optimizers"].values():
+        for group in optimizer["param_groups"]:
+            group["fused"] = False
+    trainer.load_state_dict(state)
+    before = weights(trainer)
+    trainer.train_step()
+    assert not weights(trainer).equal(before)
+
+
 def test_networks_are_rounded_once_and_losses_never(
     folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -95,8 +95,9 @@ def test_a_name_for_a_neighbour_leads_nowhere_else(tmp_path: Path) -> None:
     (inside / "step-00000002").mkdir(parents=True)
     point(inside / "latest", inside / "step-00000002", inside / "aside")
     assert pointed_at(inside / "latest") == (inside / "step-00000002").resolve()
-    (inside / "best").write_text("../elsewhere")
-    assert pointed_at(inside / "best") is None
+    for damaged in ("../elsewhere", "..", "", str(tmp_path / "elsewhere")):
+        (inside / "best").write_text(damaged)
+        assert pointed_at(inside / "best") is None
     assert pointed_at(inside / "missing") is None
 
 

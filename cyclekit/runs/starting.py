@@ -1,0 +1,46 @@
+"""From hardware to a running Fabric: its precision is chosen, said, and warned of if it is slow."""
+
+from collections.abc import Callable
+
+import torch
+from lightning_fabric import Fabric
+
+from cyclekit.engine.arithmetic import FULL, Arithmetic, agree, slowdown
+from cyclekit.engine.hardware import Hardware, start_fabric
+from cyclekit.runs.watcher import Watcher
+
+
+def start(
+    hardware: Hardware,
+    choose: Callable[[torch.device], Arithmetic],
+    watcher: Watcher,
+    instead: str = "",
+) -> tuple[Fabric, str]:
+    """Start all ranks in one precision.
+
+    Args:
+        hardware: Where to compute.
+        choose: A precision for a rank's own device; where ranks differ it is 32-true.
+        watcher: Is told of the precision that was chosen, and where it is slow.
+        instead: The command that computes in another precision.
+
+    Returns:
+        Fabric, and the precision.
+
+    Raises:
+        CyclekitError: If the hardware is not there.
+    """
+    # Ranks find each other, and each its device, before anything is said about a precision.
+    ranks = start_fabric(hardware, FULL)
+    chosen = agree(ranks, choose(ranks.device))
+    fabric = start_fabric(hardware, chosen.precision)
+    if fabric.is_global_zero:
+        if chosen.reason:
+            watcher.say(f"precision: {chosen}")
+        if times := slowdown(chosen.precision, fabric.device):
+            advice = f" To change it: {instead} --precision {FULL}" if instead else ""
+            watcher.warn(
+                f"{chosen.precision} takes {times:.3g} times as long as {FULL} on this "
+                f"{fabric.device.type.upper()}.{advice}"
+            )
+    return fabric, chosen.precision
