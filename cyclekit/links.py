@@ -29,7 +29,7 @@ def pointed_at(name: Path) -> Path | None:
     """What ``point`` made ``name`` stand for, links resolved; ``None`` where it is not there."""
     if name.is_file() and not name.is_symlink():
         told = name.read_text(encoding="utf-8", errors="replace").strip()
-        if Path(told).name != told or not told:
+        if Path(told).name != told or told in ("", ".."):
             return None  # damaged, or meant to lead elsewhere
         name = name.with_name(told)
     return name.resolve() if name.is_dir() else None

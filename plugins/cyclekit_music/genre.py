@@ -167,6 +167,8 @@ def _train(network: nn.Module, collections: Sequence[Phrases], rng: np.random.Ge
             if np.mean(right) > best:
                 best = float(np.mean(right))
                 kept = {name: value.clone() for name, value in network.state_dict().items()}
+            if best == 1:
+                break  # nothing can be kept in place of it
     network.load_state_dict(kept)
 
 
@@ -266,6 +268,6 @@ GENRE = Metric(
     fit=fit_genre,
     protocol=(
         f"transfer_strength, called_target, genre_accuracy: a classifier of phrases of four bars "
-        f"(Brunner et al.), {STEPS} steps on the training sets, seeded; accuracy on test phrases"
+        f"(Brunner et al.), at most {STEPS} steps on the training sets, seeded; accuracy on test phrases"
     ),
 )
