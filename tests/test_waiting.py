@@ -50,7 +50,7 @@ def seen(code: str, **environment: str) -> str:
 
 @pytest.mark.parametrize(
     "code",
-    ["import cyclekit", "import cyclekit.cli", "from cyclekit import api", "import cyclekit_image"],
+    ["import cyclekit", "import cyclekit.cli", "from cyclekit import api"],
 )
 def test_whoever_begins_with_cyclekit_waits_as_it_wants(code: str) -> None:
     policy = None if delays(TASKS) else "PASSIVE"

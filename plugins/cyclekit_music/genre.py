@@ -268,6 +268,7 @@ GENRE = Metric(
     fit=fit_genre,
     protocol=(
         f"transfer_strength, called_target, genre_accuracy: a classifier of phrases of four bars "
-        f"(Brunner et al.), at most {STEPS} steps on the training sets, seeded; accuracy on test phrases"
+        f"(Brunner et al.), at most {STEPS} steps on the training sets, seeded; accuracy on test "
+        f"phrases"
     ),
 )
