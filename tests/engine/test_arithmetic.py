@@ -78,6 +78,24 @@ def test_what_is_asked_for_is_done_and_its_price_is_known() -> None:
         assert choose_arithmetic(precision, CPU) == arithmetic.Arithmetic(precision)
 
 
+def test_ranks_that_are_fast_in_different_precisions_compute_in_float32(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Ranks:
+        """Two of them, seen from the first."""
+
+        @staticmethod
+        def broadcast(own: arithmetic.Arithmetic) -> arithmetic.Arithmetic:
+            return own
+
+    ranks: Any = Ranks()
+    first = arithmetic.Arithmetic("bf16-mixed", "auto: the first card")
+    for second, agreed in (("bf16-mixed", "bf16-mixed"), ("32-true", "32-true")):
+        other = arithmetic.Arithmetic(second, "auto: the second card")
+        monkeypatch.setattr(arithmetic, "gather", lambda _, own, other=other: [own, other])
+        assert arithmetic.agree(ranks, first).precision == agreed
+
+
 @pytest.mark.usefixtures("slow")
 def test_a_run_from_a_faster_machine_is_used_in_float32() -> None:
     assert own_arithmetic("bf16-mixed", CPU).precision == "32-true"
