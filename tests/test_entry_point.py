@@ -16,6 +16,7 @@ def run(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
 
 
+@pytest.mark.slow
 def test_train_translate_evaluate_as_a_user_would(folders: Path, tmp_path: Path) -> None:
     trained = run(COMMAND, "train", "--plugin=image", "--recipe=horse2zebra", "--data", folders,
                   *as_options(SMALL), cwd=tmp_path)  # fmt: skip
@@ -40,6 +41,7 @@ def test_help(arguments: list[str], tmp_path: Path) -> None:
         assert "Examples:" in shown.stdout
 
 
+@pytest.mark.slow
 def test_errors_reach_the_shell(tmp_path: Path) -> None:
     failed = run(COMMAND, "train", "--plugin", "image", "--recipe", "demoo", cwd=tmp_path)
     assert failed.returncode == 2

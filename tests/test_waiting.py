@@ -108,6 +108,7 @@ def test_neighbours_are_busy_when_threads_wait_for_a_processor() -> None:
     assert [neighbours.are_busy(1.0) for _ in range(3)] == [False, True, False]
 
 
+@pytest.mark.slow
 @gnu
 def test_no_bit_depends_on_how_threads_wait() -> None:
     """Threads begin to sleep and to spin again in the middle of steps."""

@@ -44,6 +44,7 @@ def test_what_is_in_it(wheel: Path) -> None:
     assert tops == {*packages}
 
 
+@pytest.mark.slow
 def test_installed_elsewhere_it_lists_and_trains(
     wheel: Path, folders: Path, tmp_path: Path
 ) -> None:

@@ -94,6 +94,7 @@ def test_a_whole_file_keeps_its_length_to_the_sample(run: Path, tmp_path: Path, 
     assert np.sqrt(np.mean(made**2)) == pytest.approx(np.sqrt(np.mean(wave**2)), rel=0.05)
 
 
+@pytest.mark.slow
 def test_the_judges_figures_have_their_names(run: Path, cli: Cli) -> None:
     done = cli("evaluate", run, "--quick", "--json")
     assert done.code == 0, done.err

@@ -100,6 +100,7 @@ def test_the_table_has_a_row_for_each_precision(capsys: pytest.CaptureFixture[st
         assert row["peak_mib"] == 123
 
 
+@pytest.mark.slow
 def test_a_peak_is_of_a_process_of_its_own() -> None:
     megabytes = 1500
     ballast = torch.ones(megabytes * 2**18)  # torch itself takes less

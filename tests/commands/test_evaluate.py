@@ -77,6 +77,7 @@ def test_protocol_seed_and_number_of_items_are_said(
     assert "psnr in dB" in shown
 
 
+@pytest.mark.slow
 def test_costly_figures_stand_beside_real_items(
     cli: Cli, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

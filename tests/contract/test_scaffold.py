@@ -77,6 +77,7 @@ def test_nothing_is_overwritten(cli: Cli, tmp_path: Path) -> None:
     assert (refused.code, "exists already" in refused.err) == (2, True)
 
 
+@pytest.mark.slow
 def test_built_in_plugins_keep_the_contract(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     from cyclekit_audio import speakers
     from cyclekit_image import shapes

@@ -29,6 +29,7 @@ def weights(trainer: Trainer) -> dict[str, torch.Tensor]:
     }
 
 
+@pytest.mark.slow
 def test_compiled_networks_learn_the_same_and_are_saved_alike(
     folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -79,6 +79,7 @@ def translated(x: Tensor, tile: int | None, network: Any) -> Tensor:
 SIZES = [(203,), (101, 130), (80, 32, 49)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sizes", SIZES)
 def test_without_norms_tiles_equal_the_whole_to_rounding(sizes: tuple[int, ...]) -> None:
     x = torch.randn(2, *sizes, generator=torch.Generator().manual_seed(0))

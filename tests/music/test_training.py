@@ -51,6 +51,7 @@ def test_what_was_noticed_about_each_file_is_kept(run: Path, songs: Path) -> Non
     assert all(line["off_grid"] == 0 and line["windows"] == 1 for line in lines)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [

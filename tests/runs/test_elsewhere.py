@@ -47,6 +47,7 @@ def elsewhere(*arguments: object) -> subprocess.CompletedProcess[str]:
     return done
 
 
+@pytest.mark.slow
 def test_a_run_is_made_and_used_without_what_is_linuxs(folders: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     elsewhere("train", "--plugin=image", "--recipe=horse2zebra", f"--data={folders}",
@@ -80,6 +81,7 @@ def test_a_run_moves_between_systems(
     assert (run / "checkpoints/latest").resolve().name == "step-00000006"
 
 
+@pytest.mark.slow
 def test_what_is_corrupted_is_borrowed_without_links(folders: Path, tmp_path: Path) -> None:
     elsewhere("train", "--plugin=image", "--recipe=gray2color", f"--data={folders / 'trainA'}",
               f"--run-dir={tmp_path / 'run'}", "--accelerator=cpu",
