@@ -46,6 +46,7 @@ def test_every_file_is_read_or_refused_with_a_reason(corpus: Path) -> None:
     assert sum(reason is None for reason in reasons) > COUNT / 10
 
 
+@pytest.mark.slow
 def test_translating_the_corpus_names_each_file_and_writes_the_rest(
     corpus: Path, tmp_path: Path, cli: Callable[..., Any]
 ) -> None:

@@ -102,6 +102,7 @@ def test_three_minutes_need_hardly_more_memory_than_a_half(tmp_path: Path) -> No
     assert peaks[3] - peaks[0.5] < 130
 
 
+@pytest.mark.slow
 def test_a_long_sound_has_no_seams() -> None:
     model = fitted_model()
     codec = model.codec

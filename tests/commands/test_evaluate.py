@@ -37,6 +37,7 @@ def copied(run: Path, to: Path) -> Path:
     return to
 
 
+@pytest.mark.slow
 def test_the_latest_and_the_best_are_both_measured(cli: Cli, parted: Path, tmp_path: Path) -> None:
     run = copied(parted, tmp_path / "run")
     report = json.loads(cli("evaluate", run, "--quick", "--json").out)

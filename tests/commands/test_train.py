@@ -103,6 +103,7 @@ def test_the_same_seed_trains_the_same_weights(
     assert not all(torch.equal(weights[0][name], weights[2][name]) for name in weights[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [
@@ -203,6 +204,7 @@ def test_two_unrelated_folders(cli: Cli, tmp_path: Path) -> None:
     assert "1 of 10 files are held out" in outcome.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("preprocess", ["scale_width", "none", "crop"])
 def test_pictures_of_many_shapes(cli: Cli, tmp_path: Path, preprocess: str) -> None:
     for index, split in enumerate(("trainA", "trainB", "testA", "testB")):

@@ -134,6 +134,7 @@ def chosen_with(**environment: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     platform.machine() not in ("x86_64", "AMD64"), reason="the settings are for such processors"
 )
@@ -141,6 +142,7 @@ def test_the_choice_follows_what_torch_would_really_use() -> None:
     assert chosen_with(ONEDNN_MAX_CPU_ISA="AVX2", ATEN_CPU_CAPABILITY="avx2").startswith("32-true")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("slow")
 def test_a_run_keeps_what_was_chosen_and_can_change_it(
     cli: Cli, folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -195,6 +197,7 @@ def test_what_is_slow_is_done_after_one_warning(cli: Cli, folders: Path, tmp_pat
     assert "precision: 32-true (the run's bf16-mixed is slow here: " in translated.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("to", ["64-true", "bf16-mixed"])
 def test_training_goes_on_in_another_precision_and_is_exact_from_there(
     cli: Cli, trained: Path, tmp_path: Path, to: str

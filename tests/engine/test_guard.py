@@ -46,6 +46,7 @@ def poisoned(monkeypatch: pytest.MonkeyPatch, number: float = torch.nan) -> Iter
         yield
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [torch.nan, torch.inf])
 def test_a_run_stops_with_its_last_good_checkpoint_and_the_batch(
     cli: Cli, folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: float

@@ -111,6 +111,7 @@ def largest_step(made: Tensor) -> float:
     return max(made.diff(dim=axis).abs().max().item() for axis in range(1, made.dim()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sizes", [(403,), (201, 260), (80, 64, 129)])
 def test_with_instance_norms_tiles_have_no_borders(
     sizes: tuple[int, ...], monkeypatch: pytest.MonkeyPatch

@@ -34,6 +34,7 @@ VARIED: dict[str, object] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [UNET, RESNET], ids=["unet", "resnet"])
 def test_a_resumed_run_ends_where_an_uninterrupted_one_does(
     settings: dict[str, object], folders: Path, tmp_path: Path, cli: Cli

@@ -40,6 +40,7 @@ def test_no_training_piece_has_a_twin(charts: Path) -> None:
     assert len(set(chroma)) == len(chroma)
 
 
+@pytest.mark.slow
 def test_the_same_seed_makes_the_same_files(charts: Path, tmp_path: Path) -> None:
     make_charts(tmp_path, seed=0)
     for name in ("trainA/0000.mid", "testB/0023.mid"):

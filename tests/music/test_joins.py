@@ -70,6 +70,7 @@ def test_a_note_goes_on_as_long_as_no_window_begins_it_anew() -> None:
     assert rows(translated(piece(*scale(12)), hold)) == [(0, 48, 64)]
 
 
+@pytest.mark.slow
 def test_six_hours_are_translated_in_windows() -> None:
     beats = 6 * 3600 * 2
     made = piece((0, 1, 60), (beats - 4, 1, 62))

@@ -117,6 +117,7 @@ def judge(
         genre.STEPS = before
 
 
+@pytest.mark.slow
 def test_the_classifier_knows_what_it_was_shown(
     judge: GenreJudge, composed: tuple[list[Piece], list[Piece]]
 ) -> None:

@@ -84,6 +84,7 @@ def test_a_coarse_file_is_rescaled(fast: bool) -> None:
     assert rows(read) == [(0, 0.5, 62)]
 
 
+@pytest.mark.slow
 @READERS
 def test_six_hours_and_a_hundred_thousand_tempi(fast: bool) -> None:
     tempi = [mido.MetaMessage("set_tempo", tempo=500_000 + n % 7, time=1) for n in range(100_000)]

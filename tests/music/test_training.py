@@ -36,6 +36,7 @@ def run(songs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_previews_show_the_way_there_and_back(run: Path) -> None:
     names = {path.name for path in (run / "samples" / "step-00000004").iterdir()}
     assert "sheet.png" in names
@@ -68,6 +69,7 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does(
     assert_resumes_exactly(whole, halved, lambda run: cli("resume", run))
 
 
+@pytest.mark.slow
 def test_a_third_genre_joins_the_mixed_samples(songs: Path, tmp_path: Path, cli: Cli) -> None:
     third = tmp_path / "third"
     third.mkdir()

@@ -52,6 +52,7 @@ def test_padding_may_be_named(mode: str) -> None:
     assert layer(torch.randn(1, 3, 8, 9)).shape == (1, 4, 8, 9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sizes", [(7,), (4, 9), (5, 4, 6)])
 @pytest.mark.parametrize("width", [0, 1, 3])
 def test_reflection_and_its_gradients_are_torchs(sizes: tuple[int, ...], width: int) -> None:

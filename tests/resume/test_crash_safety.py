@@ -78,6 +78,7 @@ def test_the_one_before_a_damaged_checkpoint_can_be_used(
         assert torch.equal(tensor, again)
 
 
+@pytest.mark.slow
 def test_a_second_owner_is_refused_while_the_first_lives(
     cli: Cli, trained: Path, tmp_path: Path
 ) -> None:
