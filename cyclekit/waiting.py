@@ -62,8 +62,10 @@ def watch_neighbours() -> None:
     import torch
 
     threads = torch.get_num_threads()
-    few = threads == 1 or 2 * threads <= len(os.sched_getaffinity(0))
-    if few or any(choice in os.environ for choice in GNU) or not delays(TASKS):
+    if threads == 1 or any(choice in os.environ for choice in GNU) or not delays(TASKS):
+        return
+    # Only now, on Linux: other systems cannot be asked which processors a process may use.
+    if 2 * threads <= len(os.sched_getaffinity(0)):
         return
     if _watching.acquire(blocking=False):  # once in a process
         threading.Thread(target=_watch, name="cyclekit-neighbours", daemon=True).start()

@@ -3,10 +3,13 @@
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
+import torch
 
+from cyclekit import waiting
 from cyclekit.waiting import CHOICES, TASKS, Neighbours, delays
 
 SHOW = "print({name: os.environ.get(name) for name in %r})" % (CHOICES,)  # noqa: UP031
@@ -67,6 +70,18 @@ waiting.TASKS = waiting.Path({str(tmp_path)!r})
 waiting.choose_waiting()
 """
     assert "'OMP_WAIT_POLICY': 'PASSIVE'" in seen(hidden)
+
+
+def test_other_systems_are_not_asked_what_only_linux_knows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(waiting, "TASKS", tmp_path)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 8)
+    for name in CHOICES:
+        monkeypatch.delenv(name, raising=False)
+    waiting.watch_neighbours()
+    assert "cyclekit-neighbours" not in [thread.name for thread in threading.enumerate()]
 
 
 @pytest.mark.parametrize("choice", CHOICES)

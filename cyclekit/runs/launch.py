@@ -216,11 +216,12 @@ def _train(
     """Train to the last step, then show the last figures beside the baselines."""
     trainer = Trainer(fabric, prepared.model, prepared.batches)
     recorder = Recorder(host, run, trainer, prepared.collections, watcher)
+    led_here = checkpoint.recipe() if checkpoint else None
     if checkpoint:
         recorder.restore(checkpoint)
     recorder.start()
-    if checkpoint and fabric.is_global_zero:
-        run.log_changes(trainer.step, checkpoint.recipe(), prepared.model.recipe)
+    if led_here is not None and fabric.is_global_zero:
+        run.log_changes(trainer.step, led_here, prepared.model.recipe)
     with (
         listening(fabric, watcher.say) as stop,
         watcher.progress(trainer.settings.steps, trainer.step) as progress,
