@@ -19,6 +19,7 @@ from cyclekit.engine.trainer import Trainer
 from cyclekit.plugins import find_plugin
 from cyclekit.runs.checkpoint import Checkpoints, describe_writer
 from cyclekit.runs.stopping import listening
+from cyclekit.storage.folder import Storage
 
 ROUNDS = 5
 
@@ -50,14 +51,14 @@ def guarded_step(trainer: Trainer, asked: Callable[[int], int]) -> None:
 
 def write(trainer: Trainer, folder: Path) -> Path:
     about = {**describe_writer(find_plugin("image")), "ranks": 1, "global_batch": 1}
-    written = Checkpoints(folder).write(
+    written = Checkpoints(Storage(folder)).write(
         trainer.step, trainer.model.networks, {}, trainer.state_dict(), about, ""
     )
     return written.folder
 
 
 def restore(trainer: Trainer, folder: Path) -> None:
-    checkpoint = Checkpoints(folder.parent).find("latest")
+    checkpoint = Checkpoints(Storage(folder.parent)).find("latest")
     for name, network in trainer.model.networks.items():
         checkpoint.read_weights(network, name, averaged=False)
     trainer.load_state_dict(checkpoint.read_state())

@@ -7,6 +7,8 @@ from lightning_fabric.loggers import TensorBoardLogger
 from cyclekit.contract import Media
 from cyclekit.runs.directory import RunDirectory
 
+FOLDER = "tensorboard"
+
 
 class Board:
     """Scalars, pictures and sounds of a run, in ``tensorboard/``.
@@ -17,10 +19,9 @@ class Board:
     """
 
     def __init__(self, run: RunDirectory, step: int) -> None:
-        purge = step + 1 if step or any((run.folder / "tensorboard").glob("*")) else None
-        self._logger = TensorBoardLogger(
-            run.folder, name="", version="tensorboard", purge_step=purge
-        )
+        folder = run.storage.below(FOLDER).make()
+        purge = step + 1 if step or any(folder.iterdir()) else None
+        self._logger = TensorBoardLogger(run.folder, name="", version=FOLDER, purge_step=purge)
 
     def scalars(self, group: str, values: Mapping[str, float], step: int) -> None:
         """Log each value as ``group/name``."""

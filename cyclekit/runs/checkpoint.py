@@ -2,7 +2,6 @@
 
 import hashlib
 import pickle
-import shutil
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,11 +17,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from cyclekit.errors import CheckpointError, CyclekitError, UsageError
-from cyclekit.links import point, pointed_at
+from cyclekit.links import pointed_at
 from cyclekit.plugins import PluginInfo
-from cyclekit.runs.atomic import ASIDE, flush
 from cyclekit.runs.layout import step_folders
-from cyclekit.runs.records import read_json, require_writer, write_json
+from cyclekit.runs.records import read_json, require_writer, to_json
+from cyclekit.storage.folder import Storage
 
 FORMAT = 2
 LATEST, BEST = "latest", "best"
@@ -103,10 +102,10 @@ class Checkpoint:
             intact, why = False, error.strerror or "it cannot be read"
         if intact:
             return
-        older = [c for c in Checkpoints(self.folder.parent).all() if c.step < self.step]
+        older = [step for step in step_folders(self.folder.parent) if step < self.step]
         advice = (
-            f"Remove {self.folder} to go on from the one before it (step {older[-1].step}), or "
-            f"name that with --checkpoint {older[-1].step}."
+            f"Remove {self.folder} to go on from the one before it (step {older[-1]}), or "
+            f"name that with --checkpoint {older[-1]}."
             if older
             else "There is no older one in this run."
         )
@@ -150,8 +149,9 @@ class Checkpoint:
 class Checkpoints:
     """The ``checkpoints`` folder of a run."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self.folder = storage.path
 
     def all(self) -> list[Checkpoint]:
         """Complete checkpoints, oldest first."""
@@ -204,38 +204,28 @@ class Checkpoints:
         Raises:
             CyclekitError: If it cannot be written, as on a full disk; the one before it is intact.
         """
-        with self._explaining(step):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            final = self.folder / f"step-{step:08d}"
-            aside = self.folder / f"{ASIDE}{final.name}"
-            shutil.rmtree(aside, ignore_errors=True)
-            aside.mkdir()
+        with self._explaining(step), self._storage.aside() as aside:
+            made = aside.path / f"step-{step:08d}"
+            made.mkdir()
             for name, network in networks.items():
-                save_file(_plain(network), aside / f"{name}.safetensors")
+                save_file(_plain(network), made / f"{name}.safetensors")
             for name, network in averaged.items():
-                save_file(_plain(network), aside / f"{name}{AVERAGED}.safetensors")
-            torch.save(state, aside / "state.pt")
-            (aside / "recipe.toml").write_text(recipe, encoding="utf-8")
-            files = {file.name: _checksum(file) for file in aside.iterdir()}
+                save_file(_plain(network), made / f"{name}{AVERAGED}.safetensors")
+            torch.save(state, made / "state.pt")
+            (made / "recipe.toml").write_text(recipe, encoding="utf-8")
+            files = {file.name: _checksum(file) for file in made.iterdir()}
             about = {"format": FORMAT, "step": step, **about, "files": files}
-            write_json(aside / "checkpoint.json", about)
-            for file in aside.iterdir():
-                flush(file)
-            if final.exists():
-                shutil.rmtree(final)
-            aside.rename(final)
-            flush(self.folder)
-            checkpoint = Checkpoint(final)
+            (made / "checkpoint.json").write_text(to_json(about), encoding="utf-8")
+            checkpoint = Checkpoint(aside.keep(made.name))
             self.point(LATEST, checkpoint)
             return checkpoint
 
     @contextmanager
     def _explaining(self, step: int) -> Iterator[None]:
-        """Turn a failure to write into advice, and remove what was begun."""
+        """Turn a failure to write into advice."""
         try:
             yield
         except (OSError, RuntimeError, SafetensorError) as error:
-            shutil.rmtree(self.folder / f"{ASIDE}step-{step:08d}", ignore_errors=True)
             older = [checkpoint.step for checkpoint in self.all() if checkpoint.step < step]
             kept = f"The one of step {older[-1]} is intact" if older else "There is none before it"
             raise CyclekitError(
@@ -245,14 +235,14 @@ class Checkpoints:
 
     def point(self, name: str, checkpoint: Checkpoint) -> None:
         """Make ``latest`` or ``best`` stand for ``checkpoint``, at once or not at all."""
-        point(self.folder / name, checkpoint.folder, self.folder / f"{ASIDE}{name}")
+        self._storage.point(name, checkpoint.folder.name)
 
     def prune(self, keep: int) -> None:
         """Remove all but the newest ``keep`` and whatever ``latest`` and ``best`` name."""
         named = {pointed_at(self.folder / name) for name in (LATEST, BEST)}
         for checkpoint in self.all()[:-keep]:
-            if checkpoint.folder.resolve() not in named:
-                shutil.rmtree(checkpoint.folder)
+            if checkpoint.folder not in named:
+                self._storage.remove(checkpoint.folder.name)
 
 
 def compatible(wrote: str, installed: str) -> bool:

@@ -4,7 +4,6 @@ import json
 import os
 import platform
 import re
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -18,12 +17,12 @@ from cyclekit.locks import Held, locked
 from cyclekit.plugins import PluginInfo
 from cyclekit.recipe.resolve import flattened, to_toml
 from cyclekit.recipe.settings import Recipe
-from cyclekit.runs.atomic import ASIDE, replace_text
 from cyclekit.runs.checkpoint import Checkpoints, describe_writer
 from cyclekit.runs.layout import RunLayout
-from cyclekit.runs.records import append_json, lines_by_step, write_json
+from cyclekit.runs.records import lines_by_step, to_json, to_lines
 
 RUNS = Path("runs")
+FOLDERS = ("checkpoints", "evaluations", "metrics", "nonfinite", "samples")
 
 
 class RunDirectory(RunLayout):
@@ -31,7 +30,7 @@ class RunDirectory(RunLayout):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        self.checkpoints = Checkpoints(self.checkpoints_folder)
+        self.checkpoints = Checkpoints(self.storage.below(self.checkpoints_folder.name))
 
     @classmethod
     def create(
@@ -55,8 +54,9 @@ class RunDirectory(RunLayout):
             cls.require_free(folder)
             folder.mkdir(parents=True, exist_ok=True)
         run = cls(folder)
-        run.recipe_file.write_text(to_toml(recipe), encoding="utf-8")
-        write_json(run.info_file, {**_environment(recipe, device), **describe_writer(plugin)})
+        run.storage.write_text(run.recipe_file.name, to_toml(recipe))
+        about = {**_environment(recipe, device), **describe_writer(plugin)}
+        run.storage.write_text(run.info_file.name, to_json(about))
         return run
 
     @staticmethod
@@ -81,11 +81,11 @@ class RunDirectory(RunLayout):
 
     def log(self, record: Mapping[str, Any]) -> None:
         """Append a line to ``metrics.jsonl``; only what a rerun would reproduce."""
-        append_json(self.metrics_file, record)
+        self.storage.append_text(self.metrics_file.name, to_lines([record]))
 
     def log_timing(self, record: Mapping[str, Any]) -> None:
         """Append a line to ``timing.jsonl``."""
-        append_json(self.timing_file, record)
+        self.storage.append_text(self.timing_file.name, to_lines([record]))
 
     def log_changes(self, step: int, before: Mapping[str, Any], recipe: Recipe) -> None:
         """Write to ``changes.jsonl`` what a recipe has that differs, a line for each key.
@@ -104,23 +104,19 @@ class RunDirectory(RunLayout):
                 change = {"step": step, "key": key, "before": held[key], "after": now[key]}
                 lines.append(json.dumps(change))
         if lines or self.changes_file.exists():
-            replace_text(self.changes_file, "".join(f"{line}\n" for line in lines))
+            self.storage.write_text(self.changes_file.name, "".join(f"{line}\n" for line in lines))
 
     def forget_after(self, step: int) -> None:
         """Cut the records back to what was known at ``step``."""
         for file in (self.metrics_file, self.timing_file):
             if file.exists():
                 lines = [line for line, record in lines_by_step(file) if record["step"] <= step]
-                replace_text(file, "".join(f"{line}\n" for line in lines))
+                self.storage.write_text(file.name, "".join(f"{line}\n" for line in lines))
 
     def clean(self) -> None:
         """Remove what a killed process left half written."""
-        for folder in (self.folder, self.checkpoints.folder):
-            for left in folder.glob(f"{ASIDE}*"):
-                if left.is_dir() and not left.is_symlink():
-                    shutil.rmtree(left)
-                else:
-                    left.unlink()
+        for storage in (self.storage, *map(self.storage.below, FOLDERS)):
+            storage.clean()
 
     @contextmanager
     def owned(self) -> Iterator[None]:
@@ -134,7 +130,7 @@ class RunDirectory(RunLayout):
         owner = self.folder / ".owner"
         try:
             with locked(self.folder / ".lock", wait=False):
-                owner.write_text(f"process {os.getpid()} on {platform.node()}\n", encoding="utf-8")
+                self.storage.write_text(owner.name, f"process {os.getpid()} on {platform.node()}\n")
                 yield
         except Held as error:
             named = owner.read_text(encoding="utf-8").strip() if owner.is_file() else "unknown"

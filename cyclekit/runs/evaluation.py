@@ -10,7 +10,6 @@ from cyclekit.data.made import made_root
 from cyclekit.judging.figures import Figures, with_both
 from cyclekit.judging.judge import Judge
 from cyclekit.recipe.settings import DataSettings
-from cyclekit.runs.atomic import replace_text
 from cyclekit.runs.checkpoint import Checkpoint
 from cyclekit.runs.layout import RunLayout
 from cyclekit.runs.opening import OpenRun
@@ -96,8 +95,8 @@ def keep_evaluation(
         "test_items": {name: len(files) for name, files in judge.evidence.tests.items()},
         "protocol": judge.protocol,
     }
-    run.evaluations.mkdir(exist_ok=True)
-    replace_text(run.evaluations / f"{checkpoint.folder.name}{other}.json", to_json(report))
+    place = run.storage.below(run.evaluations.name)
+    place.write_text(f"{checkpoint.folder.name}{other}.json", to_json(report))
     return report
 
 

@@ -175,13 +175,13 @@ def _record_files(run: RunDirectory, encoded: Mapping[str, EncodedDomain]) -> No
     """Write which files were skipped and why, and what is known about the others."""
     skipped = [error for domain in encoded.values() for error in domain.bad]
     if skipped:
-        run.skipped_file.write_text("".join(f"{error}\n" for error in skipped), encoding="utf-8")
+        run.storage.write_text(run.skipped_file.name, "".join(f"{error}\n" for error in skipped))
     lines = (
         json.dumps({"file": str(file), "domain": name, "windows": count, **facts})
         for name, domain in encoded.items()
         for file, count, facts in zip(domain.files, domain.counts, domain.facts, strict=True)
     )
-    run.files_file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    run.storage.write_text(run.files_file.name, "".join(f"{line}\n" for line in lines))
 
 
 def _require_state(codec: Codec[Any]) -> None:

@@ -1,7 +1,6 @@
 """What happens between steps: log, measure, show and save, each on its cadence."""
 
 import errno
-import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -10,12 +9,11 @@ from cyclekit.data.folders import Collections
 from cyclekit.describe import describe_exception
 from cyclekit.engine.trainer import Trainer
 from cyclekit.engine.translator import Translator
-from cyclekit.errors import PluginError
+from cyclekit.errors import CyclekitError, PluginError
 from cyclekit.judging.figures import Figures, best_figure
 from cyclekit.judging.judge import Judge
 from cyclekit.plugins import PluginHost
 from cyclekit.recipe.resolve import to_toml
-from cyclekit.runs.atomic import replace_text
 from cyclekit.runs.board import Board
 from cyclekit.runs.checkpoint import BEST, Checkpoint, describe_writer
 from cyclekit.runs.directory import RunDirectory
@@ -85,7 +83,8 @@ class Recorder:
         """
         if self._writes:
             self._run.clean()
-            replace_text(self._run.recipe_file, to_toml(self._trainer.model.recipe))
+            told = to_toml(self._trainer.model.recipe)
+            self._run.storage.write_text(self._run.recipe_file.name, told)
             self._run.forget_after(self._trainer.step)
             if self._previewer:
                 self._previewer.remember()
@@ -180,17 +179,20 @@ class Recorder:
     def _preview(self) -> None:
         if self._previewer is None or self._board is None:
             return
-        folder = self._run.samples / f"step-{self._trainer.step:08d}"
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
         try:
             rows = self._previewer.rows(self._translator())
         except PluginError as error:
             self._watcher.warn(f"no preview: {error}")
             return
         try:
-            media = self._trainer.model.codec.render(rows, folder)
-            self._board.media(media, self._trainer.step)
+            with self._run.storage.below(self._run.samples.name).aside() as aside:
+                folder = aside.path / f"step-{self._trainer.step:08d}"
+                folder.mkdir()
+                media = self._trainer.model.codec.render(rows, folder)
+                self._board.media(media, self._trainer.step)
+                aside.keep(folder.name)
+        except CyclekitError:
+            raise
         except Exception as error:
             if isinstance(error, OSError) and error.errno in FULL:
                 raise

@@ -1,7 +1,7 @@
-"""JSON files of a run: read with clear errors, written readable."""
+"""JSON files of a run: read with clear errors, made readable."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,20 +25,14 @@ def read_json(file: Path) -> dict[str, Any]:
     return content
 
 
-def write_json(file: Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON object, readable."""
-    file.write_text(to_json(content), encoding="utf-8")
-
-
 def to_json(content: Mapping[str, Any]) -> str:
     """A JSON object as text, readable."""
     return json.dumps(content, indent=2) + "\n"
 
 
-def append_json(file: Path, content: Mapping[str, Any]) -> None:
-    """Append a JSON object as a line."""
-    with file.open("a", encoding="utf-8") as stream:
-        stream.write(json.dumps(content) + "\n")
+def to_lines(contents: Iterable[Mapping[str, Any]]) -> str:
+    """JSON objects as text, one a line."""
+    return "".join(f"{json.dumps(content)}\n" for content in contents)
 
 
 def lines_by_step(file: Path) -> list[tuple[str, dict[str, Any]]]:
