@@ -18,6 +18,7 @@ from cyclekit.engine.meter import Meter
 from cyclekit.engine.model import Model
 from cyclekit.engine.objective import Batch, Networks, Part, Phase, Step, whole
 from cyclekit.engine.schedule import rate_factor
+from cyclekit.engine.training_state import TrainingState, require_moments
 from cyclekit.errors import CyclekitError
 from cyclekit.randomness import derive_seed
 
@@ -141,22 +142,28 @@ class Trainer:
             ),
         }
 
-    def load_state_dict(self, state: State) -> None:
-        """Take back what ``state_dict`` returned, from whatever number of ranks."""
+    def load_state(self, state: TrainingState) -> None:
+        """Take back what ``state_dict`` returned, from whatever number of ranks.
+
+        Raises:
+            ValueError: If it is not about this objective's networks.
+        """
         ranks, rank = self.fabric.world_size, self.fabric.global_rank
-        self.step = state["step"]
-        self.skipped, self._skipped_in_a_row = state["skipped"]
-        for name, optimizer in self._optimizers.items():
-            saved = state["optimizers"][name]
-            # Whether Adam is fused follows from the precision, which may be another one now.
-            groups = [group | {"fused": not self._scaled} for group in saved["param_groups"]]
-            optimizer.load_state_dict(saved | {"param_groups": groups})
+        self.step = state.step
+        self.skipped, self._skipped_in_a_row = state.skipped
+        if state.optimizers.keys() != self._optimizers.keys():
+            raise ValueError(f"its optimizers are {', '.join(state.optimizers)[:100]}")
+        for phase in self.model.objective.phases:
+            saved, optimizer = state.optimizers[phase.name], self._optimizers[phase.name]
+            require_moments(phase.name, saved, list(self._parameters(phase)))
+            # All else of Adam follows from the recipe and the precision, which may be others now.
+            groups = optimizer.state_dict()["param_groups"]
+            optimizer.load_state_dict({"state": saved.state, "param_groups": groups})
             _match_layouts(optimizer)
-        self.model.codec.load_state_dict(state["codec"])
-        if state["precision"]:  # nothing, where the run had no loss scale so far
-            self.fabric.strategy.precision.load_state_dict(state["precision"])
-        objectives = [own["objective"] for own in state["ranks"]]
-        meters = [own["meter"] for own in state["ranks"]]
+        if state.precision:  # nothing, where the run had no loss scale so far
+            self.fabric.strategy.precision.load_state_dict(state.precision)
+        objectives = [own.objective for own in state.ranks]
+        meters = [own.meter.model_dump() for own in state.ranks]
         if len(objectives) == ranks:
             objective, meter = objectives[rank], meters[rank]
         else:

@@ -17,7 +17,8 @@ from cyclekit.locks import Held, locked
 from cyclekit.plugins import PluginInfo
 from cyclekit.recipe.resolve import flattened, to_toml
 from cyclekit.recipe.settings import Recipe
-from cyclekit.runs.checkpoint import Checkpoints, describe_writer
+from cyclekit.runs.checkpoint import describe_writer
+from cyclekit.runs.checkpoints import Checkpoints
 from cyclekit.runs.layout import RunLayout
 from cyclekit.runs.records import lines_by_step, to_json, to_lines
 

@@ -6,6 +6,7 @@ from safetensors.torch import save_file
 
 from cyclekit.engine.guard import NotFinite
 from cyclekit.runs.directory import RunDirectory
+from cyclekit.runs.layout import step_name
 from cyclekit.runs.preparation import Prepared
 from cyclekit.runs.records import to_json
 from cyclekit.storage.handle import Refused
@@ -27,7 +28,7 @@ def keep_batch(error: NotFinite, prepared: Prepared, run: RunDirectory) -> str:
             name = f"{stream}.{position}"
             samples[name] = sample[0].contiguous()
             files[name] = str(prepared.file_of(stream, batches.window(stream, step, position)))
-    name = f"step-{step + 1:08d}"
+    name = step_name(step + 1)
     found = {"step": step + 1, "phase": error.found.phase, "terms": error.found.terms}
     try:
         with run.storage.below("nonfinite").aside() as aside:
@@ -43,7 +44,7 @@ def keep_batch(error: NotFinite, prepared: Prepared, run: RunDirectory) -> str:
 
 def _advice(run: RunDirectory) -> str:
     change = "a lower train.learning_rate, train.clip, 32-true precision or train.nonfinite = skip"
-    good = [checkpoint.step for checkpoint in run.checkpoints.all()]
+    good = list(run.checkpoints.all())
     if not good:
         return f"There is no checkpoint yet: train anew with {change}."
     return (

@@ -121,15 +121,13 @@ def resume_training(
     layers = read_layers_of(run)
     layers.lay(settings)
     host, recipe = recall(run, layers)
-    checkpoint = run.checkpoints.find("latest") if run.checkpoints.all() else None
+    checkpoint = run.checkpoints.open("latest") if run.checkpoints.all() else None
     if checkpoint and checkpoint.step >= recipe.train.steps:
         watcher.say(
             f"{run} is finished: {checkpoint.step} steps are done. Train on with --steps and a "
             f"number larger than that."
         )
-        return TrainResult(
-            run.folder, checkpoint.about().get("evaluation", {}), newest_samples(run)
-        )
+        return TrainResult(run.folder, checkpoint.manifest.evaluation, newest_samples(run))
     fabric, recipe, watcher = _started(recipe, hardware, watcher, run)
     if checkpoint:
         recipe = keep_global_batch(recipe, checkpoint, fabric.world_size, watcher.say)
@@ -150,7 +148,7 @@ def keep_global_batch(
     Raises:
         UsageError: If they cannot be shared out evenly.
     """
-    whole, train = checkpoint.about()["global_batch"], recipe.train
+    whole, train = checkpoint.manifest.global_batch, recipe.train
     if train.batch_size * train.accumulate * ranks == whole:
         return recipe
     share, rest = divmod(whole, ranks)
@@ -250,8 +248,7 @@ def _train(
             raise CyclekitError(said) from error
     recorder.finish()
     if recorder.report and fabric.is_global_zero:
-        newest = run.checkpoints.find("latest")
-        report = keep_evaluation(run, newest, recorder.report, recorder.judge)
+        report = keep_evaluation(run, trainer.step, recorder.report, recorder.judge)
         translated = {way: report[way] for way in (*recorder.report, "both")}
         watcher.table("on the test set", {"translated": translated, **report["baselines"]})
     result = TrainResult(run.folder, recorder.report, newest_samples(run))

@@ -55,6 +55,11 @@ class RunLayout:
         return require_writer(read_json(self.info_file), self.info_file)
 
 
+def step_name(step: int) -> str:
+    """How what belongs to a step is called."""
+    return f"step-{step:08d}"
+
+
 def step_folders(parent: Path) -> dict[int, Path]:
     """The folders ``step-00000060`` in ``parent`` by their step, in order."""
     found = [p for p in parent.glob("step-*") if p.is_dir() and not p.is_symlink()]

@@ -61,13 +61,13 @@ def open_run(
         UsageError: If its plugin is not installed.
     """
     run = RunDirectory.open(folder)
-    chosen = run.checkpoints.find(checkpoint)
     host, recipe = recall(run)
-    chosen.require_plugin(host.info)
-    model = build_model(host.modality, recipe)
-    for name, network in model.translators.items():
-        chosen.read_weights(network, name, averaged=True)
-    model.codec.load_state_dict(chosen.read_state()["codec"])
+    with run.checkpoints.open(checkpoint) as chosen:
+        chosen.require_plugin(host.info)
+        model = build_model(host.modality, recipe)
+        for name, network in model.translators.items():
+            chosen.read_weights(network, name, averaged=True)
+        model.codec.load_state_dict(chosen.read_codec())
     choose = (
         partial(own_arithmetic, recipe.train.precision)
         if precision is None

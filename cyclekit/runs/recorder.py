@@ -9,14 +9,16 @@ from cyclekit.data.folders import Collections
 from cyclekit.describe import describe_exception
 from cyclekit.engine.trainer import Trainer
 from cyclekit.engine.translator import Translator
-from cyclekit.errors import CyclekitError, PluginError
+from cyclekit.errors import CheckpointError, CyclekitError, PluginError
 from cyclekit.judging.figures import Figures, best_figure
 from cyclekit.judging.judge import Judge
 from cyclekit.plugins import PluginHost
 from cyclekit.recipe.resolve import to_toml
 from cyclekit.runs.board import Board
-from cyclekit.runs.checkpoint import BEST, Checkpoint, describe_writer
+from cyclekit.runs.checkpoint import Checkpoint, describe_writer
+from cyclekit.runs.checkpoints import BEST
 from cyclekit.runs.directory import RunDirectory
+from cyclekit.runs.layout import step_name
 from cyclekit.runs.preview import Previewer
 from cyclekit.runs.watcher import StepProgress, Watcher
 
@@ -72,9 +74,16 @@ class Recorder:
         if trainer.average:
             for name, network in trainer.average.networks.items():
                 checkpoint.read_weights(network, name, averaged=True)
+        trainer.model.codec.load_state_dict(checkpoint.read_codec())
         state = checkpoint.read_state()
-        trainer.load_state_dict(state)
-        self._best = state["best"]
+        try:
+            trainer.load_state(state)
+        except (LookupError, TypeError, ValueError, RuntimeError) as error:
+            raise CheckpointError(
+                f"The state in {checkpoint.folder} does not fit the run's recipe: "
+                f"{describe_exception(error)[:300]}. {checkpoint.advice()}"
+            ) from error
+        self._best = dict(state.best)
 
     def start(self) -> None:
         """Forget what a killed run wrote after its checkpoint; show the untrained networks.
@@ -186,7 +195,7 @@ class Recorder:
             return
         try:
             with self._run.storage.below(self._run.samples.name).aside() as aside:
-                folder = aside.path / f"step-{self._trainer.step:08d}"
+                folder = aside.path / step_name(self._trainer.step)
                 folder.mkdir()
                 media = self._trainer.model.codec.render(rows, folder)
                 self._board.media(media, self._trainer.step)
@@ -222,7 +231,7 @@ class Recorder:
             if improved:
                 checkpoints.point(BEST, checkpoint)
             checkpoints.prune(self._settings.keep)
-            self._observe("checkpoint_saved", checkpoint=checkpoint.folder)
+            self._observe("checkpoint_saved", checkpoint=checkpoint)
 
     def _translator(self) -> Translator:
         trainer = self._trainer

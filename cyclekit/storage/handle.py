@@ -14,6 +14,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from cyclekit.errors import CyclekitError
 
@@ -96,7 +97,9 @@ class Handle:
         """Remove what lies under a name, whatever it is; what links lead to stays."""
         there = self.kind(name)
         if stat.S_ISDIR(there) and not self._leads_away(name):
-            shutil.rmtree(self.at(name), dir_fd=self.number)
+            gone = incoming()  # at once, for whoever else looks
+            self.replace(name, gone)
+            shutil.rmtree(self.at(gone), dir_fd=self.number)
         elif there:
             os.unlink(self.at(name), dir_fd=self.number)
 
@@ -204,6 +207,20 @@ def opened(folder: Path) -> Iterator[Handle]:
         yield Handle(folder, number)
     finally:
         os.close(number)
+
+
+def open_file(path: Path) -> IO[bytes]:
+    """Open an ordinary file to read it; it can then be read whatever becomes of its name.
+
+    Raises:
+        OSError: If it is not there, or is a link, a device or a pipe.
+    """
+    number = os.open(path, os.O_RDONLY | _NO_LINK | _BINARY | _NOT_WAITING)
+    mode = os.fstat(number).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(number)
+        raise OSError(errno.EINVAL, f"it is {_named(mode)}", str(path))
+    return os.fdopen(number, "rb")
 
 
 def identity(handle: Handle) -> tuple[int, int]:

@@ -149,7 +149,7 @@ def test_two_ranks_equal_one_with_the_doubled_batch(folders: Path, tmp_path: Pat
         subprocess.run(command, check=True, cwd=tmp_path, env=QUIET)
         assert difference(one, again) < 1e-8
         assert shared in (again / "recipe.toml").read_text()
-    checkpoint = RunDirectory(one).checkpoints.find("2")
+    checkpoint = RunDirectory(one).checkpoints.open("2")
     with pytest.raises(UsageError, match="a number of --devices that divides 4"):
         keep_global_batch(read_recipe(one), checkpoint, 3, print)
 
