@@ -73,12 +73,17 @@ class Trainer:
 
     def fit(self, after_step: Callable[[], None]) -> None:
         """Train on to the last step; ``after_step`` logs, shows, measures and saves."""
-        while self.step < self.settings.steps:
+        while not self.is_done:
             self.train_step()
             self.step += 1
             if self.average:
                 self.average.update(self.step)
             after_step()
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the last step was taken."""
+        return self.step >= self.settings.steps
 
     def train_step(self) -> None:
         """One optimizer step of every phase, on one global batch."""
@@ -115,6 +120,18 @@ class Trainer:
         """
         if found := self.guard.read():
             raise NotFinite(found)
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether all that the next step begins with is finite: weights, buffers, moments.
+
+        A step whose loss and gradient are finite may still lead beyond the largest number.
+        """
+        networks = self.model.networks.values()
+        held = [tensor for network in networks for tensor in network.state_dict().values()]
+        for optimizer in self._optimizers.values():
+            held += [value for state in optimizer.state.values() for value in state.values()]
+        return bool(torch.stack([tensor.isfinite().all().cpu() for tensor in held]).all())
 
     def read_losses(self) -> dict[str, float]:
         """Mean losses since the last call, of the steps that were taken; empty if none was."""

@@ -63,6 +63,9 @@ class BestSettings(Options):
     """The translation direction it is read from; `both` takes the mean."""
 
 
+Rate = Annotated[float, Field(gt=0, le=1)]
+
+
 class TrainSettings(Options):
     """How long, how fast, and what is written on the way."""
 
@@ -72,9 +75,9 @@ class TrainSettings(Options):
     """Samples of each domain per rank and step (before `accumulate`)."""
     accumulate: Annotated[int, Field(ge=1)] = 1
     """Batches whose gradients are averaged into one step."""
-    learning_rate: Annotated[float, Field(gt=0)] = 2e-4
+    learning_rate: Rate = 2e-4
     """Adam's rate for the generators."""
-    discriminator_learning_rate: Annotated[float, Field(gt=0)] | None = None
+    discriminator_learning_rate: Rate | None = None
     """Adam's rate for the discriminators; without it, `learning_rate`."""
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (
         0.5,

@@ -150,6 +150,18 @@ class Checkpoints:
         """Make ``latest`` or ``best`` stand for a checkpoint, at once or not at all."""
         self._storage.point(name, checkpoint.name)
 
+    def settle(self, best: int | None, keep: int) -> None:
+        """Do what a process that was killed after it wrote a checkpoint still owes.
+
+        Args:
+            best: The step of the best one, as far as is known.
+            keep: How many to keep beside it.
+        """
+        there = self.all()
+        if best in there and pointed_at(self.folder / BEST) != there[best]:
+            self.point(BEST, there[best])
+        self.prune(keep)
+
     def prune(self, keep: int) -> None:
         """Remove all but the newest ``keep`` and whatever ``latest`` and ``best`` name."""
         named = {pointed_at(self.folder / name) for name in (LATEST, BEST)}

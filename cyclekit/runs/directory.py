@@ -21,8 +21,10 @@ from cyclekit.runs.checkpoint import describe_writer
 from cyclekit.runs.checkpoints import Checkpoints
 from cyclekit.runs.layout import RunLayout
 from cyclekit.runs.records import lines_by_step, to_json, to_lines
+from cyclekit.storage.handle import ASIDE
 
 RUNS = Path("runs")
+LOCK, OWNER = ".lock", ".owner"
 FOLDERS = ("checkpoints", "evaluations", "metrics", "nonfinite", "samples")
 
 
@@ -34,10 +36,11 @@ class RunDirectory(RunLayout):
         self.checkpoints = Checkpoints(self.storage.below(self.checkpoints_folder.name))
 
     @classmethod
-    def create(
+    @contextmanager
+    def claim(
         cls, folder: Path | None, plugin: PluginInfo, recipe: Recipe, name: str, device: str
-    ) -> "RunDirectory":
-        """Make the folder of a new run and write who runs what in it.
+    ) -> Iterator["RunDirectory"]:
+        """Make the folder of a new run, own it, and only then write who runs what in it.
 
         Args:
             folder: Where, or ``None`` for the next number under ``runs/``.
@@ -48,32 +51,37 @@ class RunDirectory(RunLayout):
 
         Raises:
             UsageError: If ``folder`` already holds a run or anything else.
+            CyclekitError: If another process has begun a run in it.
         """
         if folder is None:
             folder = _next_number(f"{plugin.name}-{name}")
-        else:
-            cls.require_free(folder)
-            folder.mkdir(parents=True, exist_ok=True)
         run = cls(folder)
-        run.storage.write_text(run.recipe_file.name, to_toml(recipe))
-        about = {**_environment(recipe, device), **describe_writer(plugin)}
-        run.storage.write_text(run.info_file.name, to_json(about))
-        return run
+        run.require_free()
+        folder.mkdir(parents=True, exist_ok=True)
+        with run.owned():
+            run.require_free()  # whoever owned it before may have begun a run
+            about = {**_environment(recipe, device), **describe_writer(plugin)}
+            run.storage.write_text(run.info_file.name, to_json(about))
+            run.storage.write_text(run.recipe_file.name, to_toml(recipe))
+            yield run
 
-    @staticmethod
-    def require_free(folder: Path) -> None:
+    def require_free(self) -> None:
         """Refuse a folder that holds a run or anything else.
+
+        What a process left that was killed while it claimed the folder is nothing.
 
         Raises:
             UsageError: Saying which, and how to go on.
         """
-        if (folder / "run.json").exists():
+        there = {file.name for file in self.folder.iterdir()} if self.folder.is_dir() else set()
+        if {self.info_file.name, self.recipe_file.name} <= there:
             raise UsageError(
-                f"{folder} already holds a run. Continue it with `cyclekit resume {folder}`, or "
-                f"name another --run-dir."
+                f"{self} already holds a run. Continue it with `cyclekit resume {self}`, or name "
+                f"another --run-dir."
             )
-        if folder.is_dir() and any(folder.iterdir()):
-            raise UsageError(f"{folder} is not empty. Name a new or empty folder as --run-dir.")
+        claim = {LOCK, OWNER, self.info_file.name} if LOCK in there else set()
+        if any(not name.startswith(ASIDE) for name in there - claim):
+            raise UsageError(f"{self} is not empty. Name a new or empty folder as --run-dir.")
 
     def plugin_name(self) -> str:
         """How the run's plugin is looked up again: its name, or the file's path."""
@@ -128,10 +136,12 @@ class RunDirectory(RunLayout):
         Raises:
             CyclekitError: If another process owns it; names it.
         """
-        owner = self.folder / ".owner"
+        owner = self.folder / OWNER
+        self.storage.require_file(LOCK)
         try:
-            with locked(self.folder / ".lock", wait=False):
-                self.storage.write_text(owner.name, f"process {os.getpid()} on {platform.node()}\n")
+            with locked(self.folder / LOCK, wait=False):
+                self.storage.remember()
+                self.storage.write_text(OWNER, f"process {os.getpid()} on {platform.node()}\n")
                 yield
         except Held as error:
             named = owner.read_text(encoding="utf-8").strip() if owner.is_file() else "unknown"

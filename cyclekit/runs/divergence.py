@@ -39,10 +39,11 @@ def keep_batch(error: NotFinite, prepared: Prepared, run: RunDirectory) -> str:
         kept = f"Its batch is in {batch}, the files it came from in the .json beside it."
     except (OSError, SafetensorError, Refused) as fault:
         kept = f"Its batch could not be written ({fault})."
-    return f"{error} {kept} {_advice(run)}"
+    return f"{error} {kept} {advice(run)}"
 
 
-def _advice(run: RunDirectory) -> str:
+def advice(run: RunDirectory) -> str:
+    """How to go on with a run that came apart."""
     change = "a lower train.learning_rate, train.clip, 32-true precision or train.nonfinite = skip"
     good = list(run.checkpoints.all())
     if not good:

@@ -25,7 +25,7 @@ from cyclekit.runs.checkpoint import Checkpoint
 from cyclekit.runs.directory import RunDirectory
 from cyclekit.runs.divergence import keep_batch
 from cyclekit.runs.evaluation import keep_evaluation
-from cyclekit.runs.layout import step_folders
+from cyclekit.runs.layout import step_folders, step_name
 from cyclekit.runs.opening import read_layers_of, recall
 from cyclekit.runs.preparation import Prepared, prepare
 from cyclekit.runs.recorder import Recorder
@@ -88,16 +88,17 @@ def start_training(
     with contextlib.ExitStack() as stack:
         if dry_run:
             if run_dir is not None:
-                RunDirectory.require_free(run_dir)
+                RunDirectory(run_dir).require_free()
             run_dir = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cyclekit-")))
         folder = None
         if fabric.is_global_zero:
-            device = str(fabric.device)
-            info, recipe = plan.host.info, plan.recipe
-            folder = RunDirectory.create(run_dir, info, recipe, plan.source.stem, device).folder
-        run = RunDirectory(fabric.broadcast(folder))
-        if fabric.is_global_zero:
-            stack.enter_context(run.owned())
+            claim = RunDirectory.claim(
+                run_dir, plan.host.info, plan.recipe, plan.source.stem, str(fabric.device)
+            )
+            own = stack.enter_context(claim)
+            folder = own.folder
+        told = fabric.broadcast(folder)
+        run = own if fabric.is_global_zero else RunDirectory(told)
         try:
             prepared = prepare(plan.host, plan.recipe, run, fabric, watcher)
         except BaseException:
@@ -122,12 +123,8 @@ def resume_training(
     layers.lay(settings)
     host, recipe = recall(run, layers)
     checkpoint = run.checkpoints.open("latest") if run.checkpoints.all() else None
-    if checkpoint and checkpoint.step >= recipe.train.steps:
-        watcher.say(
-            f"{run} is finished: {checkpoint.step} steps are done. Train on with --steps and a "
-            f"number larger than that."
-        )
-        return TrainResult(run.folder, checkpoint.manifest.evaluation, newest_samples(run))
+    if checkpoint and checkpoint.step >= recipe.train.steps and not owes(run, checkpoint):
+        return _finished(run, checkpoint, recipe, watcher)
     fabric, recipe, watcher = _started(recipe, hardware, watcher, run)
     if checkpoint:
         recipe = keep_global_batch(recipe, checkpoint, fabric.world_size, watcher.say)
@@ -136,6 +133,27 @@ def resume_training(
         done = checkpoint.step if checkpoint else 0
         watcher.say(f"run: {run}, from step {done} of {recipe.train.steps}")
         return _train(host, prepared, run, fabric, watcher, checkpoint)
+
+
+def owes(run: RunDirectory, checkpoint: Checkpoint) -> bool:
+    """Whether a process was killed before it wrote down what the last step was measured at."""
+    report = run.evaluations / f"{step_name(checkpoint.step)}.json"
+    return bool(checkpoint.manifest.evaluation) and not report.is_file()
+
+
+def _finished(
+    run: RunDirectory, checkpoint: Checkpoint, recipe: Recipe, watcher: Watcher
+) -> TrainResult:
+    """Nothing is left to train; what a killed process left is put in order."""
+    with run.owned():
+        run.clean()
+        best = checkpoint.read_state().best.get("step")
+        run.checkpoints.settle(int(best) if best is not None else None, recipe.train.keep)
+    watcher.say(
+        f"{run} is finished: {checkpoint.step} steps are done. Train on with --steps and a "
+        f"number larger than that."
+    )
+    return TrainResult(run.folder, checkpoint.manifest.evaluation, newest_samples(run))
 
 
 def keep_global_batch(

@@ -18,6 +18,7 @@ from cyclekit.runs.board import Board
 from cyclekit.runs.checkpoint import Checkpoint, describe_writer
 from cyclekit.runs.checkpoints import BEST
 from cyclekit.runs.directory import RunDirectory
+from cyclekit.runs.divergence import advice
 from cyclekit.runs.layout import step_name
 from cyclekit.runs.preview import Previewer
 from cyclekit.runs.watcher import StepProgress, Watcher
@@ -84,6 +85,7 @@ class Recorder:
                 f"{describe_exception(error)[:300]}. {checkpoint.advice()}"
             ) from error
         self._best = dict(state.best)
+        self.report = checkpoint.manifest.evaluation if trainer.is_done else {}
 
     def start(self) -> None:
         """Forget what a killed run wrote after its checkpoint; show the untrained networks.
@@ -95,6 +97,7 @@ class Recorder:
             told = to_toml(self._trainer.model.recipe)
             self._run.storage.write_text(self._run.recipe_file.name, told)
             self._run.forget_after(self._trainer.step)
+            self._run.checkpoints.settle(self._best.get("step"), self._settings.keep)
             if self._previewer:
                 self._previewer.remember()
             self._board = Board(self._run, self._trainer.step)
@@ -211,6 +214,11 @@ class Recorder:
 
     def _save(self, improved: bool) -> None:
         trainer = self._trainer
+        if not trainer.is_finite:
+            raise CyclekitError(
+                f"Training came apart: after step {trainer.step} weights or what the optimizer "
+                f"remembers are no finite numbers. Nothing was saved. {advice(self._run)}"
+            )
         state = trainer.state_dict()  # of all ranks
         if self._board:
             self._board.flush()

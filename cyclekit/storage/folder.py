@@ -26,7 +26,7 @@ class Storage:
     def __init__(self, folder: Path, *inside: str) -> None:
         self._root = folder
         self._inside = inside
-        self._known: tuple[int, int] | None = None
+        self._known: list[tuple[int, int]] = []  # shared with the folders below
 
     @property
     def path(self) -> Path:
@@ -43,9 +43,12 @@ class Storage:
         return inner
 
     def remember(self) -> None:
-        """From now on refuse another folder in this one's place, such as another run's."""
+        """From now on refuse another folder in this one's place, such as another run's.
+
+        So do the folders below, whenever they were asked for.
+        """
         with opened(self._root) as root:
-            self._known = identity(root)
+            self._known[:] = [identity(root)]
 
     @contextlib.contextmanager
     def open(self, make: bool = True) -> Iterator[Handle]:
@@ -58,11 +61,11 @@ class Storage:
             Refused: If a name on the way is a link or no folder, or the folder was replaced.
             OSError: If it cannot be made or opened.
         """
-        if make and self._known is None:
+        if make and not self._known:
             self._root.mkdir(parents=True, exist_ok=True)
         with contextlib.ExitStack() as stack:
             handle = stack.enter_context(opened(self._root))
-            if self._known is not None and identity(handle) != self._known:
+            if self._known and identity(handle) not in self._known:
                 raise Refused(
                     f"{self._root} is not the folder any more that it was: somebody removed or "
                     f"replaced it while this process was using it. Nothing was written into it."
@@ -75,6 +78,15 @@ class Storage:
         """Make the folder where it is not there; returns where it is."""
         with self.open():
             return self.path
+
+    def require_file(self, name: str) -> None:
+        """Refuse what is there under a name and is no ordinary file, for writers that need a path.
+
+        Raises:
+            Refused: If it is a link, a folder or a device.
+        """
+        with contextlib.suppress(FileNotFoundError), self.open(make=False) as handle:
+            handle.require(name, stat.S_ISREG)
 
     def write_text(self, name: str, text: str) -> Path:
         """Write a whole text file in place of the one that may be there, and wait for the disk."""
@@ -114,11 +126,11 @@ class Storage:
         with self.open() as handle:
             if stat.S_ISDIR(handle.kind(name)):
                 handle.remove(name)  # links were followed when the folder was copied
+            handle.require(name, stat.S_ISREG, stat.S_ISLNK)
             aside = incoming()
             if os.name == "nt" or not handle.link(target, aside):
                 self.write_text(name, target)
                 return
-            handle.require(name, stat.S_ISREG, stat.S_ISLNK)
             handle.replace(aside, name)
 
     def remove(self, name: str) -> None:

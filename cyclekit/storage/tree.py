@@ -83,6 +83,8 @@ def _laid(tensor: Tensor, strides: Any) -> Tensor:
     """The tensor in the order in which its axes lay in memory, densely."""
     if strides is None:
         return tensor
+    if len(strides) != tensor.dim():
+        raise ValueError(f"it gives {len(strides)} strides to {tensor.dim()} axes")
     axes = range(tensor.dim())
     order = sorted(axes, key=lambda axis: (-strides[axis], axis))
     back = sorted(axes, key=lambda axis: order[axis])
