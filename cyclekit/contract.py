@@ -33,6 +33,15 @@ class Options(BaseModel):
 
 
 @dataclass(frozen=True)
+class RunsCode:
+    """Marks a setting that names a file whose loading runs code from it, such as TorchScript.
+
+    ``file: Annotated[str, RunsCode()] = ""``. The file is loaded where a person named it; where a
+    run or a recipe alone names it, training and translation end with the option that would.
+    """
+
+
+@dataclass(frozen=True)
 class TensorSpec:
     """The shape and range of one tensor, batch axis left out.
 

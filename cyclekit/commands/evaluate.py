@@ -11,10 +11,12 @@ from cyclekit.commands.options import (
     hardware,
     precision_option,
     run_argument,
+    trust_option,
 )
 
 
 @click.command()
+@trust_option
 @run_argument
 @click.option("--data", type=PATH, help="Another folder with trainA trainB testA testB.")
 @click.option(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from cyclekit.commands.options import PATH
+from cyclekit.commands.options import PATH, trust_option
 from cyclekit.errors import RecipeError, UsageError
 
 plugin_option = click.option("--plugin", metavar="NAME|FILE.py", help="The modality.")
@@ -83,6 +83,7 @@ def copy(name: str, destination: Path, plugin: str | None) -> None:
 
 
 @recipes.command()
+@trust_option
 @click.argument("path")
 @click.option("--plugin", metavar="NAME|FILE.py", help="The modality, where the recipe names none.")
 def check(path: str, plugin: str | None) -> None:

@@ -5,10 +5,17 @@ from typing import Any
 
 import click
 
-from cyclekit.commands.options import hardware, hardware_options, precision_option, run_argument
+from cyclekit.commands.options import (
+    hardware,
+    hardware_options,
+    precision_option,
+    run_argument,
+    trust_option,
+)
 
 
 @click.command()
+@trust_option
 @run_argument
 @click.option("--steps", type=click.IntRange(min=1), help="Steps in all, those done included.")
 @hardware_options

@@ -32,6 +32,7 @@ from cyclekit.runs.recorder import Recorder
 from cyclekit.runs.starting import start
 from cyclekit.runs.stopping import Stopped, listening
 from cyclekit.runs.watcher import Watcher
+from cyclekit.trust import code_files, require_trusted, trust
 
 
 @dataclass(frozen=True)
@@ -278,17 +279,25 @@ def _train(
 
 
 def _resolved(layers: Layers, plugin: str) -> tuple[PluginHost, Recipe]:
-    extensions = layers.extensions
-    origin = layers.origin("extensions")
-    if files := [name for name in extensions if name.endswith(".py") and Path(origin).is_file()]:
-        raise UsageError(
-            f"{origin} names the file {files[0]} as an extension. A recipe from elsewhere must not "
-            f"run code that came with it, so recipes name installed plugins only. If you trust the "
-            f"file: --set \"extensions=['{files[0]}']\""
-        )
-    host = load_plugin(plugin, extensions)
+    if plugin.endswith(".py"):
+        trust(plugin)
+    for name in layers.extensions:
+        if name.endswith(".py"):
+            _consider(name, layers.origin("extensions"))
+    host = load_plugin(plugin, layers.extensions)
     name = host.modality.name
     named = layers.table.setdefault("plugin", name)
     if named != name:
         raise UsageError(f"The recipe is for plugin {named!r}, not for {name!r}.")
-    return host, resolve(layers, host.modality)
+    recipe = resolve(layers, host.modality)
+    for key, file in code_files(recipe):
+        _consider(file, layers.origin(key))
+    return host, recipe
+
+
+def _consider(code: str, origin: str) -> None:
+    """Take a file of code from a person, and from a recipe what a person has named before."""
+    if Path(origin).is_file():
+        require_trusted(code, origin)
+    else:
+        trust(code)

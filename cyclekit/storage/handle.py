@@ -13,8 +13,8 @@ import shutil
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
-from typing import IO
 
 from cyclekit.errors import CyclekitError
 
@@ -209,7 +209,7 @@ def opened(folder: Path) -> Iterator[Handle]:
         os.close(number)
 
 
-def open_file(path: Path) -> IO[bytes]:
+def open_file(path: Path) -> BufferedReader:
     """Open an ordinary file to read it; it can then be read whatever becomes of its name.
 
     Raises:

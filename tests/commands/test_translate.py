@@ -229,9 +229,9 @@ class Payload:
         ),
         ("damaged json", 1, "run.json cannot be read"),
         ("empty json", 1, "run.json does not say which plugin wrote it"),
-        ("plugin inside", 1, "names the plugin file .*evil.py, which may have come"),
-        ("plugin beside", 1, "names the plugin file evil.py, which may have come"),
-        ("extension inside", 1, "names the plugin file .*evil.py, which may have come"),
+        ("plugin inside", 2, "names the code .*evil.py, which could do anything.*--trust"),
+        ("plugin beside", 2, "names the code .*evil.py, which could do anything.*--trust"),
+        ("extension inside", 2, "names the code .*evil.py, which could do anything.*--trust"),
         ("no writer", 1, "checkpoint.json is damaged: .*plugin: Field required"),
     ],
 )
