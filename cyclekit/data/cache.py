@@ -5,6 +5,7 @@ import json
 import math
 import os
 import shutil
+import tempfile
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -174,8 +175,11 @@ class Writer:
 
 
 def default_folder() -> Path:
-    """``$XDG_CACHE_HOME/cyclekit``, or ``~/.cache/cyclekit``."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cyclekit"
+    """``$XDG_CACHE_HOME/cyclekit``, or ``~/.cache/cyclekit``; without a home, for a while."""
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cyclekit"
+    except RuntimeError:  # a user without a name and a home, as containers have it
+        return Path(tempfile.gettempdir()) / f"cyclekit-cache-{os.getuid()}"
 
 
 def _stat(name: str) -> tuple[int, int] | None:

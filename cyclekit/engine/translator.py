@@ -93,7 +93,7 @@ class Translator:
                 outcome = encode_file(self._codec, file, direction.source)
                 positions += math.prod(outcome.tensor.shape[1:])
             except BadSample as error:
-                outcome = error
+                outcome = error.kept()
             read.append((file, outcome))
             full = self._batch_size is None and positions >= TOGETHER
             if full or len(read) == (self._batch_size or MOST):

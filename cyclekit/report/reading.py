@@ -1,7 +1,6 @@
 """What the files of a run say, ready to be shown; needs neither the run's plugin nor torch."""
 
 import json
-import tomllib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 
 from cyclekit.errors import CheckpointError
 from cyclekit.links import pointed_at
+from cyclekit.recipe.sources import parse_toml
 from cyclekit.report.curves import number
 from cyclekit.runs.layout import RunLayout, step_folders
 from cyclekit.runs.records import lines_by_step, read_json
@@ -63,7 +63,7 @@ class RunStory:
         self.info = read_json(run.info_file)
         self.recipe_text = run.recipe_file.read_text(encoding="utf-8", errors="replace")
         try:
-            self.recipe: dict[str, Any] = tomllib.loads(self.recipe_text)
+            self.recipe: dict[str, Any] = parse_toml(self.recipe_text)
         except tomllib.TOMLDecodeError as error:
             raise CheckpointError(f"{run.recipe_file} cannot be read: {error}.") from error
         records = [record for _, record in lines_by_step(run.metrics_file)]

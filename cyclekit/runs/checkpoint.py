@@ -1,7 +1,6 @@
 """One checkpoint, opened as a whole: what it lists is there, and is what was written."""
 
 import hashlib
-import tomllib
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -18,6 +17,7 @@ from cyclekit.describe import describe_exception
 from cyclekit.engine.training_state import TrainingState
 from cyclekit.errors import CheckpointError
 from cyclekit.plugins import PluginInfo
+from cyclekit.recipe.sources import parse_toml
 from cyclekit.runs.layout import step_folders
 from cyclekit.runs.manifest import OLD, read_manifest
 from cyclekit.runs.old_state import OldStateError, read_old_state
@@ -139,8 +139,8 @@ class Checkpoint:
             CheckpointError: If it is damaged.
         """
         try:
-            return tomllib.loads(self._content(RECIPE).decode())
-        except (ValueError, RecursionError) as error:
+            return parse_toml(self._content(RECIPE).decode())
+        except ValueError as error:
             raise self._damaged(RECIPE, str(error)[:200]) from error
 
     def require_plugin(self, plugin: PluginInfo) -> None:

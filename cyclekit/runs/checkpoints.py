@@ -66,8 +66,9 @@ class Checkpoints:
         Raises:
             CheckpointError: If there is none such; lists what there is.
         """
-        name = step_name(int(which)) if which.isdecimal() else which
-        if which.isdecimal() or which in (LATEST, BEST):
+        numbered = which.isdecimal() and len(which) < 16
+        name = step_name(int(which)) if numbered else which
+        if numbered or which in (LATEST, BEST):
             folder = pointed_at(self.folder / name)
             if folder is not None and folder.name == which:
                 # A run that was copied with its links followed: look up what the copy is of.
@@ -79,13 +80,13 @@ class Checkpoints:
             return list(everything.values())[-1]  # the one that the link named was removed
         if not which.isdecimal() and which not in (LATEST, BEST):
             raise UsageError(
-                f"No checkpoint {which!r}: expected {LATEST}, {BEST} or a step such as 5000."
+                f"No checkpoint {which[:40]!r}: expected {LATEST}, {BEST} or a step such as 5000."
             )
         if not everything:
             raise CheckpointError(f"{self.folder.parent} has no checkpoint yet.")
         hint = " `best` exists once the run has evaluated (train.evaluate_every)."
         raise CheckpointError(
-            f"No checkpoint {which!r} in {self.folder}. There are: latest, "
+            f"No checkpoint {which[:40]!r} in {self.folder}. There are: latest, "
             f"{', '.join(map(str, everything))}.{hint if which == BEST else ''}"
         )
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import shutil
-import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -32,6 +31,7 @@ from cyclekit.runs.recorder import Recorder
 from cyclekit.runs.starting import start
 from cyclekit.runs.stopping import Stopped, listening
 from cyclekit.runs.watcher import Watcher
+from cyclekit.temporary import temporary_folder
 from cyclekit.trust import code_files, require_trusted, trust
 
 
@@ -90,7 +90,7 @@ def start_training(
         if dry_run:
             if run_dir is not None:
                 RunDirectory(run_dir).require_free()
-            run_dir = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cyclekit-")))
+            run_dir = stack.enter_context(temporary_folder())
         folder = None
         if fabric.is_global_zero:
             claim = RunDirectory.claim(

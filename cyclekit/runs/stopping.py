@@ -18,6 +18,12 @@ ASK_EVERY = 10  # steps between questions to the other ranks: an answer costs a 
 
 ECHO = 0.5  # seconds in which a repeated signal is the same one: to a whole group, and passed on
 
+STOPPING = tuple(
+    getattr(signal, name)
+    for name in ("SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1")  # the last two: a lost line, SLURM
+    if hasattr(signal, name)
+)
+
 Handler = Callable[[int, FrameType | None], None]
 
 
@@ -30,7 +36,7 @@ class Stopped(CyclekitError):  # noqa: N818 - asked for, no error
 
 
 class StopRequest:
-    """Remembers that SIGTERM or SIGINT came; ranks then stop after the same step.
+    """Remembers that one of ``STOPPING`` came; ranks then stop after the same step.
 
     A second signal ends the process at once.
     """
@@ -64,14 +70,15 @@ class StopRequest:
 
 @contextmanager
 def listening(fabric: Fabric, say: Callable[[str], None]) -> Iterator[StopRequest]:
-    """Listen for SIGTERM and SIGINT; elsewhere than in the main thread Python cannot."""
+    """Listen for ``STOPPING``; elsewhere than in the main thread Python cannot."""
     request = StopRequest(fabric, say)
     if threading.current_thread() is not threading.main_thread():
         yield request
         return
     before = {
         number: signal.signal(number, request._receive)
-        for number in (signal.SIGTERM, signal.SIGINT)
+        for number in STOPPING
+        if signal.getsignal(number) is not signal.SIG_IGN  # as nohup has it
     }
     try:
         yield request

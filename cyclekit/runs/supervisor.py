@@ -5,7 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +13,9 @@ from pathlib import Path
 from types import FrameType
 
 import click
+
+from cyclekit.describe import shown
+from cyclekit.temporary import temporary_folder
 
 LOOK_EVERY = 0.1  # seconds
 GRACE = 10.0  # seconds in which the other ranks may end by themselves once one has failed
@@ -34,14 +36,12 @@ def supervise(arguments: Sequence[str], ranks: int) -> int:
     When a rank fails, the others get a moment to end by themselves and are then stopped, since they
     would wait for it for ever.
     """
-    with tempfile.TemporaryDirectory(prefix="cyclekit-") as name:
-        folder = Path(name)
-        with _ranks_of(arguments, ranks, folder) as processes:
-            failed = _first_to_fail(processes)
-            if not failed:
-                return 0
-            _wait(processes, GRACE)
-            return _report(failed, ranks, _last_words(folder, ranks))
+    with temporary_folder() as folder, _ranks_of(arguments, ranks, folder) as processes:
+        failed = _first_to_fail(processes)
+        if not failed:
+            return 0
+        _wait(processes, GRACE)
+        return _report(failed, ranks, _last_words(folder, ranks))
 
 
 def obey_supervisor() -> None:
@@ -148,7 +148,7 @@ def _report(failed: Mapping[int, int], ranks: int, words: Mapping[int, str]) -> 
         said += "Whatever was saved is there: go on with `cyclekit resume`."
     else:
         said = f"rank {cause} ended with exit code {code}, and the others with it."
-    click.echo(f"error: {said}", err=True)
+    click.echo(f"error: {shown(said)}", err=True)
     return code if code > 0 else 128 - code
 
 

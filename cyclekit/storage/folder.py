@@ -90,7 +90,7 @@ class Storage:
 
     def write_text(self, name: str, text: str) -> Path:
         """Write a whole text file in place of the one that may be there, and wait for the disk."""
-        return self.write_bytes(name, text.encode())
+        return self.write_bytes(name, text.encode(errors="surrogateescape"))
 
     def write_bytes(self, name: str, content: bytes) -> Path:
         """Write a whole file in place of the one that may be there, and wait for the disk."""
@@ -115,7 +115,7 @@ class Storage:
         with self.open() as handle:
             number = handle.open(name, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
             with os.fdopen(number, "ab") as file:
-                file.write(text.encode())
+                file.write(text.encode(errors="surrogateescape"))
 
     def point(self, name: str, target: str) -> None:
         """Make ``name`` stand for its neighbour ``target``, at once or not at all.

@@ -89,8 +89,8 @@ class Handle:
     def refusal(self, name: str) -> Refused:
         """Why a name is not used."""
         return Refused(
-            f"{self.path / name} is {_named(self.kind(name))} and was left alone: cyclekit writes "
-            f"ordinary files and folders only. Remove it, or use another folder."
+            f"{self.path / name} is {describe_kind(self.kind(name))} and was left alone: cyclekit "
+            f"writes ordinary files and folders only. Remove it, or use another folder."
         )
 
     def remove(self, name: str) -> None:
@@ -182,7 +182,8 @@ def incoming() -> str:
     return f"{ASIDE}{secrets.token_hex(8)}"
 
 
-def _named(mode: int) -> str:
+def describe_kind(mode: int) -> str:
+    """What a mode of ``stat`` stands for, in words."""
     kinds = {
         stat.S_ISLNK: "a symbolic link",
         stat.S_ISFIFO: "a named pipe",
@@ -219,7 +220,7 @@ def open_file(path: Path) -> BufferedReader:
     mode = os.fstat(number).st_mode
     if not stat.S_ISREG(mode):
         os.close(number)
-        raise OSError(errno.EINVAL, f"it is {_named(mode)}", str(path))
+        raise OSError(errno.EINVAL, f"it is {describe_kind(mode)}", str(path))
     return os.fdopen(number, "rb")
 
 
