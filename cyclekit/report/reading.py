@@ -64,7 +64,7 @@ class RunStory:
         self.recipe_text = run.recipe_file.read_text(encoding="utf-8", errors="replace")
         try:
             self.recipe: dict[str, Any] = parse_toml(self.recipe_text)
-        except tomllib.TOMLDecodeError as error:
+        except ValueError as error:
             raise CheckpointError(f"{run.recipe_file} cannot be read: {error}.") from error
         records = [record for _, record in lines_by_step(run.metrics_file)]
         self.losses = [record for record in records if "evaluation" not in record]
