@@ -21,6 +21,7 @@ from cyclekit.recipe.resolve import resolve
 from cyclekit.recipe.settings import Recipe
 from cyclekit.recipe.sources import Layers, Setting, find_recipe, read_layers
 from cyclekit.runs.checkpoint import Checkpoint
+from cyclekit.runs.data_record import changes, record_files
 from cyclekit.runs.directory import RunDirectory
 from cyclekit.runs.divergence import keep_batch
 from cyclekit.runs.evaluation import keep_evaluation
@@ -116,9 +117,21 @@ def start_training(
 
 
 def resume_training(
-    folder: Path, settings: Iterable[Setting], hardware: Hardware, watcher: Watcher
+    folder: Path,
+    settings: Iterable[Setting],
+    hardware: Hardware,
+    watcher: Watcher,
+    strict_data: bool = False,
 ) -> TrainResult:
-    """Go on with a run from its latest checkpoint, or from the start where it has none."""
+    """Go on with a run from its latest checkpoint, or from the start where it has none.
+
+    Args:
+        folder: The run.
+        settings: Changes to its recipe.
+        hardware: Devices and ranks.
+        watcher: Is told of what was found.
+        strict_data: Refuse training files that are not what they were.
+    """
     run = RunDirectory.open(folder)
     layers = read_layers_of(run)
     layers.lay(settings)
@@ -131,9 +144,21 @@ def resume_training(
         recipe = keep_global_batch(recipe, checkpoint, fabric.world_size, watcher.say)
     with run.owned() if fabric.is_global_zero else contextlib.nullcontext():
         prepared = prepare(host, recipe, run, fabric, watcher)
+        _compare_data(run, prepared, watcher, strict_data)
         done = checkpoint.step if checkpoint else 0
         watcher.say(f"run: {run}, from step {done} of {recipe.train.steps}")
         return _train(host, prepared, run, fabric, watcher, checkpoint)
+
+
+def _compare_data(run: RunDirectory, prepared: Prepared, watcher: Watcher, strict: bool) -> None:
+    """Say how the training files differ from those that the run was begun with."""
+    if said := changes(run, prepared.encoded):
+        if strict:
+            raise UsageError(
+                f"The training files are not what they were: {said}. Put them back, or leave out "
+                f"--strict-data to go on with what is there."
+            )
+        watcher.warn(f"the training files are not what they were: {said}. Going on with them.")
 
 
 def owes(run: RunDirectory, checkpoint: Checkpoint) -> bool:
@@ -237,6 +262,8 @@ def _train(
     if checkpoint:
         recorder.restore(checkpoint)
     recorder.start()
+    if fabric.is_global_zero:
+        record_files(run, prepared.encoded)
     if led_here is not None and fabric.is_global_zero:
         run.log_changes(trainer.step, led_here, prepared.model.recipe)
     with (

@@ -43,6 +43,7 @@ class Manifest(Strict):
         cyclekit: The version that wrote it.
         plugin: With which it was written.
         evaluation: Figures by direction, where the step was evaluated.
+        protocol: How these were computed: a line by metric.
         ranks: How many there were.
         global_batch: Samples of each domain in a step.
         files: SHA-256 of each file, by its name.
@@ -53,6 +54,7 @@ class Manifest(Strict):
     cyclekit: Text
     plugin: Writer
     evaluation: dict[str, dict[str, float]] = {}
+    protocol: dict[str, str] = {}
     ranks: Annotated[int, Field(ge=1, le=2**20)]
     global_batch: Annotated[int, Field(ge=1, le=2**30)]
     files: Annotated[dict[FileName, Checksum], Field(min_length=1, max_length=10_000)]

@@ -85,7 +85,9 @@ class Recorder:
                 f"{describe_exception(error)[:300]}. {checkpoint.advice()}"
             ) from error
         self._best = dict(state.best)
-        self.report = checkpoint.manifest.evaluation if trainer.is_done else {}
+        if trainer.is_done:
+            self.report = checkpoint.manifest.evaluation
+            self.judge.protocol.update(checkpoint.manifest.protocol)
 
     def start(self) -> None:
         """Forget what a killed run wrote after its checkpoint; show the untrained networks.
@@ -100,7 +102,7 @@ class Recorder:
             self._run.checkpoints.settle(self._best.get("step"), self._settings.keep)
             if self._previewer:
                 self._previewer.remember()
-            self._board = Board(self._run, self._trainer.step)
+            self._board = Board(self._run, self._trainer.step, self._watcher.warn)
         self._observe("run_started", recipe=self._trainer.model.recipe.model_dump(mode="json"))
         if self._trainer.step == 0:
             self._preview()
@@ -231,6 +233,7 @@ class Recorder:
                 {
                     **describe_writer(self._host.info),
                     "evaluation": self.report,
+                    "protocol": self.judge.protocol if self.report else {},
                     "ranks": trainer.fabric.world_size,
                     "global_batch": trainer.batches.global_batch,
                 },
