@@ -4,7 +4,6 @@ import hashlib
 import json
 import math
 import os
-import shutil
 import tempfile
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,9 +21,9 @@ from cyclekit.data.folders import Files
 from cyclekit.data.windows import Kind, OnDisk
 from cyclekit.errors import BadSample
 from cyclekit.locks import locked
+from cyclekit.storage.folder import Storage
 
 FORMAT = 1
-ASIDE = ".incoming-"  # begins the name of what is being written
 ABOUT, INDEX, BYTES = "about.json", "index.safetensors", "windows.bin"
 
 
@@ -89,26 +88,20 @@ class Cache:
 
         One process writes at a time, the others wait for it.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
+        storage = Storage(self.folder)
+        storage.make()
         with locked(self.folder / f"{key}.lock", wait=True):
             if self._read(self.folder / key):
                 yield None
                 return
-            shutil.rmtree(self.folder / key, ignore_errors=True)
-            aside = self.folder / f"{ASIDE}{key}"
-            shutil.rmtree(aside, ignore_errors=True)
-            aside.mkdir()
-            try:
-                with (aside / BYTES).open("wb") as file:
+            storage.remove(key)
+            with storage.aside() as aside:
+                made = aside.make(key)
+                with (made / BYTES).open("wb") as file:
                     writer = Writer(file)
                     yield writer
-                writer.describe(aside)
-                for name in (BYTES, INDEX, ABOUT):
-                    with (aside / name).open("r+b") as written:  # Windows flushes nothing else
-                        os.fsync(written.fileno())
-                aside.rename(self.folder / key)
-            finally:
-                shutil.rmtree(aside, ignore_errors=True)
+                writer.describe(made)
+                aside.keep(key)
 
     def _read(self, folder: Path) -> dict[str, Any] | None:
         """What is said about a cached domain, if it is there and was not cut short."""

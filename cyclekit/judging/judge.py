@@ -19,6 +19,7 @@ from cyclekit.judging.classifier_metric import classifier_metric
 from cyclekit.judging.evidence import Evidence, items_of
 from cyclekit.judging.figures import Figures, ways_to_improve
 from cyclekit.judging.scorer import Scorer
+from cyclekit.storage.folder import Storage
 from cyclekit.temporary import temporary_folder
 
 
@@ -44,7 +45,7 @@ class Judge:
         model: Model,
         collections: Collections,
         warn: Callable[[str], None],
-        cache: Path,
+        cache: Storage,
         *,
         limit: int = 0,
         thorough: bool = False,

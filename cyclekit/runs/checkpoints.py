@@ -118,8 +118,7 @@ class Checkpoints:
             CyclekitError: If it cannot be written, as on a full disk; the one before it is intact.
         """
         with self._explaining(step), self._storage.aside() as aside:
-            made = aside.path / step_name(step)
-            made.mkdir()
+            made = aside.make(step_name(step))
             for name, network in networks.items():
                 save_file(as_saved(network), made / f"{name}.safetensors")
             for name, network in averaged.items():

@@ -21,6 +21,7 @@ from cyclekit.runs.checkpoint import describe_writer
 from cyclekit.runs.checkpoints import Checkpoints
 from cyclekit.runs.layout import RunLayout
 from cyclekit.runs.records import lines_by_step, to_json, to_lines
+from cyclekit.storage.folder import Storage
 from cyclekit.storage.handle import ASIDE
 
 RUNS = Path("runs")
@@ -57,7 +58,7 @@ class RunDirectory(RunLayout):
             folder = _next_number(f"{plugin.name}-{name}")
         run = cls(folder)
         run.require_free()
-        folder.mkdir(parents=True, exist_ok=True)
+        run.storage.make()
         with run.owned():
             run.require_free()  # whoever owned it before may have begun a run
             about = {**_environment(recipe, device), **describe_writer(plugin)}
@@ -153,17 +154,15 @@ class RunDirectory(RunLayout):
 def _next_number(name: str) -> Path:
     """Make the next numbered folder; two processes never get the same."""
     try:
-        RUNS.mkdir(exist_ok=True)
+        Storage(RUNS).make()
     except OSError as error:
         raise CyclekitError(f"{RUNS} cannot be made: {error.strerror}. Use --run-dir.") from error
     while True:
         taken = [int(m[1]) for p in RUNS.iterdir() if (m := re.match(r"(\d{5})-", p.name))]
-        folder = RUNS / f"{max(taken, default=0) + 1:05d}-{name}"
         try:
-            folder.mkdir()
+            return Storage(RUNS).make_new(f"{max(taken, default=0) + 1:05d}-{name}")
         except FileExistsError:
             continue
-        return folder
 
 
 def _environment(recipe: Recipe, device: str) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def evaluate_run(
         collections = find_collections(model.recipe.data, made)
     else:
         collections = find_collections(DataSettings(root=str(data)))
-    cache = run.folder / "metrics"
+    cache = run.storage.below("metrics")
     judge = Judge(model, collections, warn, cache, thorough=not quick, options=options)
     judge.evidence.require_test_set()
     scored = judge.score(opened.translator)

@@ -1,7 +1,6 @@
 """Start and resume training: from names and settings to a running session and its result."""
 
 import contextlib
-import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -105,7 +104,7 @@ def start_training(
             prepared = prepare(plan.host, plan.recipe, run, fabric, watcher)
         except BaseException:
             if fabric.is_global_zero:
-                shutil.rmtree(run.folder, ignore_errors=True)  # nothing was trained in it
+                run.storage.empty()  # nothing was trained in it
             raise
         for line in prepared.describe(fabric):
             watcher.say(line)

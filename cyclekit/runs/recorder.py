@@ -62,7 +62,7 @@ class Recorder:
             trainer.model,
             collections,
             watcher.warn,
-            run.folder / "metrics",
+            run.storage.below("metrics"),
             limit=self._settings.evaluate_items,
         )
 
@@ -200,8 +200,7 @@ class Recorder:
             return
         try:
             with self._run.storage.below(self._run.samples.name).aside() as aside:
-                folder = aside.path / step_name(self._trainer.step)
-                folder.mkdir()
+                folder = aside.make(step_name(self._trainer.step))
                 media = self._trainer.model.codec.render(rows, folder)
                 self._board.media(media, self._trainer.step)
                 aside.keep(folder.name)

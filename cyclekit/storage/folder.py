@@ -79,6 +79,24 @@ class Storage:
         with self.open():
             return self.path
 
+    def make_new(self, name: str) -> Path:
+        """A folder in it that was not there before, whoever else makes one.
+
+        Raises:
+            FileExistsError: If it was.
+        """
+        with self.open() as handle:
+            os.mkdir(handle.at(name), dir_fd=handle.number)
+        return self.path / name
+
+    def empty(self) -> None:
+        """Remove all that is in it, and the folder itself where it is no link."""
+        with contextlib.suppress(FileNotFoundError), self.open(make=False) as handle:
+            for name in handle.names():
+                handle.remove(name)
+        with contextlib.suppress(OSError):
+            self.path.rmdir()
+
     def require_file(self, name: str) -> None:
         """Refuse what is there under a name and is no ordinary file, for writers that need a path.
 
@@ -141,7 +159,7 @@ class Storage:
     def clean(self) -> None:
         """Remove what killed processes left half written."""
         with contextlib.suppress(FileNotFoundError), self.open(make=False) as handle:
-            for name in os.listdir(handle.path if handle.number is None else handle.number):  # noqa: PTH208
+            for name in handle.names():
                 if name.startswith(ASIDE):
                     handle.remove(name)
 
@@ -173,6 +191,12 @@ class Aside:
     def path(self) -> Path:
         """Where to write."""
         return self.storage.path / self.name
+
+    def make(self, name: str) -> Path:
+        """A folder in it."""
+        folder = self.path / name
+        folder.mkdir()
+        return folder
 
     def keep_all(self) -> None:
         """Move everything that was written, under its own name."""

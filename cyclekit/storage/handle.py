@@ -55,6 +55,10 @@ class Handle:
         except FileNotFoundError:
             return 0
 
+    def names(self) -> list[str]:
+        """What is in it."""
+        return os.listdir(self.path if self.number is None else self.number)  # noqa: PTH208
+
     def open(self, name: str, how: int) -> int:
         """A descriptor of an ordinary file.
 
