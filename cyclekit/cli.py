@@ -11,6 +11,7 @@ import click
 
 from cyclekit.describe import shown
 from cyclekit.errors import CyclekitError, suggest
+from cyclekit.memory import is_out_of_memory
 from cyclekit.runs.supervisor import leave_last_words, obey_supervisor
 
 VERBS = ("train", "resume", "translate", "evaluate", "report", "recipes", "plugins")
@@ -75,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except OSError as error:
         _fail(_explained(error), 1, error)
     except Exception as error:
-        if type(error).__name__ == "OutOfMemoryError" or isinstance(error, MemoryError):
+        if is_out_of_memory(error):
             _fail(
                 "out of memory. Lower train.batch_size or the size of training windows.", 1, error
             )

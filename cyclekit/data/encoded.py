@@ -20,6 +20,7 @@ from cyclekit.data.lazy import LazyList
 from cyclekit.data.windows import InMemory, Tensors, Windows
 from cyclekit.describe import describe_exception
 from cyclekit.errors import BadSample, DataError, PluginError
+from cyclekit.memory import is_out_of_memory
 from cyclekit.storage.handle import describe_kind
 
 MOST_BAD = 0.2  # share of a domain's files that may be unusable
@@ -126,6 +127,8 @@ def guarded(codec: Codec[Any], method: str, file: Path, *arguments: Any) -> Any:
     except (BadSample, PluginError):
         raise
     except Exception as error:
+        if is_out_of_memory(error):
+            raise BadSample(file, "needs more memory than there is") from error
         raise PluginError(
             f"{type(codec).__name__}.{method} failed on {file}: {describe_exception(error)}"
         ) from error

@@ -198,7 +198,7 @@ def parse_setting(text: str) -> Setting:
         parsed = {}
     if set(parsed) != {"value"}:  # a line break in the text could smuggle in further keys
         parsed = {"value": value.strip()}
-    return key, parsed["value"], f"--set {text}"
+    return key, parsed["value"], f"--set {text[:200]}"
 
 
 def _ancestry(recipe: Path, plugin: PluginInfo | None) -> list[Path]:
