@@ -4,13 +4,15 @@ import os
 import shutil
 from pathlib import Path
 
+from cyclekit.storage.handle import read_text
+
 
 def pointed_at(name: Path) -> Path | None:
     """What ``Storage.point`` made ``name`` stand for; ``None`` where it is not there."""
     if name.is_symlink():
         told = str(name.readlink())
     elif name.is_file():
-        told = name.read_text(encoding="utf-8", errors="replace").strip()
+        told = read_text(name, 1000).strip()
     else:
         return name if name.is_dir() else None  # links were followed when the folder was copied
     if Path(told).name != told or told in ("", ".."):

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from cyclekit.contract import RunsCode
 from cyclekit.errors import UsageError
 from cyclekit.storage.folder import Storage
-from cyclekit.storage.handle import Refused, open_file
+from cyclekit.storage.handle import Refused, open_file, read_text
 
 FILE = "trusted.json"
 
@@ -88,7 +88,7 @@ def _folder() -> Path | None:
 
 def _remembered(folder: Path) -> dict[str, str]:
     try:
-        told = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        told = json.loads(read_text(folder / FILE))
     except (OSError, ValueError, RecursionError):
         return {}
     return told if isinstance(told, dict) else {}

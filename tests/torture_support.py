@@ -35,8 +35,14 @@ def changes(event: str, arguments: tuple[Any, ...]) -> bool:
     return event in CHANGING
 
 
-def forked(work: Callable[[], object], said: Path) -> int:
-    """Run something in a fork; returns its exit code, negative for a signal."""
+def forked(work: Callable[[], object], said: Path, limit: int = 300) -> int:
+    """Run something in a fork; returns its exit code, negative for a signal.
+
+    Args:
+        work: What to do there.
+        said: Gets what it prints.
+        limit: Seconds after which it ends by SIGALRM: it hangs.
+    """
     child = os.fork()
     if child == 0:
         code = 1
@@ -44,6 +50,7 @@ def forked(work: Callable[[], object], said: Path) -> int:
             out = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             os.dup2(out, 1)
             os.dup2(out, 2)
+            signal.alarm(limit)
             work()
             code = 0
         except SystemExit as end:

@@ -1,6 +1,7 @@
 """Where recipes lie, and how ``extends`` and ``--set`` merge, each key keeping its origin."""
 
 import importlib.util
+import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from typing import Any
 
 from cyclekit.errors import RecipeError, UsageError, suggest
 from cyclekit.plugins import PluginInfo
+from cyclekit.storage.handle import open_file
 
 LARGEST_RECIPE = 100_000  # bytes; a recipe is a page of text
 DEEPEST = 20  # tables in tables
@@ -221,9 +223,11 @@ def _ancestry(recipe: Path, plugin: PluginInfo | None) -> list[Path]:
 
 def _read(path: Path) -> Table:
     try:
-        if path.stat().st_size > LARGEST_RECIPE:
+        with open_file(Path(os.path.realpath(path))) as file:
+            content = file.read(LARGEST_RECIPE + 1)
+        if len(content) > LARGEST_RECIPE:
             raise RecipeError(f"{path} is larger than {LARGEST_RECIPE:,} bytes: not a recipe.")
-        return parse_toml(path.read_text(encoding="utf-8"))
+        return parse_toml(content.decode().replace("\r\n", "\n"))
     except UnicodeDecodeError as error:
         raise RecipeError(f"{path} is not UTF-8 text.") from error
     except ValueError as error:

@@ -8,6 +8,7 @@ from typing import Any
 
 from cyclekit.data.encoded import EncodedDomain
 from cyclekit.runs.directory import RunDirectory
+from cyclekit.storage.handle import read_text
 
 Stamp = tuple[int, int] | None
 """Bytes, and nanoseconds of the last change; ``None`` where it is not known."""
@@ -68,7 +69,7 @@ def _recorded(run: RunDirectory) -> dict[str, dict[str, Stamp]]:
     """The files of each domain; damaged lines are left out."""
     found: dict[str, dict[str, Stamp]] = {}
     try:
-        lines = run.files_file.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = read_text(run.files_file).splitlines()
     except OSError:
         return {}
     for line in lines:

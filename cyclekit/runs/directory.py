@@ -22,7 +22,7 @@ from cyclekit.runs.checkpoints import Checkpoints
 from cyclekit.runs.layout import RunLayout
 from cyclekit.runs.records import lines_by_step, to_json, to_lines
 from cyclekit.storage.folder import Storage
-from cyclekit.storage.handle import ASIDE
+from cyclekit.storage.handle import ASIDE, read_text
 
 RUNS = Path("runs")
 LOCK, OWNER = ".lock", ".owner"
@@ -80,7 +80,7 @@ class RunDirectory(RunLayout):
                 f"{self} already holds a run. Continue it with `cyclekit resume {self}`, or name "
                 f"another --run-dir."
             )
-        claim = {LOCK, OWNER, self.info_file.name} if LOCK in there else set()
+        claim = {LOCK, OWNER, self.info_file.name} if {LOCK, OWNER} & there else set()
         if any(not name.startswith(ASIDE) for name in there - claim):
             raise UsageError(f"{self} is not empty. Name a new or empty folder as --run-dir.")
 
@@ -145,7 +145,7 @@ class RunDirectory(RunLayout):
                 self.storage.write_text(OWNER, f"process {os.getpid()} on {platform.node()}\n")
                 yield
         except Held as error:
-            named = owner.read_text(encoding="utf-8").strip() if owner.is_file() else "unknown"
+            named = read_text(owner, 1000).strip() if owner.is_file() else "unknown"
             raise CyclekitError(
                 f"{self} is in use by another process ({named}). Wait for it or stop it first."
             ) from error

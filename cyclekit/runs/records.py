@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from cyclekit.errors import CheckpointError
+from cyclekit.storage.handle import read_text
 
+MOST_JSON = 2**26  # bytes
 LARGEST_STEP = 2**53  # what every reader of JSON agrees on
 
 
@@ -17,7 +19,7 @@ def read_json(file: Path) -> dict[str, Any]:
         CheckpointError: If the file is missing or damaged.
     """
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = json.loads(read_text(file, MOST_JSON))
     except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{file} cannot be read: {error}.") from error
     if not isinstance(content, dict):
@@ -40,9 +42,9 @@ def lines_by_step(file: Path) -> list[tuple[str, dict[str, Any]]]:
 
     A line that is no JSON object with a ``step`` is left out: it is what a killed writer left.
     """
-    if not file.exists():
+    if not file.is_file():
         return []
-    lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+    lines = read_text(file).splitlines()
     return [(line, record) for line in lines if (record := _record(line)) is not None]
 
 

@@ -21,6 +21,8 @@ from cyclekit.errors import CyclekitError
 ASIDE = ".incoming-"
 """Begins the name of what is being written; nothing complete is called so."""
 
+MOST_TEXT = 2**30  # bytes; records have a line for each file or step
+
 _HANDLES = os.open in os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 _FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
@@ -226,6 +228,19 @@ def open_file(path: Path) -> BufferedReader:
         os.close(number)
         raise OSError(errno.EINVAL, f"it is {describe_kind(mode)}", str(path))
     return os.fdopen(number, "rb")
+
+
+def read_text(path: Path, most: int = MOST_TEXT) -> str:
+    """The text in an ordinary file; what is not UTF-8 in it is replaced.
+
+    Raises:
+        OSError: If it is not there, is anything else, or has more than ``most`` bytes.
+    """
+    with open_file(path) as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise OSError(errno.EFBIG, f"it has more than {most:,} bytes", str(path))
+    return content.decode(errors="replace")
 
 
 def identity(handle: Handle) -> tuple[int, int]:

@@ -19,7 +19,7 @@ SETTINGS = SMALL | {
     "train.keep": 1,
     "train.ema": 0.9,
 }
-SAMPLE = 12  # of about two hundred; `make torture` tries them all
+SAMPLE = 6  # of about two hundred; `make torture` tries them all
 
 
 @pytest.mark.slow
