@@ -10,7 +10,7 @@ BENCHMARKS = $(filter-out $(addprefix benchmarks/,gpu.py measures.py waiting.py)
 
 LOWEST := .venv-lowest
 
-.PHONY: demo test test-fast test-lowest lint bench clean-venv
+.PHONY: demo test test-fast test-lowest torture audit lint bench clean-venv
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -32,6 +32,14 @@ test-lowest:  ## the suite with the oldest versions that pyproject.toml allows
 	$(LOWEST)/bin/uv pip compile --quiet --resolution lowest-direct --extra dev pyproject.toml -o $(LOWEST)/lowest.txt
 	$(LOWEST)/bin/python -m pip install --quiet -r $(LOWEST)/lowest.txt --no-deps --editable .
 	$(LOWEST)/bin/python -m pytest -n $(JOBS) --dist worksteal
+
+torture: $(STAMP)  ## kills at every operation on files, tampered runs: all trials, half an hour
+	CYCLEKIT_TORTURE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) tests/torture
+
+audit: $(STAMP)  ## what is known about the lowest versions that pyproject.toml allows
+	$(BIN)/python -m pip install --quiet uv pip-audit
+	$(BIN)/uv pip compile --quiet --resolution lowest-direct --all-extras pyproject.toml -o $(VENV)/lowest.txt
+	$(BIN)/pip-audit --no-deps --disable-pip --requirement $(VENV)/lowest.txt
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -4,6 +4,7 @@ Run on a quiet machine: `make bench`, or `python benchmarks/survival.py`. The ba
 same losses and takes the same optimizer steps, but looks at nothing; both run in turn.
 """
 
+import json
 import statistics
 import tempfile
 import time
@@ -11,14 +12,15 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import torch
 from safetensors.torch import load_file
 from trainers import SIZES, make_trainer
 
 from cyclekit.engine.trainer import Trainer
 from cyclekit.plugins import find_plugin
-from cyclekit.runs.checkpoint import Checkpoints, describe_writer
+from cyclekit.runs.checkpoint import describe_writer
+from cyclekit.runs.checkpoints import Checkpoints
 from cyclekit.runs.stopping import listening
+from cyclekit.storage.folder import Storage
 
 ROUNDS = 5
 
@@ -50,23 +52,22 @@ def guarded_step(trainer: Trainer, asked: Callable[[int], int]) -> None:
 
 def write(trainer: Trainer, folder: Path) -> Path:
     about = {**describe_writer(find_plugin("image")), "ranks": 1, "global_batch": 1}
-    written = Checkpoints(folder).write(
+    return Checkpoints(Storage(folder)).write(
         trainer.step, trainer.model.networks, {}, trainer.state_dict(), about, ""
     )
-    return written.folder
 
 
 def restore(trainer: Trainer, folder: Path) -> None:
-    checkpoint = Checkpoints(folder.parent).find("latest")
+    checkpoint = Checkpoints(Storage(folder.parent)).open("latest")
     for name, network in trainer.model.networks.items():
         checkpoint.read_weights(network, name, averaged=False)
-    trainer.load_state_dict(checkpoint.read_state())
+    trainer.load_state(checkpoint.read_state())
 
 
 def load(folder: Path) -> None:
     for file in folder.glob("*.safetensors"):
         load_file(file)
-    torch.load(folder / "state.pt", weights_only=True)
+    json.loads((folder / "state.json").read_text())
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from cyclekit.contract import (
     Network,
     Options,
     PreviewRow,
+    RunsCode,
     Sample,
     TensorSpec,
     Translations,
@@ -27,6 +28,7 @@ from cyclekit.engine.objective import (
 )
 from cyclekit.errors import BadSample, CheckpointError, PluginError, RecipeError
 from cyclekit.hookspecs import hookimpl
+from cyclekit.judging.kept import trained_once
 from cyclekit.nets import PATCHGAN, PATCHGAN_SLOPES, PIXEL, RESNET, UNET_128, UNET_256
 from cyclekit.nets.blocks import (
     Init,
@@ -80,6 +82,7 @@ __all__ = [
     "RecipeError",
     "ResNetGenerator",
     "ResNetOptions",
+    "RunsCode",
     "Sample",
     "SlopesOptions",
     "SlopesPatchGAN",
@@ -95,4 +98,5 @@ __all__ = [
     "initialize",
     "norm_layers",
     "normalize_spectra",
+    "trained_once",
 ]

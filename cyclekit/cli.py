@@ -1,5 +1,6 @@
 """The command line: names the verbs, imports each only when it is used, and reports errors."""
 
+import errno
 import importlib
 import os
 import sys
@@ -8,7 +9,9 @@ from typing import Any
 
 import click
 
+from cyclekit.describe import shown
 from cyclekit.errors import CyclekitError, suggest
+from cyclekit.memory import is_out_of_memory
 from cyclekit.runs.supervisor import leave_last_words, obey_supervisor
 
 VERBS = ("train", "resume", "translate", "evaluate", "report", "recipes", "plugins")
@@ -71,10 +74,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except CyclekitError as error:
         _fail(str(error), error.exit_code, error)
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        _fail(f"{where}{error.strerror or error}", 1, error)
+        _fail(_explained(error), 1, error)
     except Exception as error:
-        if type(error).__name__ == "OutOfMemoryError" or isinstance(error, MemoryError):
+        if is_out_of_memory(error):
             _fail(
                 "out of memory. Lower train.batch_size or the size of training windows.", 1, error
             )
@@ -86,11 +88,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
         )
 
 
+def _explained(error: OSError) -> str:
+    """What the system refused, the file where it says so, and what to do where that is plain."""
+    where = f"{os.fsdecode(error.filename)}: " if error.filename else ""
+    said = f"{where}{error.strerror or error}"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"{said}. Make room; what was saved before is intact."
+    if error.errno == errno.ENOENT and not where:
+        return f"{said}. Does the current folder still exist?"
+    return said
+
+
 def _fail(message: str, code: int, error: Any = None) -> None:
     if error is not None and os.environ.get("CYCLEKIT_DEBUG"):
         raise error
     if not leave_last_words(message):
-        click.echo(f"error: {message}", err=True)
+        click.echo(f"error: {shown(message)}", err=True)
     sys.exit(code)
 
 

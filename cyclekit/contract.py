@@ -24,8 +24,21 @@ class Options(BaseModel):
     """Base of every settings table. An unknown key is an error; docstrings become descriptions."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, use_attribute_docstrings=True, validate_default=True
+        extra="forbid",
+        frozen=True,
+        use_attribute_docstrings=True,
+        validate_default=True,
+        allow_inf_nan=False,
     )
+
+
+@dataclass(frozen=True)
+class RunsCode:
+    """Marks a setting that names a file whose loading runs code from it, such as TorchScript.
+
+    ``file: Annotated[str, RunsCode()] = ""``. The file is loaded where a person named it; where a
+    run or a recipe alone names it, training and translation end with the option that would.
+    """
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,14 @@ HOME = Path(__file__).parent
 GO_BETWEENS = {"pluggy", "torch", "lightning_fabric", "importlib", "concurrent"}
 
 
+def shown(text: str) -> str:
+    """The text as a terminal may show it: what would steer it, or is no character, is escaped.
+
+    Names of files may hold anything: sequences that move the cursor, bytes that are not UTF-8.
+    """
+    return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
+
+
 def describe_exception(error: BaseException) -> str:
     """``ValueError: message (at file.py:12)`` on one line; the place is the plugin's own code."""
     message = " ".join(_message(error).split())

@@ -37,6 +37,9 @@ class CheckpointError(CyclekitError):
     """A checkpoint or run directory that cannot be read or does not fit."""
 
 
+LONGEST_REASON = 500  # characters
+
+
 class BadSample(CyclekitError):  # noqa: N818 - named for what it is about, not for being an error
     """One file that cannot be used. Codecs raise it; the engine skips, counts and names the file.
 
@@ -49,6 +52,10 @@ class BadSample(CyclekitError):  # noqa: N818 - named for what it is about, not 
         super().__init__(f"{path}: {why}")
         self.path = Path(path)
         self.why = why
+
+    def kept(self) -> "BadSample":
+        """The same without what led to it, for those that are counted: a name and a reason."""
+        return BadSample(self.path, self.why[:LONGEST_REASON])
 
     def __reduce__(self) -> tuple[type["BadSample"], tuple[Path, str]]:
         return BadSample, (self.path, self.why)

@@ -12,6 +12,7 @@ from packaging.version import Version
 
 from cyclekit.errors import UsageError
 from cyclekit.plugins import installed_plugins
+from cyclekit.storage.folder import Storage
 
 TEMPLATES = {
     "pyproject.toml": "pyproject.toml.txt",
@@ -52,12 +53,14 @@ def write_plugin(name: str, dims: int, parent: Path) -> Path:
         "versions": _versions(),
         **SIZES[dims],
     }
-    for target, template in TEMPLATES.items():
-        text = files("cyclekit").joinpath("template", template).read_text(encoding="utf-8")
-        file = folder / target.format(name=name)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(Template(text).substitute(words), encoding="utf-8")
-    return folder
+    with Storage(parent).aside() as aside:
+        made = aside.make(folder.name)
+        for target, template in TEMPLATES.items():
+            text = files("cyclekit").joinpath("template", template).read_text(encoding="utf-8")
+            *inside, file = target.format(name=name).split("/")
+            place = Storage(made, *inside)
+            place.write_text(file, Template(text).substitute(words))
+        return aside.keep(folder.name)
 
 
 def _require_usable(name: str) -> None:

@@ -14,6 +14,8 @@ from safetensors.torch import load_file
 
 from cyclekit.engine.hardware import Hardware, start_fabric
 from cyclekit.engine.trainer import Trainer
+from cyclekit.engine.training_state import TrainingState
+from cyclekit.runs.checkpoint import Checkpoint
 from cyclekit.runs.directory import RunDirectory
 from cyclekit.runs.launch import data_settings, plan_training
 from cyclekit.runs.preparation import Prepared, prepare
@@ -68,6 +70,17 @@ class Outcome:
     code: int
     out: str
     err: str
+
+
+def state_of(checkpoint: Path) -> TrainingState:
+    """What training would go on with from a checkpoint."""
+    with Checkpoint(checkpoint.resolve()) as opened:
+        return opened.read_state()
+
+
+def as_restored(state: dict[str, Any]) -> TrainingState:
+    """What a trainer said, as it is given back to one."""
+    return TrainingState.model_validate({k: part for k, part in state.items() if k != "codec"})
 
 
 def records(run: Path) -> list[dict[str, Any]]:

@@ -11,10 +11,12 @@ from cyclekit.commands.options import (
     hardware,
     precision_option,
     run_argument,
+    trust_option,
 )
 
 
 @click.command()
+@trust_option
 @run_argument
 @click.option("--data", type=PATH, help="Another folder with trainA trainB testA testB.")
 @click.option(
@@ -56,7 +58,7 @@ def evaluate(
 
     from cyclekit.recipe.resolve import resolve_metric_options
     from cyclekit.recipe.sources import Layers, parse_setting
-    from cyclekit.runs.checkpoint import BEST, LATEST
+    from cyclekit.runs.checkpoints import BEST, LATEST
     from cyclekit.runs.evaluation import evaluate_run
     from cyclekit.runs.opening import open_run
     from cyclekit.runs.watcher import Watcher
@@ -67,8 +69,8 @@ def evaluate(
     layers = Layers()
     layers.lay(map(parse_setting, settings))
     options = resolve_metric_options(layers, opened.model.modality)
-    best = opened.run.checkpoints.best() if checkpoint is None else None
-    apart = best is not None and best.step != opened.checkpoint.step
+    best = opened.run.checkpoints.best_step() if checkpoint is None else None
+    apart = best is not None and best != opened.checkpoint.step
     report = evaluate_run(
         opened,
         data,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
+from cyclekit.errors import UsageError
 from cyclekit.recipe.precision import PRECISIONS
 from cyclekit.runs.supervisor import must_supervise, supervise
 
@@ -44,6 +45,16 @@ batch_size_option = click.option(
     help="Items of one size that are translated together; default: as many as are as large as a "
     "picture of 256 x 256.",
 )
+trust_option = click.option(
+    "--trust",
+    metavar="FILE",
+    multiple=True,
+    type=PATH,
+    expose_value=False,
+    is_eager=True,
+    callback=lambda _context, _option, files: _trust(files),
+    help="Load this code (a plugin file, TorchScript), which the run or recipe names; remembered.",
+)
 run_argument = click.argument("run", type=PATH)
 
 
@@ -71,6 +82,17 @@ def _on_every_rank(command: Command) -> Command:
         sys.exit(supervise(click.get_current_context().obj, options["devices"]))
 
     return cast(Command, started)
+
+
+def _trust(files: tuple[Path, ...]) -> None:
+    """Remember what was named, before anything is opened that names it, too."""
+    if files:
+        from cyclekit.trust import trust
+
+        for file in files:
+            if not file.is_file():
+                raise UsageError(f"--trust {file}: there is no such file.")
+            trust(file)
 
 
 def hardware(

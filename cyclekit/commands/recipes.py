@@ -4,8 +4,9 @@ from pathlib import Path
 
 import click
 
-from cyclekit.commands.options import PATH
+from cyclekit.commands.options import PATH, trust_option
 from cyclekit.errors import RecipeError, UsageError
+from cyclekit.storage.folder import Storage
 
 plugin_option = click.option("--plugin", metavar="NAME|FILE.py", help="The modality.")
 
@@ -78,11 +79,12 @@ def copy(name: str, destination: Path, plugin: str | None) -> None:
     target = destination / path.name if destination.is_dir() else destination
     if target.exists():
         raise UsageError(f"{target} exists already. Name another file.")
-    target.write_text(path.read_text(encoding="utf-8"), encoding="utf-8")
+    Storage(target.parent).write_text(target.name, path.read_text(encoding="utf-8"))
     click.echo(f"{target}")
 
 
 @recipes.command()
+@trust_option
 @click.argument("path")
 @click.option("--plugin", metavar="NAME|FILE.py", help="The modality, where the recipe names none.")
 def check(path: str, plugin: str | None) -> None:

@@ -5,15 +5,25 @@ from typing import Any
 
 import click
 
-from cyclekit.commands.options import hardware, hardware_options, precision_option, run_argument
+from cyclekit.commands.options import (
+    hardware,
+    hardware_options,
+    precision_option,
+    run_argument,
+    trust_option,
+)
 
 
 @click.command()
+@trust_option
 @run_argument
 @click.option("--steps", type=click.IntRange(min=1), help="Steps in all, those done included.")
+@click.option("--strict-data", is_flag=True, help="Refuse training files that have changed.")
 @hardware_options
 @precision_option
-def resume(run: Path, steps: int | None, precision: str | None, **machine: Any) -> None:
+def resume(
+    run: Path, steps: int | None, strict_data: bool, precision: str | None, **machine: Any
+) -> None:
     """Go on with a run from its latest checkpoint.
 
     What is changed here is written into the run's changes.jsonl, with the step from which it holds.
@@ -31,4 +41,4 @@ def resume(run: Path, steps: int | None, precision: str | None, **machine: Any) 
     changes: list[Setting] = [("train.steps", steps, "--steps")] if steps is not None else []
     if precision is not None:
         changes.append(("train.precision", precision, "--precision"))
-    resume_training(run, changes, hardware(**machine), Watcher())
+    resume_training(run, changes, hardware(**machine), Watcher(), strict_data)

@@ -5,10 +5,17 @@ from typing import Any
 
 import click
 
-from cyclekit.commands.options import PATH, hardware, hardware_options, precision_option
+from cyclekit.commands.options import (
+    PATH,
+    hardware,
+    hardware_options,
+    precision_option,
+    trust_option,
+)
 
 
 @click.command()
+@trust_option
 @click.option("--plugin", required=True, metavar="NAME|FILE.py", help="The modality.")
 @click.option("--recipe", required=True, metavar="NAME|FILE.toml", help="What to train, and how.")
 @click.option("--data", type=PATH, help="Folder with trainA trainB testA testB (sets data.root).")

@@ -12,11 +12,13 @@ from cyclekit.commands.options import (
     hardware,
     precision_option,
     run_argument,
+    trust_option,
 )
 from cyclekit.errors import CyclekitError
 
 
 @click.command()
+@trust_option
 @run_argument
 @click.argument("inputs", nargs=-1, required=True, type=PATH, metavar="INPUT...")
 @click.option("-o", "--output", "output", required=True, type=PATH, help="Folder for the results.")

@@ -4,26 +4,34 @@ import hashlib
 import json
 import math
 import os
-import shutil
+import tempfile
+import zlib
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Annotated
 
 import torch
+from pydantic import BaseModel, Field
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, save_file
 from torch import Tensor
 
 from cyclekit.data.folders import Files
 from cyclekit.data.windows import Kind, OnDisk
 from cyclekit.errors import BadSample
 from cyclekit.locks import locked
+from cyclekit.storage.folder import Storage
+from cyclekit.storage.handle import open_file
 
-FORMAT = 1
-ASIDE = ".incoming-"  # begins the name of what is being written
+FORMAT = 2
+CHUNK = 2**24  # bytes that are read at once
+LARGEST_ABOUT = 2**28  # bytes; it has a line for each bad file
+DTYPES = {
+    name: dtype for name in dir(torch) if isinstance(dtype := getattr(torch, name), torch.dtype)
+}
 ABOUT, INDEX, BYTES = "about.json", "index.safetensors", "windows.bin"
 
 
@@ -71,15 +79,14 @@ class Cache:
         about = self._read(folder)
         if about is None:
             return None
-        index = about["index"]
-        kinds = [(torch.Size(shape), getattr(torch, dtype)) for shape, dtype in about["kinds"]]
-        tensors = OnDisk(folder / BYTES, kinds, index["kinds"], index["places"])
+        told, index = about
+        tensors = OnDisk(folder / BYTES, told.shapes, index["kinds"], index["places"])
         return Cached(
             tensors=tensors,
             counts=index["counts"],
             facts=index["facts"],
-            fact_names=about["facts"],
-            bad=[BadSample(files[number], why) for number, why in about["bad"]],
+            fact_names=told.facts,
+            bad=[BadSample(files[number], why) for number, why in told.bad],
         )
 
     @contextmanager
@@ -88,36 +95,89 @@ class Cache:
 
         One process writes at a time, the others wait for it.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
+        storage = Storage(self.folder)
+        storage.make()
         with locked(self.folder / f"{key}.lock", wait=True):
             if self._read(self.folder / key):
                 yield None
                 return
-            shutil.rmtree(self.folder / key, ignore_errors=True)
-            aside = self.folder / f"{ASIDE}{key}"
-            shutil.rmtree(aside, ignore_errors=True)
-            aside.mkdir()
-            try:
-                with (aside / BYTES).open("wb") as file:
+            storage.remove(key)
+            with storage.aside() as aside:
+                made = aside.make(key)
+                with (made / BYTES).open("wb") as file:
                     writer = Writer(file)
                     yield writer
-                writer.describe(aside)
-                for name in (BYTES, INDEX, ABOUT):
-                    with (aside / name).open("r+b") as written:  # Windows flushes nothing else
-                        os.fsync(written.fileno())
-                aside.rename(self.folder / key)
-            finally:
-                shutil.rmtree(aside, ignore_errors=True)
+                writer.describe(made)
+                aside.keep(key)
 
-    def _read(self, folder: Path) -> dict[str, Any] | None:
-        """What is said about a cached domain, if it is there and was not cut short."""
+    def _read(self, folder: Path) -> tuple["About", dict[str, Tensor]] | None:
+        """What is said about a cached domain, if it is there and is what was written.
+
+        All of it is read once, which a disk's cache remembers. What is damaged is made again.
+        """
         try:
-            about: dict[str, Any] = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
-            whole = (folder / BYTES).stat().st_size == about["bytes"]
-            about["index"] = load_file(folder / INDEX)
-        except (OSError, ValueError, KeyError, SafetensorError):
-            return None  # not there, or not whole after a power cut: it is made again
-        return about if whole else None
+            with open_file(folder / ABOUT) as file:
+                about = About.model_validate_json(file.read(LARGEST_ABOUT))
+            with open_file(folder / INDEX) as file:
+                index = load(file.read())
+            _require_sound(about, index)
+            return (about, index) if _summed(folder / BYTES) == about.sum else None
+        except (OSError, ValueError, LookupError, TypeError, RuntimeError, SafetensorError):
+            return None
+
+
+class About(BaseModel):
+    """What is known about a domain besides its tensors.
+
+    Attributes:
+        bytes: Of all windows.
+        sum: Their CRC-32.
+        kinds: Each shape and type that occurs.
+        facts: The names of what the codec noticed.
+        bad: Files that cannot be used, by their number among all, with the reason.
+    """
+
+    bytes: Annotated[int, Field(ge=0)]
+    sum: int
+    kinds: list[tuple[list[Annotated[int, Field(ge=0)]], str]]
+    facts: list[str]
+    bad: list[tuple[Annotated[int, Field(ge=0)], str]]
+
+    @property
+    def shapes(self) -> list[Kind]:
+        """The kinds as torch has them."""
+        return [(torch.Size(shape), DTYPES[name]) for shape, name in self.kinds]
+
+
+def _require_sound(about: About, index: Mapping[str, Tensor]) -> None:
+    """Refuse an index that leads out of the file.
+
+    Raises:
+        ValueError: If it does.
+        LookupError: If something is missing.
+    """
+    sizes = [math.prod(shape) * dtype.itemsize for shape, dtype in about.shapes]
+    kinds, places, counts = index["kinds"], index["places"], index["counts"]
+    if kinds.shape != places.shape or places.dtype != torch.int64 or kinds.dtype != torch.int32:
+        raise ValueError("places and kinds do not go together")
+    if len(kinds) and not 0 <= int(kinds.min()) <= int(kinds.max()) < len(sizes):
+        raise ValueError("a kind is missing")
+    ends = places + torch.tensor(sizes, dtype=torch.int64)[kinds.long()]
+    if len(places) and (int(places.min()) < 0 or int(ends.max()) > about.bytes):
+        raise ValueError("a window lies outside of the file")
+    if int(counts.sum()) != len(places) or index["facts"].shape != (len(counts), len(about.facts)):
+        raise ValueError("files and windows do not go together")
+    if any(number >= len(counts) + len(about.bad) for number, _ in about.bad):
+        raise ValueError("a file is missing")
+
+
+def _summed(file: Path) -> int:
+    """The CRC-32 of a file."""
+    total = 0
+    with open_file(file) as stream:
+        while chunk := stream.read(CHUNK):
+            total = zlib.crc32(chunk, total)
+    return total
 
 
 class Writer:
@@ -130,6 +190,7 @@ class Writer:
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self.bytes = 0
+        self._sum = 0
         self._places, self._kind_of, self._counts = array("q"), array("i"), array("i")
         self._kinds: dict[Kind, int] = {}
         self._facts: list[Mapping[str, float]] = []
@@ -143,6 +204,7 @@ class Writer:
             self._places.append(self.bytes)
             raw = tensor.contiguous().flatten().view(torch.uint8).numpy()
             self._file.write(raw.data)
+            self._sum = zlib.crc32(raw.data, self._sum)
             self.bytes += len(raw)
         self._counts.append(len(tensors))
         self._facts.append(facts)
@@ -162,20 +224,17 @@ class Writer:
             "facts": torch.tensor(rows, dtype=torch.float64).reshape(len(rows), len(names)),
         }
         save_file(index, folder / INDEX)
-        about: dict[str, Any] = {
-            "bytes": self.bytes,
-            "kinds": [
-                (list(shape), str(dtype).removeprefix("torch.")) for shape, dtype in self._kinds
-            ],
-            "facts": names,
-            "bad": self._bad,
-        }
-        (folder / ABOUT).write_text(json.dumps(about), encoding="utf-8")
+        kinds = [(list(shape), str(dtype).removeprefix("torch.")) for shape, dtype in self._kinds]
+        about = About(bytes=self.bytes, sum=self._sum, kinds=kinds, facts=names, bad=self._bad)
+        (folder / ABOUT).write_text(about.model_dump_json(), encoding="utf-8")
 
 
 def default_folder() -> Path:
-    """``$XDG_CACHE_HOME/cyclekit``, or ``~/.cache/cyclekit``."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cyclekit"
+    """``$XDG_CACHE_HOME/cyclekit``, or ``~/.cache/cyclekit``; without a home, for a while."""
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cyclekit"
+    except RuntimeError:  # a user without a name and a home, as containers have it
+        return Path(tempfile.gettempdir()) / f"cyclekit-cache-{os.getuid()}"
 
 
 def _stat(name: str) -> tuple[int, int] | None:

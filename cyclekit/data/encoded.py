@@ -20,6 +20,8 @@ from cyclekit.data.lazy import LazyList
 from cyclekit.data.windows import InMemory, Tensors, Windows
 from cyclekit.describe import describe_exception
 from cyclekit.errors import BadSample, DataError, PluginError
+from cyclekit.memory import is_out_of_memory
+from cyclekit.storage.handle import describe_kind
 
 MOST_BAD = 0.2  # share of a domain's files that may be unusable
 NAMED = 4  # reasons, and bad files for each, in a message
@@ -96,9 +98,26 @@ def encode_file(codec: Codec[Any], file: Path, domain: str) -> Sample:
 
 def load_file(codec: Codec[Any], file: Path, domain: str) -> Any:
     """Load a file of a domain; raises as ``encode_file`` does."""
+    require_file(file)
     if type(codec).load_for is Codec.load_for:  # so that an error names what the author wrote
         return guarded(codec, "load", file, file)
     return guarded(codec, "load_for", file, file, domain)
+
+
+def require_file(file: Path) -> None:
+    """Refuse what has no end or never begins: devices, pipes, sockets.
+
+    Raises:
+        BadSample: Saying what it is.
+    """
+    try:
+        kind = describe_kind(file.stat().st_mode)
+    except OSError as error:
+        raise BadSample(file, (error.strerror or "cannot be read").lower()) from error
+    except ValueError as error:  # a NUL in its name
+        raise BadSample(file, str(error)) from error
+    if kind != "a file":
+        raise BadSample(file, f"is {kind}")
 
 
 def guarded(codec: Codec[Any], method: str, file: Path, *arguments: Any) -> Any:
@@ -108,6 +127,8 @@ def guarded(codec: Codec[Any], method: str, file: Path, *arguments: Any) -> Any:
     except (BadSample, PluginError):
         raise
     except Exception as error:
+        if is_out_of_memory(error):
+            raise BadSample(file, "needs more memory than there is") from error
         raise PluginError(
             f"{type(codec).__name__}.{method} failed on {file}: {describe_exception(error)}"
         ) from error
@@ -167,7 +188,7 @@ def _attempt(codec: Codec[Any], domain: str, file: Path) -> Encoded | BadSample:
         if not windows:
             raise BadSample(file, "gives no training window")
     except BadSample as error:
-        return error
+        return error.kept()
     return Encoded([window.tensor for window in windows], sample.facts)
 
 

@@ -1,6 +1,5 @@
 """Data that is made rather than found: a plugin's own, or a collection's corrupted twin."""
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from cyclekit.data.corrupted import make_corrupted
 from cyclekit.describe import describe_exception
 from cyclekit.errors import CyclekitError, DataError, PluginError, suggest
 from cyclekit.recipe.settings import DataSettings
+from cyclekit.storage.folder import Storage
 
 PREFIX = "builtin:"
 SEED = 0  # the same data whatever the run's seed is, so that runs can be compared
@@ -73,8 +73,6 @@ def _builtin(settings: DataSettings, modality: Modality) -> Callable[[Path], Non
 
 def _fill(folder: Path, make: Callable[[Path], None]) -> None:
     """Complete or not at all."""
-    aside = folder.with_name(f".incoming-{folder.name}")
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
-    make(aside)
-    aside.rename(folder)
+    with Storage(folder.parent).aside() as aside:
+        make(aside.make(folder.name))
+        aside.keep(folder.name)

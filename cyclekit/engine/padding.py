@@ -27,18 +27,29 @@ def pad_to_multiple(
         least: Sizes that axes are brought to at least, whatever they divide by; ``None``: none.
         fewest: Multiples that the other axes have at least.
     """
-    wanted = least or (None,) * len(multiples)
-    for axis, (multiple, fixed) in enumerate(zip(multiples, wanted, strict=True), start=2):
-        length = x.shape[axis]
-        if fixed is not None:
-            total = max(length, fixed)
-        elif multiple == 1:
-            continue
-        else:
-            total = max(-(-length // multiple), fewest) * multiple
-        if total != length:
-            x = x.index_select(axis, _mirrored(length, total).to(x.device))
+    for axis, total in enumerate(padded_sizes(x.shape[2:], multiples, least, fewest), start=2):
+        if total != x.shape[axis]:
+            x = x.index_select(axis, _mirrored(x.shape[axis], total).to(x.device))
     return x
+
+
+def padded_sizes(
+    sizes: Sequence[int],
+    multiples: tuple[int, ...],
+    least: Sequence[int | None] = (),
+    fewest: int = LEAST_MULTIPLES,
+) -> list[int]:
+    """What ``pad_to_multiple`` brings sizes to."""
+    totals = []
+    wanted = least or (None,) * len(multiples)
+    for length, multiple, fixed in zip(sizes, multiples, wanted, strict=True):
+        if fixed is not None:
+            totals.append(max(length, fixed))
+        elif multiple == 1:
+            totals.append(length)
+        else:
+            totals.append(max(-(-length // multiple), fewest) * multiple)
+    return totals
 
 
 def crop_to(x: Tensor, sizes: tuple[int, ...]) -> Tensor:

@@ -18,6 +18,7 @@ from cyclekit.engine.meter import Meter
 from cyclekit.engine.model import Model
 from cyclekit.engine.objective import Batch, Networks, Part, Phase, Step, whole
 from cyclekit.engine.schedule import rate_factor
+from cyclekit.engine.training_state import TrainingState, require_moments
 from cyclekit.errors import CyclekitError
 from cyclekit.randomness import derive_seed
 
@@ -72,12 +73,17 @@ class Trainer:
 
     def fit(self, after_step: Callable[[], None]) -> None:
         """Train on to the last step; ``after_step`` logs, shows, measures and saves."""
-        while self.step < self.settings.steps:
+        while not self.is_done:
             self.train_step()
             self.step += 1
             if self.average:
                 self.average.update(self.step)
             after_step()
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the last step was taken."""
+        return self.step >= self.settings.steps
 
     def train_step(self) -> None:
         """One optimizer step of every phase, on one global batch."""
@@ -115,6 +121,18 @@ class Trainer:
         if found := self.guard.read():
             raise NotFinite(found)
 
+    @property
+    def is_finite(self) -> bool:
+        """Whether all that the next step begins with is finite: weights, buffers, moments.
+
+        A step whose loss and gradient are finite may still lead beyond the largest number.
+        """
+        networks = self.model.networks.values()
+        held = [tensor for network in networks for tensor in network.state_dict().values()]
+        for optimizer in self._optimizers.values():
+            held += [value for state in optimizer.state.values() for value in state.values()]
+        return bool(torch.stack([tensor.isfinite().all().cpu() for tensor in held]).all())
+
     def read_losses(self) -> dict[str, float]:
         """Mean losses since the last call, of the steps that were taken; empty if none was."""
         return self.meter.means(self.fabric)
@@ -141,22 +159,28 @@ class Trainer:
             ),
         }
 
-    def load_state_dict(self, state: State) -> None:
-        """Take back what ``state_dict`` returned, from whatever number of ranks."""
+    def load_state(self, state: TrainingState) -> None:
+        """Take back what ``state_dict`` returned, from whatever number of ranks.
+
+        Raises:
+            ValueError: If it is not about this objective's networks.
+        """
         ranks, rank = self.fabric.world_size, self.fabric.global_rank
-        self.step = state["step"]
-        self.skipped, self._skipped_in_a_row = state["skipped"]
-        for name, optimizer in self._optimizers.items():
-            saved = state["optimizers"][name]
-            # Whether Adam is fused follows from the precision, which may be another one now.
-            groups = [group | {"fused": not self._scaled} for group in saved["param_groups"]]
-            optimizer.load_state_dict(saved | {"param_groups": groups})
+        self.step = state.step
+        self.skipped, self._skipped_in_a_row = state.skipped
+        if state.optimizers.keys() != self._optimizers.keys():
+            raise ValueError(f"its optimizers are {', '.join(state.optimizers)[:100]}")
+        for phase in self.model.objective.phases:
+            saved, optimizer = state.optimizers[phase.name], self._optimizers[phase.name]
+            require_moments(phase.name, saved, list(self._parameters(phase)))
+            # All else of Adam follows from the recipe and the precision, which may be others now.
+            groups = optimizer.state_dict()["param_groups"]
+            optimizer.load_state_dict({"state": saved.state, "param_groups": groups})
             _match_layouts(optimizer)
-        self.model.codec.load_state_dict(state["codec"])
-        if state["precision"]:  # nothing, where the run had no loss scale so far
-            self.fabric.strategy.precision.load_state_dict(state["precision"])
-        objectives = [own["objective"] for own in state["ranks"]]
-        meters = [own["meter"] for own in state["ranks"]]
+        if state.precision:  # nothing, where the run had no loss scale so far
+            self.fabric.strategy.precision.load_state_dict(state.precision)
+        objectives = [own.objective for own in state.ranks]
+        meters = [own.meter.model_dump() for own in state.ranks]
         if len(objectives) == ranks:
             objective, meter = objectives[rank], meters[rank]
         else:

@@ -16,9 +16,10 @@ from cyclekit.data.encoded import encode_file, guarded
 from cyclekit.engine.held_norms import held, measured, normalizes_instances
 from cyclekit.engine.model import Model
 from cyclekit.engine.objective import Direction
-from cyclekit.engine.padding import crop_to, least_multiples, pad_to_multiple
+from cyclekit.engine.padding import crop_to, least_multiples, pad_to_multiple, padded_sizes
 from cyclekit.engine.tiling import FADE, Joiner, Tiling, cut
 from cyclekit.errors import BadSample
+from cyclekit.memory import available_memory, is_out_of_memory
 
 OVERLAP = 8  # share of a tile that neighbours have in common, where a network's reach is not known
 TOGETHER = 256 * 256  # positions; more would be no faster, and take more memory
@@ -77,9 +78,46 @@ class Translator:
         for read in self._chunks(files, direction):
             good = [(file, sample) for file, sample in read if isinstance(sample, Sample)]
             named, samples = [file for file, _ in good], [sample for _, sample in good]
-            translated = iter(self._decoded(samples, direction, named))
+            translated = iter(self._decoded_with_room(samples, direction, named))
             for file, outcome in read:
                 yield file, outcome if isinstance(outcome, BadSample) else next(translated)
+
+    def _decoded_with_room(
+        self, samples: Sequence[Sample], direction: Direction, files: Sequence[Path]
+    ) -> list[Any | BadSample]:
+        """Translated items, one by one where memory runs out; of too large ones that they are."""
+        try:
+            return self._decoded(samples, direction, files)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        if len(samples) == 1:
+            return [BadSample(files[0], "needs more memory than there is")]
+        return [
+            self._decoded_with_room([sample], direction, [file])[0]
+            for sample, file in zip(samples, files, strict=True)
+        ]
+
+    def _require_room(self, file: Path, sample: Sample, direction: Direction) -> None:
+        """Refuse a sample that would take more memory than there is, before it is taken.
+
+        What networks make of tiles comes on top, and does not grow with the sample.
+        """
+        source, target = self._specs[direction.source], self._specs[direction.target]
+        sizes = padded_sizes(
+            sample.tensor.shape[1:],
+            self._multiples(direction),
+            source.sizes,
+            least_multiples(self._networks[direction.network]),
+        )
+        # In and out, each once as it is worked on and once as it is handed on: float32.
+        wanted = 2 * 4 * (source.channels + target.channels) * math.prod(sizes)
+        there = available_memory()
+        if there is not None and wanted > there:
+            raise BadSample(
+                file,
+                f"needs {wanted / 2**30:.1f} GiB of memory, and {there / 2**30:.1f} GiB are free",
+            )
 
     def _chunks(
         self, files: Iterable[Path], direction: Direction
@@ -91,9 +129,10 @@ class Translator:
             outcome: Sample | BadSample
             try:
                 outcome = encode_file(self._codec, file, direction.source)
+                self._require_room(file, outcome, direction)
                 positions += math.prod(outcome.tensor.shape[1:])
             except BadSample as error:
-                outcome = error
+                outcome = error.kept()
             read.append((file, outcome))
             full = self._batch_size is None and positions >= TOGETHER
             if full or len(read) == (self._batch_size or MOST):

@@ -5,18 +5,16 @@ A classifier two-sample test (Lopez-Paz and Oquab, arXiv 1610.06545), trained on
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-
-from safetensors.torch import load_file, save_file
 
 from cyclekit.contract import DOMAINS, Metric, Translations
 from cyclekit.engine.model import Model
 from cyclekit.judging import classifier
 from cyclekit.judging.classifier import Classifier, build_network
 from cyclekit.judging.evidence import Evidence
+from cyclekit.judging.kept import trained_once
 
 PROTOCOL = (
     "STEPS",
@@ -45,14 +43,9 @@ def classifier_metric(model: Model, evidence: Evidence) -> Metric:
     def fit(a: Sequence[Any], b: Sequence[Any], seed: int, cache: Path) -> Classifier:
         spec = model.objective.specs[classifier.SHARED]
         judge = Classifier(model.codec, build_network(spec, seed), seed)
-        file = cache / f"{_digest(model, evidence.train, seed)}.safetensors"
-        if file.exists():
-            judge.network.load_state_dict(load_file(file))
-        else:
-            judge.train(dict(zip(DOMAINS, (a, b), strict=True)))
-            aside = file.with_name(f".{file.name}-{os.getpid()}")
-            save_file(judge.network.state_dict(), aside)
-            aside.replace(file)
+        collections = dict(zip(DOMAINS, (a, b), strict=True))
+        name = _digest(model, evidence.train, seed)
+        trained_once(judge.network, lambda: judge.train(collections), cache, name)
         judge.examine(evidence.test_items)
         return judge
 

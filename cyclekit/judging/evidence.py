@@ -132,7 +132,7 @@ class Evidence:
             try:
                 load_file(self._codec, file, domain)
             except BadSample as error:
-                bad.append(error)
+                bad.append(error.kept())
             else:
                 good.append(file)
         if bad:

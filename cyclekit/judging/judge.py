@@ -1,7 +1,6 @@
 """Scores of what translation would write, on the test set, beside baselines and real items."""
 
 import filecmp
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property, partial
 from pathlib import Path
@@ -20,6 +19,8 @@ from cyclekit.judging.classifier_metric import classifier_metric
 from cyclekit.judging.evidence import Evidence, items_of
 from cyclekit.judging.figures import Figures, ways_to_improve
 from cyclekit.judging.scorer import Scorer
+from cyclekit.storage.folder import Storage
+from cyclekit.temporary import temporary_folder
 
 
 class Judge:
@@ -44,7 +45,7 @@ class Judge:
         model: Model,
         collections: Collections,
         warn: Callable[[str], None],
-        cache: Path,
+        cache: Storage,
         *,
         limit: int = 0,
         thorough: bool = False,
@@ -75,9 +76,9 @@ class Judge:
         for name, direction in self._model.directions.items():
             back = self._model.reverse(direction)
             tests = self.evidence.tests[direction.source]
-            with tempfile.TemporaryDirectory(prefix="cyclekit-") as folder:
-                there = self._write(Path(folder, "there"), translated(translator, tests, direction))
-                cycled = self._write(Path(folder, "back"), self._returned(translator, there, back))
+            with temporary_folder() as folder:
+                there = self._write(folder / "there", translated(translator, tests, direction))
+                cycled = self._write(folder / "back", self._returned(translator, there, back))
                 scored[name] = self._scorer.measure(self._assemble(direction, there, cycled))
         return scored
 
@@ -165,7 +166,7 @@ class Judge:
                 (twins[file], direction.target) if file in twins else (file, direction.source)
                 for file in self.evidence.tests[direction.source]
             ]
-            with tempfile.TemporaryDirectory(prefix="cyclekit-") as folder:
+            with temporary_folder() as folder:
                 items = (self._codec.load_for(file, domain) for file, domain in wanted)
                 truths = self._write(Path(folder, "truths"), items)
                 recoded = (self._recoded(file, domain) for file, domain in wanted)
@@ -187,8 +188,8 @@ class Judge:
         for name, direction in self._model.directions.items():
             convert = baseline.fit(train[direction.source], train[direction.target])
             inputs = self.evidence.test_items[direction.source]
-            with tempfile.TemporaryDirectory(prefix="cyclekit-") as folder:
-                outputs = self._write(Path(folder, "there"), map(convert, inputs))
+            with temporary_folder() as folder:
+                outputs = self._write(folder / "there", map(convert, inputs))
                 scored[name] = self._scorer.measure(self._assemble(direction, outputs, []))
         return scored
 

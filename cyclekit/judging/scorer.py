@@ -4,7 +4,6 @@ import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from cyclekit.contract import DOMAINS, Metric, Translations
@@ -12,6 +11,7 @@ from cyclekit.describe import describe_exception
 from cyclekit.errors import CyclekitError
 from cyclekit.judging.evidence import Evidence
 from cyclekit.judging.figures import Figures
+from cyclekit.storage.folder import Storage
 
 
 class Scorer:
@@ -34,7 +34,7 @@ class Scorer:
         metrics: Sequence[Metric],
         evidence: Evidence,
         seed: int,
-        cache: Path,
+        cache: Storage,
         warn: Callable[[str], None],
     ) -> None:
         self.metrics = metrics
@@ -89,8 +89,7 @@ class Scorer:
     def _fit(self, metric: Metric) -> Any:
         """What the metric learns, which is tried once."""
         if metric.fit is not None and metric.name not in self._fitted:
-            cache = self._cache / metric.name
-            cache.mkdir(parents=True, exist_ok=True)
+            cache = self._cache.below(metric.name).make()
             a, b = (self._evidence.train_items[domain] for domain in DOMAINS)
             self._unfit.add(metric.name)
             self._fitted[metric.name] = metric.fit(a, b, self._seed, cache)

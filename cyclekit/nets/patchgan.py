@@ -20,9 +20,9 @@ from cyclekit.nets.blocks import (
 class PatchGANOptions(Options):
     """A discriminator of overlapping patches."""
 
-    channels: Annotated[int, Field(ge=1)] = 64
+    channels: Annotated[int, Field(ge=1, le=4096)] = 64
     """Width after the first convolution; doubled by each layer, at most eightfold."""
-    layers: Annotated[int, Field(ge=1)] = 3
+    layers: Annotated[int, Field(ge=1, le=12)] = 3
     """Halvings. 1 to 5 see patches of 16, 34, 70, 142, 286."""
     norm: Norm = "instance"
     """`instance`, `batch` or `none`."""

@@ -20,7 +20,7 @@ from cyclekit.nets.blocks import (
 class PixelOptions(Options):
     """A discriminator of single positions: of colours, not of forms."""
 
-    channels: Annotated[int, Field(ge=1)] = 64
+    channels: Annotated[int, Field(ge=1, le=4096)] = 64
     """Width after the first convolution; doubled by the second."""
     norm: Norm = "instance"
     """`instance`, `batch` or `none`."""

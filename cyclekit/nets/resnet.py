@@ -26,9 +26,9 @@ from cyclekit.nets.resampling import BlurDown, ShuffleUp, blur_up
 class ResNetOptions(Options):
     """A residual encoder-decoder."""
 
-    channels: Annotated[int, Field(ge=1)] = 64
+    channels: Annotated[int, Field(ge=1, le=4096)] = 64
     """Width after the first convolution; doubled by each downsampling."""
-    blocks: Annotated[int, Field(ge=0)] = 9
+    blocks: Annotated[int, Field(ge=0, le=200)] = 9
     """Residual blocks: 9 for 256 px in the paper, 6 for 128."""
     downsamplings: Annotated[int, Field(ge=0, le=6)] = 2
     """Halvings of every axis before the residual blocks."""

@@ -25,7 +25,7 @@ from cyclekit.nets.reach import Span, reach, seen
 class UNetOptions(Options):
     """An encoder-decoder with a skip at every size."""
 
-    channels: Annotated[int, Field(ge=1)] = 64
+    channels: Annotated[int, Field(ge=1, le=4096)] = 64
     """Width after the first convolution; doubled by each downsampling, at most eightfold."""
     downsamplings: Annotated[int, Field(ge=2, le=10)] = 8
     """Halvings of every axis. Windows must divide by 2 to the power of this."""

@@ -146,11 +146,11 @@ def _explain(fault: Any, model: type[BaseModel], written: Mapping[str, Any], lay
         if fault["type"] == "union_tag_invalid":
             key = f"{key}.name"
             where = layers.origin(key)
-        return f"{key} (from {where}): {wrong!r} is not known. {suggest(str(wrong), known)}"
+        return f"{key} (from {where}): {wrong!r:.100} is not known. {suggest(str(wrong), known)}"
     if fault["type"] == "missing":
         return f"{key}: must be set; it has no default"
     message = fault["msg"].removeprefix("Value error, ")
-    found = "" if isinstance(fault["input"], Mapping) else f", got {fault['input']!r}"
+    found = "" if isinstance(fault["input"], Mapping) else f", got {repr(fault['input'])[:100]}"
     return f"{key} (from {where}): {message[0].lower()}{message[1:]}{found}"
 
 

@@ -24,7 +24,7 @@ class DataSettings(Options):
     """Folder of domain B's test files."""
     extra: str | None = None
     """Folder of further real samples for `objective.mixed_domain`."""
-    workers: Annotated[int, Field(ge=0)] | None = None
+    workers: Annotated[int, Field(ge=0, le=256)] | None = None
     """Threads that read and augment the next batch while a step computes. Without it, 4 where
     windows lie on disk, and none where they are in memory. The samples are the same."""
     corruption: str | None = None
@@ -36,7 +36,7 @@ class DataSettings(Options):
     parallel: bool = False
     """Equal names in the two folders are the same thing, such as a sentence that both voices read:
     those held out are then pairs, as in test folders they always are."""
-    memory: Annotated[int, Field(ge=0)] = 2048
+    memory: Annotated[int, Field(ge=0, le=2**24)] = 2048
     """MiB of encoded training windows kept in memory. A domain that does not fit is kept in `cache`
     instead, whole, and is there at the next start."""
     cache: str | None = None
@@ -63,18 +63,21 @@ class BestSettings(Options):
     """The translation direction it is read from; `both` takes the mean."""
 
 
+Rate = Annotated[float, Field(gt=0, le=1)]
+
+
 class TrainSettings(Options):
     """How long, how fast, and what is written on the way."""
 
-    steps: Annotated[int, Field(ge=1)] = 200_000
+    steps: Annotated[int, Field(ge=1, lt=10**8)] = 200_000
     """Optimizer steps in all. `--steps` sets it."""
-    batch_size: Annotated[int, Field(ge=1)] = 1
+    batch_size: Annotated[int, Field(ge=1, le=2**16)] = 1
     """Samples of each domain per rank and step (before `accumulate`)."""
-    accumulate: Annotated[int, Field(ge=1)] = 1
+    accumulate: Annotated[int, Field(ge=1, le=2**16)] = 1
     """Batches whose gradients are averaged into one step."""
-    learning_rate: Annotated[float, Field(gt=0)] = 2e-4
+    learning_rate: Rate = 2e-4
     """Adam's rate for the generators."""
-    discriminator_learning_rate: Annotated[float, Field(gt=0)] | None = None
+    discriminator_learning_rate: Rate | None = None
     """Adam's rate for the discriminators; without it, `learning_rate`."""
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (
         0.5,
@@ -121,7 +124,7 @@ class TrainSettings(Options):
     """Steps between checkpoints; the last step always leaves one. 0: only the last."""
     preview_every: Annotated[int, Field(ge=0)] = 1000
     """Steps between previews in `samples/`, the first before step 0. 0: none."""
-    preview_items: Annotated[int, Field(ge=1)] = 4
+    preview_items: Annotated[int, Field(ge=1, le=1000)] = 4
     """Test items of each domain in a preview, the same ones at every step."""
     evaluate_every: Annotated[int, Field(ge=0)] = 0
     """Steps between evaluations on the test set. 0: none while training."""
@@ -136,7 +139,7 @@ class TrainSettings(Options):
 class HistorySettings(Options):
     """The buffer of earlier fakes that discriminators are shown."""
 
-    size: Annotated[int, Field(ge=0)] = 50
+    size: Annotated[int, Field(ge=0, le=10**6)] = 50
     """Fakes kept for each domain on each rank; 0 turns it off."""
 
 

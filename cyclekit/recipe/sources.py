@@ -1,6 +1,7 @@
 """Where recipes lie, and how ``extends`` and ``--set`` merge, each key keeping its origin."""
 
 import importlib.util
+import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -9,8 +10,10 @@ from typing import Any
 
 from cyclekit.errors import RecipeError, UsageError, suggest
 from cyclekit.plugins import PluginInfo
+from cyclekit.storage.handle import open_file
 
-LARGEST_RECIPE = 1_000_000  # bytes; a recipe is a page of text
+LARGEST_RECIPE = 100_000  # bytes; a recipe is a page of text
+DEEPEST = 20  # tables in tables
 
 Table = dict[str, Any]
 Setting = tuple[str, Any, str]
@@ -155,6 +158,30 @@ def read_layers(
     return layers
 
 
+def parse_toml(text: str) -> Table:
+    """Read TOML, whatever somebody wrote.
+
+    Raises:
+        ValueError: If it is none, or has tables in tables, or numbers, beyond any use.
+    """
+    try:
+        table = tomllib.loads(text)
+    except RecursionError as error:
+        raise ValueError("brackets are nested too deeply") from error
+    level: list[Any] = [table]
+    for _ in range(DEEPEST):
+        level = [inner for outer in level for inner in _inside(outer)]
+    if level:
+        raise ValueError(f"tables and lists are nested more than {DEEPEST} deep")
+    return table
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    if isinstance(value, Mapping):
+        return value.values()
+    return value if isinstance(value, list) else ()
+
+
 def parse_setting(text: str) -> Setting:
     """Read ``key=value``; the value is TOML where it can be (4, true, [1, 2]), else plain text.
 
@@ -163,15 +190,17 @@ def parse_setting(text: str) -> Setting:
     """
     key, equals, value = text.partition("=")
     key = key.strip()
-    if not equals or not key or not all(key.split(".")):
-        raise UsageError(f"--set needs key=value, as in --set train.batch_size=4; got {text!r}.")
+    if not equals or not key or not all(key.split(".")) or key.count(".") > DEEPEST:
+        raise UsageError(
+            f"--set needs key=value, as in --set train.batch_size=4; got {text[:80]!r}."
+        )
     try:
-        parsed = tomllib.loads(f"value = {value}")
-    except tomllib.TOMLDecodeError:
+        parsed = parse_toml(f"value = {value}")
+    except ValueError:
         parsed = {}
     if set(parsed) != {"value"}:  # a line break in the text could smuggle in further keys
         parsed = {"value": value.strip()}
-    return key, parsed["value"], f"--set {text}"
+    return key, parsed["value"], f"--set {text[:200]}"
 
 
 def _ancestry(recipe: Path, plugin: PluginInfo | None) -> list[Path]:
@@ -194,13 +223,15 @@ def _ancestry(recipe: Path, plugin: PluginInfo | None) -> list[Path]:
 
 def _read(path: Path) -> Table:
     try:
-        if path.stat().st_size > LARGEST_RECIPE:
+        with open_file(Path(os.path.realpath(path))) as file:
+            content = file.read(LARGEST_RECIPE + 1)
+        if len(content) > LARGEST_RECIPE:
             raise RecipeError(f"{path} is larger than {LARGEST_RECIPE:,} bytes: not a recipe.")
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise RecipeError(f"{path} is not valid TOML: {error}.") from error
+        return parse_toml(content.decode().replace("\r\n", "\n"))
     except UnicodeDecodeError as error:
         raise RecipeError(f"{path} is not UTF-8 text.") from error
+    except ValueError as error:
+        raise RecipeError(f"{path} is not valid TOML: {error}.") from error
     except OSError as error:
         raise RecipeError(f"{path} cannot be read: {error.strerror}.") from error
 

@@ -14,8 +14,8 @@ from cyclekit.report.markup import Markup, element, escaped, joined
 from cyclekit.report.previews import previews
 from cyclekit.report.reading import RunStory
 from cyclekit.report.summary import header, recipe
-from cyclekit.runs.atomic import replace_text
 from cyclekit.runs.layout import RunLayout
+from cyclekit.storage.folder import Storage
 
 NAME = "report.html"
 
@@ -39,8 +39,7 @@ def write_report(folder: Path, output: Path | None = None) -> Path:
     if output.is_dir():
         raise UsageError(f"{output} is a folder. Name a file, such as {output / NAME}.")
     page = make_page(RunStory(run))
-    output.parent.mkdir(parents=True, exist_ok=True)
-    replace_text(output, page)
+    Storage(output.parent).write_text(output.name, page)
     return output
 
 

@@ -1,7 +1,7 @@
 """What the files of a run say, ready to be shown; needs neither the run's plugin nor torch."""
 
 import json
-import tomllib
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,9 +9,13 @@ from typing import Any
 
 from cyclekit.errors import CheckpointError
 from cyclekit.links import pointed_at
+from cyclekit.recipe.sources import LARGEST_RECIPE, parse_toml
 from cyclekit.report.curves import number
 from cyclekit.runs.layout import RunLayout, step_folders
 from cyclekit.runs.records import lines_by_step, read_json
+from cyclekit.storage.handle import read_text
+
+TRIES = 25  # while a training writes and removes checkpoints
 
 Figures = dict[str, float]
 Directions = dict[str, Figures]
@@ -61,10 +65,10 @@ class RunStory:
         self.name = run.folder.resolve().name
         self.plugin = run.plugin()
         self.info = read_json(run.info_file)
-        self.recipe_text = run.recipe_file.read_text(encoding="utf-8", errors="replace")
+        self.recipe_text = read_text(run.recipe_file, LARGEST_RECIPE)
         try:
-            self.recipe: dict[str, Any] = tomllib.loads(self.recipe_text)
-        except tomllib.TOMLDecodeError as error:
+            self.recipe: dict[str, Any] = parse_toml(self.recipe_text)
+        except ValueError as error:
             raise CheckpointError(f"{run.recipe_file} cannot be read: {error}.") from error
         records = [record for _, record in lines_by_step(run.metrics_file)]
         self.losses = [record for record in records if "evaluation" not in record]
@@ -109,14 +113,27 @@ class RunStory:
     @cached_property
     def checkpoint(self) -> dict[str, Any]:
         """What the newest checkpoint says about itself, empty where there is none."""
-        if not self.checkpoints:
-            return {}
-        return read_json(self.checkpoints[max(self.checkpoints)] / "checkpoint.json")
+        for _ in range(TRIES):
+            there = step_folders(self.run.checkpoints_folder)
+            if not there:
+                return {}
+            newest = there[max(there)]
+            try:
+                return read_json(newest / "checkpoint.json")
+            except CheckpointError:
+                if newest.is_dir():
+                    raise  # else a training removed it meanwhile
+        return {}
 
     def checkpoint_step(self, name: str) -> int | None:
         """The step of the checkpoint that ``best`` or ``latest`` names."""
         folder = pointed_at(self.run.checkpoints_folder / name)
-        step = read_json(folder / "checkpoint.json").get("step") if folder else None
+        if folder is None:
+            return None
+        told = folder.name.removeprefix("step-")
+        if told.isdecimal() and len(told) < 16:
+            return int(told)
+        step = read_json(folder / "checkpoint.json").get("step")  # links were followed in copying
         return step if type(step) is int else None
 
     def shown_items(self) -> dict[str, list[str]]:
@@ -141,13 +158,13 @@ class RunStory:
     def skipped(self) -> list[str]:
         """Which files could not be used, with the reasons."""
         file = self.run.skipped_file
-        return file.read_text("utf-8", errors="replace").splitlines() if file.is_file() else []
+        return read_text(file).splitlines() if file.is_file() else []
 
     def training_files(self) -> dict[str, tuple[int, int]]:
         """How many files and windows of each domain there are."""
         found: dict[str, tuple[int, int]] = {}
         file = self.run.files_file
-        lines = file.read_text("utf-8", errors="replace").splitlines() if file.is_file() else []
+        lines = read_text(file).splitlines() if file.is_file() else []
         for line in lines:
             try:
                 record = json.loads(line)
@@ -200,14 +217,14 @@ def _require_inside(run: RunLayout) -> None:
 
     Whoever made the run may have let links point anywhere, and a report is meant to be passed on.
     """
-    home = run.folder.resolve()
+    home = Path(os.path.realpath(run.folder))
     shown = [
         *(place for place in vars(run).values() if isinstance(place, Path)),
         *run.samples.glob("*"),
         *run.evaluations.glob("*"),
     ]
     for place in shown:
-        if not place.resolve().is_relative_to(home):
+        if not Path(os.path.realpath(place)).is_relative_to(home):
             raise CheckpointError(
                 f"{place} is a link that leads out of the run: a report shows only what is the "
                 f"run's own. Replace it by what it points to, or remove it."

@@ -1,131 +1,147 @@
-"""Checkpoints: safetensors for weights, plain tensors beside them, nothing that can run code."""
+"""One checkpoint, opened as a whole: what it lists is there, and is what was written."""
 
 import hashlib
-import pickle
-import shutil
-import tomllib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, Self
 
+import safetensors.torch
 import torch
 from packaging.version import InvalidVersion, Version
+from pydantic import ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from cyclekit.errors import CheckpointError, CyclekitError, UsageError
-from cyclekit.links import point, pointed_at
+from cyclekit.describe import describe_exception
+from cyclekit.engine.training_state import TrainingState
+from cyclekit.errors import CheckpointError
 from cyclekit.plugins import PluginInfo
-from cyclekit.runs.atomic import ASIDE, flush
+from cyclekit.recipe.sources import parse_toml
 from cyclekit.runs.layout import step_folders
-from cyclekit.runs.records import read_json, require_writer, write_json
+from cyclekit.runs.manifest import OLD, read_manifest
+from cyclekit.runs.old_state import OldStateError, read_old_state
+from cyclekit.storage.handle import open_file
+from cyclekit.storage.tree import load_tree
 
-FORMAT = 2
-LATEST, BEST = "latest", "best"
 AVERAGED = ".ema"
+STATE, CODEC, RECIPE = "state", "codec.safetensors", "recipe.toml"
+OLD_STATE = "state.pt"  # of cyclekit 0.1
 
-State = dict[str, Any]
 
-
-@dataclass(frozen=True)
 class Checkpoint:
-    """A complete checkpoint folder, ``step-00000060``."""
+    """A complete checkpoint folder, ``step-00000060``.
 
-    folder: Path
+    All of its files are opened at once: what another process removes later can still be read.
+    Close it, or use it as a context.
+
+    Args:
+        folder: The checkpoint.
+
+    Attributes:
+        folder: The same.
+        manifest: What it says about itself.
+
+    Raises:
+        CheckpointError: If a file that it lists is not there; or of another version.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.manifest = read_manifest(folder)
+        self._files: dict[str, IO[bytes]] = {}
+        try:
+            for name in self.manifest.files:
+                self._files[name] = open_file(folder / name)
+        except OSError as error:
+            self.close()
+            raise self._damaged(name, error.strerror or str(error)) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let the files go."""
+        for file in self._files.values():
+            file.close()
 
     @property
     def step(self) -> int:
         """Steps that were done when it was written."""
-        return int(self.folder.name.removeprefix("step-"))
+        return self.manifest.step
 
     def read_weights(self, network: nn.Module, name: str, *, averaged: bool) -> None:
         """Load a network's weights, its moving average where wanted and there.
 
         Raises:
-            CheckpointError: If they cannot be read or do not fit.
+            CheckpointError: If they cannot be read, do not fit, or are not finite.
         """
-        file = self.folder / f"{name}{AVERAGED}.safetensors"
-        if not averaged or not file.exists():
-            file = self.folder / f"{name}.safetensors"
-        self._require_intact(file)
-        try:
-            weights = load_file(file)
-        except (OSError, SafetensorError) as error:
-            raise CheckpointError(f"{file} cannot be read: {error}.") from error
+        file = f"{name}{AVERAGED}.safetensors"
+        if not averaged or file not in self._files:
+            file = f"{name}.safetensors"
+        weights = self._tensors(file)
         try:
             network.load_state_dict(weights)
         except RuntimeError as error:
             reason = " ".join(str(error).split())[:300]
             raise CheckpointError(
-                f"{file} does not fit the network that the run's recipe describes: {reason}"
+                f"{self.folder / file} does not fit the network that the run's recipe describes: "
+                f"{reason}"
             ) from error
+        if broken := [key for key, tensor in weights.items() if not bool(tensor.isfinite().all())]:
+            raise CheckpointError(
+                f"{self.folder / file} holds weights that are not finite ({broken[0]}): nothing "
+                f"can be made with them. {self.advice()}"
+            )
 
-    def read_state(self) -> State:
+    def read_codec(self) -> dict[str, Tensor]:
+        """What the codec had learned of the data.
+
+        Raises:
+            CheckpointError: If it is damaged.
+        """
+        if self.manifest.format == OLD:
+            learned: dict[str, Tensor] = self._old_state()["codec"]
+            return learned
+        return self._tensors(CODEC)
+
+    def read_state(self) -> TrainingState:
         """Optimizers, buffers, statistics, counters.
 
         Raises:
-            CheckpointError: If the file is damaged or holds anything but plain data.
+            CheckpointError: If it is damaged, or of another step.
         """
-        file = self.folder / "state.pt"
-        self._require_intact(file)
+        if self.manifest.format == OLD:
+            file, state = OLD_STATE, self._old_state()
+            state.pop("codec")
+        else:
+            file = f"{STATE}.json"
+            tensors = self._tensors(f"{STATE}.safetensors")
+            try:
+                state = load_tree(self._content(file), tensors)
+            except ValueError as error:
+                raise self._damaged(file, str(error)) from error
         try:
-            state: State = torch.load(file, map_location="cpu", weights_only=True)
-        except pickle.UnpicklingError as error:
-            raise CheckpointError(
-                f"{file} holds more than tensors and plain values and was not opened, since it "
-                f"could run code. Use a checkpoint that cyclekit wrote."
-            ) from error
-        except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise CheckpointError(f"{file} cannot be read: {reason}.") from error
-        return state
+            checked = TrainingState.model_validate(state)
+        except ValidationError as error:
+            raise self._damaged(file, describe_exception(error)[:300]) from error
+        if checked.step != self.step:
+            raise self._damaged(file, f"it is of step {checked.step}")
+        return checked
 
     def recipe(self) -> dict[str, Any]:
         """The recipe, as tables, that the step was reached with.
 
         Raises:
-            CheckpointError: If the file is damaged.
+            CheckpointError: If it is damaged.
         """
-        file = self.folder / "recipe.toml"
-        self._require_intact(file)
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-
-    def _require_intact(self, file: Path) -> None:
-        """Compare a file with the checksum that was taken when it was written."""
         try:
-            intact = _checksum(file) == self.about().get("files", {}).get(file.name)
-            why = "its content is not what was written"
-        except OSError as error:
-            intact, why = False, error.strerror or "it cannot be read"
-        if intact:
-            return
-        older = [c for c in Checkpoints(self.folder.parent).all() if c.step < self.step]
-        advice = (
-            f"Remove {self.folder} to go on from the one before it (step {older[-1].step}), or "
-            f"name that with --checkpoint {older[-1].step}."
-            if older
-            else "There is no older one in this run."
-        )
-        raise CheckpointError(f"{file} is damaged: {why}. {advice}")
-
-    def about(self) -> dict[str, Any]:
-        """Who wrote it.
-
-        Raises:
-            CheckpointError: If it is damaged or of another format.
-        """
-        about = read_json(self.folder / "checkpoint.json")
-        if about.get("format") != FORMAT:
-            raise CheckpointError(
-                f"{self.folder} has checkpoint format {about.get('format')!r}; this cyclekit reads "
-                f"{FORMAT}. Use the version that wrote it: cyclekit {about.get('cyclekit', '?')}."
-            )
-        require_writer(about, self.folder / "checkpoint.json")
-        return about
+            return parse_toml(self._content(RECIPE).decode())
+        except ValueError as error:
+            raise self._damaged(RECIPE, str(error)[:200]) from error
 
     def require_plugin(self, plugin: PluginInfo) -> None:
         """Refuse a checkpoint that another plugin, or an incompatible version, wrote.
@@ -133,126 +149,56 @@ class Checkpoint:
         Raises:
             CheckpointError: Naming what wrote it and what is installed.
         """
-        about = self.about()
-        name, wrote = about["plugin"]["name"], about["plugin"]["version"]
-        if name != plugin.name:
+        writer = self.manifest.plugin
+        if writer.name != plugin.name:
             raise CheckpointError(
-                f"{self.folder} was written by plugin {name!r}, not by {plugin.name!r}."
+                f"{self.folder} was written by plugin {writer.name!r}, not by {plugin.name!r}."
             )
-        if not compatible(wrote, plugin.version):
+        if not compatible(writer.version, plugin.version):
             raise CheckpointError(
-                f"{self.folder} was written by {about['plugin']['distribution']} {wrote}, but "
+                f"{self.folder} was written by {writer.distribution} {writer.version}, but "
                 f"{plugin.version} is installed. Install a version that fits: "
-                f"pip install '{about['plugin']['distribution']}=={wrote}'"
+                f"pip install '{writer.distribution}=={writer.version}'"
             )
 
-
-class Checkpoints:
-    """The ``checkpoints`` folder of a run."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def all(self) -> list[Checkpoint]:
-        """Complete checkpoints, oldest first."""
-        return [Checkpoint(path) for path in step_folders(self.folder).values()]
-
-    def best(self) -> Checkpoint | None:
-        """The best one by ``train.best``, where the run has evaluated."""
-        return self.find(BEST) if pointed_at(self.folder / BEST) else None
-
-    def find(self, which: str) -> Checkpoint:
-        """``latest``, ``best`` or a step number.
-
-        Raises:
-            CheckpointError: If there is none such; lists what there is.
-        """
-        name = f"step-{int(which):08d}" if which.isdecimal() else which
-        if which.isdecimal() or which in (LATEST, BEST):
-            folder = pointed_at(self.folder / name) or self.folder / name
-            if folder.name == which and folder.is_dir():
-                # A run that was copied with its links followed: look up what the copy is of.
-                folder = self.folder / f"step-{read_json(folder / 'checkpoint.json')['step']:08d}"
-            if folder.is_dir():
-                return Checkpoint(folder)
-        if which == LATEST and self.all():
-            return self.all()[-1]  # the one that the link named was removed
-        if not which.isdecimal() and which not in (LATEST, BEST):
-            raise UsageError(
-                f"No checkpoint {which!r}: expected {LATEST}, {BEST} or a step such as 5000."
-            )
-        steps = ", ".join(str(checkpoint.step) for checkpoint in self.all())
-        if not steps:
-            raise CheckpointError(f"{self.folder.parent} has no checkpoint yet.")
-        hint = " `best` exists once the run has evaluated (train.evaluate_every)."
-        raise CheckpointError(
-            f"No checkpoint {which!r} in {self.folder}. There are: latest, {steps}."
-            f"{hint if which == BEST else ''}"
-        )
-
-    def write(
-        self,
-        step: int,
-        networks: Mapping[str, nn.Module],
-        averaged: Mapping[str, nn.Module],
-        state: State,
-        about: Mapping[str, Any],
-        recipe: str,
-    ) -> Checkpoint:
-        """Write a checkpoint aside, then move it into place and point ``latest`` at it.
-
-        Raises:
-            CyclekitError: If it cannot be written, as on a full disk; the one before it is intact.
-        """
-        with self._explaining(step):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            final = self.folder / f"step-{step:08d}"
-            aside = self.folder / f"{ASIDE}{final.name}"
-            shutil.rmtree(aside, ignore_errors=True)
-            aside.mkdir()
-            for name, network in networks.items():
-                save_file(_plain(network), aside / f"{name}.safetensors")
-            for name, network in averaged.items():
-                save_file(_plain(network), aside / f"{name}{AVERAGED}.safetensors")
-            torch.save(state, aside / "state.pt")
-            (aside / "recipe.toml").write_text(recipe, encoding="utf-8")
-            files = {file.name: _checksum(file) for file in aside.iterdir()}
-            about = {"format": FORMAT, "step": step, **about, "files": files}
-            write_json(aside / "checkpoint.json", about)
-            for file in aside.iterdir():
-                flush(file)
-            if final.exists():
-                shutil.rmtree(final)
-            aside.rename(final)
-            flush(self.folder)
-            checkpoint = Checkpoint(final)
-            self.point(LATEST, checkpoint)
-            return checkpoint
-
-    @contextmanager
-    def _explaining(self, step: int) -> Iterator[None]:
-        """Turn a failure to write into advice, and remove what was begun."""
+    def _old_state(self) -> dict[str, Any]:
         try:
-            yield
-        except (OSError, RuntimeError, SafetensorError) as error:
-            shutil.rmtree(self.folder / f"{ASIDE}step-{step:08d}", ignore_errors=True)
-            older = [checkpoint.step for checkpoint in self.all() if checkpoint.step < step]
-            kept = f"The one of step {older[-1]} is intact" if older else "There is none before it"
-            raise CyclekitError(
-                f"The checkpoint of step {step} cannot be written to {self.folder}: {error}. "
-                f"{kept}; make room and go on with: cyclekit resume {self.folder.parent}"
-            ) from error
+            state = read_old_state(self._content(OLD_STATE))
+        except OldStateError as error:
+            raise CheckpointError(f"{self.folder / OLD_STATE}: {error}.") from error
+        if not isinstance(state, dict) or not isinstance(state.get("codec"), dict):
+            raise self._damaged(OLD_STATE, "it holds no state")
+        return state
 
-    def point(self, name: str, checkpoint: Checkpoint) -> None:
-        """Make ``latest`` or ``best`` stand for ``checkpoint``, at once or not at all."""
-        point(self.folder / name, checkpoint.folder, self.folder / f"{ASIDE}{name}")
+    def _tensors(self, file: str) -> dict[str, Tensor]:
+        try:
+            return safetensors.torch.load(self._content(file))
+        except (SafetensorError, ValueError, KeyError) as error:
+            raise self._damaged(file, str(error)) from error
 
-    def prune(self, keep: int) -> None:
-        """Remove all but the newest ``keep`` and whatever ``latest`` and ``best`` name."""
-        named = {pointed_at(self.folder / name) for name in (LATEST, BEST)}
-        for checkpoint in self.all()[:-keep]:
-            if checkpoint.folder.resolve() not in named:
-                shutil.rmtree(checkpoint.folder)
+    def _content(self, name: str) -> bytes:
+        """A file, read once and compared with the checksum from when it was written."""
+        if name not in self._files:
+            raise self._damaged(name, "checkpoint.json does not list it")
+        file = self._files[name]
+        file.seek(0)
+        content = file.read()
+        if hashlib.sha256(content).hexdigest() != self.manifest.files[name]:
+            raise self._damaged(name, "its content is not what was written")
+        return content
+
+    def _damaged(self, name: str, why: str) -> CheckpointError:
+        return CheckpointError(f"{self.folder / name} is damaged: {why}. {self.advice()}")
+
+    def advice(self) -> str:
+        """What to do where it cannot be used."""
+        older = [step for step in step_folders(self.folder.parent) if step < self.step]
+        if not older:
+            return "There is no older one in this run."
+        return (
+            f"Remove {self.folder} to go on from the one before it (step {older[-1]}), or name "
+            f"that with --checkpoint {older[-1]}."
+        )
 
 
 def compatible(wrote: str, installed: str) -> bool:
@@ -277,12 +223,12 @@ def describe_writer(plugin: PluginInfo) -> dict[str, Any]:
     }
 
 
-def _plain(network: nn.Module) -> dict[str, Tensor]:
-    state: dict[str, Tensor] = network.state_dict()
-    # Cloned, since safetensors refuses tensors that share memory, as tied weights do.
-    return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}
+def as_saved(network: nn.Module) -> dict[str, Tensor]:
+    """A network's weights on the CPU."""
+    state: Mapping[str, Tensor] = network.state_dict()
+    return {name: plain(tensor) for name, tensor in state.items()}
 
 
-def _checksum(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+def plain(tensor: Tensor) -> Tensor:
+    """A copy on the CPU: safetensors refuses tensors that share memory, as tied weights do."""
+    return tensor.detach().cpu().clone(memory_format=torch.contiguous_format)

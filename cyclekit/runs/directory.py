@@ -4,7 +4,6 @@ import json
 import os
 import platform
 import re
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -18,12 +17,16 @@ from cyclekit.locks import Held, locked
 from cyclekit.plugins import PluginInfo
 from cyclekit.recipe.resolve import flattened, to_toml
 from cyclekit.recipe.settings import Recipe
-from cyclekit.runs.atomic import ASIDE, replace_text
-from cyclekit.runs.checkpoint import Checkpoints, describe_writer
+from cyclekit.runs.checkpoint import describe_writer
+from cyclekit.runs.checkpoints import Checkpoints
 from cyclekit.runs.layout import RunLayout
-from cyclekit.runs.records import append_json, lines_by_step, write_json
+from cyclekit.runs.records import lines_by_step, to_json, to_lines
+from cyclekit.storage.folder import Storage
+from cyclekit.storage.handle import ASIDE, read_text
 
 RUNS = Path("runs")
+LOCK, OWNER = ".lock", ".owner"
+FOLDERS = ("checkpoints", "evaluations", "metrics", "nonfinite", "samples")
 
 
 class RunDirectory(RunLayout):
@@ -31,13 +34,14 @@ class RunDirectory(RunLayout):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        self.checkpoints = Checkpoints(self.checkpoints_folder)
+        self.checkpoints = Checkpoints(self.storage.below(self.checkpoints_folder.name))
 
     @classmethod
-    def create(
+    @contextmanager
+    def claim(
         cls, folder: Path | None, plugin: PluginInfo, recipe: Recipe, name: str, device: str
-    ) -> "RunDirectory":
-        """Make the folder of a new run and write who runs what in it.
+    ) -> Iterator["RunDirectory"]:
+        """Make the folder of a new run, own it, and only then write who runs what in it.
 
         Args:
             folder: Where, or ``None`` for the next number under ``runs/``.
@@ -48,31 +52,37 @@ class RunDirectory(RunLayout):
 
         Raises:
             UsageError: If ``folder`` already holds a run or anything else.
+            CyclekitError: If another process has begun a run in it.
         """
         if folder is None:
             folder = _next_number(f"{plugin.name}-{name}")
-        else:
-            cls.require_free(folder)
-            folder.mkdir(parents=True, exist_ok=True)
         run = cls(folder)
-        run.recipe_file.write_text(to_toml(recipe), encoding="utf-8")
-        write_json(run.info_file, {**_environment(recipe, device), **describe_writer(plugin)})
-        return run
+        run.require_free()
+        run.storage.make()
+        with run.owned():
+            run.require_free()  # whoever owned it before may have begun a run
+            about = {**_environment(recipe, device), **describe_writer(plugin)}
+            run.storage.write_text(run.info_file.name, to_json(about))
+            run.storage.write_text(run.recipe_file.name, to_toml(recipe))
+            yield run
 
-    @staticmethod
-    def require_free(folder: Path) -> None:
+    def require_free(self) -> None:
         """Refuse a folder that holds a run or anything else.
+
+        What a process left that was killed while it claimed the folder is nothing.
 
         Raises:
             UsageError: Saying which, and how to go on.
         """
-        if (folder / "run.json").exists():
+        there = {file.name for file in self.folder.iterdir()} if self.folder.is_dir() else set()
+        if {self.info_file.name, self.recipe_file.name} <= there:
             raise UsageError(
-                f"{folder} already holds a run. Continue it with `cyclekit resume {folder}`, or "
-                f"name another --run-dir."
+                f"{self} already holds a run. Continue it with `cyclekit resume {self}`, or name "
+                f"another --run-dir."
             )
-        if folder.is_dir() and any(folder.iterdir()):
-            raise UsageError(f"{folder} is not empty. Name a new or empty folder as --run-dir.")
+        claim = {LOCK, OWNER, self.info_file.name} if {LOCK, OWNER} & there else set()
+        if any(not name.startswith(ASIDE) for name in there - claim):
+            raise UsageError(f"{self} is not empty. Name a new or empty folder as --run-dir.")
 
     def plugin_name(self) -> str:
         """How the run's plugin is looked up again: its name, or the file's path."""
@@ -81,11 +91,11 @@ class RunDirectory(RunLayout):
 
     def log(self, record: Mapping[str, Any]) -> None:
         """Append a line to ``metrics.jsonl``; only what a rerun would reproduce."""
-        append_json(self.metrics_file, record)
+        self.storage.append_text(self.metrics_file.name, to_lines([record]))
 
     def log_timing(self, record: Mapping[str, Any]) -> None:
         """Append a line to ``timing.jsonl``."""
-        append_json(self.timing_file, record)
+        self.storage.append_text(self.timing_file.name, to_lines([record]))
 
     def log_changes(self, step: int, before: Mapping[str, Any], recipe: Recipe) -> None:
         """Write to ``changes.jsonl`` what a recipe has that differs, a line for each key.
@@ -104,23 +114,19 @@ class RunDirectory(RunLayout):
                 change = {"step": step, "key": key, "before": held[key], "after": now[key]}
                 lines.append(json.dumps(change))
         if lines or self.changes_file.exists():
-            replace_text(self.changes_file, "".join(f"{line}\n" for line in lines))
+            self.storage.write_text(self.changes_file.name, "".join(f"{line}\n" for line in lines))
 
     def forget_after(self, step: int) -> None:
         """Cut the records back to what was known at ``step``."""
         for file in (self.metrics_file, self.timing_file):
             if file.exists():
                 lines = [line for line, record in lines_by_step(file) if record["step"] <= step]
-                replace_text(file, "".join(f"{line}\n" for line in lines))
+                self.storage.write_text(file.name, "".join(f"{line}\n" for line in lines))
 
     def clean(self) -> None:
         """Remove what a killed process left half written."""
-        for folder in (self.folder, self.checkpoints.folder):
-            for left in folder.glob(f"{ASIDE}*"):
-                if left.is_dir() and not left.is_symlink():
-                    shutil.rmtree(left)
-                else:
-                    left.unlink()
+        for storage in (self.storage, *map(self.storage.below, FOLDERS)):
+            storage.clean()
 
     @contextmanager
     def owned(self) -> Iterator[None]:
@@ -131,13 +137,15 @@ class RunDirectory(RunLayout):
         Raises:
             CyclekitError: If another process owns it; names it.
         """
-        owner = self.folder / ".owner"
+        owner = self.folder / OWNER
+        self.storage.require_file(LOCK)
         try:
-            with locked(self.folder / ".lock", wait=False):
-                owner.write_text(f"process {os.getpid()} on {platform.node()}\n", encoding="utf-8")
+            with locked(self.folder / LOCK, wait=False):
+                self.storage.remember()
+                self.storage.write_text(OWNER, f"process {os.getpid()} on {platform.node()}\n")
                 yield
         except Held as error:
-            named = owner.read_text(encoding="utf-8").strip() if owner.is_file() else "unknown"
+            named = read_text(owner, 1000).strip() if owner.is_file() else "unknown"
             raise CyclekitError(
                 f"{self} is in use by another process ({named}). Wait for it or stop it first."
             ) from error
@@ -146,17 +154,15 @@ class RunDirectory(RunLayout):
 def _next_number(name: str) -> Path:
     """Make the next numbered folder; two processes never get the same."""
     try:
-        RUNS.mkdir(exist_ok=True)
+        Storage(RUNS).make()
     except OSError as error:
         raise CyclekitError(f"{RUNS} cannot be made: {error.strerror}. Use --run-dir.") from error
     while True:
         taken = [int(m[1]) for p in RUNS.iterdir() if (m := re.match(r"(\d{5})-", p.name))]
-        folder = RUNS / f"{max(taken, default=0) + 1:05d}-{name}"
         try:
-            folder.mkdir()
+            return Storage(RUNS).make_new(f"{max(taken, default=0) + 1:05d}-{name}")
         except FileExistsError:
             continue
-        return folder
 
 
 def _environment(recipe: Recipe, device: str) -> dict[str, Any]:

@@ -6,8 +6,10 @@ from safetensors.torch import save_file
 
 from cyclekit.engine.guard import NotFinite
 from cyclekit.runs.directory import RunDirectory
+from cyclekit.runs.layout import step_name
 from cyclekit.runs.preparation import Prepared
-from cyclekit.runs.records import write_json
+from cyclekit.runs.records import to_json
+from cyclekit.storage.handle import Refused
 
 
 def keep_batch(error: NotFinite, prepared: Prepared, run: RunDirectory) -> str:
@@ -26,22 +28,24 @@ def keep_batch(error: NotFinite, prepared: Prepared, run: RunDirectory) -> str:
             name = f"{stream}.{position}"
             samples[name] = sample[0].contiguous()
             files[name] = str(prepared.file_of(stream, batches.window(stream, step, position)))
-    folder = run.folder / "nonfinite"
-    batch = folder / f"step-{step + 1:08d}.safetensors"
+    name = step_name(step + 1)
     found = {"step": step + 1, "phase": error.found.phase, "terms": error.found.terms}
     try:
-        folder.mkdir(exist_ok=True)
-        save_file(samples, batch)
-        write_json(batch.with_suffix(".json"), {**found, "files": files})
+        with run.storage.below("nonfinite").aside() as aside:
+            save_file(samples, aside.path / f"{name}.safetensors")
+            batch = aside.keep(f"{name}.safetensors")
+        told = to_json({**found, "files": files})
+        run.storage.below("nonfinite").write_text(f"{name}.json", told)
         kept = f"Its batch is in {batch}, the files it came from in the .json beside it."
-    except (OSError, SafetensorError) as fault:
+    except (OSError, SafetensorError, Refused) as fault:
         kept = f"Its batch could not be written ({fault})."
-    return f"{error} {kept} {_advice(run)}"
+    return f"{error} {kept} {advice(run)}"
 
 
-def _advice(run: RunDirectory) -> str:
+def advice(run: RunDirectory) -> str:
+    """How to go on with a run that came apart."""
     change = "a lower train.learning_rate, train.clip, 32-true precision or train.nonfinite = skip"
-    good = [checkpoint.step for checkpoint in run.checkpoints.all()]
+    good = list(run.checkpoints.all())
     if not good:
         return f"There is no checkpoint yet: train anew with {change}."
     return (

@@ -10,9 +10,7 @@ from cyclekit.data.made import made_root
 from cyclekit.judging.figures import Figures, with_both
 from cyclekit.judging.judge import Judge
 from cyclekit.recipe.settings import DataSettings
-from cyclekit.runs.atomic import replace_text
-from cyclekit.runs.checkpoint import Checkpoint
-from cyclekit.runs.layout import RunLayout
+from cyclekit.runs.layout import RunLayout, step_name
 from cyclekit.runs.opening import OpenRun
 from cyclekit.runs.records import to_json
 
@@ -52,22 +50,22 @@ def evaluate_run(
         collections = find_collections(model.recipe.data, made)
     else:
         collections = find_collections(DataSettings(root=str(data)))
-    cache = run.folder / "metrics"
+    cache = run.storage.below("metrics")
     judge = Judge(model, collections, warn, cache, thorough=not quick, options=options)
     judge.evidence.require_test_set()
     scored = judge.score(opened.translator)
     further = {}
     if best:
-        further["best"] = _about(best.checkpoint, judge.score(best.translator))
+        further["best"] = _about(best.checkpoint.step, judge.score(best.translator))
     if real := judge.score_real():
         further["real"] = with_both(real)
     other = f"-{data.resolve().name}" if data is not None else ""
-    return keep_evaluation(run, opened.checkpoint, scored, judge, other, further)
+    return keep_evaluation(run, opened.checkpoint.step, scored, judge, other, further)
 
 
 def keep_evaluation(
     run: RunLayout,
-    checkpoint: Checkpoint,
+    step: int,
     scored: Mapping[str, Figures],
     judge: Judge,
     other: str = "",
@@ -77,7 +75,7 @@ def keep_evaluation(
 
     Args:
         run: The run.
-        checkpoint: The one that was scored.
+        step: Of the checkpoint that was scored.
         scored: Its figures by direction.
         judge: Scored it.
         other: Ends the file's name where the test set is not the run's own.
@@ -88,7 +86,7 @@ def keep_evaluation(
     """
     baselines = judge.score_baselines()
     report = {
-        **_about(checkpoint, scored),
+        **_about(step, scored),
         "seed": judge.seed,
         "baselines": {name: with_both(figures) for name, figures in baselines.items()},
         **(further or {}),
@@ -96,11 +94,10 @@ def keep_evaluation(
         "test_items": {name: len(files) for name, files in judge.evidence.tests.items()},
         "protocol": judge.protocol,
     }
-    run.evaluations.mkdir(exist_ok=True)
-    replace_text(run.evaluations / f"{checkpoint.folder.name}{other}.json", to_json(report))
+    place = run.storage.below(run.evaluations.name)
+    place.write_text(f"{step_name(step)}{other}.json", to_json(report))
     return report
 
 
-def _about(checkpoint: Checkpoint, scored: Mapping[str, Figures]) -> dict[str, Any]:
-    name, step = checkpoint.folder.name, checkpoint.step
-    return {"checkpoint": name, "step": step, **with_both(scored)}
+def _about(step: int, scored: Mapping[str, Figures]) -> dict[str, Any]:
+    return {"checkpoint": step_name(step), "step": step, **with_both(scored)}

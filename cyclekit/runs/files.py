@@ -1,5 +1,6 @@
 """Translate many files into a folder, each under its own name."""
 
+import errno
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +11,10 @@ from cyclekit.engine.objective import Direction
 from cyclekit.errors import BadSample, DataError, UsageError
 from cyclekit.runs.opening import OpenRun
 from cyclekit.runs.watcher import Watcher
+from cyclekit.storage.folder import Storage
+
+EVERY_FILES = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
+"""Faults of a disk or a folder rather than of one file's name."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,7 @@ def translate_files(
     if output.exists() and not output.is_dir():
         raise UsageError(f"{output} is a file; -o names the folder for the results.")
     places = _places(files, output)
-    output.mkdir(parents=True, exist_ok=True)
+    Storage(output).make()
     bad: list[BadSample] = []
     outcomes = opened.translator.files(files.names, direction)
     for file, outcome in watcher.track(outcomes, len(files.names), "translating"):
@@ -62,8 +67,17 @@ def translate_files(
             watcher.warn(str(outcome))
             bad.append(outcome)
             continue
-        places[file].parent.mkdir(parents=True, exist_ok=True)
-        opened.model.codec.save(outcome, places[file])
+        place = places[file]
+        try:
+            with Storage(output, *place.parent.parts).aside() as aside:
+                opened.model.codec.save(outcome, aside.path / place.name)
+                aside.keep_all()
+        except OSError as error:
+            if error.errno in EVERY_FILES:
+                raise
+            fault = BadSample(file, f"its result cannot be written: {error.strerror or error}")
+            watcher.warn(str(fault))
+            bad.append(fault)
     return len(files.names) - len(bad), bad
 
 
@@ -73,9 +87,9 @@ def _real(path: Path) -> Path:
 
 
 def _places(files: InputFiles, output: Path) -> dict[Path, Path]:
-    """Where each result goes: inputs with one stem are numbered, no input is ever written over.
+    """Where in ``output`` each result goes: inputs with one stem are numbered.
 
-    Stems count, since a codec chooses the suffix of what it writes.
+    No input is ever written over. Stems count, since a codec chooses the suffix of what it writes.
     """
     inputs = {
         path.with_suffix("") for file in files.names for path in (file.absolute(), _real(file))
@@ -83,12 +97,13 @@ def _places(files: InputFiles, output: Path) -> dict[Path, Path]:
     places: dict[Path, Path] = {}
     taken: set[Path] = set()
     for file, name in files.names.items():
-        place, number = output / name, 1
+        place, number = name, 1
         while place.with_suffix("") in taken:
             number += 1
-            place = (output / name).with_name(f"{name.stem}-{number}{name.suffix}")
+            place = name.with_name(f"{name.stem}-{number}{name.suffix}")
         taken.add(place.with_suffix(""))
-        if {place.absolute().with_suffix(""), _real(place).with_suffix("")} & inputs:
+        there = output / place
+        if {there.absolute().with_suffix(""), _real(there).with_suffix("")} & inputs:
             raise UsageError(
                 f"The result of {file} would lie where an input lies: name another folder than "
                 f"{output} with -o."

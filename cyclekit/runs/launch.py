@@ -1,8 +1,6 @@
 """Start and resume training: from names and settings to a running session and its result."""
 
 import contextlib
-import shutil
-import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,16 +20,19 @@ from cyclekit.recipe.resolve import resolve
 from cyclekit.recipe.settings import Recipe
 from cyclekit.recipe.sources import Layers, Setting, find_recipe, read_layers
 from cyclekit.runs.checkpoint import Checkpoint
+from cyclekit.runs.data_record import changes, record_files
 from cyclekit.runs.directory import RunDirectory
 from cyclekit.runs.divergence import keep_batch
 from cyclekit.runs.evaluation import keep_evaluation
-from cyclekit.runs.layout import step_folders
+from cyclekit.runs.layout import step_folders, step_name
 from cyclekit.runs.opening import read_layers_of, recall
 from cyclekit.runs.preparation import Prepared, prepare
 from cyclekit.runs.recorder import Recorder
 from cyclekit.runs.starting import start
 from cyclekit.runs.stopping import Stopped, listening
 from cyclekit.runs.watcher import Watcher
+from cyclekit.temporary import temporary_folder
+from cyclekit.trust import code_files, require_trusted, trust
 
 
 @dataclass(frozen=True)
@@ -88,21 +89,22 @@ def start_training(
     with contextlib.ExitStack() as stack:
         if dry_run:
             if run_dir is not None:
-                RunDirectory.require_free(run_dir)
-            run_dir = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cyclekit-")))
+                RunDirectory(run_dir).require_free()
+            run_dir = stack.enter_context(temporary_folder())
         folder = None
         if fabric.is_global_zero:
-            device = str(fabric.device)
-            info, recipe = plan.host.info, plan.recipe
-            folder = RunDirectory.create(run_dir, info, recipe, plan.source.stem, device).folder
-        run = RunDirectory(fabric.broadcast(folder))
-        if fabric.is_global_zero:
-            stack.enter_context(run.owned())
+            claim = RunDirectory.claim(
+                run_dir, plan.host.info, plan.recipe, plan.source.stem, str(fabric.device)
+            )
+            own = stack.enter_context(claim)
+            folder = own.folder
+        told = fabric.broadcast(folder)
+        run = own if fabric.is_global_zero else RunDirectory(told)
         try:
             prepared = prepare(plan.host, plan.recipe, run, fabric, watcher)
         except BaseException:
             if fabric.is_global_zero:
-                shutil.rmtree(run.folder, ignore_errors=True)  # nothing was trained in it
+                run.storage.empty()  # nothing was trained in it
             raise
         for line in prepared.describe(fabric):
             watcher.say(line)
@@ -114,30 +116,69 @@ def start_training(
 
 
 def resume_training(
-    folder: Path, settings: Iterable[Setting], hardware: Hardware, watcher: Watcher
+    folder: Path,
+    settings: Iterable[Setting],
+    hardware: Hardware,
+    watcher: Watcher,
+    strict_data: bool = False,
 ) -> TrainResult:
-    """Go on with a run from its latest checkpoint, or from the start where it has none."""
+    """Go on with a run from its latest checkpoint, or from the start where it has none.
+
+    Args:
+        folder: The run.
+        settings: Changes to its recipe.
+        hardware: Devices and ranks.
+        watcher: Is told of what was found.
+        strict_data: Refuse training files that are not what they were.
+    """
     run = RunDirectory.open(folder)
     layers = read_layers_of(run)
     layers.lay(settings)
     host, recipe = recall(run, layers)
-    checkpoint = run.checkpoints.find("latest") if run.checkpoints.all() else None
-    if checkpoint and checkpoint.step >= recipe.train.steps:
-        watcher.say(
-            f"{run} is finished: {checkpoint.step} steps are done. Train on with --steps and a "
-            f"number larger than that."
-        )
-        return TrainResult(
-            run.folder, checkpoint.about().get("evaluation", {}), newest_samples(run)
-        )
+    checkpoint = run.checkpoints.open("latest") if run.checkpoints.all() else None
+    if checkpoint and checkpoint.step >= recipe.train.steps and not owes(run, checkpoint):
+        return _finished(run, checkpoint, recipe, watcher)
     fabric, recipe, watcher = _started(recipe, hardware, watcher, run)
     if checkpoint:
         recipe = keep_global_batch(recipe, checkpoint, fabric.world_size, watcher.say)
     with run.owned() if fabric.is_global_zero else contextlib.nullcontext():
         prepared = prepare(host, recipe, run, fabric, watcher)
+        _compare_data(run, prepared, watcher, strict_data)
         done = checkpoint.step if checkpoint else 0
         watcher.say(f"run: {run}, from step {done} of {recipe.train.steps}")
         return _train(host, prepared, run, fabric, watcher, checkpoint)
+
+
+def _compare_data(run: RunDirectory, prepared: Prepared, watcher: Watcher, strict: bool) -> None:
+    """Say how the training files differ from those that the run was begun with."""
+    if said := changes(run, prepared.encoded):
+        if strict:
+            raise UsageError(
+                f"The training files are not what they were: {said}. Put them back, or leave out "
+                f"--strict-data to go on with what is there."
+            )
+        watcher.warn(f"the training files are not what they were: {said}. Going on with them.")
+
+
+def owes(run: RunDirectory, checkpoint: Checkpoint) -> bool:
+    """Whether a process was killed before it wrote down what the last step was measured at."""
+    report = run.evaluations / f"{step_name(checkpoint.step)}.json"
+    return bool(checkpoint.manifest.evaluation) and not report.is_file()
+
+
+def _finished(
+    run: RunDirectory, checkpoint: Checkpoint, recipe: Recipe, watcher: Watcher
+) -> TrainResult:
+    """Nothing is left to train; what a killed process left is put in order."""
+    with run.owned():
+        run.clean()
+        best = checkpoint.read_state().best.get("step")
+        run.checkpoints.settle(int(best) if best is not None else None, recipe.train.keep)
+    watcher.say(
+        f"{run} is finished: {checkpoint.step} steps are done. Train on with --steps and a "
+        f"number larger than that."
+    )
+    return TrainResult(run.folder, checkpoint.manifest.evaluation, newest_samples(run))
 
 
 def keep_global_batch(
@@ -150,7 +191,7 @@ def keep_global_batch(
     Raises:
         UsageError: If they cannot be shared out evenly.
     """
-    whole, train = checkpoint.about()["global_batch"], recipe.train
+    whole, train = checkpoint.manifest.global_batch, recipe.train
     if train.batch_size * train.accumulate * ranks == whole:
         return recipe
     share, rest = divmod(whole, ranks)
@@ -220,6 +261,8 @@ def _train(
     if checkpoint:
         recorder.restore(checkpoint)
     recorder.start()
+    if fabric.is_global_zero:
+        record_files(run, prepared.encoded)
     if led_here is not None and fabric.is_global_zero:
         run.log_changes(trainer.step, led_here, prepared.model.recipe)
     with (
@@ -250,8 +293,7 @@ def _train(
             raise CyclekitError(said) from error
     recorder.finish()
     if recorder.report and fabric.is_global_zero:
-        newest = run.checkpoints.find("latest")
-        report = keep_evaluation(run, newest, recorder.report, recorder.judge)
+        report = keep_evaluation(run, trainer.step, recorder.report, recorder.judge)
         translated = {way: report[way] for way in (*recorder.report, "both")}
         watcher.table("on the test set", {"translated": translated, **report["baselines"]})
     result = TrainResult(run.folder, recorder.report, newest_samples(run))
@@ -263,17 +305,25 @@ def _train(
 
 
 def _resolved(layers: Layers, plugin: str) -> tuple[PluginHost, Recipe]:
-    extensions = layers.extensions
-    origin = layers.origin("extensions")
-    if files := [name for name in extensions if name.endswith(".py") and Path(origin).is_file()]:
-        raise UsageError(
-            f"{origin} names the file {files[0]} as an extension. A recipe from elsewhere must not "
-            f"run code that came with it, so recipes name installed plugins only. If you trust the "
-            f"file: --set \"extensions=['{files[0]}']\""
-        )
-    host = load_plugin(plugin, extensions)
+    if plugin.endswith(".py"):
+        trust(plugin)
+    for name in layers.extensions:
+        if name.endswith(".py"):
+            _consider(name, layers.origin("extensions"))
+    host = load_plugin(plugin, layers.extensions)
     name = host.modality.name
     named = layers.table.setdefault("plugin", name)
     if named != name:
         raise UsageError(f"The recipe is for plugin {named!r}, not for {name!r}.")
-    return host, resolve(layers, host.modality)
+    recipe = resolve(layers, host.modality)
+    for key, file in code_files(recipe):
+        _consider(file, layers.origin(key))
+    return host, recipe
+
+
+def _consider(code: str, origin: str) -> None:
+    """Take a file of code from a person, and from a recipe what a person has named before."""
+    if Path(origin).is_file():
+        require_trusted(code, origin)
+    else:
+        trust(code)

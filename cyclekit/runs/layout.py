@@ -5,13 +5,19 @@ from typing import Self
 
 from cyclekit.errors import CheckpointError
 from cyclekit.runs.records import read_json, require_writer
+from cyclekit.storage.folder import Storage
 
 
 class RunLayout:
-    """The places of one run's files."""
+    """The places of one run's files.
+
+    Attributes:
+        storage: Through which everything is written.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.storage = Storage(folder)
         self.checkpoints_folder = folder / "checkpoints"
         self.samples = folder / "samples"
         self.data = folder / "data"
@@ -49,8 +55,13 @@ class RunLayout:
         return require_writer(read_json(self.info_file), self.info_file)
 
 
+def step_name(step: int) -> str:
+    """How what belongs to a step is called."""
+    return f"step-{step:08d}"
+
+
 def step_folders(parent: Path) -> dict[int, Path]:
     """The folders ``step-00000060`` in ``parent`` by their step, in order."""
-    found = [path for path in parent.glob("step-*") if path.is_dir()]
+    found = [p for p in parent.glob("step-*") if p.is_dir() and not p.is_symlink()]
     steps = {int(path.name[5:]): path for path in found if path.name[5:].isdecimal()}
     return dict(sorted(steps.items()))

@@ -1,6 +1,5 @@
 """Open a finished or running run to translate or measure with it."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,6 +17,7 @@ from cyclekit.runs.checkpoint import Checkpoint
 from cyclekit.runs.directory import RunDirectory
 from cyclekit.runs.starting import start
 from cyclekit.runs.watcher import Watcher
+from cyclekit.trust import code_files, require_trusted
 
 
 @dataclass(frozen=True)
@@ -61,13 +61,13 @@ def open_run(
         UsageError: If its plugin is not installed.
     """
     run = RunDirectory.open(folder)
-    chosen = run.checkpoints.find(checkpoint)
     host, recipe = recall(run)
-    chosen.require_plugin(host.info)
-    model = build_model(host.modality, recipe)
-    for name, network in model.translators.items():
-        chosen.read_weights(network, name, averaged=True)
-    model.codec.load_state_dict(chosen.read_state()["codec"])
+    with run.checkpoints.open(checkpoint) as chosen:
+        chosen.require_plugin(host.info)
+        model = build_model(host.modality, recipe)
+        for name, network in model.translators.items():
+            chosen.read_weights(network, name, averaged=True)
+        model.codec.load_state_dict(chosen.read_codec())
     choose = (
         partial(own_arithmetic, recipe.train.precision)
         if precision is None
@@ -92,7 +92,9 @@ def recall(run: RunDirectory, layers: Layers | None = None) -> tuple[PluginHost,
     """
     info = run.plugin()
     layers = layers or read_layers_of(run)
-    _refuse_own_code(run, [run.plugin_name(), *layers.extensions])
+    for name in (run.plugin_name(), *layers.extensions):
+        if name.endswith(".py"):
+            require_trusted(name, str(run))
     try:
         host = load_plugin(run.plugin_name(), layers.extensions)
     except UsageError as error:
@@ -100,20 +102,10 @@ def recall(run: RunDirectory, layers: Layers | None = None) -> tuple[PluginHost,
             f"{run} was made with plugin {info['name']!r} "
             f"({info['distribution']} {info['version']}). {error}"
         ) from error
-    return host, resolve(layers, host.modality)
-
-
-def _refuse_own_code(run: RunDirectory, plugins: Iterable[str]) -> None:
-    """Refuse a run that somebody packed together with code for it to load."""
-    home = run.folder.resolve()
-    for name in (str(plugin) for plugin in plugins):
-        file = Path(name).resolve()
-        if name.endswith(".py") and (str(file) != name or file.is_relative_to(home)):
-            raise CheckpointError(
-                f"{run} names the plugin file {name}, which may have come with it, and was not "
-                f"opened, since that could run any code. If you trust it, move the file elsewhere "
-                f"and write its full path in {run.info_file.name} or {run.recipe_file.name}."
-            )
+    recipe = resolve(layers, host.modality)
+    for _, file in code_files(recipe):
+        require_trusted(file, str(run))
+    return host, recipe
 
 
 def read_layers_of(run: RunDirectory) -> Layers:

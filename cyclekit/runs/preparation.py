@@ -1,7 +1,6 @@
 """Everything before the first step: build the model, find and encode data, see that they fit."""
 
 import copy
-import json
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -99,8 +98,6 @@ def prepare(
     _require_state(model.codec)
     for remark in _remarks(model, encoded):
         watcher.warn(remark)
-    if fabric.is_global_zero:
-        _record_files(run, encoded)
     streams = {
         stream: Joined([encoded[domain].windows for domain in domains if domain in encoded])
         for stream, domains in model.objective.streams.items()
@@ -169,19 +166,6 @@ def _workers(recipe: Recipe, encoded: Mapping[str, EncodedDomain]) -> int:
     if recipe.data.workers is not None:
         return recipe.data.workers
     return DISK_READERS if any(domain.on_disk for domain in encoded.values()) else 0
-
-
-def _record_files(run: RunDirectory, encoded: Mapping[str, EncodedDomain]) -> None:
-    """Write which files were skipped and why, and what is known about the others."""
-    skipped = [error for domain in encoded.values() for error in domain.bad]
-    if skipped:
-        run.skipped_file.write_text("".join(f"{error}\n" for error in skipped), encoding="utf-8")
-    lines = (
-        json.dumps({"file": str(file), "domain": name, "windows": count, **facts})
-        for name, domain in encoded.items()
-        for file, count, facts in zip(domain.files, domain.counts, domain.facts, strict=True)
-    )
-    run.files_file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
 def _require_state(codec: Codec[Any]) -> None:

@@ -10,7 +10,6 @@ from cyclekit.data.folders import Collections
 from cyclekit.engine.model import Model
 from cyclekit.engine.translator import Translator
 from cyclekit.errors import BadSample
-from cyclekit.runs.atomic import replace_text
 from cyclekit.runs.directory import RunDirectory
 from cyclekit.runs.records import read_json, to_json
 
@@ -59,7 +58,7 @@ class Previewer:
             domain: [self._name(file) for file, _, _ in picked]
             for domain, picked in self._picked.items()
         }
-        replace_text(self._run.preview_file, to_json(names))
+        self._run.storage.write_text(self._run.preview_file.name, to_json(names))
 
     def rows(self, translator: Translator) -> list[PreviewRow[Any]]:
         """Every picked item with its translation and what comes back."""

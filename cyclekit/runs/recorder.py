@@ -1,7 +1,6 @@
 """What happens between steps: log, measure, show and save, each on its cadence."""
 
 import errno
-import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -10,15 +9,17 @@ from cyclekit.data.folders import Collections
 from cyclekit.describe import describe_exception
 from cyclekit.engine.trainer import Trainer
 from cyclekit.engine.translator import Translator
-from cyclekit.errors import PluginError
+from cyclekit.errors import CheckpointError, CyclekitError, PluginError
 from cyclekit.judging.figures import Figures, best_figure
 from cyclekit.judging.judge import Judge
 from cyclekit.plugins import PluginHost
 from cyclekit.recipe.resolve import to_toml
-from cyclekit.runs.atomic import replace_text
 from cyclekit.runs.board import Board
-from cyclekit.runs.checkpoint import BEST, Checkpoint, describe_writer
+from cyclekit.runs.checkpoint import Checkpoint, describe_writer
+from cyclekit.runs.checkpoints import BEST
 from cyclekit.runs.directory import RunDirectory
+from cyclekit.runs.divergence import advice
+from cyclekit.runs.layout import step_name
 from cyclekit.runs.preview import Previewer
 from cyclekit.runs.watcher import StepProgress, Watcher
 
@@ -61,7 +62,7 @@ class Recorder:
             trainer.model,
             collections,
             watcher.warn,
-            run.folder / "metrics",
+            run.storage.below("metrics"),
             limit=self._settings.evaluate_items,
         )
 
@@ -74,9 +75,19 @@ class Recorder:
         if trainer.average:
             for name, network in trainer.average.networks.items():
                 checkpoint.read_weights(network, name, averaged=True)
+        trainer.model.codec.load_state_dict(checkpoint.read_codec())
         state = checkpoint.read_state()
-        trainer.load_state_dict(state)
-        self._best = state["best"]
+        try:
+            trainer.load_state(state)
+        except (LookupError, TypeError, ValueError, RuntimeError) as error:
+            raise CheckpointError(
+                f"The state in {checkpoint.folder} does not fit the run's recipe: "
+                f"{describe_exception(error)[:300]}. {checkpoint.advice()}"
+            ) from error
+        self._best = dict(state.best)
+        if trainer.is_done:
+            self.report = checkpoint.manifest.evaluation
+            self.judge.protocol.update(checkpoint.manifest.protocol)
 
     def start(self) -> None:
         """Forget what a killed run wrote after its checkpoint; show the untrained networks.
@@ -85,11 +96,13 @@ class Recorder:
         """
         if self._writes:
             self._run.clean()
-            replace_text(self._run.recipe_file, to_toml(self._trainer.model.recipe))
+            told = to_toml(self._trainer.model.recipe)
+            self._run.storage.write_text(self._run.recipe_file.name, told)
             self._run.forget_after(self._trainer.step)
+            self._run.checkpoints.settle(self._best.get("step"), self._settings.keep)
             if self._previewer:
                 self._previewer.remember()
-            self._board = Board(self._run, self._trainer.step)
+            self._board = Board(self._run, self._trainer.step, self._watcher.warn)
         self._observe("run_started", recipe=self._trainer.model.recipe.model_dump(mode="json"))
         if self._trainer.step == 0:
             self._preview()
@@ -180,17 +193,19 @@ class Recorder:
     def _preview(self) -> None:
         if self._previewer is None or self._board is None:
             return
-        folder = self._run.samples / f"step-{self._trainer.step:08d}"
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
         try:
             rows = self._previewer.rows(self._translator())
         except PluginError as error:
             self._watcher.warn(f"no preview: {error}")
             return
         try:
-            media = self._trainer.model.codec.render(rows, folder)
-            self._board.media(media, self._trainer.step)
+            with self._run.storage.below(self._run.samples.name).aside() as aside:
+                folder = aside.make(step_name(self._trainer.step))
+                media = self._trainer.model.codec.render(rows, folder)
+                self._board.media(media, self._trainer.step)
+                aside.keep(folder.name)
+        except CyclekitError:
+            raise
         except Exception as error:
             if isinstance(error, OSError) and error.errno in FULL:
                 raise
@@ -200,6 +215,11 @@ class Recorder:
 
     def _save(self, improved: bool) -> None:
         trainer = self._trainer
+        if not trainer.is_finite:
+            raise CyclekitError(
+                f"Training came apart: after step {trainer.step} weights or what the optimizer "
+                f"remembers are no finite numbers. Nothing was saved. {advice(self._run)}"
+            )
         state = trainer.state_dict()  # of all ranks
         if self._board:
             self._board.flush()
@@ -212,6 +232,7 @@ class Recorder:
                 {
                     **describe_writer(self._host.info),
                     "evaluation": self.report,
+                    "protocol": self.judge.protocol if self.report else {},
                     "ranks": trainer.fabric.world_size,
                     "global_batch": trainer.batches.global_batch,
                 },
@@ -220,7 +241,7 @@ class Recorder:
             if improved:
                 checkpoints.point(BEST, checkpoint)
             checkpoints.prune(self._settings.keep)
-            self._observe("checkpoint_saved", checkpoint=checkpoint.folder)
+            self._observe("checkpoint_saved", checkpoint=checkpoint)
 
     def _translator(self) -> Translator:
         trainer = self._trainer

@@ -1,12 +1,14 @@
-"""JSON files of a run: read with clear errors, written readable."""
+"""JSON files of a run: read with clear errors, made readable."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from cyclekit.errors import CheckpointError
+from cyclekit.storage.handle import read_text
 
+MOST_JSON = 2**26  # bytes
 LARGEST_STEP = 2**53  # what every reader of JSON agrees on
 
 
@@ -17,7 +19,7 @@ def read_json(file: Path) -> dict[str, Any]:
         CheckpointError: If the file is missing or damaged.
     """
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = json.loads(read_text(file, MOST_JSON))
     except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{file} cannot be read: {error}.") from error
     if not isinstance(content, dict):
@@ -25,20 +27,14 @@ def read_json(file: Path) -> dict[str, Any]:
     return content
 
 
-def write_json(file: Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON object, readable."""
-    file.write_text(to_json(content), encoding="utf-8")
-
-
 def to_json(content: Mapping[str, Any]) -> str:
     """A JSON object as text, readable."""
     return json.dumps(content, indent=2) + "\n"
 
 
-def append_json(file: Path, content: Mapping[str, Any]) -> None:
-    """Append a JSON object as a line."""
-    with file.open("a", encoding="utf-8") as stream:
-        stream.write(json.dumps(content) + "\n")
+def to_lines(contents: Iterable[Mapping[str, Any]]) -> str:
+    """JSON objects as text, one a line."""
+    return "".join(f"{json.dumps(content)}\n" for content in contents)
 
 
 def lines_by_step(file: Path) -> list[tuple[str, dict[str, Any]]]:
@@ -46,9 +42,9 @@ def lines_by_step(file: Path) -> list[tuple[str, dict[str, Any]]]:
 
     A line that is no JSON object with a ``step`` is left out: it is what a killed writer left.
     """
-    if not file.exists():
+    if not file.is_file():
         return []
-    lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+    lines = read_text(file).splitlines()
     return [(line, record) for line in lines if (record := _record(line)) is not None]
 
 

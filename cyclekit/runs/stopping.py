@@ -13,10 +13,9 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from cyclekit.errors import CyclekitError
+from cyclekit.signals import ECHO, listened
 
 ASK_EVERY = 10  # steps between questions to the other ranks: an answer costs a wait for the device
-
-ECHO = 0.5  # seconds in which a repeated signal is the same one: to a whole group, and passed on
 
 Handler = Callable[[int, FrameType | None], None]
 
@@ -30,7 +29,7 @@ class Stopped(CyclekitError):  # noqa: N818 - asked for, no error
 
 
 class StopRequest:
-    """Remembers that SIGTERM or SIGINT came; ranks then stop after the same step.
+    """Remembers that a signal came that asks to stop; ranks then stop after the same step.
 
     A second signal ends the process at once.
     """
@@ -64,15 +63,12 @@ class StopRequest:
 
 @contextmanager
 def listening(fabric: Fabric, say: Callable[[str], None]) -> Iterator[StopRequest]:
-    """Listen for SIGTERM and SIGINT; elsewhere than in the main thread Python cannot."""
+    """Listen for signals that ask to stop; elsewhere than in the main thread Python cannot."""
     request = StopRequest(fabric, say)
     if threading.current_thread() is not threading.main_thread():
         yield request
         return
-    before = {
-        number: signal.signal(number, request._receive)
-        for number in (signal.SIGTERM, signal.SIGINT)
-    }
+    before = {number: signal.signal(number, request._receive) for number in listened()}
     try:
         yield request
     finally:

@@ -5,7 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,8 +14,15 @@ from types import FrameType
 
 import click
 
+from cyclekit.describe import shown
+from cyclekit.signals import ECHO, listened
+from cyclekit.temporary import temporary_folder
+
 LOOK_EVERY = 0.1  # seconds
 GRACE = 10.0  # seconds in which the other ranks may end by themselves once one has failed
+BEAT_EVERY = 5.0  # seconds between signs of life
+SILENT = 90.0  # seconds without one after which a rank hangs; evaluating, however long, is none
+ALIVE = ".alive"  # ends the name of the file that a rank touches
 LAST_WORDS = "CYCLEKIT_LAST_WORDS"  # where a supervised rank writes the error it ends with
 STARTED_BY_OTHERS = ("LOCAL_RANK", "SLURM_PROCID")  # torchrun and srun start the ranks themselves
 
@@ -34,14 +40,16 @@ def supervise(arguments: Sequence[str], ranks: int) -> int:
     When a rank fails, the others get a moment to end by themselves and are then stopped, since they
     would wait for it for ever.
     """
-    with tempfile.TemporaryDirectory(prefix="cyclekit-") as name:
-        folder = Path(name)
-        with _ranks_of(arguments, ranks, folder) as processes:
-            failed = _first_to_fail(processes)
-            if not failed:
-                return 0
-            _wait(processes, GRACE)
-            return _report(failed, ranks, _last_words(folder, ranks))
+    with temporary_folder() as folder, _ranks_of(arguments, ranks, folder) as processes:
+        try:
+            failed = _first_to_fail(processes, Pulse(folder, ranks))
+        except Hung as hung:
+            click.echo(f"error: {hung}", err=True)
+            return 1
+        if not failed:
+            return 0
+        _wait(processes, GRACE)
+        return _report(failed, ranks, _last_words(folder, ranks))
 
 
 def obey_supervisor() -> None:
@@ -51,6 +59,7 @@ def obey_supervisor() -> None:
     if file is not None:
         _last_words_file = Path(file)
         threading.Thread(target=_follow, daemon=True).start()
+        threading.Thread(target=_beat, args=(Path(file + ALIVE),), daemon=True).start()
 
 
 def leave_last_words(message: str) -> bool:
@@ -69,6 +78,46 @@ def _follow() -> None:
     os._exit(1)
 
 
+def _beat(file: Path) -> None:
+    """Give a sign of life now and then; a process that is stopped gives none."""
+    while True:
+        try:
+            file.touch()
+        except OSError:
+            return  # the folder is gone, and the parent with it
+        time.sleep(BEAT_EVERY)
+
+
+class Hung(Exception):  # noqa: N818 - it is what happened
+    """A rank gives no sign of life; the others would wait for it for ever."""
+
+
+class Pulse:
+    """When each rank was last seen alive, by this process's own clock."""
+
+    def __init__(self, folder: Path, ranks: int) -> None:
+        self._files = [folder / f"{rank}{ALIVE}" for rank in range(ranks)]
+        self._seen: list[tuple[float, float]] = [(0.0, time.monotonic())] * ranks
+
+    def require(self, running: Sequence[bool]) -> None:
+        """Look at the ranks that are running.
+
+        Raises:
+            Hung: Naming one that gave no sign of life for long.
+        """
+        now = time.monotonic()
+        for rank, file in enumerate(self._files):
+            beat = file.stat().st_mtime if file.exists() else 0.0
+            if beat != self._seen[rank][0]:
+                self._seen[rank] = (beat, now)
+            elif running[rank] and now - self._seen[rank][1] > SILENT:
+                raise Hung(
+                    f"rank {rank} has given no sign of life for {SILENT:.0f} s: it was stopped, or "
+                    f"its machine has no memory left. All ranks were ended. Whatever was saved is "
+                    f"there: go on with `cyclekit resume`."
+                )
+
+
 @contextmanager
 def _ranks_of(
     arguments: Sequence[str], ranks: int, folder: Path
@@ -85,13 +134,18 @@ def _ranks_of(
         for rank in range(ranks)
     ]
 
+    came: list[float] = []
+
     def pass_on(number: int, _frame: FrameType | None) -> None:
+        again = bool(came) and time.monotonic() - came[0] > ECHO
+        came.append(time.monotonic())
         if os.name == "nt":
             return  # Ctrl-C reaches everybody in the console
         for process in processes:
-            process.send_signal(number)
+            # A rank that hangs does not hear the second request, either.
+            process.send_signal(signal.SIGKILL if again else number)
 
-    before = {n: signal.signal(n, pass_on) for n in (signal.SIGTERM, signal.SIGINT)}
+    before = {number: signal.signal(number, pass_on) for number in listened()}
     try:
         yield processes
     finally:
@@ -102,7 +156,7 @@ def _ranks_of(
             signal.signal(number, handler)
 
 
-def _first_to_fail(processes: Sequence[subprocess.Popen[bytes]]) -> dict[int, int]:
+def _first_to_fail(processes: Sequence[subprocess.Popen[bytes]], pulse: Pulse) -> dict[int, int]:
     """Wait until all ranks have done their work, or some have failed: their exit codes by rank."""
     while True:
         codes = [process.poll() for process in processes]
@@ -110,6 +164,7 @@ def _first_to_fail(processes: Sequence[subprocess.Popen[bytes]]) -> dict[int, in
             return failed
         if None not in codes:
             return {}
+        pulse.require([code is None for code in codes])
         time.sleep(LOOK_EVERY)
 
 
@@ -148,7 +203,7 @@ def _report(failed: Mapping[int, int], ranks: int, words: Mapping[int, str]) -> 
         said += "Whatever was saved is there: go on with `cyclekit resume`."
     else:
         said = f"rank {cause} ended with exit code {code}, and the others with it."
-    click.echo(f"error: {said}", err=True)
+    click.echo(f"error: {shown(said)}", err=True)
     return code if code > 0 else 128 - code
 
 

@@ -18,6 +18,8 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from cyclekit.describe import shown
+
 PLAIN_EVERY = 5.0  # seconds between progress lines where there is no terminal
 WIDE = 160  # columns of a table where there is no terminal
 
@@ -38,15 +40,15 @@ class Watcher:
 
     def say(self, message: str) -> None:
         """One line of information."""
-        self._console.print(message, markup=False)
+        self._console.print(shown(message), markup=False)
 
     def result(self, message: str) -> None:
         """One line of what was asked for."""
-        self._results.print(message, markup=False)
+        self._results.print(shown(message), markup=False)
 
     def warn(self, message: str) -> None:
         """Something that is not as it should be, though the work goes on."""
-        self._console.print(f"warning: {message}", style="yellow", markup=False)
+        self._console.print(f"warning: {shown(message)}", style="yellow", markup=False)
 
     def track(self, things: Iterable[Any], total: int, what: str) -> Iterator[Any]:
         """Pass ``things`` through with a bar that goes when it is done."""
@@ -68,7 +70,7 @@ class Watcher:
             title: Above the table.
             reports: Way of translating ("translated", "identity", ...) -> direction -> figures.
         """
-        table = Table("", title=title, title_justify="left")
+        table = Table("", title=shown(title), title_justify="left")
         for way in reports:
             table.add_column(way, justify="right")
         for direction in next(iter(reports.values()), {}):

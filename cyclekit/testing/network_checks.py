@@ -3,10 +3,13 @@
 from typing import Any
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from cyclekit.contract import DOMAINS, Network, TensorSpec, common_multiple
 from cyclekit.engine.padding import least_multiples, pad_to_multiple
+from cyclekit.engine.training_state import TrainingState
+from cyclekit.storage.tree import load_tree, save_tree
 from cyclekit.testing.checks import Fault, calling, check, require, sizes
 from cyclekit.testing.subject import Subject
 
@@ -92,11 +95,13 @@ def step(subject: Subject) -> None:
 @check("checkpoint", "step")
 def checkpoint(subject: Subject) -> None:
     """Training goes on from a checkpoint as if nothing had happened."""
-    file, trainer, other = subject.folder / "state.pt", subject.trainer, subject.new_trainer()
-    torch.save(trainer.state_dict(), file)
-    with calling("A checkpoint, read with weights_only,"):
-        state = torch.load(file, weights_only=True)
-    other.load_state_dict(state)
+    stem, trainer, other = subject.folder / "state", subject.trainer, subject.new_trainer()
+    with calling("A checkpoint"):
+        save_tree(trainer.state_dict(), stem)
+        tensors = load_file(stem.with_suffix(".safetensors"))
+        state = load_tree(stem.with_suffix(".json").read_bytes(), tensors)
+        other.model.codec.load_state_dict(state.pop("codec"))
+        other.load_state(TrainingState.model_validate(state))
     for name, network in other.model.networks.items():
         network.load_state_dict(trainer.model.networks[name].state_dict())
     for each in (trainer, other):

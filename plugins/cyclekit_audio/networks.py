@@ -21,7 +21,7 @@ from cyclekit.api import (
     normalize_spectra,
 )
 
-Blocks = Annotated[int, Field(ge=0)]
+Blocks = Annotated[int, Field(ge=0, le=200)]
 
 
 class VC2Options(Options):
@@ -42,7 +42,7 @@ class Gated1dOptions(VC2Options):
 class TinyOptions(ResNetOptions):
     """The engine's residual generator, narrow, told where each mel band lies."""
 
-    channels: Annotated[int, Field(ge=1)] = 16
+    channels: Annotated[int, Field(ge=1, le=4096)] = 16
     """Width after the first convolution; doubled by each downsampling."""
     blocks: Blocks = 3
     """Residual blocks."""
@@ -195,7 +195,7 @@ class TinyGenerator(nn.Module):
 class VC2JudgeOptions(Options):
     """The PatchGAN of CycleGAN-VC2, as MaskCycleGAN-VC uses it."""
 
-    channels: Annotated[int, Field(ge=1)] = 128
+    channels: Annotated[int, Field(ge=1, le=4096)] = 128
     """Width after the first convolution; doubled by each of the others."""
     layers: Annotated[int, Field(ge=1, le=5)] = 3
     """Halvings of bands and frames."""
@@ -210,7 +210,7 @@ class VC2JudgeOptions(Options):
 class TinyJudgeOptions(VC2JudgeOptions):
     """The same, narrow, told where each mel band lies."""
 
-    channels: Annotated[int, Field(ge=1)] = 16
+    channels: Annotated[int, Field(ge=1, le=4096)] = 16
     """Width after the first convolution; doubled by each of the others."""
     layers: Annotated[int, Field(ge=1, le=5)] = 4
     """Halvings of bands and frames."""

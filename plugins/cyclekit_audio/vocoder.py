@@ -10,7 +10,7 @@ import torch
 from pydantic import Field, field_validator, model_validator
 from torch import Tensor
 
-from cyclekit.api import Options, RecipeError
+from cyclekit.api import Options, RecipeError, RunsCode
 from cyclekit_audio.mel import MelOptions, MelSpectrogram
 
 CHUNK = 1024  # frames that are inverted at once, so that an hour needs no more memory than a minute
@@ -26,7 +26,7 @@ class VocoderOptions(Options):
     librosa's, for comparison; `torchscript`: a trained vocoder of your own, such as HiFi-GAN."""
     iterations: Annotated[int, Field(ge=1, le=1000)] = 60
     """Rounds of either Griffin-Lim."""
-    file: str = ""
+    file: Annotated[str, RunsCode()] = ""
     """The TorchScript file: (batch, mel bands, frames) in, (batch, 1, samples) out. Loading it runs
     code from it: name only a file that you trust."""
     config: str = ""

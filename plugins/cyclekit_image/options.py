@@ -3,7 +3,7 @@
 import math
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from cyclekit.api import Options
 
@@ -11,6 +11,8 @@ Pixels = Annotated[int, Field(ge=8, le=16384)]
 Channels = Annotated[int, Field(ge=1, le=64)]
 
 CROPPED = ("resize_and_crop", "scale_shortside", "crop")
+
+SMALLEST_TILE = 64  # in less, networks have no room to pad and to overlap
 
 
 class ImageOptions(Options):
@@ -42,7 +44,7 @@ class ImageOptions(Options):
     colour_jitter: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Multiply brightness and contrast of each window by random factors between 1 minus and 1 plus
     this. Transparency stays."""
-    tile: Annotated[int, Field(ge=0)] = 768
+    tile: Annotated[int, Field(ge=0, le=2**16)] = 768
     """Translation sends at most this many pixels a side through a network at once; larger pictures
     go in tiles that overlap. 0: always the whole, whatever memory that takes."""
     channels: Channels = 3
@@ -56,6 +58,13 @@ class ImageOptions(Options):
     32: floating-point numbers."""
     range: tuple[float, float] = (0.0, 1.0)
     """Values of floating-point files that networks see as -1 and 1; there must be none beyond."""
+
+    @field_validator("tile")
+    @classmethod
+    def _with_room(cls, tile: int) -> int:
+        if 0 < tile < SMALLEST_TILE:
+            raise ValueError(f"tiles must be 0, or {SMALLEST_TILE} pixels and more")
+        return tile
 
     @model_validator(mode="after")
     def _windows_fit(self) -> "ImageOptions":

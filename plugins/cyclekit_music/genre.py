@@ -1,7 +1,6 @@
 """The genre classifier of Brunner et al. (arXiv 1809.07575), the judge of their transfer."""
 
 import hashlib
-import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,10 +10,9 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from cyclekit.api import Metric, Translations, initialize
+from cyclekit.api import Metric, Translations, initialize, trained_once
 from cyclekit_music.phrases import Score
 from cyclekit_music.piece import Array, Piece
 from cyclekit_music.roll import transpose
@@ -127,17 +125,14 @@ def fit_genre(a: Sequence[Piece], b: Sequence[Piece], seed: int, cache: Path) ->
     digest = hashlib.sha256(str((seed, STEPS, BATCH)).encode())
     for phrases in collections:
         digest.update(np.packbits(phrases.rolls).tobytes())
-    file = cache / f"{digest.hexdigest()[:16]}.safetensors"
     network = genre_network()
-    if file.exists():
-        network.load_state_dict(load_file(file))
-    else:
+
+    def train() -> None:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             _train(initialize(network), collections, np.random.default_rng(seed))
-        aside = file.with_name(f".{file.name}-{os.getpid()}")
-        save_file(network.state_dict(), aside)
-        aside.replace(file)
+
+    trained_once(network, train, cache, digest.hexdigest()[:16])
     return GenreJudge(network)
 
 

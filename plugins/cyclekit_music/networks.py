@@ -20,14 +20,14 @@ from cyclekit.api import (
     normalize_spectra,
 )
 
-Width = Annotated[int, Field(ge=1)]
+Width = Annotated[int, Field(ge=1, le=4096)]
 Kernel = Annotated[int, Field(ge=1, le=15)]
 
 
 class BrunnerOptions(ResNetOptions):
     """The engine's residual generator with the paper's choices."""
 
-    blocks: Annotated[int, Field(ge=0)] = 10
+    blocks: Annotated[int, Field(ge=0, le=200)] = 10
     """Residual blocks."""
     affine: bool = True
     """Let instance norm learn a scale and a shift, in place of the convolutions' biases."""
@@ -46,7 +46,7 @@ class TinyOptions(BrunnerOptions):
 
     channels: Width = 16
     """Width after the first convolution; doubled by each downsampling."""
-    blocks: Annotated[int, Field(ge=0)] = 4
+    blocks: Annotated[int, Field(ge=0, le=200)] = 4
     """Residual blocks."""
     keep: Annotated[float, Field(ge=0, le=10)] = 2.0
     """How firmly a note stays unless the network moves it: cells that are on or off begin at

@@ -42,9 +42,11 @@ def read_piece(path: Path, silent: bool = False) -> Piece:
         BadSample: If it is missing, too large, damaged, without beats or without notes.
     """
     try:
-        if path.stat().st_size > MOST_BYTES:
+        with path.open("rb") as file:
+            data = file.read(MOST_BYTES + 1)
+        if len(data) > MOST_BYTES:
             raise BadSample(path, f"has more than {MOST_BYTES // 2**20} MiB, too many for MIDI")
-        piece = read_bytes(path.read_bytes())
+        piece = read_bytes(data)
     except OSError as error:
         raise BadSample(path, error.strerror or "cannot be read") from error
     except NotMidiError as error:

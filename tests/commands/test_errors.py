@@ -116,8 +116,8 @@ def test_unknown_verbs_and_missing_options(cli: Cli) -> None:
 
 
 def test_training_that_comes_apart_says_so(cli: Cli, folders: Path, tmp_path: Path) -> None:
-    outcome = attempt(cli, tmp_path / "run", f"--data={folders}", "--set=train.learning_rate=1e30",
-                      "--set=train.log_every=1", "--set=generator.norm=none", "--steps=20",
+    outcome = attempt(cli, tmp_path / "run", f"--data={folders}", "--set=train.log_every=1",
+                      "--set=objective.cycle.weight=1e300", "--steps=20",
                       "--set=train.evaluate_every=0", "--set=train.preview_every=0")  # fmt: skip
     assert outcome.code == 1
     assert re.search(r"came apart at step \d+, in the \w+ phase", outcome.err), outcome.err
@@ -177,7 +177,7 @@ def test_a_recipe_runs_no_code_that_came_with_it(cli: Cli, folders: Path, tmp_pa
     evil = tmp_path / "evil.py"
     evil.write_text(f"import pathlib\npathlib.Path({str(touched)!r}).touch()\n")
     for line, said in (
-        (f"extensions = ['{evil}']", "If you trust the file: --set"),
+        (f"extensions = ['{evil}']", "If you trust it: --trust"),
         (f"plugin = '{evil}'", "The recipe is for plugin"),
         ("data.root = 'builtin:../../evil'", "no built-in data '../../evil'"),
     ):
@@ -190,6 +190,13 @@ def test_a_recipe_runs_no_code_that_came_with_it(cli: Cli, folders: Path, tmp_pa
         assert said in outcome.err
         assert not run.exists()
     assert not touched.exists()
+    recipe.write_text(f"extensions = ['{evil}']\nextends = 'horse2zebra'\n")
+    named = [f"--recipe={recipe}", f"--trust={evil}", f"--data={folders}"]
+    trusted = cli("train", "--plugin=image", *named, f"--run-dir={tmp_path / 'named'}",
+                  "--accelerator=cpu", *as_options(SMALL | {"train.steps": 1}))  # fmt: skip
+    assert trusted.code == 0, trusted.err
+    assert touched.exists()
+    touched.unlink()
     trusted = attempt(cli, tmp_path / "run", f"--data={folders}", f"--set=extensions=['{evil}']",
                       "--steps=1")  # fmt: skip
     assert trusted.code == 0, trusted.err

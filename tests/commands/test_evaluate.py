@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from support import SMALL, as_options
+from support import SMALL, as_options, state_of
 from torch import Tensor, nn
 
 from cyclekit.cli import main
@@ -122,8 +122,7 @@ def test_training_measures_a_costly_figure_where_it_decides(
     done = cli("train", "--plugin=image", "--recipe=horse2zebra", "--data", folders, "--run-dir",
                tmp_path / "run", "--accelerator=cpu", *as_options(settings))  # fmt: skip
     assert done.code == 0, done.err
-    state = torch.load(tmp_path / "run/checkpoints/best/state.pt", weights_only=True)
-    assert state["best"]["metric"] == "kid_lite0"
+    assert state_of(tmp_path / "run/checkpoints/best").best["metric"] == "kid_lite0"
 
 
 class Means(nn.Module):

@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file
-from support import SMALL, as_options, draw, records
+from support import SMALL, as_options, draw, records, state_of
 
 import cyclekit
 from cyclekit.errors import CyclekitError
@@ -44,14 +44,15 @@ def test_checkpoints_are_safetensors_and_plain_state(trained: Path) -> None:
     assert {path.name for path in checkpoints.glob("step-*")} == {"step-00000002", "step-00000004"}
     folder = checkpoints / "latest"
     names = {path.stem for path in folder.glob("*.safetensors")}
-    assert names == {"generator_a2b", "generator_b2a", "discriminator_a", "discriminator_b"}
+    networks = {"generator_a2b", "generator_b2a", "discriminator_a", "discriminator_b"}
+    assert names == networks | {"codec", "state"}
     assert all(
         tensor.isfinite().all()
         for tensor in load_file(folder / "generator_a2b.safetensors").values()
     )
-    state = torch.load(folder / "state.pt", weights_only=True)
-    assert state["step"] == 4
-    assert set(state["optimizers"]) == {"generators", "discriminators"}
+    state = state_of(folder)
+    assert state.step == 4
+    assert set(state.optimizers) == {"generators", "discriminators"}
     assert not list(checkpoints.glob(".incoming*"))
 
 

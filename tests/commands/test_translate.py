@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import pickle
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,10 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from support import SMALL, draw
 
 import cyclekit
+from cyclekit.errors import CyclekitError
 
 Cli = Callable[..., Any]
 
@@ -130,8 +131,14 @@ def test_averaged_weights_are_used_where_there_are_any(
     )
     picture = Image.open(folders / "testA/0.png")
     averaged = np.asarray(cyclekit.load(result.run).translate(picture, "a2b")).astype(int)
-    for file in (tmp_path / "run/checkpoints/latest").glob("*.ema.safetensors"):
+    latest = tmp_path / "run/checkpoints/latest"
+    for file in latest.glob("*.ema.safetensors"):
         file.unlink()
+    with pytest.raises(CyclekitError, match=r"generator_\w+.ema.safetensors is damaged: No such"):
+        cyclekit.load(result.run)
+    about = json.loads((latest / "checkpoint.json").read_text())
+    about["files"] = {name: sum for name, sum in about["files"].items() if ".ema." not in name}
+    (latest / "checkpoint.json").write_text(json.dumps(about))
     plain = np.asarray(cyclekit.load(result.run).translate(picture, "a2b")).astype(int)
     assert np.abs(averaged - plain).max() > 0
 
@@ -209,11 +216,11 @@ class Payload:
         ("no checkpoint", 1, "has no checkpoint yet"),
         ("pickle", 1, "could run code"),
         ("truncated weights", 1, "is damaged.*one before it .step 2.*--checkpoint 2"),
-        ("flipped state", 1, "state.pt is damaged"),
+        ("flipped state", 1, "codec.safetensors is damaged"),
         ("missing weights", 1, "generator_a2b.safetensors is damaged: No such file"),
         ("other plugin", 1, "was written by plugin 'audio'"),
         ("other version", 1, "cyclekit 7.0 , but|cyclekit 7.0, but 0.1.0 is installed"),
-        ("other format", 1, "checkpoint format 99; this cyclekit reads 2"),
+        ("other format", 1, "checkpoint format 99; this cyclekit reads 2 and 3"),
         ("other size", 1, "does not fit the network"),
         (
             "plugin gone",
@@ -222,10 +229,10 @@ class Payload:
         ),
         ("damaged json", 1, "run.json cannot be read"),
         ("empty json", 1, "run.json does not say which plugin wrote it"),
-        ("plugin inside", 1, "names the plugin file .*evil.py, which may have come"),
-        ("plugin beside", 1, "names the plugin file evil.py, which may have come"),
-        ("extension inside", 1, "names the plugin file .*evil.py, which may have come"),
-        ("no writer", 1, "checkpoint.json does not say which plugin wrote it"),
+        ("plugin inside", 2, "names the code .*evil.py, which could do anything.*--trust"),
+        ("plugin beside", 2, "names the code .*evil.py, which could do anything.*--trust"),
+        ("extension inside", 2, "names the code .*evil.py, which could do anything.*--trust"),
+        ("no writer", 1, "checkpoint.json is damaged: .*plugin: Field required"),
     ],
 )
 def test_runs_that_cannot_be_used(
@@ -255,19 +262,19 @@ def test_runs_that_cannot_be_used(
         shutil.rmtree(run / "checkpoints")
     elif damage == "pickle":
         # Somebody who makes such a file makes its checksum, too.
-        state = pickle.dumps(Payload(), protocol=2)
-        (latest / "state.pt").write_bytes(state)
-        checksum = hashlib.sha256(state).hexdigest()
+        torch.save(Payload(), latest / "state.pt")
+        checksum = hashlib.sha256((latest / "state.pt").read_bytes()).hexdigest()
         edit(
-            latest / "checkpoint.json", lambda about: about["files"].update({"state.pt": checksum})
+            latest / "checkpoint.json",
+            lambda about: about.update(format=2, files=about["files"] | {"state.pt": checksum}),
         )
     elif damage == "truncated weights":
         file = latest / "generator_a2b.safetensors"
         file.write_bytes(file.read_bytes()[:100])
     elif damage == "flipped state":
-        content = bytearray((latest / "state.pt").read_bytes())
+        content = bytearray((latest / "codec.safetensors").read_bytes())
         content[len(content) // 2] ^= 1
-        (latest / "state.pt").write_bytes(content)
+        (latest / "codec.safetensors").write_bytes(content)
     elif damage == "missing weights":
         (latest / "generator_a2b.safetensors").unlink()
     elif damage == "other plugin":

@@ -1,12 +1,15 @@
 """Files are encoded once; bad ones are skipped, counted and named."""
 
+import os
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from cyclekit.contract import Codec, Options, Sample, TensorSpec
@@ -152,6 +155,45 @@ def test_what_has_changed_is_encoded_anew(tmp_path: Path) -> None:
     assert domain.windows[2].sample.tensor.item() == 20
     encoded(codec, paths, tmp_path, memory=0, maker="another version")
     assert codec.calls == 9
+
+
+def flipped(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
+def pointing_out(file: Path) -> None:
+    index = load_file(file)
+    save_file(index | {"places": index["places"] + 2**40}, file)
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("windows.bin", flipped),
+        ("index.safetensors", pointing_out),
+        ("index.safetensors", lambda file: save_file({}, file)),
+        *(
+            ("about.json", lambda file, text=text: file.write_text(text))
+            for text in ("[]", "{}", "null", "[" * 10_000, '{"bytes": "many"}', '{"bad": [[9, 1]]}')
+        ),
+        ("about.json", lambda file: (file.unlink(), os.mkfifo(file))),
+    ],
+)
+def test_a_damaged_cache_is_made_again(
+    tmp_path: Path, name: str, damage: Callable[[Path], object]
+) -> None:
+    codec = Counting(NumberOptions())
+    paths = files(tmp_path, "1", "2", "3")
+    encoded(codec, paths, tmp_path, memory=0)
+    (data,) = (tmp_path / "cache").glob(f"*/{name}")
+    damage(data)
+    domain = encoded(codec, paths, tmp_path, memory=0)
+    assert codec.calls == 6
+    assert [window.sample.tensor.item() for window in domain.windows] == [1, 1, 2, 2, 3, 3]
+    encoded(codec, paths, tmp_path, memory=0)
+    assert codec.calls == 6
 
 
 @pytest.mark.parametrize("name", ["windows.bin", "about.json", "index.safetensors"])

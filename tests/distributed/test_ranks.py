@@ -23,7 +23,7 @@ from cyclekit.recipe.settings import Recipe
 from cyclekit.recipe.sources import read_layers
 from cyclekit.runs.directory import RunDirectory
 from cyclekit.runs.launch import keep_global_batch
-from cyclekit.runs.supervisor import _report
+from cyclekit.runs.supervisor import Hung, Pulse, _report
 
 BIN = Path(sys.executable).parent
 QUIET = os.environ | {"OMP_NUM_THREADS": "1"}
@@ -149,7 +149,7 @@ def test_two_ranks_equal_one_with_the_doubled_batch(folders: Path, tmp_path: Pat
         subprocess.run(command, check=True, cwd=tmp_path, env=QUIET)
         assert difference(one, again) < 1e-8
         assert shared in (again / "recipe.toml").read_text()
-    checkpoint = RunDirectory(one).checkpoints.find("2")
+    checkpoint = RunDirectory(one).checkpoints.open("2")
     with pytest.raises(UsageError, match="a number of --devices that divides 4"):
         keep_global_batch(read_recipe(one), checkpoint, 3, print)
 
@@ -274,6 +274,36 @@ def test_a_rank_that_dies_is_named_and_ends_the_command(folders: Path, tmp_path:
     assert "error: rank 1 was ended by SIGKILL" in said
     assert "Traceback" not in said
     assert not any(Path(f"/proc/{rank}").exists() for rank in ranks)
+
+
+@pytest.mark.slow
+def test_a_rank_that_hangs_ends_with_the_second_request(folders: Path, tmp_path: Path) -> None:
+    parent, ranks = start_endless(folders, tmp_path / "run")
+    os.kill(ranks[1], signal.SIGSTOP)
+    os.kill(parent.pid, signal.SIGINT)
+    time.sleep(1)
+    assert parent.poll() is None
+    os.kill(parent.pid, signal.SIGINT)
+    _, said = parent.communicate(timeout=30)
+    assert parent.returncode == 128 + signal.SIGKILL
+    assert "Traceback" not in said
+    assert not any(Path(f"/proc/{rank}").exists() for rank in ranks)
+
+
+def test_a_rank_without_signs_of_life_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cyclekit.runs.supervisor.SILENT", 0.3)
+    pulse = Pulse(tmp_path, 3)
+    for _ in range(4):  # longer than that altogether
+        time.sleep(0.1)
+        for rank in (0, 1):
+            (tmp_path / f"{rank}.alive").write_text("")
+        pulse.require([True, True, False])
+    time.sleep(0.4)
+    (tmp_path / "0.alive").write_text("")
+    with pytest.raises(Hung, match=r"rank 1 has given no sign of life .* `cyclekit resume`"):
+        pulse.require([True, True, False])
 
 
 BAD_METRIC = """

@@ -13,7 +13,7 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins import MixedPrecision
 from safetensors.torch import load_file
-from support import SMALL, make_trainer, records, training
+from support import SMALL, make_trainer, records, state_of, training
 
 from cyclekit.data.sampling import UnpairedBatches
 from cyclekit.errors import CyclekitError
@@ -93,8 +93,7 @@ def test_a_step_can_be_skipped_and_counted(
     assert "skipped 1" in outcome.err
     for file in (run / "checkpoints/latest").glob("*.safetensors"):
         assert all(tensor.isfinite().all() for tensor in load_file(file).values()), file
-    state = torch.load(run / "checkpoints/latest/state.pt", weights_only=True)
-    assert state["skipped"] == (1, 0)
+    assert state_of(run / "checkpoints/latest").skipped == (1, 0)
 
 
 def test_nothing_but_skipped_steps_stops_the_run(

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from support import make_trainer
+from support import as_restored, make_trainer
 
 from cyclekit.engine.schedule import SCHEDULES, rate_factor
 from cyclekit.recipe.settings import TrainSettings
@@ -68,7 +68,7 @@ def test_a_restored_trainer_goes_on_at_the_same_rate(
     }
     one, two = (make_trainer(folders, tmp_path, **settings)[0] for _ in range(2))
     one.step = 3
-    two.load_state_dict(one.state_dict())
+    two.load_state(as_restored(one.state_dict()))
     for phase, peak in zip(one.model.objective.phases, (2e-4, 1e-4), strict=True):
         rates = [trainer.learning_rate(phase, trainer.step) for trainer in (one, two)]
         assert rates[0] == rates[1] == peak * rate_factor(3, one.settings)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from support import make_trainer
+from support import as_restored, make_trainer
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -55,7 +55,7 @@ def test_moments_come_back_in_their_parameters_memory_format(folders: Path, tmp_
     for optimizer in state["optimizers"].values():  # as they are in another program's checkpoint
         for moments in optimizer["state"].values():
             moments |= {name: value.contiguous() for name, value in moments.items()}
-    two.load_state_dict(state)
+    two.load_state(as_restored(state))
     for name, network in two.model.networks.items():
         network.load_state_dict(one.model.networks[name].state_dict())
     assert weights(one).equal(weights(two))
@@ -76,7 +76,7 @@ def test_a_run_in_16_mixed_goes_on_in_another_precision(folders: Path, tmp_path:
     for optimizer in state["optimizers"].values():
         for group in optimizer["param_groups"]:
             group["fused"] = False
-    trainer.load_state_dict(state)
+    trainer.load_state(as_restored(state))
     before = weights(trainer)
     trainer.train_step()
     assert not weights(trainer).equal(before)

@@ -14,9 +14,12 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file
+
+from cyclekit.runs.checkpoint import Checkpoint
 
 COMMAND = str(Path(sys.executable).with_name("cyclekit"))
 # Checkpoints after every step, so that many kills fall into the writing of one.
@@ -60,9 +63,14 @@ def compare(one: Path, other: Path) -> None:
         tensors = [load_file(folder / name) for folder in latest]
         for key, tensor in tensors[0].items():
             assert torch.equal(tensor, tensors[1][key]), (name, key)
-    states = [torch.load(folder / "state.pt", weights_only=True) for folder in latest]
+    states = [read_state(folder) for folder in latest]
     assert_same(*states)
     assert not list(other.rglob(".incoming-*"))
+
+
+def read_state(checkpoint: Path) -> dict[str, Any]:
+    with Checkpoint(checkpoint.resolve()) as opened:
+        return opened.read_state().model_dump()
 
 
 def assert_same(one: object, other: object, where: str = "state") -> None:

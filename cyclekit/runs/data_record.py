@@ -1,0 +1,90 @@
+"""What a run's training files were: kept with it, and compared when it goes on."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cyclekit.data.encoded import EncodedDomain
+from cyclekit.runs.directory import RunDirectory
+from cyclekit.storage.handle import read_text
+
+Stamp = tuple[int, int] | None
+"""Bytes, and nanoseconds of the last change; ``None`` where it is not known."""
+
+
+def record_files(run: RunDirectory, encoded: Mapping[str, EncodedDomain]) -> None:
+    """Write which files were skipped and why, and what is known about the others."""
+    skipped = [error for domain in encoded.values() for error in domain.bad]
+    if skipped:
+        run.storage.write_text(run.skipped_file.name, "".join(f"{error}\n" for error in skipped))
+    lines = (
+        json.dumps({"file": str(file), "domain": name, "windows": count, **_stamp(file), **facts})
+        for name, domain in encoded.items()
+        for file, count, facts in zip(domain.files, domain.counts, domain.facts, strict=True)
+    )
+    run.storage.write_text(run.files_file.name, "".join(f"{line}\n" for line in lines))
+
+
+def changes(run: RunDirectory, encoded: Mapping[str, EncodedDomain]) -> str:
+    """How the training files differ from those that the run was begun with; empty: not at all.
+
+    Where the data lies elsewhere now, names and sizes are compared.
+    """
+    before = _recorded(run)
+    said = []
+    for name, domain in encoded.items():
+        held, now = before.get(name), {str(file): _known(file) for file in domain.files}
+        if held is None:
+            continue
+        if held and not held.keys() & now.keys():
+            held, now = _moved(held), _moved(now)
+        same = held.keys() & now.keys()
+        counts = {
+            "added": len(now.keys() - same),
+            "gone": len(held.keys() - same),
+            "changed": sum(1 for file in same if held[file] and held[file] != now[file]),
+        }
+        if any(counts.values()):
+            told = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+            said.append(f"{name.upper()}: {told}")
+    return "; ".join(said)
+
+
+def _stamp(file: Path) -> dict[str, int]:
+    known = _known(file)
+    return {} if known is None else {"bytes": known[0], "modified": known[1]}
+
+
+def _known(file: Path) -> Stamp:
+    try:
+        told = file.stat()
+    except OSError:
+        return None
+    return told.st_size, told.st_mtime_ns
+
+
+def _recorded(run: RunDirectory) -> dict[str, dict[str, Stamp]]:
+    """The files of each domain; damaged lines are left out."""
+    found: dict[str, dict[str, Stamp]] = {}
+    try:
+        lines = read_text(run.files_file).splitlines()
+    except OSError:
+        return {}
+    for line in lines:
+        try:
+            told: Any = json.loads(line)
+            size, modified = told.get("bytes"), told.get("modified")
+            stamp = (int(size), int(modified)) if size is not None else None
+            found.setdefault(str(told["domain"]), {})[str(told["file"])] = stamp
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            continue
+    return found
+
+
+def _moved(files: Mapping[str, Stamp]) -> dict[str, Stamp]:
+    """The files by their places below the folder that holds them all, with their sizes alone."""
+    parents = [os.path.dirname(file) for file in files]  # noqa: PTH120 - many
+    home = os.path.commonpath(parents) if parents else ""
+    return {os.path.relpath(file, home): stamp and (stamp[0], 0) for file, stamp in files.items()}

@@ -1,0 +1,94 @@
+"""Which files of code a person has named: runs and recipes may name others, which are not loaded.
+
+Plugin files and TorchScript run code when they are loaded. Whoever names such a file on the command
+line, or from Python, means it; that is remembered outside of all runs, by path and content, so that
+one's own runs open without a word. A file that only a run or a recipe names is not loaded.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from cyclekit.contract import RunsCode
+from cyclekit.errors import UsageError
+from cyclekit.storage.folder import Storage
+from cyclekit.storage.handle import Refused, open_file, read_text
+
+FILE = "trusted.json"
+
+_named: set[tuple[str, str]] = set()  # in this process, also where nothing can be remembered
+
+
+def trust(file: Path | str) -> None:
+    """Remember that a person named a file of code."""
+    place, content = _known_by(file)
+    _named.add((place, content))
+    folder = _folder()
+    if folder is None or _remembered(folder).get(place) == content:
+        return
+    with contextlib.suppress(OSError, Refused):  # a disk that is full or read-only: this time only
+        told = json.dumps(_remembered(folder) | {place: content}, indent=2)
+        Storage(folder).write_text(FILE, told + "\n")
+
+
+def require_trusted(file: Path | str, who: str) -> None:
+    """Refuse a file of code that nobody has named, or that has changed since.
+
+    Args:
+        file: What is about to be loaded.
+        who: Names it: a run or a recipe.
+
+    Raises:
+        UsageError: Saying which option names it.
+    """
+    place, content = _known_by(file)
+    folder = _folder()
+    if (place, content) in _named or (folder and _remembered(folder).get(place) == content):
+        return
+    raise UsageError(
+        f"{who} names the code {place}, which could do anything. It was not loaded, since nobody "
+        f"has named it here so far, or it has changed since. If you trust it: --trust {place}"
+    )
+
+
+def code_files(options: BaseModel, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """The settings that name files of code: each one's dotted key, and the file."""
+    for name, field in type(options).model_fields.items():
+        value: Any = getattr(options, name)
+        if isinstance(value, BaseModel):
+            yield from code_files(value, f"{prefix}{name}.")
+        elif value and any(isinstance(mark, RunsCode) for mark in field.metadata):
+            yield f"{prefix}{name}", str(value)
+
+
+def _known_by(file: Path | str) -> tuple[str, str]:
+    """Its full path, and the SHA-256 of what is there now; nothing where it cannot be read."""
+    place = Path(os.path.realpath(Path(file).expanduser()))
+    try:
+        with open_file(place) as stream:
+            return str(place), hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError:
+        return str(place), ""
+
+
+def _folder() -> Path | None:
+    """``$XDG_STATE_HOME/cyclekit``, or ``~/.local/state/cyclekit``, where there is a home."""
+    state = os.environ.get("XDG_STATE_HOME")
+    try:
+        return Path(state or Path.home() / ".local" / "state") / "cyclekit"
+    except RuntimeError:
+        return None
+
+
+def _remembered(folder: Path) -> dict[str, str]:
+    try:
+        told = json.loads(read_text(folder / FILE))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return told if isinstance(told, dict) else {}

@@ -1,0 +1,189 @@
+"""Odd files, names, numbers and surroundings: each is one sentence, and one file's problem."""
+
+import os
+import shutil
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from support import SMALL, Outcome, as_options, draw
+
+from cyclekit import memory
+from cyclekit.data.cache import default_folder
+from cyclekit.temporary import temporary_folder
+
+Cli = Callable[..., Outcome]
+
+LEFT_OUT = {
+    "pipe.png": "is a named pipe",
+    "socket.png": "is a socket",
+    "zero.png": "is a device",
+    "gone.png": "no such file or directory",
+}
+
+
+def put_odd_files(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.mkfifo(folder / "pipe.png")
+    monkeypatch.chdir(folder)  # a socket's path is short
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind("socket.png")
+    (folder / "zero.png").symlink_to("/dev/zero")
+    (folder / "gone.png").symlink_to("nowhere")
+
+
+def test_pipes_sockets_and_devices_are_named_and_passed_over(
+    cli: Cli, folders: Path, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(folders, tmp_path / "data")
+    for number in range(20, 40):
+        draw(tmp_path / f"data/trainA/{number}.png", number)
+    put_odd_files(tmp_path / "data/trainA", monkeypatch)
+    done = cli("train", "--plugin=image", "--recipe=horse2zebra", f"--data={tmp_path / 'data'}",
+               f"--run-dir={tmp_path / 'run'}", "--accelerator=cpu", "--steps=1",
+               *as_options(SMALL))  # fmt: skip
+    assert done.code == 0, done.err
+    put_odd_files(tmp_path / "data/testA", monkeypatch)
+    translated = cli("translate", trained, tmp_path / "data/testA", "-o", tmp_path / "out",
+                     "--direction=a2b", "--accelerator=cpu")  # fmt: skip
+    assert translated.code == 1
+    for name, why in LEFT_OUT.items():
+        assert f"{name}: {why}" in done.err
+        assert f"{name}: {why}" in translated.err
+    assert len(list((tmp_path / "out").iterdir())) == 3
+
+
+def test_names_that_cannot_be_written_cost_one_file(
+    cli: Cli, trained: Path, tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    draw(data / "a.png", 1)
+    shutil.copy(data / "a.png", data / ("y" * 255))
+    draw(data / "z.png", 2)
+    done = cli("translate", trained, data, "-o", tmp_path / "out", "--direction=a2b")
+    assert done.code == 1
+    assert "its result cannot be written: File name too long" in done.err
+    assert {file.name for file in (tmp_path / "out").iterdir()} == {"a.png", "z.png"}
+
+
+def test_what_needs_too_much_memory_costs_one_file(
+    cli: Cli, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "data"
+    draw(data / "a.png", 1)
+    Image.new("RGB", (1, 50_000)).save(data / "narrow.png")
+    monkeypatch.setattr("cyclekit.engine.translator.available_memory", lambda: 2**25)
+    done = cli("translate", trained, data, "-o", tmp_path / "out", "--direction=a2b")
+    assert done.code == 1
+    assert "narrow.png: needs 0.0 GiB of memory, and 0.0 GiB are free" in done.err
+    assert (tmp_path / "out/a.png").exists()
+    assert memory.is_out_of_memory(
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried")
+    )
+    assert memory.available_memory() is None or memory.available_memory() > 2**20
+
+
+def test_names_that_are_no_text_are_used_or_shown_escaped(
+    cli: Cli, folders: Path, trained: Path, tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(folders, data)
+    good = draw(tmp_path / "good.png", 3)
+    for number in range(20):
+        draw(data / f"trainA/more{number}.png", number)
+    shutil.copy(good, os.fsencode(data / "trainA") + b"/good\xff.png")
+    for name in (b"bad\xfe.png", b"\x1b[31mred.png", b"\x1b]0;title\x07.png"):
+        (data / "trainA" / os.fsdecode(name)).write_bytes(b"junk")
+    run = tmp_path / "run"
+    done = cli("train", "--plugin=image", "--recipe=horse2zebra", f"--data={data}",
+               f"--run-dir={run}", "--accelerator=cpu", *as_options(SMALL))  # fmt: skip
+    assert done.code == 0, done.err
+    assert "\x1b" not in done.err
+    assert r"\x1b[31mred.png" in done.err
+    assert r"bad\udcfe.png" in done.err
+    assert b"bad\xfe.png" in (run / "skipped.txt").read_bytes()
+    shown = cli("translate", run, data / "trainA", "-o", tmp_path / "out", "--direction=a2b")
+    assert shown.code == 1
+    assert "\x1b" not in shown.err
+    assert (os.fsencode(tmp_path / "out") + b"/good\xff.png") in [
+        os.fsencode(file) for file in (tmp_path / "out").iterdir()
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("x = " + "[" * 90_000, "nested too deeply"),
+        ("x = " + "9" * 5_000, "is not valid TOML"),
+        ("x" + ".x" * 40 + " = 1", "nested more than 20 deep"),
+        ("#" * 200_000, "is larger than 100,000 bytes"),
+        ("\0", "is not valid TOML"),
+    ],
+)
+def test_recipes_beyond_any_use(cli: Cli, tmp_path: Path, text: str, said: str) -> None:
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(text)
+    done = cli("train", "--plugin=image", "--recipe", recipe, "--dry-run")
+    assert done.code == 2
+    assert said in done.err
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("train.steps=" + "9" * 5_000, "train.steps (from --set"),
+        ("a" + ".a" * 2_000 + "=1", "--set needs key=value"),
+        ("train.batch_size=1000000000", "less than or equal to 65536"),
+        ("generator.blocks=1000000", "less than or equal to 200"),
+        ("train.learning_rate=inf", "train.learning_rate"),
+        ("objective.cycle.weight=nan", "finite number"),
+        ("codec.tile=1", "tiles must be 0, or 64 pixels and more"),
+    ],
+)
+def test_settings_beyond_any_use(cli: Cli, setting: str, said: str) -> None:
+    done = cli("train", "--plugin=image", "--recipe=demo", "--dry-run", "--set", setting)
+    assert done.code == 2
+    assert said in done.err
+    assert len(done.err) < 8_000
+
+
+def test_a_checkpoint_of_many_digits(cli: Cli, trained: Path, tmp_path: Path) -> None:
+    file = draw(tmp_path / "x.png", 0)
+    done = cli("translate", trained, file, "-o", tmp_path / "out", "--direction=a2b",
+               "--checkpoint", "9" * 5_000)  # fmt: skip
+    assert done.code == 1
+    assert len(done.err) < 500
+
+
+def test_a_user_without_name_and_home(
+    cli: Cli, folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nobody() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", nobody)
+    for name in ("XDG_CACHE_HOME", "XDG_STATE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    assert default_folder().is_absolute()
+    done = cli("train", "--plugin=image", "--recipe=horse2zebra", f"--data={folders}",
+               f"--run-dir={tmp_path / 'r'}", "--accelerator=cpu", *as_options(SMALL))  # fmt: skip
+    assert done.code == 0, done.err
+
+
+def test_temporary_folders_of_killed_processes_are_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    ended = os.fork()
+    if ended == 0:
+        os._exit(0)
+    os.waitpid(ended, 0)
+    left = [tmp_path / f"cyclekit-{ended}-abc", tmp_path / f"cyclekit-{os.getpid()}-abc",
+            tmp_path / "cyclekit-of-somebody"]  # fmt: skip
+    for folder in left:
+        (folder / "inside").mkdir(parents=True)
+    with temporary_folder() as folder:
+        assert [old.exists() for old in left] == [False, True, True]
+        assert folder.parent == tmp_path
+    assert not folder.exists()

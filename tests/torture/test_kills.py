@@ -1,0 +1,47 @@
+"""A kill at any operation on a file ends, once resumed, in the same bits and the same files."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from support import SMALL, as_options
+from torture_support import everything, forked, train_until, trials
+
+from cyclekit.cli import main
+
+SETTINGS = SMALL | {
+    "train.steps": 4,
+    "train.checkpoint_every": 1,
+    "train.evaluate_every": 2,
+    "train.preview_every": 2,
+    "train.log_every": 1,
+    "train.keep": 1,
+    "train.ema": 0.9,
+}
+SAMPLE = 6  # of about two hundred; `make torture` tries them all
+
+
+@pytest.mark.slow
+def test_a_kill_anywhere_leaves_nothing_undone(folders: Path, tmp_path: Path) -> None:
+    def command(run: Path) -> list[str]:
+        return ["train", "--plugin=image", "--recipe=horse2zebra", f"--data={folders}",
+                f"--run-dir={run}", "--accelerator=cpu", *as_options(SETTINGS)]  # fmt: skip
+
+    run, log, count = tmp_path / "run", tmp_path / "log", tmp_path / "count"
+    assert forked(lambda: train_until(command(run), None, count), log) == 0, log.read_text()
+    wanted = everything(run)
+    shutil.rmtree(run)
+    operations = int(count.read_text())
+    assert operations > 60
+    everywhere = "CYCLEKIT_TORTURE" in os.environ
+    for operation in trials(operations, None if everywhere else SAMPLE):
+        killed = forked(lambda at=operation: train_until(command(run), at), log)
+        assert killed == -9, (operation, log.read_text())
+        begun = (run / "recipe.toml").exists()
+        again = ["resume", str(run), "--accelerator=cpu"] if begun else command(run)
+        assert forked(lambda how=again: main(how), log) == 0, (operation, log.read_text())
+        found = everything(run)
+        assert found.keys() == wanted.keys(), (operation, found.keys() ^ wanted.keys())
+        assert [name for name in wanted if found[name] != wanted[name]] == [], operation
+        shutil.rmtree(run)
