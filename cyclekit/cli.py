@@ -5,6 +5,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -60,6 +61,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     obey_supervisor()
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
+        Path.cwd()
+    except OSError:
+        _fail("the current folder is not there any more. Change to another one.", 1)
+    try:
         cyclekit.main(args=given, prog_name="cyclekit", standalone_mode=False, obj=given)
     except click.ClickException as error:
         error.show()
@@ -94,8 +99,6 @@ def _explained(error: OSError) -> str:
     said = f"{where}{error.strerror or error}"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"{said}. Make room; what was saved before is intact."
-    if error.errno == errno.ENOENT and not where:
-        return f"{said}. Does the current folder still exist?"
     return said
 
 

@@ -30,6 +30,10 @@ class Board:
         purge = step + 1 if step or any(folder.iterdir()) else None
         self._logger = TensorBoardLogger(run.folder, name="", version=FOLDER, purge_step=purge)
         self._listen()
+        try:
+            str(folder).encode()
+        except UnicodeEncodeError:
+            self._stop(ValueError("the folder's name is not UTF-8"))
 
     def scalars(self, group: str, values: Mapping[str, float], step: int) -> None:
         """Log each value as ``group/name``."""

@@ -112,7 +112,7 @@ class Storage:
 
     def write_bytes(self, name: str, content: bytes) -> Path:
         """Write a whole file in place of the one that may be there, and wait for the disk."""
-        with self.open() as handle:
+        with self._named(name), self.open() as handle:
             handle.require_replaceable(name)
             aside = incoming()
             try:
@@ -130,7 +130,7 @@ class Storage:
 
     def append_text(self, name: str, text: str) -> None:
         """Append to a file, which is made where it is not there."""
-        with self.open() as handle:
+        with self._named(name), self.open() as handle:
             number = handle.open(name, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
             with os.fdopen(number, "ab") as file:
                 file.write(text.encode(errors="surrogateescape"))
@@ -150,6 +150,14 @@ class Storage:
                 self.write_text(name, target)
                 return
             handle.replace(aside, name)
+
+    @contextlib.contextmanager
+    def _named(self, name: str) -> Iterator[None]:
+        """Have errors say which file they are about, as those of a full disk do not."""
+        try:
+            yield
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self.path / name)) from error
 
     def remove(self, name: str) -> None:
         """Remove what lies under a name, links themselves rather than what they lead to."""

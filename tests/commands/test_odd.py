@@ -1,5 +1,6 @@
 """Odd files, names, numbers and surroundings: each is one sentence, and one file's problem."""
 
+import errno
 import os
 import shutil
 import socket
@@ -12,6 +13,7 @@ from support import SMALL, Outcome, as_options, draw
 
 from cyclekit import memory
 from cyclekit.data.cache import default_folder
+from cyclekit.storage.folder import Storage
 from cyclekit.temporary import temporary_folder
 
 Cli = Callable[..., Outcome]
@@ -154,6 +156,39 @@ def test_a_checkpoint_of_many_digits(cli: Cli, trained: Path, tmp_path: Path) ->
                "--checkpoint", "9" * 5_000)  # fmt: skip
     assert done.code == 1
     assert len(done.err) < 500
+
+
+def test_a_run_in_a_folder_that_is_no_text(cli: Cli, folders: Path, tmp_path: Path) -> None:
+    run = tmp_path / os.fsdecode(b"run\xff")
+    done = cli("train", "--plugin=image", "--recipe=horse2zebra", f"--data={folders}",
+               f"--run-dir={run}", "--accelerator=cpu", *as_options(SMALL))  # fmt: skip
+    assert done.code == 0, done.err
+    assert "TensorBoard shows no more from here on: the folder's name is not UTF-8" in done.err
+    assert (run / "samples/step-00000004/sheet.png").is_file()
+    assert cli("resume", run, "--accelerator=cpu", "--steps=5").code == 0
+    assert cli("report", run).code == 0
+
+
+def test_a_current_folder_that_was_deleted(
+    cli: Cli, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    done = cli("resume", trained)
+    assert (done.code, "the current folder is not there any more" in done.err) == (1, True)
+
+
+def test_a_full_disk_is_named_with_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_number: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match=r"No space left on device: '.*metrics.jsonl'"):
+        Storage(tmp_path).write_text("metrics.jsonl", "{}")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_user_without_name_and_home(
