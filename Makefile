@@ -39,7 +39,7 @@ torture: $(STAMP)  ## kills at every operation on files, tampered runs: all tria
 audit: $(STAMP)  ## what is known about the lowest versions that pyproject.toml allows
 	$(BIN)/python -m pip install --quiet uv pip-audit
 	$(BIN)/uv pip compile --quiet --resolution lowest-direct --all-extras pyproject.toml -o $(VENV)/lowest.txt
-	$(BIN)/pip-audit --no-deps --disable-pip --requirement $(VENV)/lowest.txt
+	$(BIN)/pip-audit --strict --no-deps --disable-pip --requirement $(VENV)/lowest.txt
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
