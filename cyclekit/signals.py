@@ -7,6 +7,9 @@ NAMES = ("SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1")  # the last two: a lost conne
 
 
 def listened() -> list[signal.Signals]:
-    """Those that the system has and that are not ignored, as SIGHUP is under nohup."""
+    """Those that the system has; not SIGHUP where it is ignored, as nohup has it."""
     known = [getattr(signal, name) for name in NAMES if hasattr(signal, name)]
-    return [number for number in known if signal.getsignal(number) is not signal.SIG_IGN]
+    hung_up = getattr(signal, "SIGHUP", None)
+    if hung_up is not None and signal.getsignal(hung_up) is signal.SIG_IGN:
+        known.remove(hung_up)
+    return known

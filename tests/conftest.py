@@ -1,6 +1,7 @@
 """What the tests share: small pictures, small networks, one run that is trained once."""
 
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,15 +19,14 @@ torch.set_num_threads(1)
 os.environ["OMP_NUM_THREADS"] = "1"
 
 
+# What tests name is not remembered among what the person has named who runs them.
+STATE = tempfile.TemporaryDirectory(prefix="cyclekit-tests-")
+os.environ["XDG_STATE_HOME"] = STATE.name
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the demos first: they take longest, and other workers do everything else meanwhile."""
     items.sort(key=lambda item: "test_demo" not in item.nodeid)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def state_home(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """What tests name is not remembered among what the person does who runs them."""
-    os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
 
 
 @pytest.fixture(scope="session")
