@@ -136,22 +136,32 @@ def resume_training(
     layers.lay(settings)
     host, recipe = recall(run, layers)
     checkpoint = run.checkpoints.open("latest") if run.checkpoints.all() else None
-    if checkpoint and checkpoint.step >= recipe.train.steps and not owes(run, checkpoint):
-        return _finished(run, checkpoint, recipe, watcher)
     fabric, recipe, watcher = _started(recipe, hardware, watcher, run)
+    if checkpoint and checkpoint.step >= recipe.train.steps and not owes(run, checkpoint):
+        if fabric.is_global_zero:
+            _settle(run, checkpoint, recipe.train.keep)
+        part(fabric)
+        watcher.say(
+            f"{run} is finished: {checkpoint.step} steps are done. Train on with --steps and a "
+            f"number larger than that."
+        )
+        return TrainResult(run.folder, checkpoint.manifest.evaluation, newest_samples(run))
     if checkpoint:
         recipe = keep_global_batch(recipe, checkpoint, fabric.world_size, watcher.say)
     with run.owned() if fabric.is_global_zero else contextlib.nullcontext():
         prepared = prepare(host, recipe, run, fabric, watcher)
-        _compare_data(run, prepared, watcher, strict_data)
+        _compare_data(run, prepared, fabric, watcher, strict_data)
         done = checkpoint.step if checkpoint else 0
         watcher.say(f"run: {run}, from step {done} of {recipe.train.steps}")
         return _train(host, prepared, run, fabric, watcher, checkpoint)
 
 
-def _compare_data(run: RunDirectory, prepared: Prepared, watcher: Watcher, strict: bool) -> None:
+def _compare_data(
+    run: RunDirectory, prepared: Prepared, fabric: Fabric, watcher: Watcher, strict: bool
+) -> None:
     """Say how the training files differ from those that the run was begun with."""
-    if said := changes(run, prepared.encoded):
+    said = changes(run, prepared.encoded) if fabric.is_global_zero else ""
+    if said := fabric.broadcast(said):
         if strict:
             raise UsageError(
                 f"The training files are not what they were: {said}. Put them back, or leave out "
@@ -166,19 +176,13 @@ def owes(run: RunDirectory, checkpoint: Checkpoint) -> bool:
     return bool(checkpoint.manifest.evaluation) and not report.is_file()
 
 
-def _finished(
-    run: RunDirectory, checkpoint: Checkpoint, recipe: Recipe, watcher: Watcher
-) -> TrainResult:
-    """Nothing is left to train; what a killed process left is put in order."""
+def _settle(run: RunDirectory, checkpoint: Checkpoint, keep: int) -> None:
+    """Put in order what a process left that was killed after the last step."""
     with run.owned():
         run.clean()
         best = checkpoint.read_state().best.get("step")
-        run.checkpoints.settle(int(best) if best is not None else None, recipe.train.keep)
-    watcher.say(
-        f"{run} is finished: {checkpoint.step} steps are done. Train on with --steps and a "
-        f"number larger than that."
-    )
-    return TrainResult(run.folder, checkpoint.manifest.evaluation, newest_samples(run))
+        checkpoint.close()
+        run.checkpoints.settle(int(best) if best is not None else None, keep)
 
 
 def keep_global_batch(
@@ -260,6 +264,7 @@ def _train(
     led_here = checkpoint.recipe() if checkpoint else None
     if checkpoint:
         recorder.restore(checkpoint)
+        checkpoint.close()
     recorder.start()
     if fabric.is_global_zero:
         record_files(run, prepared.encoded)
