@@ -16,7 +16,9 @@ own business and may change with any version. New here? Begin with the [tutorial
 This page is made by `docs/make_plugin_reference.py`; a test keeps it true.
 """
 SECTIONS = {
-    "What a plugin offers": ("Modality", "Network", "Metric", "Baseline", "Options"),
+    "What a plugin offers": (
+        "Modality", "Network", "Metric", "Baseline", "Options", "RunsCode", "trained_once",
+    ),
     "Data": (
         "Codec", "TensorSpec", "Sample", "Media", "PreviewRow", "Translations",
     ),

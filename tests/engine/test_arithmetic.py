@@ -214,5 +214,5 @@ def test_training_goes_on_in_another_precision_and_is_exact_from_there(
     for file in (whole / "checkpoints/step-00000008").glob("*.safetensors"):
         again = load_file(halved / "checkpoints/step-00000008" / file.name)
         for name, tensor in load_file(file).items():
-            assert tensor.dtype is wanted
+            assert tensor.dtype is wanted or file.stem in ("state", "codec")
             assert tensor.equal(again[name]), (file.name, name)
