@@ -55,7 +55,8 @@ def require_writer(content: Mapping[str, Any], file: Path) -> dict[str, str]:
         CheckpointError: If it is not there.
     """
     plugin = content.get("plugin")
-    if not isinstance(plugin, dict) or not {"name", "distribution", "version"} <= set(plugin):
+    keys = ("name", "distribution", "version")
+    if not isinstance(plugin, dict) or not all(isinstance(plugin.get(key), str) for key in keys):
         raise CheckpointError(f"{file} does not say which plugin wrote it: it is damaged.")
     return plugin
 
