@@ -234,7 +234,8 @@ def default_folder() -> Path:
     try:
         return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cyclekit"
     except RuntimeError:  # a user without a name and a home, as containers have it
-        return Path(tempfile.gettempdir()) / f"cyclekit-cache-{os.getuid()}"
+        # Not under a name that another user could have taken before.
+        return Path(tempfile.mkdtemp(prefix="cyclekit-cache-"))
 
 
 def _stat(name: str) -> tuple[int, int] | None:
