@@ -5,8 +5,9 @@
 #
 # Uses the torch that is there, of any version that pyproject.toml allows. WHEELS is a folder with everything else, which
 #   bash benchmarks/gpu.sh --fill DIR [3.12]
-# downloads elsewhere (the number is the other machine's Python); without WHEELS it has to be there.
-# OUT gets tests.txt, step.txt and machine.txt. DEVICE=cpu tries it all at tiny sizes.
+# downloads elsewhere (the number is the other machine's Python). All of it is installed as it is; what the machine has
+# already (numpy, tensorboard) may be taken out before.
+# OUT gets tests.txt, step.txt, demo.txt and machine.txt. DEVICE=cpu tries it all at tiny sizes.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 PYTHON=${PYTHON:-python3} DEVICE=${DEVICE:-cuda} OUT=${OUT:-benchmarks/results/gpu}
@@ -23,15 +24,14 @@ for requirement in wanted:
 PY
 }
 
-pip_twice() { # what pip shall do, and its options: never a second torch
-    local verb=$1; shift
-    requirements beside | xargs "$PYTHON" -m pip "$verb" --quiet "$@" &&
-        requirements on | xargs "$PYTHON" -m pip "$verb" --quiet --no-deps "$@"
+download() { # pip's options: never a second torch
+    requirements beside | xargs "$PYTHON" -m pip download --quiet "$@" &&
+        requirements on | xargs "$PYTHON" -m pip download --quiet --no-deps "$@"
 }
 
 if [ "${1:-}" = --fill ]; then
     [ -n "${2:-}" ] || { echo "error: --fill needs a folder" >&2; exit 2; }
-    pip_twice download --only-binary=:all: --python-version "${3:-3.12}" --dest "$2"
+    download --only-binary=:all: --python-version "${3:-3.12}" --dest "$2"
     exit
 fi
 
@@ -41,7 +41,7 @@ export PYTHONPATH="$SITE:$PWD:$PWD/plugins:$PWD/benchmarks${PYTHONPATH:+:$PYTHON
 export PYTHONDONTWRITEBYTECODE=1 CYCLEKIT_GPU_TESTS=$DEVICE
 
 if [ -n "${WHEELS:-}" ]; then
-    pip_twice install --no-index --find-links "$WHEELS" --target "$SITE" --upgrade || exit 1
+    "$PYTHON" -m pip install --quiet --no-index --no-deps --target "$SITE" --upgrade "$WHEELS"/*.whl || exit 1
 fi
 # The checkout as an installed distribution, so that its plugins are found.
 "$PYTHON" - "$SITE" <<'PY' || exit 1
@@ -63,8 +63,14 @@ print(torch.backends.cpu.get_cpu_capability(), torch.get_num_threads())"
   nvidia-smi 2>/dev/null; } >"$OUT/machine.txt" 2>&1
 
 status=0
-timeout 210 "$PYTHON" -m pytest -p no:cacheprovider -m gpu tests/gpu -v --durations=10 -o addopts="--import-mode=importlib --strict-markers" 2>&1 | tee "$OUT/tests.txt" || status=1
-if [ "$DEVICE" = cuda ]; then SIZES=(); else SIZES=(--pixels 32 --blocks 1 --batches 1 2 --rounds 2 --measures "as it is" "channels last"); fi
-timeout 230 "$PYTHON" benchmarks/gpu.py --device "$DEVICE" "${SIZES[@]}" 2>&1 | tee "$OUT/step.txt" || status=1
+timeout 180 "$PYTHON" -m pytest -p no:cacheprovider -m gpu tests/gpu -v --durations=10 -o addopts="--import-mode=importlib --strict-markers" 2>&1 | tee "$OUT/tests.txt" || status=1
+SIZES=() STEPS=800
+if [ "$DEVICE" != cuda ]; then
+    SIZES=(--pixels 32 --blocks 1 --batches 1 2 --rounds 2 --measures "as it is" "channels last") STEPS=20
+fi
+timeout 220 "$PYTHON" benchmarks/gpu.py --device "$DEVICE" "${SIZES[@]}" 2>&1 | tee "$OUT/step.txt" || status=1
+# What the demo promises holds on a GPU as well: its last lines say how close the translations come.
+{ time timeout 60 "$PYTHON" -m cyclekit train --plugin image --recipe demo --run-dir "$SITE/demo" --accelerator "$DEVICE" \
+    --steps $STEPS --set train.evaluate_every=$STEPS; } 2>&1 | tee "$OUT/demo.txt" || status=1
 echo "results: $OUT"
 exit $status
