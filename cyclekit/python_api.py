@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from cyclekit.engine.hardware import Hardware
-from cyclekit.runs.launch import TrainResult, data_settings, plan_training, start_training
+from cyclekit.runs.launch import start_training
 from cyclekit.runs.opening import OpenRun, open_run
+from cyclekit.runs.planning import data_settings, plan_training
+from cyclekit.runs.training import TrainResult
 from cyclekit.runs.watcher import Watcher
 
 __all__ = ["Hardware", "TrainResult", "TrainedModel", "load", "train"]

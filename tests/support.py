@@ -17,7 +17,7 @@ from cyclekit.engine.trainer import Trainer
 from cyclekit.engine.training_state import TrainingState
 from cyclekit.runs.checkpoint import Checkpoint
 from cyclekit.runs.directory import RunDirectory
-from cyclekit.runs.launch import data_settings, plan_training
+from cyclekit.runs.planning import data_settings, plan_training
 from cyclekit.runs.preparation import Prepared, prepare
 from cyclekit.runs.watcher import Watcher
 
@@ -70,6 +70,15 @@ class Outcome:
     code: int
     out: str
     err: str
+
+
+Cli = Callable[..., Outcome]  # the fixture
+
+
+def copied(run: Path, to: Path) -> Path:
+    """A run to change."""
+    shutil.copytree(run, to, symlinks=True)
+    return to
 
 
 def state_of(checkpoint: Path) -> TrainingState:

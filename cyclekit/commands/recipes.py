@@ -59,7 +59,7 @@ def show(name: str, plugin: str | None, resolved: bool) -> None:
         click.echo(path.read_text(encoding="utf-8"), nl=False)
         return
     from cyclekit.recipe.resolve import to_toml
-    from cyclekit.runs.launch import plan_training
+    from cyclekit.runs.planning import plan_training
 
     click.echo(to_toml(plan_training(owner, str(path)).recipe), nl=False)
 
@@ -96,7 +96,7 @@ def check(path: str, plugin: str | None) -> None:
     """
     file, owner = _find(path, plugin)
     from cyclekit.engine.model import build_model
-    from cyclekit.runs.launch import plan_training
+    from cyclekit.runs.planning import plan_training
 
     plan = plan_training(owner, str(file))
     model = build_model(plan.host.modality, plan.recipe)

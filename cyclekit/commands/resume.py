@@ -35,7 +35,7 @@ def resume(
       cyclekit resume runs/00003-image-horse2zebra --precision 32-true
     """
     from cyclekit.recipe.sources import Setting
-    from cyclekit.runs.launch import resume_training
+    from cyclekit.runs.resuming import resume_training
     from cyclekit.runs.watcher import Watcher
 
     changes: list[Setting] = [("train.steps", steps, "--steps")] if steps is not None else []

@@ -50,7 +50,8 @@ def train(
       cyclekit train --plugin ./my_plugin.py --recipe my_recipe.toml --steps 100
     """
     from cyclekit.recipe.sources import parse_setting
-    from cyclekit.runs.launch import data_settings, plan_training, start_training
+    from cyclekit.runs.launch import start_training
+    from cyclekit.runs.planning import data_settings, plan_training
     from cyclekit.runs.watcher import Watcher
 
     changes = data_settings(data) if data is not None else []

@@ -1,12 +1,14 @@
 """From hardware to a running Fabric: its precision is chosen, said, and warned of if it is slow."""
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from lightning_fabric import Fabric
 
-from cyclekit.engine.arithmetic import FULL, Arithmetic, agree, slowdown
+from cyclekit.engine.arithmetic import FULL, Arithmetic, agree, choose_arithmetic, slowdown
 from cyclekit.engine.hardware import Hardware, start_fabric
+from cyclekit.recipe.settings import Recipe
 from cyclekit.runs.watcher import Watcher
 
 
@@ -44,3 +46,21 @@ def start(
                 f"{fabric.device.type.upper()}.{advice}"
             )
     return fabric, chosen.precision
+
+
+def start_recipe(
+    recipe: Recipe, hardware: Hardware, watcher: Watcher, instead: str
+) -> tuple[Fabric, Recipe, Watcher]:
+    """Fabric, the recipe with the precision that is really used, and who speaks on this rank.
+
+    Args:
+        recipe: What to train.
+        hardware: Where to compute.
+        watcher: Speaks on rank 0.
+        instead: The command that trains in another precision.
+    """
+    choose = partial(choose_arithmetic, recipe.train.precision)
+    fabric, precision = start(hardware, choose, watcher, instead)
+    watcher = watcher if fabric.is_global_zero else Watcher(quiet=True)
+    train = recipe.train.model_copy(update={"precision": precision})
+    return fabric, recipe.model_copy(update={"train": train}), watcher

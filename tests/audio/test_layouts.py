@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from cyclekit.data.folders import Collections, find_collections
-from cyclekit.runs.launch import plan_training
+from cyclekit.runs.planning import plan_training
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_arctic_holds_out_the_same_sentences_of_both(here: Path) -> None:
 
 
 def test_own_folders_take_the_place_of_all_of_a_recipes(here: Path) -> None:
-    from cyclekit.runs.launch import data_settings
+    from cyclekit.runs.planning import data_settings
 
     for letter in "AB":
         touch(here / f"mine/train{letter}", *"abcdefghij")

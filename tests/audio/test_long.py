@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from cyclekit.engine.hardware import Hardware, start_fabric
 from cyclekit.engine.model import Model, build_model
 from cyclekit.engine.translator import Translator
-from cyclekit.runs.launch import plan_training
+from cyclekit.runs.planning import plan_training
 
 
 class Network(nn.Module):

@@ -2,20 +2,17 @@
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 from audio_support import SMALL_AUDIO, tone, write_voices
-from support import assert_resumes_exactly, training
+from support import Cli, assert_resumes_exactly, training
 
 import cyclekit
 from cyclekit.cli import main
 
-Cli = Callable[..., Any]
 arguments = training("audio", "slt2rms", SMALL_AUDIO)
 
 

@@ -1,14 +1,11 @@
 """Bad input gets one clear message, a non-zero exit, and no traceback."""
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support import SMALL, as_options, draw
-
-Cli = Callable[..., Any]
+from support import SMALL, Cli, as_options, draw
 
 
 def attempt(cli: Cli, run: Path, *arguments: object) -> Any:

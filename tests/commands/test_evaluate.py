@@ -1,22 +1,17 @@
 """What ``cyclekit evaluate`` reports besides the plugin's own figures."""
 
 import json
-import shutil
 import warnings
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
-from support import SMALL, as_options, state_of
+from support import SMALL, Cli, as_options, copied, state_of
 from torch import Tensor, nn
 
 from cyclekit.cli import main
 from cyclekit.judging import classifier
 from cyclekit.judging.judge import Judge
-
-Cli = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")
@@ -30,11 +25,6 @@ def parted(folders: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     best.unlink()
     best.symlink_to("step-00000002")
     return run
-
-
-def copied(run: Path, to: Path) -> Path:
-    shutil.copytree(run, to, symlinks=True)
-    return to
 
 
 @pytest.mark.slow

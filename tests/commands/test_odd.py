@@ -4,19 +4,16 @@ import errno
 import os
 import shutil
 import socket
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from PIL import Image
-from support import SMALL, Outcome, as_options, draw
+from support import SMALL, Cli, as_options, draw
 
 from cyclekit import memory
 from cyclekit.data.cache import default_folder
 from cyclekit.storage.folder import Storage
 from cyclekit.temporary import temporary_folder
-
-Cli = Callable[..., Outcome]
 
 LEFT_OUT = {
     "pipe.png": "is a named pipe",

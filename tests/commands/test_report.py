@@ -15,11 +15,10 @@ from typing import Any
 
 import pytest
 from audio_support import SMALL_AUDIO, write_voices
-from support import records, training
+from support import Cli, records, training
 
 from cyclekit.cli import main
 
-Cli = Callable[..., Any]
 Attributes = dict[str, str]
 
 VOID = {"meta", "img", "input"}

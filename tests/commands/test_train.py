@@ -3,7 +3,6 @@
 import json
 import shutil
 import tomllib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +10,10 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file
-from support import SMALL, as_options, draw, records, state_of
+from support import SMALL, Cli, as_options, draw, records, state_of
 
 import cyclekit
 from cyclekit.errors import CyclekitError
-
-Cli = Callable[..., Any]
 
 
 def train(cli: Cli, data: Path, run: Path, *more: object, **settings: object) -> Any:

@@ -11,17 +11,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from support import SMALL, draw
+from support import SMALL, Cli, copied, draw
 
 import cyclekit
 from cyclekit.errors import CyclekitError
-
-Cli = Callable[..., Any]
-
-
-def copied(run: Path, to: Path) -> Path:
-    shutil.copytree(run, to, symlinks=True)
-    return to
 
 
 @pytest.mark.parametrize("size", [(40, 40), (37, 51), (1, 1), (7, 90), (128, 64)])

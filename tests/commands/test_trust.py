@@ -3,17 +3,14 @@
 import json
 import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 from audio_support import SMALL_AUDIO, write_voices
-from support import SMALL, Outcome, as_options
+from support import SMALL, Cli, as_options
 
 from cyclekit import trust
-
-Cli = Callable[..., Outcome]
 
 
 @pytest.fixture

@@ -1,17 +1,14 @@
 """What ``cyclekit plugins new`` writes works as it is, installed as a stranger would install it."""
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from packages import BIN, install, lines_of_code, run
+from support import Cli
 
 from cyclekit.testing import check_modality
 from cyclekit.testing.checks import CHECKS
-
-Cli = Callable[..., Any]
 
 
 def test_code_is_counted_as_people_would() -> None:

@@ -22,7 +22,7 @@ from cyclekit.recipe.resolve import resolve
 from cyclekit.recipe.settings import Recipe
 from cyclekit.recipe.sources import read_layers
 from cyclekit.runs.directory import RunDirectory
-from cyclekit.runs.launch import keep_global_batch
+from cyclekit.runs.resuming import keep_global_batch
 from cyclekit.runs.supervisor import Hung, Pulse, _report
 
 BIN = Path(sys.executable).parent

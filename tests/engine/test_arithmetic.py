@@ -5,19 +5,17 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file
-from support import SMALL, as_options
+from support import SMALL, Cli, as_options
 
 from cyclekit.engine import arithmetic
 from cyclekit.engine.arithmetic import choose_arithmetic, own_arithmetic, slowdown
 
-Cli = Callable[..., Any]
 CPU = torch.device("cpu")
 
 

@@ -1,17 +1,15 @@
 """Compiled networks train as the others do; what cannot be compiled is refused in one sentence."""
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from support import SMALL, make_trainer, training
+from support import SMALL, Cli, make_trainer, training
 
 from cyclekit.engine.trainer import Trainer
 
-Cli = Callable[..., Any]
 arguments = training("image", "horse2zebra", SMALL)
 
 

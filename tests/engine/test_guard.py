@@ -13,12 +13,11 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins import MixedPrecision
 from safetensors.torch import load_file
-from support import SMALL, make_trainer, records, state_of, training
+from support import SMALL, Cli, make_trainer, records, state_of, training
 
 from cyclekit.data.sampling import UnpairedBatches
 from cyclekit.errors import CyclekitError
 
-Cli = Callable[..., Any]
 BAD_STEP = 5  # counted from 1
 LONGER = SMALL | {
     "train.steps": 12,

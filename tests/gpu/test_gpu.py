@@ -5,21 +5,18 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file
-from support import SMALL, make_trainer, records, training
+from support import SMALL, Cli, make_trainer, records, training
 from torch import nn
 
 from cyclekit.engine.hardware import Hardware, full_precision, start_fabric
-
-Cli = Callable[..., Any]
 
 DEVICE = os.environ.get("CYCLEKIT_GPU_TESTS", "cuda")
 ON_DEVICE = f"--accelerator={DEVICE}"

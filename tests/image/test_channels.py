@@ -1,7 +1,6 @@
 """Numbers of channels: what is converted, what is refused, and domains that differ."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +11,12 @@ from cyclekit_image.codec import ImageCodec, ImageOptions
 from cyclekit_image.pictures import write_picture
 from cyclekit_image.sheet import as_shown
 from PIL import Image
-from support import QUICK, SMALL, Outcome, assert_resumes_exactly, draw, training
+from support import QUICK, SMALL, Cli, assert_resumes_exactly, draw, training
 
 import cyclekit
 from cyclekit.api import BadSample
 
 Array = np.ndarray[Any, Any]
-Cli = Callable[..., Outcome]
 
 
 def codec(**options: object) -> ImageCodec:

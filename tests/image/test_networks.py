@@ -1,13 +1,10 @@
 """Pictures through each of the plugin's networks: trained, resumed, translated."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from PIL import Image
-from support import QUICK, Outcome, assert_resumes_exactly, draw, training
-
-Cli = Callable[..., Outcome]
+from support import QUICK, Cli, assert_resumes_exactly, draw, training
 
 UNET: dict[str, object] = {
     "generator.name": "unet_128",

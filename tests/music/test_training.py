@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,11 @@ from cyclekit_music.piece import Part, Piece
 from cyclekit_music.reading import read_piece
 from cyclekit_music.writing import write_piece
 from music_support import SMALL_MUSIC, piece, scale, write_scales
-from support import assert_resumes_exactly, records, training
+from support import Cli, assert_resumes_exactly, records, training
 
 import cyclekit
 from cyclekit.cli import main
 
-Cli = Callable[..., Any]
 arguments = training("music", "classical2jazz", SMALL_MUSIC)
 
 

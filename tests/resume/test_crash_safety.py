@@ -4,24 +4,16 @@ import errno
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file
-from support import SMALL, as_options
+from support import SMALL, Cli, as_options, copied
 
 from cyclekit.runs.directory import RunDirectory
 from cyclekit.storage.tree import save_tree
-
-Cli = Callable[..., Any]
-
-
-def copied(run: Path, to: Path) -> Path:
-    shutil.copytree(run, to, symlinks=True)
-    return to
 
 
 def test_leftovers_are_no_checkpoints_and_are_removed(

@@ -3,20 +3,12 @@
 import json
 import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support import SMALL, Outcome, as_options, draw, records
+from support import SMALL, Cli, as_options, copied, draw, records
 
 from cyclekit.engine.trainer import Trainer
-
-Cli = Callable[..., Outcome]
-
-
-def copied(run: Path, to: Path) -> Path:
-    shutil.copytree(run, to, symlinks=True)
-    return to
 
 
 def test_the_last_evaluation_is_made_up(cli: Cli, trained: Path, tmp_path: Path) -> None:

@@ -4,12 +4,10 @@ import errno
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from support import SMALL, as_options
+from support import SMALL, Cli, as_options
 
 from cyclekit.errors import UsageError
 from cyclekit.links import pointed_at
@@ -17,8 +15,6 @@ from cyclekit.locks import locked
 from cyclekit.plugins import find_plugin
 from cyclekit.recipe.sources import find_recipe, parse_setting
 from cyclekit.storage.folder import Storage
-
-Cli = Callable[..., Any]
 
 HIDING = """
 import errno, os, signal, sys

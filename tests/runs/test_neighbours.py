@@ -4,22 +4,14 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support import SMALL, Outcome, as_options
+from support import SMALL, Cli, as_options, copied
 
 from cyclekit.runs.directory import RunDirectory
 from cyclekit.storage.folder import Storage
 from cyclekit.storage.handle import Refused
-
-Cli = Callable[..., Outcome]
-
-
-def copied(run: Path, to: Path) -> Path:
-    shutil.copytree(run, to, symlinks=True)
-    return to
 
 
 def write_and_prune(run: Path) -> None:

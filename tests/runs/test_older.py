@@ -2,17 +2,13 @@
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image
-from support import records
+from support import Cli, records
 
 OLDER = Path(__file__).parents[1] / "data" / "run-0.1.0"
-
-Cli = Callable[..., Any]
 
 
 @pytest.fixture

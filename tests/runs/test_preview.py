@@ -2,16 +2,14 @@
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
-from support import SMALL, draw, training
+from support import SMALL, Cli, draw, training
 
-Cli = Callable[..., Any]
 arguments = training("image", "horse2zebra", SMALL | {"train.steps": 2, "train.preview_every": 2})
 
 

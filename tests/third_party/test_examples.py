@@ -2,19 +2,17 @@
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from packages import BIN, install, lines_of_code, run
+from support import Cli
 
 import cyclekit
 from cyclekit.testing import check_modality
 
 EXAMPLES = Path(cyclekit.__file__).parents[1] / "examples"
-Cli = Callable[..., Any]
 
 
 @pytest.mark.slow

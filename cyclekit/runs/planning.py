@@ -1,0 +1,83 @@
+"""From names and settings to a plan: which recipe, resolved, with which plugins."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from cyclekit.data.made import is_builtin
+from cyclekit.errors import UsageError
+from cyclekit.plugins import PluginHost, find_plugin, load_plugin
+from cyclekit.recipe.resolve import resolve
+from cyclekit.recipe.settings import Recipe
+from cyclekit.recipe.sources import Layers, Setting, find_recipe, read_layers
+from cyclekit.trust import code_files, require_trusted, trust
+
+
+def data_settings(root: Path | str) -> list[Setting]:
+    """Settings that make ``root`` the data, whatever folders the recipe names."""
+    others = [(f"data.{key}", None, "--data") for key in ("a", "b", "test_a", "test_b")]
+    return [*others, ("data.parallel", False, "--data"), ("data.root", str(root), "--data")]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A recipe that was found and resolved, with its plugins loaded.
+
+    Attributes:
+        host: The plugins.
+        recipe: The resolved recipe.
+        source: The recipe's file.
+    """
+
+    host: PluginHost
+    recipe: Recipe
+    source: Path
+
+
+def plan_training(plugin: str, recipe: str, settings: Iterable[Setting] = ()) -> Plan:
+    """Find a recipe and resolve it with ``settings`` (key, value, origin) laid over it."""
+    info = find_plugin(plugin)
+    source = find_recipe(recipe, info)
+    layers = read_layers(source, info, settings)
+    return Plan(*_resolved(layers, plugin), source)
+
+
+def anchored(recipe: Recipe) -> Recipe:
+    """The recipe with absolute paths, so that the run can be opened from anywhere."""
+    data = recipe.data
+    folders = {
+        key: str(Path(path).expanduser().resolve())
+        for key in ("root", "a", "b", "test_a", "test_b", "extra", "cache")
+        if (path := getattr(data, key)) is not None and not (key == "root" and is_builtin(data))
+    }
+    extensions = tuple(
+        str(Path(name).expanduser().resolve()) if name.endswith(".py") else name
+        for name in recipe.extensions
+    )
+    changes = {"data": data.model_copy(update=folders), "extensions": extensions}
+    return recipe.model_copy(update=changes)
+
+
+def _resolved(layers: Layers, plugin: str) -> tuple[PluginHost, Recipe]:
+    if plugin.endswith(".py"):
+        trust(plugin)
+    for name in layers.extensions:
+        if name.endswith(".py"):
+            _consider(name, layers.origin("extensions"))
+    host = load_plugin(plugin, layers.extensions)
+    name = host.modality.name
+    named = layers.table.setdefault("plugin", name)
+    if named != name:
+        raise UsageError(f"The recipe is for plugin {named!r}, not for {name!r}.")
+    recipe = resolve(layers, host.modality)
+    for key, file in code_files(recipe):
+        _consider(file, layers.origin(key))
+    return host, recipe
+
+
+def _consider(code: str, origin: str) -> None:
+    """Take a file of code from a person, and from a recipe what a person has named before."""
+    if Path(origin).is_file():
+        require_trusted(code, origin)
+    else:
+        trust(code)

@@ -1,0 +1,119 @@
+"""Go on with a run, or finish what its last process left undone."""
+
+import contextlib
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from lightning_fabric import Fabric
+
+from cyclekit.engine.hardware import Hardware, part
+from cyclekit.errors import UsageError
+from cyclekit.recipe.settings import Recipe
+from cyclekit.recipe.sources import Setting
+from cyclekit.runs.checkpoint import Checkpoint
+from cyclekit.runs.data_record import changes
+from cyclekit.runs.directory import RunDirectory
+from cyclekit.runs.layout import step_name
+from cyclekit.runs.opening import read_layers_of, recall
+from cyclekit.runs.preparation import Prepared, prepare
+from cyclekit.runs.starting import start_recipe
+from cyclekit.runs.training import TrainResult, newest_samples, train
+from cyclekit.runs.watcher import Watcher
+
+
+def resume_training(
+    folder: Path,
+    settings: Iterable[Setting],
+    hardware: Hardware,
+    watcher: Watcher,
+    strict_data: bool = False,
+) -> TrainResult:
+    """Go on with a run from its latest checkpoint, or from the start where it has none.
+
+    Args:
+        folder: The run.
+        settings: Changes to its recipe.
+        hardware: Devices and ranks.
+        watcher: Is told of what was found.
+        strict_data: Refuse training files that are not what they were.
+    """
+    run = RunDirectory.open(folder)
+    layers = read_layers_of(run)
+    layers.lay(settings)
+    host, recipe = recall(run, layers)
+    checkpoint = run.checkpoints.open("latest") if run.checkpoints.all() else None
+    fabric, recipe, watcher = start_recipe(recipe, hardware, watcher, f"cyclekit resume {run}")
+    if checkpoint and checkpoint.step >= recipe.train.steps and not _owes(run, checkpoint):
+        if fabric.is_global_zero:
+            _settle(run, checkpoint, recipe.train.keep)
+        part(fabric)
+        watcher.say(
+            f"{run} is finished: {checkpoint.step} steps are done. Train on with --steps and a "
+            f"number larger than that."
+        )
+        return TrainResult(run.folder, checkpoint.manifest.evaluation, newest_samples(run))
+    if checkpoint:
+        recipe = keep_global_batch(recipe, checkpoint, fabric.world_size, watcher.say)
+    with run.owned() if fabric.is_global_zero else contextlib.nullcontext():
+        prepared = prepare(host, recipe, run, fabric, watcher)
+        _compare_data(run, prepared, fabric, watcher, strict_data)
+        done = checkpoint.step if checkpoint else 0
+        watcher.say(f"run: {run}, from step {done} of {recipe.train.steps}")
+        return train(host, prepared, run, fabric, watcher, checkpoint)
+
+
+def _owes(run: RunDirectory, checkpoint: Checkpoint) -> bool:
+    """Whether a process was killed before it wrote down what the last step was measured at."""
+    report = run.evaluations / f"{step_name(checkpoint.step)}.json"
+    return bool(checkpoint.manifest.evaluation) and not report.is_file()
+
+
+def _settle(run: RunDirectory, checkpoint: Checkpoint, keep: int) -> None:
+    """Put in order what a process left that was killed after the last step."""
+    with run.owned():
+        run.clean()
+        best = checkpoint.read_state().best.get("step")
+        checkpoint.close()
+        run.checkpoints.settle(int(best) if best is not None else None, keep)
+
+
+def _compare_data(
+    run: RunDirectory, prepared: Prepared, fabric: Fabric, watcher: Watcher, strict: bool
+) -> None:
+    """Say how the training files differ from those that the run was begun with."""
+    said = changes(run, prepared.encoded) if fabric.is_global_zero else ""
+    if said := fabric.broadcast(said):
+        if strict:
+            raise UsageError(
+                f"The training files are not what they were: {said}. Put them back, or leave out "
+                f"--strict-data to go on with what is there."
+            )
+        watcher.warn(f"the training files are not what they were: {said}. Going on with them.")
+
+
+def keep_global_batch(
+    recipe: Recipe, checkpoint: Checkpoint, ranks: int, say: Callable[[str], None]
+) -> Recipe:
+    """The recipe with as many samples in a step as the run had, however many ranks there are now.
+
+    ``train.batch_size`` says how many of them a rank takes at once, at most.
+
+    Raises:
+        UsageError: If they cannot be shared out evenly.
+    """
+    whole, train = checkpoint.manifest.global_batch, recipe.train
+    if train.batch_size * train.accumulate * ranks == whole:
+        return recipe
+    share, rest = divmod(whole, ranks)
+    if rest:
+        raise UsageError(
+            f"The run has {whole} samples of each domain in a step; they cannot be shared out "
+            f"evenly among {ranks} ranks. Use a number of --devices that divides {whole}."
+        )
+    at_once = max(size for size in range(1, train.batch_size + 1) if share % size == 0)
+    say(
+        f"{whole} samples in a step, as before: batch_size {at_once}, accumulate "
+        f"{share // at_once} on {ranks} ranks"
+    )
+    changes = {"batch_size": at_once, "accumulate": share // at_once}
+    return recipe.model_copy(update={"train": train.model_copy(update=changes)})

@@ -1,0 +1,122 @@
+"""From everything prepared to the last step and what it was measured at."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lightning_fabric import Fabric
+
+from cyclekit.engine.guard import NotFinite
+from cyclekit.engine.hardware import full_precision, part
+from cyclekit.engine.trainer import Trainer
+from cyclekit.errors import CyclekitError
+from cyclekit.judging.figures import Figures
+from cyclekit.plugins import PluginHost
+from cyclekit.runs.checkpoint import Checkpoint
+from cyclekit.runs.data_record import record_files
+from cyclekit.runs.directory import RunDirectory
+from cyclekit.runs.divergence import keep_batch
+from cyclekit.runs.evaluation import keep_evaluation
+from cyclekit.runs.layout import step_folders
+from cyclekit.runs.preparation import Prepared
+from cyclekit.runs.recorder import Recorder
+from cyclekit.runs.stopping import Stopped, listening
+from cyclekit.runs.watcher import Watcher
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What training left behind.
+
+    Attributes:
+        run: The run directory.
+        evaluation: Figures by direction from the last step, empty where none were taken.
+        samples: The newest previews: the file where it is one, else their folder.
+    """
+
+    run: Path
+    evaluation: dict[str, Figures]
+    samples: Path | None
+
+
+def train(
+    host: PluginHost,
+    prepared: Prepared,
+    run: RunDirectory,
+    fabric: Fabric,
+    watcher: Watcher,
+    checkpoint: Checkpoint | None = None,
+) -> TrainResult:
+    """Train to the last step, then show the last figures beside the baselines."""
+    trainer = Trainer(fabric, prepared.model, prepared.batches)
+    recorder = Recorder(host, run, trainer, prepared.collections, watcher)
+    led_here = checkpoint.recipe() if checkpoint else None
+    if checkpoint:
+        recorder.restore(checkpoint)
+        checkpoint.close()
+    recorder.start()
+    if fabric.is_global_zero:
+        record_files(run, prepared.encoded)
+    if led_here is not None and fabric.is_global_zero:
+        run.log_changes(trainer.step, led_here, prepared.model.recipe)
+    _fit(trainer, recorder, prepared, run, watcher)
+    recorder.finish()
+    result = _concluded(trainer, recorder, run, watcher)
+    part(fabric)
+    return result
+
+
+def _fit(
+    trainer: Trainer, recorder: Recorder, prepared: Prepared, run: RunDirectory, watcher: Watcher
+) -> None:
+    """Train until the last step, or until somebody asks for a stop."""
+    fabric = trainer.fabric
+    with (
+        listening(fabric, watcher.say) as stop,
+        watcher.progress(trainer.settings.steps, trainer.step) as progress,
+        full_precision(trainer.settings.precision),
+    ):
+
+        def after_step() -> None:
+            number = stop.agreed(trainer.step)
+            recorder.after_step(progress, save=bool(number))
+            if number and trainer.step < trainer.settings.steps:
+                raise Stopped(
+                    f"stopped after step {trainer.step} of {trainer.settings.steps}; everything is "
+                    f"saved. Go on with: cyclekit resume {run}",
+                    number,
+                )
+
+        try:
+            trainer.fit(after_step)
+        except Stopped:  # on every rank after the same step
+            part(fabric)
+            raise
+        except NotFinite as error:  # likewise
+            kept = keep_batch(error, prepared, run) if fabric.is_global_zero else ""
+            said = fabric.broadcast(kept)
+            part(fabric)
+            raise CyclekitError(said) from error
+
+
+def _concluded(
+    trainer: Trainer, recorder: Recorder, run: RunDirectory, watcher: Watcher
+) -> TrainResult:
+    """What training left behind, shown and written down."""
+    if recorder.report and trainer.fabric.is_global_zero:
+        report = keep_evaluation(run, trainer.step, recorder.report, recorder.judge)
+        translated = {way: report[way] for way in (*recorder.report, "both")}
+        watcher.table("on the test set", {"translated": translated, **report["baselines"]})
+    result = TrainResult(run.folder, recorder.report, newest_samples(run))
+    if result.samples:
+        watcher.result(f"samples: {result.samples}")
+    watcher.say(f"translate: cyclekit translate {run} INPUT... -o OUT --direction a2b")
+    return result
+
+
+def newest_samples(run: RunDirectory) -> Path | None:
+    """The last previews of a run: the file where it is one, else the folder."""
+    folders = list(step_folders(run.samples).values())
+    if not folders:
+        return None
+    files = list(folders[-1].iterdir())
+    return files[0] if len(files) == 1 else folders[-1]
