@@ -155,6 +155,7 @@ class Codec(ABC, Generic[Item]):
         Options: The class of the recipe's ``[codec]`` table, where there are settings.
         options: The validated settings of this run.
         device: Where ``decode`` may do heavy work; the engine sets it. Items are on the CPU.
+        suffixes: Of the files that are samples; empty: every file in a data folder is one.
     """
 
     Options: ClassVar[type[Options]] = Options
@@ -163,8 +164,16 @@ class Codec(ABC, Generic[Item]):
     device: torch.device = torch.device("cpu")
     """Where ``decode`` may do heavy work; the engine sets it. Items are on the CPU."""
 
+    suffixes: ClassVar[frozenset[str]] = frozenset()
+    """Of the files that are samples, as ``{".png", ".jpg"}``; empty: every file is one."""
+
     def __init__(self, options: Any) -> None:
         self.options = options
+
+    def recognises(self, head: bytes) -> bool:
+        """Whether a file is a sample though its suffix is none of ``suffixes``, by its first 512
+        bytes. Default: no. What is no sample is passed over, and counted by kind."""
+        return False
 
     @abstractmethod
     def spec(self, domain: str) -> TensorSpec:

@@ -1,8 +1,9 @@
 """The errors a user can act on: printed as one message, without a traceback."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 
 class CyclekitError(Exception):
@@ -53,12 +54,59 @@ class BadSample(CyclekitError):  # noqa: N818 - named for what it is about, not 
         self.path = Path(path)
         self.why = why
 
+    def with_more(self, said: str) -> "BadSample":
+        """The same with more about the file."""
+        return BadSample(self.path, f"{self.why}; {said}")
+
     def kept(self) -> "BadSample":
         """The same without what led to it, for those that are counted: a name and a reason."""
         return BadSample(self.path, self.why[:LONGEST_REASON])
 
-    def __reduce__(self) -> tuple[type["BadSample"], tuple[Path, str]]:
+    def __reduce__(self) -> tuple[Any, ...]:
         return BadSample, (self.path, self.why)
+
+
+class FailedSample(BadSample):
+    """A file on which a codec failed in a way that it had not foreseen.
+
+    That is the file's fault, or, where it happens with every file, the plugin's.
+
+    Args:
+        path: The file.
+        call: The codec's method that failed.
+        fault: What it raised, and where.
+        kind: The same for every file that fails alike.
+    """
+
+    def __init__(self, path: Path | str, call: str, fault: str, kind: str) -> None:
+        super().__init__(path, f"{call} failed: {fault}")
+        self.call = call
+        self.fault = fault
+        self.kind = kind
+
+    def with_more(self, said: str) -> "FailedSample":
+        """The same with more about the file."""
+        return FailedSample(self.path, self.call, f"{self.fault}; {said}", self.kind)
+
+    def kept(self) -> "FailedSample":
+        """The same without what led to it."""
+        return FailedSample(self.path, self.call, self.fault[:LONGEST_REASON], self.kind)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return FailedSample, (self.path, self.call, self.fault, self.kind)
+
+
+def blame_plugin(bad: Sequence[BadSample], files: int) -> None:
+    """Raise what happened alike to every one of some files: it is the plugin's fault.
+
+    Raises:
+        PluginError: Naming the codec's method, what it raised, and a file.
+    """
+    alike = {error.kind if isinstance(error, FailedSample) else "" for error in bad}
+    first = bad[0] if bad else None
+    if isinstance(first, FailedSample) and len(bad) == files and len(alike) == 1:
+        others = f", and likewise on all {files - 1} others" if files > 1 else ""
+        raise PluginError(f"{first.call} failed on {first.path}: {first.fault}{others}")
 
 
 def suggest(wrong: str, known: Iterable[str], prefix: str = "") -> str:

@@ -37,7 +37,7 @@ def translate(
     precision: str | None,
     batch_size: int | None,
 ) -> None:
-    """Translate files, or every file in folders, with a trained run.
+    """Translate files, or all samples in folders, with a trained run.
 
     A file that cannot be read is named and passed over; the exit code is then 1.
 
@@ -46,13 +46,16 @@ def translate(
       cyclekit translate runs/00001-image-demo photo.jpg -o out --direction a2b
       cyclekit translate runs/00001-image-demo testB/ -o out --direction b2a --checkpoint best
     """
+    from cyclekit.data.listing import counted
     from cyclekit.runs.files import InputFiles, translate_files
     from cyclekit.runs.opening import open_run
     from cyclekit.runs.watcher import Watcher
 
     watcher = Watcher()
-    files = InputFiles.find(inputs)
     opened = open_run(run, checkpoint, hardware(accelerator), precision, batch_size, watcher)
+    files = InputFiles.find(inputs, opened.model.codec)
+    if files.others:
+        watcher.say(f"passed over what is no sample: {counted(files.others)}")
     way = opened.model.direction(direction)
     written, bad = translate_files(opened, files, way, output, watcher)
     watcher.say(f"{written} of {len(files.names)} files translated to {output}")

@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save_file
 from torch import Tensor
 
-from cyclekit.data.folders import Files
+from cyclekit.data.listing import Files
 from cyclekit.data.windows import Kind, OnDisk
 from cyclekit.errors import BadSample
 from cyclekit.locks import locked

@@ -9,7 +9,8 @@ from typing import Any
 
 from cyclekit.contract import Codec, Modality
 from cyclekit.data.encoded import guarded, load_file
-from cyclekit.data.folders import Files, list_files, split
+from cyclekit.data.folders import split
+from cyclekit.data.listing import Files, list_samples
 from cyclekit.describe import describe_exception
 from cyclekit.errors import BadSample, DataError, PluginError, suggest
 from cyclekit.links import borrow
@@ -39,7 +40,7 @@ def make_corrupted(
             f"data.corruption: plugin {modality.name!r} has none called {name!r}. "
             f"{suggest(name, modality.corruptions)}"
         )
-    train, test = _collection(settings)
+    train, test = _collection(settings, codec)
     if len(train) < 2:
         raise DataError(f"{settings.root} has too few files: at least 3 are needed, better 100.")
     whole, spoilt = split(train, _root(settings), 0.5)
@@ -52,14 +53,15 @@ def make_corrupted(
         borrow(place.with_name(place.name + file.suffix), file)
 
 
-def _collection(settings: DataSettings) -> tuple[Files, Files]:
+def _collection(settings: DataSettings, codec: Codec[Any]) -> tuple[Files, Files]:
     """Training and test files: ``trainB`` and ``testB`` if there are such folders."""
     root = _root(settings)
     if not (root / "trainB").is_dir():
-        return split(_without_runs(list_files(root)), root, settings.held_out)
-    train = list_files(root / "trainB")
+        files = _without_runs(list_samples(root, codec).samples, root)
+        return split(files, root, settings.held_out)
+    train = list_samples(root / "trainB", codec).samples
     if (root / "testB").is_dir():
-        return train, list_files(root / "testB")
+        return train, list_samples(root / "testB", codec).samples
     return split(train, root, settings.held_out)
 
 
@@ -72,9 +74,10 @@ def _root(settings: DataSettings) -> Path:
     return Path(settings.root)
 
 
-def _without_runs(files: Files) -> Files:
+def _without_runs(files: Files, root: Path) -> Files:
     """The files that lie in no run, whose samples and spoilt files are none to learn from."""
-    runs = tuple(f"{file.parent}/" for file in files if file.name == "run.json")
+    inner = {folder for file in files for folder in file.parents if folder.is_relative_to(root)}
+    runs = tuple(f"{folder}/" for folder in inner if (folder / "run.json").is_file())
     return Files(tuple(name for name in files.names if not name.startswith(runs)))
 
 

@@ -16,10 +16,11 @@ from torch import Tensor
 
 from cyclekit.contract import Codec, Sample
 from cyclekit.data.cache import Cache, Cached, Writer
+from cyclekit.data.contents import explained
 from cyclekit.data.lazy import LazyList
 from cyclekit.data.windows import InMemory, Tensors, Windows
 from cyclekit.describe import describe_exception
-from cyclekit.errors import BadSample, DataError, PluginError
+from cyclekit.errors import BadSample, DataError, FailedSample, PluginError, blame_plugin
 from cyclekit.memory import is_out_of_memory
 from cyclekit.storage.handle import describe_kind
 
@@ -85,23 +86,21 @@ class Memory:
 
 
 def encode_file(codec: Codec[Any], file: Path, domain: str) -> Sample:
-    """Load and encode a whole file.
-
-    Raises:
-        BadSample: If the file cannot be used.
-        PluginError: If the codec fails in any other way; names codec, place and file.
-    """
+    """Load and encode a whole file; raises as ``guarded`` does."""
     item = load_file(codec, file, domain)
     sample: Sample = guarded(codec, "encode", file, item, domain)
     return sample
 
 
 def load_file(codec: Codec[Any], file: Path, domain: str) -> Any:
-    """Load a file of a domain; raises as ``encode_file`` does."""
+    """Load a file of a domain; raises as ``guarded`` does."""
     require_file(file)
-    if type(codec).load_for is Codec.load_for:  # so that an error names what the author wrote
-        return guarded(codec, "load", file, file)
-    return guarded(codec, "load_for", file, file, domain)
+    try:
+        if type(codec).load_for is Codec.load_for:  # so that an error names what the author wrote
+            return guarded(codec, "load", file, file)
+        return guarded(codec, "load_for", file, file, domain)
+    except BadSample as error:
+        raise explained(error) from error.__cause__
 
 
 def require_file(file: Path) -> None:
@@ -121,17 +120,30 @@ def require_file(file: Path) -> None:
 
 
 def guarded(codec: Codec[Any], method: str, file: Path, *arguments: Any) -> Any:
-    """Call a codec method on behalf of a file; anything but ``BadSample`` is the plugin's fault."""
+    """Call a codec method on behalf of a file; whatever it raises is about that file.
+
+    Raises:
+        BadSample: If the file cannot be used.
+        FailedSample: If the codec failed in a way that it had not foreseen.
+        PluginError: If the codec says so itself.
+    """
     try:
         return getattr(codec, method)(*arguments)
-    except (BadSample, PluginError):
+    except PluginError:
         raise
     except Exception as error:
-        if is_out_of_memory(error):
-            raise BadSample(file, "needs more memory than there is") from error
-        raise PluginError(
-            f"{type(codec).__name__}.{method} failed on {file}: {describe_exception(error)}"
-        ) from error
+        found = failure(codec, method, file, error)
+        raise found from (None if found is error else error)
+
+
+def failure(codec: Codec[Any], method: str, file: Path, error: Exception) -> BadSample:
+    """What a codec's exception says about the file on whose behalf it was called."""
+    if isinstance(error, BadSample):
+        return error
+    if is_out_of_memory(error):
+        return BadSample(file, "needs more memory than there is")
+    call = f"{type(codec).__name__}.{method}"
+    return FailedSample(file, call, describe_exception(error), f"{call} {type(error).__name__}")
 
 
 def encode_domain(
@@ -154,7 +166,7 @@ def encode_domain(
 
     Raises:
         DataError: If more than a fifth of the files are unusable.
-        PluginError: If the codec fails with anything but ``BadSample``; names the file.
+        PluginError: If the codec fails with every file, in one way that it had not foreseen.
     """
     key = cache.key(domain, files)
     if found := cache.find(key, files):
@@ -247,6 +259,7 @@ def _from_cache(found: Cached, files: Sequence[Path], domain: str, memory: Memor
 
 def _refuse_bad(outcomes: Sequence[Any], files: Sequence[Path], domain: str) -> None:
     bad = [outcome for outcome in outcomes if isinstance(outcome, BadSample)]
+    blame_plugin(bad, len(files))
     if len(bad) > MOST_BAD * len(files):
         raise DataError(
             f"{len(bad)} of {len(files)} files of domain {domain.upper()} cannot be used, which is "

@@ -1,13 +1,14 @@
 """Which files belong to which domain and split."""
 
 import hashlib
-import os
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from cyclekit.contract import DOMAINS
-from cyclekit.data.lazy import Lazy
+from cyclekit.contract import DOMAINS, Codec
+from cyclekit.data.listing import Files, Kinds, counted, list_samples, nothing
 from cyclekit.errors import DataError
 from cyclekit.recipe.settings import DataSettings
 
@@ -44,11 +45,19 @@ class Domain:
 
 @dataclass(frozen=True)
 class Collections:
-    """Both domains, and the files of ``data.extra``."""
+    """Both domains, and the files of ``data.extra``.
+
+    Attributes:
+        domains: By name.
+        extra: Files of no domain.
+        parallel: Whether held-out files of equal names are the same thing, seen from both sides.
+        others: How many files of each kind were passed over, since they are no samples.
+    """
 
     domains: dict[str, Domain]
     extra: Sequence[Path]
     parallel: bool = False
+    others: Kinds = field(default_factory=dict)
 
     @property
     def has_tests(self) -> bool:
@@ -69,6 +78,10 @@ class Collections:
         names = ((a.test_name(file), file) for file in a.test)
         return {name: (file, twins[name]) for name, file in names if name in twins}
 
+    def remarks(self) -> list[str]:
+        """What was done with the folders that a person need not worry about."""
+        return [f"passed over what is no sample: {counted(self.others)}"] if self.others else []
+
     def warnings(self) -> list[str]:
         """What a person should know before training starts."""
         found = []
@@ -86,15 +99,18 @@ class Collections:
         return found
 
 
-def find_collections(settings: DataSettings, root: Path | None = None) -> Collections:
+def find_collections(
+    settings: DataSettings, codec: Codec[Any] | None = None, root: Path | None = None
+) -> Collections:
     """Find the files that ``settings`` describe.
 
     Args:
         settings: The recipe's ``[data]`` table.
+        codec: Says which files are samples; without one all are.
         root: Overrides ``settings.root`` (where built-in data was made).
 
     Raises:
-        DataError: If a folder is missing or empty; says which ones are expected.
+        DataError: If a folder is missing or has no samples; says what is expected.
     """
     if settings.a is not None and settings.b is not None:
         folders: Folders = {
@@ -103,36 +119,25 @@ def find_collections(settings: DataSettings, root: Path | None = None) -> Collec
         }
     else:
         folders = _by_layout(settings, root or (Path(settings.root) if settings.root else None))
-    domains = {
-        name: _domain(name, Path(train), Path(test) if test else None, settings)
-        for name, (train, test) in folders.items()
-    }
-    extra = list_files(_existing(Path(settings.extra), settings)) if settings.extra else ()
-    return Collections(domains, extra, settings.parallel)
+    others = Counter[str]()
 
+    def samples(folder: str | Path) -> Files:
+        found = list_samples(_existing(Path(folder), settings), codec)
+        others.update(found.others)
+        return found.samples
 
-def list_files(folder: Path) -> "Files":
-    """Every file below ``folder``, sorted; hidden files and folders are passed over."""
-    found = []
-    for parent, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [f"{parent}/{name}" for name in names if not name.startswith(".")]
-    # As paths sort: folder by folder, whatever characters their names end in.
-    return Files(tuple(sorted(found, key=lambda name: name.replace("/", "\0"))))
-
-
-@dataclass(frozen=True)
-class Files(Lazy[Path]):
-    """Many paths; what is kept of each is its text, a small part of what a path takes."""
-
-    names: tuple[str, ...]
-
-    def make(self, index: int) -> Path:
-        """The path at ``index``."""
-        return Path(self.names[index])
-
-    def __len__(self) -> int:
-        return len(self.names)
+    domains = {}
+    for name, (train, test) in folders.items():
+        files = samples(train)
+        if not files:
+            raise DataError(f"Domain {name.upper()} is empty: {nothing(train, others, codec)}")
+        if test is not None:
+            domains[name] = Domain(files, samples(test), Path(test), False)
+        else:
+            kept, held_out = split(files, Path(train), settings.held_out)
+            domains[name] = Domain(kept, held_out, Path(train), True)
+    extra = samples(settings.extra) if settings.extra else ()
+    return Collections(domains, extra, settings.parallel, others)
 
 
 def _by_layout(settings: DataSettings, root: Path | None) -> Folders:
@@ -155,16 +160,6 @@ def _by_layout(settings: DataSettings, root: Path | None) -> Folders:
         domain: (root / f"train{letter}", own or _if_folder(root / f"test{letter}"))
         for domain, letter, own in zip(DOMAINS, "AB", tests, strict=True)
     }
-
-
-def _domain(name: str, train: Path, test: Path | None, settings: DataSettings) -> Domain:
-    files = list_files(_existing(train, settings))
-    if not files:
-        raise DataError(f"Domain {name.upper()} is empty: there are no files in {train}.")
-    if test is not None:
-        return Domain(files, list_files(_existing(test, settings)), test, False)
-    kept, held_out = split(files, train, settings.held_out)
-    return Domain(kept, held_out, train, True)
 
 
 def split(files: Files, folder: Path, share: float) -> tuple[Files, Files]:

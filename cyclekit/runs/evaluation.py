@@ -47,9 +47,9 @@ def evaluate_run(
     model, run = opened.model, opened.run
     if data is None:
         made = made_root(model.recipe.data, model.modality, model.codec, run.data)
-        collections = find_collections(model.recipe.data, made)
+        collections = find_collections(model.recipe.data, model.codec, made)
     else:
-        collections = find_collections(DataSettings(root=str(data)))
+        collections = find_collections(DataSettings(root=str(data)), model.codec)
     cache = run.storage.below("metrics")
     judge = Judge(model, collections, warn, cache, thorough=not quick, options=options)
     judge.evidence.require_test_set()

@@ -2,13 +2,17 @@
 
 import errno
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from cyclekit.data.folders import list_files
+from cyclekit.contract import Codec
+from cyclekit.data.encoded import failure
+from cyclekit.data.listing import Kinds, list_samples, nothing
 from cyclekit.engine.objective import Direction
-from cyclekit.errors import BadSample, DataError, UsageError
+from cyclekit.errors import BadSample, DataError, UsageError, blame_plugin
 from cyclekit.runs.opening import OpenRun
 from cyclekit.runs.watcher import Watcher
 from cyclekit.storage.folder import Storage
@@ -16,33 +20,44 @@ from cyclekit.storage.folder import Storage
 EVERY_FILES = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 """Faults of a disk or a folder rather than of one file's name."""
 
+REPLACED = ".translation"  # for ``Codec.save`` to replace, where there is no suffix of a sample
+
 
 @dataclass(frozen=True)
 class InputFiles:
     """Files to translate.
 
     Attributes:
-        names: Each file with the relative path it will have in the output folder.
+        names: Each file with its path relative to the folder that was named.
+        others: How many of each kind were passed over in folders, since they are no samples.
     """
 
     names: dict[Path, Path]
+    others: Kinds = field(default_factory=dict)
 
     @classmethod
-    def find(cls, inputs: Sequence[Path]) -> "InputFiles":
-        """Files as they are named, folders with all that is in them.
+    def find(cls, inputs: Sequence[Path], codec: Codec[Any] | None = None) -> "InputFiles":
+        """Files as they are named, folders with all samples that are in them.
+
+        Args:
+            inputs: Files and folders.
+            codec: Says what a sample is.
 
         Raises:
             DataError: If there is no file at all.
         """
         names: dict[Path, Path] = {}
+        others = Counter[str]()
         for given in inputs:
             if given.is_dir():
-                names |= {file: file.relative_to(given) for file in list_files(given)}
+                found = list_samples(given, codec)
+                names |= {file: file.relative_to(given) for file in found.samples}
+                others.update(found.others)
             else:
                 names[given] = Path(given.name)
         if not names:
-            raise DataError(f"There are no files in {', '.join(map(str, inputs))}.")
-        return cls(names)
+            raise DataError(f"Nothing to do: {nothing(_listed(inputs), others, codec)}")
+        return cls(names, others)
 
 
 def translate_files(
@@ -55,17 +70,34 @@ def translate_files(
 
     Raises:
         UsageError: If ``output`` cannot be a folder, or a result would replace an input.
+        PluginError: If the codec failed alike on each of several files.
     """
     if output.exists() and not output.is_dir():
         raise UsageError(f"{output} is a file; -o names the folder for the results.")
-    places = _places(files, output)
+    places = _places(files, output, opened.model.codec.suffixes)
     Storage(output).make()
-    bad: list[BadSample] = []
+    bad = []
+    for fault in _write(opened, files, direction, output, places, watcher):
+        watcher.warn(str(fault))
+        bad.append(fault)
+    if len(bad) > 1:
+        blame_plugin(bad, len(files.names))
+    return len(files.names) - len(bad), bad
+
+
+def _write(
+    opened: OpenRun,
+    files: InputFiles,
+    direction: Direction,
+    output: Path,
+    places: dict[Path, Path],
+    watcher: Watcher,
+) -> Iterator[BadSample]:
+    """Translate and write; what comes out are the files with which that did not go."""
     outcomes = opened.translator.files(files.names, direction)
     for file, outcome in watcher.track(outcomes, len(files.names), "translating"):
         if isinstance(outcome, BadSample):
-            watcher.warn(str(outcome))
-            bad.append(outcome)
+            yield outcome.kept()
             continue
         place = places[file]
         try:
@@ -75,10 +107,13 @@ def translate_files(
         except OSError as error:
             if error.errno in EVERY_FILES:
                 raise
-            fault = BadSample(file, f"its result cannot be written: {error.strerror or error}")
-            watcher.warn(str(fault))
-            bad.append(fault)
-    return len(files.names) - len(bad), bad
+            yield BadSample(file, f"its result cannot be written: {error.strerror or error}")
+        except Exception as error:
+            yield failure(opened.model.codec, "save", file, error).kept()
+
+
+def _listed(inputs: Sequence[Path]) -> str:
+    return ", ".join(map(str, inputs))
 
 
 def _real(path: Path) -> Path:
@@ -86,27 +121,46 @@ def _real(path: Path) -> Path:
     return Path(os.path.realpath(path))
 
 
-def _places(files: InputFiles, output: Path) -> dict[Path, Path]:
-    """Where in ``output`` each result goes: inputs with one stem are numbered.
+def _places(files: InputFiles, output: Path, suffixes: frozenset[str]) -> dict[Path, Path]:
+    """Where in ``output`` each result goes, with a suffix that a codec replaces by its own.
 
-    No input is ever written over. Stems count, since a codec chooses the suffix of what it writes.
+    Inputs that differ in their suffix alone keep it, so that results tell whose they are; those
+    with one name, from several folders, are numbered. No input is ever written over.
+
+    Raises:
+        UsageError: If a result would lie where an input lies.
     """
     inputs = {
         path.with_suffix("") for file in files.names for path in (file.absolute(), _real(file))
     }
+    stems = {file: _without_suffix(name, suffixes) for file, name in files.names.items()}
+    sharing = Counter(_folded(stem) for stem in stems.values())
     places: dict[Path, Path] = {}
-    taken: set[Path] = set()
+    taken: set[str] = set()
     for file, name in files.names.items():
-        place, number = name, 1
-        while place.with_suffix("") in taken:
+        stem = stems[file] if sharing[_folded(stems[file])] == 1 else name
+        place, number = stem, 1
+        while _folded(place) in taken:
             number += 1
-            place = name.with_name(f"{name.stem}-{number}{name.suffix}")
-        taken.add(place.with_suffix(""))
+            place = stem.with_name(f"{stem.stem}-{number}{stem.suffix}")
+        taken.add(_folded(place))
         there = output / place
-        if {there.absolute().with_suffix(""), _real(there).with_suffix("")} & inputs:
+        if {there.absolute(), _real(there)} & inputs:
             raise UsageError(
                 f"The result of {file} would lie where an input lies: name another folder than "
                 f"{output} with -o."
             )
-        places[file] = place
+        ending = name.suffix if stems[file] != name else REPLACED if suffixes else ""
+        places[file] = place.with_name(place.name + ending)
     return places
+
+
+def _without_suffix(name: Path, suffixes: frozenset[str]) -> Path:
+    """A file's name without what says of which kind it is; other endings, as of a number, stay."""
+    known = name.suffix.lower() in suffixes if suffixes else name.suffix
+    return name.with_suffix("") if known else name
+
+
+def _folded(place: Path) -> str:
+    """Alike for names that some file systems hold to be one."""
+    return str(place).casefold()

@@ -89,7 +89,9 @@ def prepare(
         PluginError: If the plugin's code fails, or its networks do not fit its samples.
     """
     model = build_model(host.modality, recipe, fabric.global_rank)
-    collections = find_collections(recipe.data, _made_data(model, run, fabric))
+    collections = find_collections(recipe.data, model.codec, _made_data(model, run, fabric))
+    for remark in collections.remarks():
+        watcher.say(remark)
     for warning in collections.warnings():
         watcher.warn(warning)
     if recipe.train.evaluate_every and not collections.has_tests:

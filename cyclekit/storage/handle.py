@@ -216,13 +216,18 @@ def opened(folder: Path) -> Iterator[Handle]:
         os.close(number)
 
 
-def open_file(path: Path) -> BufferedReader:
+def open_file(path: Path, follow: bool = False) -> BufferedReader:
     """Open an ordinary file to read it; it can then be read whatever becomes of its name.
+
+    Args:
+        path: The file.
+        follow: Whether it may be a link.
 
     Raises:
         OSError: If it is not there, or is a link, a device or a pipe.
     """
-    number = os.open(path, os.O_RDONLY | _NO_LINK | _BINARY | _NOT_WAITING)
+    links = 0 if follow else _NO_LINK
+    number = os.open(path, os.O_RDONLY | links | _BINARY | _NOT_WAITING)
     mode = os.fstat(number).st_mode
     if not stat.S_ISREG(mode):
         os.close(number)

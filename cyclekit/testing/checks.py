@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from cyclekit.describe import describe_exception
-from cyclekit.errors import BadSample
+from cyclekit.errors import BadSample, FailedSample
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,6 +67,8 @@ def calling(what: str) -> "Iterator[None]":
         yield
     except Fault:
         raise
+    except FailedSample as error:
+        raise Fault(f"{what} raised an error. {error.call}: {error.fault}.") from error
     except BadSample as error:
         raise Fault(
             f"{what} refuses a usable file ({error}); raise BadSample for bad ones only."

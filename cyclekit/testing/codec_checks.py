@@ -91,13 +91,13 @@ def spec(subject: Subject) -> None:
     require(dims["a"] == dims["b"], "spec must have as many axes in domain a as in b.")
 
 
-@check("data")
+@check("data", "recipe")
 def data(subject: Subject) -> None:
     """There are training files of both domains."""
     subject.find_files()
 
 
-@check("load", "data", "recipe")
+@check("load", "data")
 def load(subject: Subject) -> None:
     """Every file can be read."""
     for domain, files in subject.files.items():

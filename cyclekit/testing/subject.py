@@ -95,7 +95,7 @@ class Subject:
 
     def files_in(self, root: Path) -> dict[str, list[Path]]:
         """The first training files of each domain."""
-        domains = find_collections(DataSettings(root=str(root)), None).domains
+        domains = find_collections(DataSettings(root=str(root)), self.codec).domains
         return {name: list(domain.train[:FILES]) for name, domain in domains.items()}
 
     def make_data(self, name: str, folder: str) -> Path:

@@ -54,7 +54,7 @@ def collection(folder: Path, count: int, first: int = 0) -> Path:
 def made(root: Path, folder: Path, corruption: str = "noisy", **settings: Any) -> dict[str, Any]:
     """The numbers of each part of what was made."""
     data = DataSettings(root=str(root), corruption=corruption, **settings)
-    found = find_collections(data, made_root(data, MODALITY, NumberCodec(Options()), folder))
+    found = find_collections(data, root=made_root(data, MODALITY, NumberCodec(Options()), folder))
     parts = {}
     for name, domain in found.domains.items():
         for part in ("train", "test"):

@@ -1,6 +1,7 @@
 """Files are encoded once; bad ones are skipped, counted and named."""
 
 import os
+import re
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -99,10 +100,33 @@ def test_more_than_a_fifth_bad_stops(tmp_path: Path) -> None:
         encoded(NumberCodec(NumberOptions()), paths, tmp_path)
 
 
-def test_a_codec_that_breaks_is_named_with_the_file(tmp_path: Path) -> None:
-    said = r"NumberCodec\.load failed on .*0\.txt: ZeroDivisionError: by accident"
+def test_a_codec_that_breaks_with_every_file_is_named(tmp_path: Path) -> None:
+    said = r"NumberCodec\.load failed on .*0\.txt: ZeroDivisionError: by accident .*all 1 others"
     with pytest.raises(PluginError, match=said):
-        encoded(NumberCodec(NumberOptions()), files(tmp_path, "crash"), tmp_path)
+        encoded(NumberCodec(NumberOptions()), files(tmp_path, "crash", "crash"), tmp_path)
+
+
+def test_a_codec_that_breaks_with_one_file_does_without_it(tmp_path: Path) -> None:
+    paths = files(tmp_path, "1", "2", "3", "4", "crash")
+    domain = encoded(NumberCodec(NumberOptions()), paths, tmp_path)
+    assert len(domain.windows) == 8
+    (bad,) = domain.bad
+    assert bad.path.name == "4.txt"
+    assert "NumberCodec.load failed: ZeroDivisionError: by accident" in bad.why
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "is empty"),
+        ("<!DOCTYPE html><html>404", "it begins like a web page"),
+        ("version https://git-lfs.github.com/spec/v1\noid sha256:0", "git-lfs pull|git lfs pull"),
+    ],
+)
+def test_what_is_not_what_its_name_says_is_named(tmp_path: Path, content: str, said: str) -> None:
+    paths = files(tmp_path, "1", "2", "3", "4", content)
+    (bad,) = encoded(NumberCodec(NumberOptions()), paths, tmp_path).bad
+    assert re.search(said, bad.why)
 
 
 class Counting(NumberCodec):

@@ -1,10 +1,14 @@
 """Which files belong where, and what is said when they don't."""
 
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from cyclekit.contract import Codec, Options
 from cyclekit.data.folders import find_collections
+from cyclekit.data.listing import Listing, list_samples
 from cyclekit.errors import DataError
 from cyclekit.recipe.settings import DataSettings
 
@@ -109,3 +113,54 @@ def test_missing_data_says_where_the_set_is_published(tmp_path: Path) -> None:
         find_collections(settings)
     with pytest.raises(DataError, match=r"No data was named.*--data"):
         find_collections(DataSettings())
+
+
+class Pictures(Codec[Any]):
+    """Takes two suffixes, and what begins like one of them; reads nothing."""
+
+    suffixes = frozenset({".png", ".jpg"})
+    spec = load = encode = decode = save = Codec.fit  # type: ignore[assignment]
+
+    def recognises(self, head: bytes) -> bool:
+        return head.startswith(b"PNG")
+
+
+def found_in(folder: Path) -> Listing:
+    return list_samples(folder, Pictures(Options()))
+
+
+def test_samples_are_told_by_their_suffix_or_by_what_is_inside(tmp_path: Path) -> None:
+    touch(
+        *(tmp_path / name for name in ("a.PNG", "b.jpg", "b.txt", "c.txt", "README", "Thumbs.db"))
+    )
+    (tmp_path / "frame.0001").write_bytes(b"PNG and more")
+    os.mkfifo(tmp_path / "pipe")
+    found = found_in(tmp_path)
+    assert [file.name for file in found.samples] == ["a.PNG", "b.jpg", "frame.0001"]
+    assert found.others == {".txt": 2, "without suffix": 2}  # one is a pipe
+
+
+def test_linked_folders_are_followed_and_loops_seen(tmp_path: Path) -> None:
+    touch(tmp_path / "elsewhere" / "1.png", tmp_path / "data" / "2.png")
+    (tmp_path / "data" / "more").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "back").symlink_to(tmp_path / "data")
+    assert [file.name for file in found_in(tmp_path / "data").samples] == ["2.png", "1.png"]
+
+
+def test_bystanders_are_not_held_out(tmp_path: Path) -> None:
+    for folder in ("cats", "dogs"):
+        touch(*(tmp_path / folder / f"{n}.png" for n in range(4)))
+        touch(*(tmp_path / folder / f"{n}.txt" for n in range(40)))
+    settings = DataSettings(a=str(tmp_path / "cats"), b=str(tmp_path / "dogs"))
+    found = find_collections(settings, Pictures(Options()))
+    cats = found.domains["a"]
+    assert (len(cats.train), [file.suffix for file in cats.test]) == (3, [".png"])
+    assert found.remarks() == ["passed over what is no sample: 80 .txt"]
+
+
+def test_a_folder_of_bystanders_says_what_is_expected(tmp_path: Path) -> None:
+    settings = layout(tmp_path)
+    for file in (tmp_path / "trainB").iterdir():
+        file.rename(file.with_suffix(".wav"))
+    with pytest.raises(DataError, match=r"trainB holds no sample, but 3 \.wav.*\.jpg, \.png"):
+        find_collections(settings, Pictures(Options()))

@@ -7,7 +7,7 @@ import pytest
 from cyclekit_image import shapes
 from PIL import Image
 
-from cyclekit.data.folders import list_files
+from cyclekit.data.listing import list_samples
 
 
 @pytest.fixture(scope="module")
@@ -21,11 +21,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def read(folder: Path) -> list[np.ndarray]:
-    return [np.asarray(Image.open(file)).astype(float) for file in list_files(folder)]
+    return [np.asarray(Image.open(file)).astype(float) for file in list_samples(folder).samples]
 
 
 def test_layout(folder: Path) -> None:
-    counts = {path.name: len(list_files(path)) for path in folder.iterdir()}
+    counts = {path.name: len(list_samples(path).samples) for path in folder.iterdir()}
     assert counts == {"trainA": 40, "trainB": 40, "testA": 10, "testB": 10}
     assert all(picture.shape == (64, 64, 3) for picture in read(folder / "trainB"))
 
