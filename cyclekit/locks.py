@@ -12,6 +12,29 @@ LOCKLESS = {errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP}
 """What a disk without locks says, such as a network's."""
 
 
+def hold(number: int) -> bool | None:
+    """Lock an open file or folder for as long as it stays open, to show that its user lives.
+
+    Args:
+        number: Its descriptor.
+
+    Returns:
+        Whether it is locked now; not if another process has locked it. ``None`` where the system
+        or the disk locks no such thing.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return None
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a network's disk
+        return None
+    return True
+
+
 class Held(Exception):  # noqa: N818 - no error of its own: whoever asked for the lock explains it
     """Another process holds the lock."""
 

@@ -1,9 +1,11 @@
 """How much memory there is, asked before much of it is taken: Linux gives it, and then kills."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 OUT = ("can't allocate memory", "not enough memory", "cannot allocate memory", "bad_alloc")
 GROUP = Path("/sys/fs/cgroup")
+OWN_GROUPS = Path("/proc/self/cgroup")
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -29,9 +31,40 @@ def _of_machine() -> int | None:
 
 
 def _of_group() -> int | None:
-    """What a container's limit leaves."""
+    """What the limits of a container, a job or a service leave."""
+    left = [_left(folder, *names) for folder, names in _groups()]
+    return min((bytes for bytes in left if bytes is not None), default=None)
+
+
+def _groups() -> Iterator[tuple[Path, tuple[str, str, str]]]:
+    """The groups that this process is in, each with the names of its files."""
     try:
-        most = int((GROUP / "memory.max").read_text())
-        return max(most - int((GROUP / "memory.current").read_text()), 0)
+        lines = OWN_GROUPS.read_text().splitlines()
+    except OSError:
+        return
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if not controllers:
+            top, names = GROUP, ("memory.max", "memory.current", "inactive_file")
+        elif "memory" in controllers.split(","):
+            names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+            top = GROUP / "memory"
+        else:
+            continue
+        inner = top / path.lstrip("/")
+        while True:
+            yield inner, names
+            if inner == top or top not in inner.parents:
+                break
+            inner = inner.parent
+
+
+def _left(group: Path, limit: str, usage: str, reclaimable: str) -> int | None:
+    """Bytes that a group may still take, cached files aside, which give way."""
+    try:
+        most = int((group / limit).read_text())
+        used = int((group / usage).read_text())
+        told = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+        return max(most - used + int(told.get(reclaimable, 0)), 0)
     except (OSError, ValueError):  # no limit, or no such file
         return None

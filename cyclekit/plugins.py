@@ -273,7 +273,8 @@ def _import_file(path: str) -> ModuleType:
         raise ImportError(f"{path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses and pydantic look their module up by name
-    spec.loader.exec_module(module)
+    # From the text itself: what lies compiled beside it may be something else.
+    exec(compile(Path(path).read_bytes(), path, "exec"), module.__dict__)
     return module
 
 

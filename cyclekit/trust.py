@@ -9,9 +9,9 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel
 
@@ -21,6 +21,8 @@ from cyclekit.storage.folder import Storage
 from cyclekit.storage.handle import Refused, open_file, read_text
 
 FILE = "trusted.json"
+
+Part = TypeVar("Part")
 
 _named: set[tuple[str, str]] = set()  # in this process, also where nothing can be remembered
 
@@ -60,11 +62,33 @@ def require_trusted(file: Path | str, who: str) -> None:
 def code_files(options: BaseModel, prefix: str = "") -> Iterator[tuple[str, str]]:
     """The settings that name files of code: each one's dotted key, and the file."""
     for name, field in type(options).model_fields.items():
-        value: Any = getattr(options, name)
-        if isinstance(value, BaseModel):
-            yield from code_files(value, f"{prefix}{name}.")
-        elif value and any(isinstance(mark, RunsCode) for mark in field.metadata):
-            yield f"{prefix}{name}", str(value)
+        key, value = f"{prefix}{name}", getattr(options, name)
+        if _is_marked(field.metadata) or _is_marked([field.annotation]):
+            yield from ((key, text) for text in _parts(value, str) if text)
+        for inner in _parts(value, BaseModel):
+            yield from code_files(inner, f"{key}.")
+
+
+def _is_marked(types: Iterable[Any]) -> bool:
+    """Whether types, or any that they are made of, are marked as names of code."""
+    return any(
+        isinstance(part, RunsCode)
+        or _is_marked(getattr(part, "__metadata__", ()))
+        or _is_marked(get_args(part))
+        for part in types
+    )
+
+
+def _parts(value: Any, kind: type[Part]) -> Iterator[Part]:
+    """Everything of a kind in a value, however deep in lists and dictionaries."""
+    if isinstance(value, kind):
+        yield value
+    elif isinstance(value, Mapping):
+        for pair in value.items():
+            yield from _parts(pair, kind)
+    elif isinstance(value, Iterable) and not isinstance(value, (str, bytes, BaseModel)):
+        for inner in value:
+            yield from _parts(inner, kind)
 
 
 def _known_by(file: Path | str) -> tuple[str, str]:

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from cyclekit.commands.options import PATH, trust_option
+from cyclekit.describe import shown
 from cyclekit.errors import RecipeError, UsageError
 from cyclekit.storage.folder import Storage
 
@@ -28,21 +29,20 @@ def list_recipes(name: str | None, plugin: str | None) -> None:
       cyclekit recipes list image
     """
     plugin = plugin or name
-    import tomllib
-
     from cyclekit.plugins import find_plugin, installed_plugins
-    from cyclekit.recipe.sources import find_recipes
+    from cyclekit.recipe.sources import find_recipes, read_recipe
 
     for info in [find_plugin(plugin)] if plugin else installed_plugins():
         for name, path in find_recipes(info).items():
             try:
-                summary = tomllib.loads(path.read_text(encoding="utf-8")).get("summary", "")
-            except (OSError, ValueError) as error:
-                summary = f"(cannot be read: {error})"
-            click.echo(f"{info.name:<10} {name:<24} {summary}")
+                summary = read_recipe(path).get("summary", "")
+            except RecipeError as error:
+                summary = f"({error})"
+            click.echo(shown(f"{info.name:<10} {name:<24} {summary}"))
 
 
 @recipes.command()
+@trust_option
 @click.argument("name")
 @plugin_option
 @click.option("--resolved", is_flag=True, help="Every key, with what the recipe extends.")
@@ -54,14 +54,17 @@ def show(name: str, plugin: str | None, resolved: bool) -> None:
       cyclekit recipes show horse2zebra
       cyclekit recipes show horse2zebra --resolved
     """
+    from cyclekit.recipe.sources import read_recipe_text
+
     path, owner = _find(name, plugin)
     if not resolved:
-        click.echo(path.read_text(encoding="utf-8"), nl=False)
+        click.echo(shown(read_recipe_text(path)), nl=False)
         return
     from cyclekit.recipe.resolve import to_toml
     from cyclekit.runs.planning import plan_training
 
-    click.echo(to_toml(plan_training(owner, str(path)).recipe), nl=False)
+    named_by = None if plugin else path
+    click.echo(to_toml(plan_training(owner, str(path), named_by=named_by).recipe), nl=False)
 
 
 @recipes.command()
@@ -75,11 +78,13 @@ def copy(name: str, destination: Path, plugin: str | None) -> None:
     Example:
       cyclekit recipes copy horse2zebra my_recipe.toml
     """
+    from cyclekit.recipe.sources import read_recipe_text
+
     path, _ = _find(name, plugin)
     target = destination / path.name if destination.is_dir() else destination
     if target.exists():
         raise UsageError(f"{target} exists already. Name another file.")
-    Storage(target.parent).write_text(target.name, path.read_text(encoding="utf-8"))
+    Storage(target.parent).write_text(target.name, read_recipe_text(path))
     click.echo(f"{target}")
 
 
@@ -98,7 +103,7 @@ def check(path: str, plugin: str | None) -> None:
     from cyclekit.engine.model import build_model
     from cyclekit.runs.planning import plan_training
 
-    plan = plan_training(owner, str(file))
+    plan = plan_training(owner, str(file), named_by=None if plugin else file)
     model = build_model(plan.host.modality, plan.recipe)
     for name, network in model.networks.items():
         size = sum(parameter.numel() for parameter in network.parameters())
@@ -125,19 +130,14 @@ def schema(plugin: str) -> None:
 
 def _find(name: str, plugin: str | None) -> tuple[Path, str]:
     """A recipe's file and the plugin it belongs to; without ``--plugin``, whichever has it."""
-    import tomllib
-
     from cyclekit.errors import suggest
     from cyclekit.plugins import find_plugin, installed_plugins
-    from cyclekit.recipe.sources import find_recipe, find_recipes
+    from cyclekit.recipe.sources import find_recipe, find_recipes, read_recipe
 
     if plugin:
         return find_recipe(name, find_plugin(plugin)), plugin
     if Path(name).is_file():
-        try:
-            owner = tomllib.loads(Path(name).read_text(encoding="utf-8")).get("plugin")
-        except ValueError as error:
-            raise RecipeError(f"{name} is not valid TOML: {error}.") from error
+        owner = read_recipe(Path(name)).get("plugin")
         if not isinstance(owner, str):
             raise UsageError(f"{name} does not say which plugin it is for. Add --plugin NAME.")
         return Path(name), owner

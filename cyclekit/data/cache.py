@@ -4,7 +4,6 @@ import hashlib
 import json
 import math
 import os
-import tempfile
 import zlib
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +23,7 @@ from cyclekit.data.windows import Kind, OnDisk
 from cyclekit.errors import BadSample
 from cyclekit.locks import locked
 from cyclekit.storage.folder import Storage
-from cyclekit.storage.handle import open_file
+from cyclekit.storage.handle import open_file, read_text
 
 FORMAT = 2
 CHUNK = 2**24  # bytes that are read at once
@@ -32,6 +31,10 @@ LARGEST_ABOUT = 2**28  # bytes; it has a line for each bad file
 DTYPES = {
     name: dtype for name in dir(torch) if isinstance(dtype := getattr(torch, name), torch.dtype)
 }
+TAG = "CACHEDIR.TAG"
+TAGGED = """Signature: 8a477f597d28d172789f06886806bc55
+# Encoded windows of cyclekit, which makes them anew if they are gone. See https://bford.info/cachedir/
+"""
 ABOUT, INDEX, BYTES = "about.json", "index.safetensors", "windows.bin"
 
 
@@ -58,12 +61,13 @@ class Cache:
     """A folder of encoded domains.
 
     Args:
-        folder: Made when something is put there.
+        storage: Made when something is put there.
         maker: All besides the files that decides what they encode to: plugin, codec, settings.
     """
 
-    def __init__(self, folder: Path, maker: Sequence[str]) -> None:
-        self.folder = folder
+    def __init__(self, storage: Storage, maker: Sequence[str]) -> None:
+        self.folder = storage.path
+        self._storage = storage
         self._maker = maker
 
     def key(self, domain: str, files: Sequence[Path]) -> str:
@@ -95,12 +99,15 @@ class Cache:
 
         One process writes at a time, the others wait for it.
         """
-        storage = Storage(self.folder)
+        storage = self._storage
         storage.make()
+        storage.write_text(TAG, TAGGED)
+        storage.require_file(f"{key}.lock")
         with locked(self.folder / f"{key}.lock", wait=True):
             if self._read(self.folder / key):
                 yield None
                 return
+            storage.clean(alone=False)
             storage.remove(key)
             with storage.aside() as aside:
                 made = aside.make(key)
@@ -229,13 +236,20 @@ class Writer:
         (folder / ABOUT).write_text(about.model_dump_json(), encoding="utf-8")
 
 
-def default_folder() -> Path:
-    """``$XDG_CACHE_HOME/cyclekit``, or ``~/.cache/cyclekit``; without a home, for a while."""
+def default_folder() -> Path | None:
+    """``$XDG_CACHE_HOME/cyclekit``, or ``~/.cache/cyclekit``, where there is a home."""
     try:
         return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cyclekit"
     except RuntimeError:  # a user without a name and a home, as containers have it
-        # Not under a name that another user could have taken before.
-        return Path(tempfile.mkdtemp(prefix="cyclekit-cache-"))
+        return None
+
+
+def is_cache(folder: Path) -> bool:
+    """Whether cyclekit has kept encoded windows in a folder before."""
+    try:
+        return read_text(folder / TAG, len(TAGGED)) == TAGGED
+    except OSError:
+        return False
 
 
 def _stat(name: str) -> tuple[int, int] | None:

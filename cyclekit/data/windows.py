@@ -1,6 +1,7 @@
 """Encoded training windows, in memory or in a file."""
 
 import os
+import threading
 from abc import abstractmethod
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -70,6 +71,7 @@ class OnDisk(Tensors):
 
     def __init__(self, file: Path, kinds: Sequence[Kind], kind_of: Tensor, places: Tensor) -> None:
         self._file = file.open("rb", buffering=0)
+        self._lock = threading.Lock()
         self._kinds = kinds
         self._kind_of = kind_of.numpy()
         self._places = places.numpy()
@@ -85,11 +87,19 @@ class OnDisk(Tensors):
         raw = bytearray(shape.numel() * dtype.itemsize)
         place, left = int(self._places[index]), memoryview(raw)
         while left:
-            count = os.preadv(self._file.fileno(), [left], place)
+            count = self._read(left, place)
             if count == 0:
                 raise DataError(f"{self._file.name} was cut short while it was in use. Resume.")
             place, left = place + count, left[count:]
         return torch.frombuffer(raw, dtype=dtype).view(shape)
+
+    def _read(self, into: memoryview, place: int) -> int:
+        """Read from a place in the file, whatever other threads do; returns how much."""
+        if hasattr(os, "preadv"):
+            return os.preadv(self._file.fileno(), [into], place)
+        with self._lock:  # Windows
+            self._file.seek(place)
+            return self._file.readinto(into)
 
     def __len__(self) -> int:
         return len(self._places)

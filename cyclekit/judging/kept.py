@@ -32,6 +32,7 @@ def trained_once(network: nn.Module, train: Callable[[], None], cache: Path, nam
     except (OSError, SafetensorError, RuntimeError, ValueError, KeyError):
         Storage(cache).remove(file)
     train()
+    Storage(cache).clean(alone=False)
     with Storage(cache).aside() as aside:
         weights = {key: tensor.contiguous() for key, tensor in network.state_dict().items()}
         save_file(weights, aside.path / file)

@@ -1,10 +1,10 @@
 """Where recipes lie, and how ``extends`` and ``--set`` merge, each key keeping its origin."""
 
 import importlib.util
-import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import date, time
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ from cyclekit.plugins import PluginInfo
 from cyclekit.storage.handle import open_file
 
 LARGEST_RECIPE = 100_000  # bytes; a recipe is a page of text
-DEEPEST = 20  # tables in tables
+DEEPEST = 20  # tables in tables, and recipes that extend each other
+LARGEST_INTEGER = 2**63  # TOML promises no more
 
 Table = dict[str, Any]
 Setting = tuple[str, Any, str]
@@ -150,8 +151,7 @@ def read_layers(
         settings: Changes, last ones winning.
     """
     layers = Layers()
-    for path in reversed(_ancestry(recipe, plugin)):
-        table = _read(path)
+    for path, table in reversed(_ancestry(recipe, plugin)):
         table.pop("extends", None)
         layers.merge(table, str(path))
     layers.lay(settings)
@@ -171,6 +171,10 @@ def parse_toml(text: str) -> Table:
     level: list[Any] = [table]
     for _ in range(DEEPEST):
         level = [inner for outer in level for inner in _inside(outer)]
+        if any(isinstance(value, int) and abs(value) >= LARGEST_INTEGER for value in level):
+            raise ValueError("an integer has more than 64 bits")
+        if any(isinstance(value, (date, time)) for value in level):
+            raise ValueError("a date or a time is no setting; put a text into quotation marks")
     if level:
         raise ValueError(f"tables and lists are nested more than {DEEPEST} deep")
     return table
@@ -203,35 +207,56 @@ def parse_setting(text: str) -> Setting:
     return key, parsed["value"], f"--set {text[:200]}"
 
 
-def _ancestry(recipe: Path, plugin: PluginInfo | None) -> list[Path]:
-    """The recipe, the one it extends, and so on."""
-    line = [recipe]
-    while (parent := _read(line[-1]).get("extends")) is not None:
+def _ancestry(recipe: Path, plugin: PluginInfo | None) -> list[tuple[Path, Table]]:
+    """The recipe, the one it extends, and so on, with what each says."""
+    line = [(recipe, read_recipe(recipe))]
+    while (parent := line[-1][1].get("extends")) is not None:
+        last = line[-1][0]
         if not isinstance(parent, str):
-            raise RecipeError(f"{line[-1]}: extends must be the name or path of one recipe.")
-        beside = line[-1].parent / (parent if parent.endswith(".toml") else f"{parent}.toml")
+            raise RecipeError(f"{last}: extends must be the name or path of one recipe.")
+        beside = last.parent / (parent if parent.endswith(".toml") else f"{parent}.toml")
         if not beside.is_file() and plugin is None:
-            raise RecipeError(f"{line[-1]} extends {parent!r}, but there is no {beside}.")
+            raise RecipeError(f"{last} extends {parent!r}, but there is no {beside}.")
         path = beside if plugin is None or beside.is_file() else find_recipe(parent, plugin)
-        if any(path.resolve() == seen.resolve() for seen in line):
+        seen = [file for file, _ in line]
+        if any(path.resolve() == file.resolve() for file in seen):
             raise RecipeError(
-                f"{recipe} extends itself: {' -> '.join(p.stem for p in (*line, path))}."
+                f"{recipe} extends itself: {' -> '.join(file.stem for file in (*seen, path))}."
             )
-        line.append(path)
+        if len(line) == DEEPEST:
+            raise RecipeError(f"{recipe} extends more than {DEEPEST} recipes, each the next.")
+        line.append((path, read_recipe(path)))
     return line
 
 
-def _read(path: Path) -> Table:
+def read_recipe(path: Path) -> Table:
+    """One recipe's own tables.
+
+    Raises:
+        RecipeError: If it cannot be read, or is no recipe.
+    """
     try:
-        with open_file(Path(os.path.realpath(path))) as file:
+        return parse_toml(read_recipe_text(path))
+    except ValueError as error:
+        raise RecipeError(f"{path} is not valid TOML: {error}.") from error
+
+
+def read_recipe_text(path: Path) -> str:
+    """A recipe as it is written.
+
+    Raises:
+        RecipeError: If it cannot be read, or is no recipe.
+    """
+    try:
+        with open_file(path, follow=True) as file:
             content = file.read(LARGEST_RECIPE + 1)
         if len(content) > LARGEST_RECIPE:
             raise RecipeError(f"{path} is larger than {LARGEST_RECIPE:,} bytes: not a recipe.")
-        return parse_toml(content.decode().replace("\r\n", "\n"))
+        return content.decode().replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         raise RecipeError(f"{path} is not UTF-8 text.") from error
-    except ValueError as error:
-        raise RecipeError(f"{path} is not valid TOML: {error}.") from error
+    except ValueError as error:  # a NUL in its name
+        raise RecipeError(f"{path} cannot be read: {error}.") from error
     except OSError as error:
         raise RecipeError(f"{path} cannot be read: {error.strerror}.") from error
 

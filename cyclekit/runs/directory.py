@@ -26,7 +26,7 @@ from cyclekit.storage.handle import ASIDE, read_text
 
 RUNS = Path("runs")
 LOCK, OWNER = ".lock", ".owner"
-FOLDERS = ("checkpoints", "evaluations", "metrics", "nonfinite", "samples")
+FOLDERS = ("cache", "checkpoints", "evaluations", "metrics", "nonfinite", "samples")
 
 
 class RunDirectory(RunLayout):
@@ -125,8 +125,9 @@ class RunDirectory(RunLayout):
 
     def clean(self) -> None:
         """Remove what a killed process left half written."""
-        for storage in (self.storage, *map(self.storage.below, FOLDERS)):
-            storage.clean()
+        self.storage.clean()
+        for name in FOLDERS:
+            self.storage.below(name).clean(depth=1)  # metrics have folders of their own
 
     @contextmanager
     def owned(self) -> Iterator[None]:

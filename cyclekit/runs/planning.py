@@ -34,8 +34,19 @@ class Plan:
     source: Path
 
 
-def plan_training(plugin: str, recipe: str, settings: Iterable[Setting] = ()) -> Plan:
-    """Find a recipe and resolve it with ``settings`` (key, value, origin) laid over it."""
+def plan_training(
+    plugin: str, recipe: str, settings: Iterable[Setting] = (), named_by: Path | None = None
+) -> Plan:
+    """Find a recipe and resolve it with ``settings`` (key, value, origin) laid over it.
+
+    Args:
+        plugin: A name, or a file.
+        recipe: A name, or a file.
+        settings: Changes.
+        named_by: The file that names the plugin, where no person did.
+    """
+    if plugin.endswith(".py"):
+        _consider(plugin, str(named_by or ""))
     info = find_plugin(plugin)
     source = find_recipe(recipe, info)
     layers = read_layers(source, info, settings)
@@ -59,8 +70,6 @@ def anchored(recipe: Recipe) -> Recipe:
 
 
 def _resolved(layers: Layers, plugin: str) -> tuple[PluginHost, Recipe]:
-    if plugin.endswith(".py"):
-        trust(plugin)
     for name in layers.extensions:
         if name.endswith(".py"):
             _consider(name, layers.origin("extensions"))

@@ -29,6 +29,7 @@ from cyclekit.plugins import PluginHost
 from cyclekit.recipe.settings import Recipe
 from cyclekit.runs.directory import RunDirectory
 from cyclekit.runs.watcher import Watcher
+from cyclekit.storage.folder import Storage
 
 DISK_READERS = 4  # threads
 
@@ -156,11 +157,13 @@ def _encode(
 def _cache(host: PluginHost, recipe: Recipe, run: RunDirectory) -> Cache:
     """Where encoded windows are kept that do not fit in memory, by all that decides on them."""
     folder = Path(recipe.data.cache) if recipe.data.cache else default_folder()
-    if is_made(recipe.data):
-        folder = run.folder / "cache"  # of no use to another run, whose files are others
+    if is_made(recipe.data) or folder is None:
+        storage = run.storage.below("cache")  # of no use to another run, whose files are others
+    else:
+        storage = Storage(folder)
     info = host.info
     settings = recipe.codec.model_dump_json()
-    return Cache(folder, [__version__, info.name, info.version, info.fingerprint(), settings])
+    return Cache(storage, [__version__, info.name, info.version, info.fingerprint(), settings])
 
 
 def _workers(recipe: Recipe, encoded: Mapping[str, EncodedDomain]) -> int:

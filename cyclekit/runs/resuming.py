@@ -6,10 +6,11 @@ from pathlib import Path
 
 from lightning_fabric import Fabric
 
+from cyclekit.data.cache import is_cache
 from cyclekit.engine.hardware import Hardware, part
 from cyclekit.errors import UsageError
 from cyclekit.recipe.settings import Recipe
-from cyclekit.recipe.sources import Setting
+from cyclekit.recipe.sources import Layers, Setting
 from cyclekit.runs.checkpoint import Checkpoint
 from cyclekit.runs.data_record import changes
 from cyclekit.runs.directory import RunDirectory
@@ -52,6 +53,7 @@ def resume_training(
             f"number larger than that."
         )
         return TrainResult(run.folder, checkpoint.manifest.evaluation, newest_samples(run))
+    recipe = _with_own_cache(recipe, layers, watcher.say)
     if checkpoint:
         recipe = keep_global_batch(recipe, checkpoint, fabric.world_size, watcher.say)
     with run.owned() if fabric.is_global_zero else contextlib.nullcontext():
@@ -75,6 +77,18 @@ def _settle(run: RunDirectory, checkpoint: Checkpoint, keep: int) -> None:
         best = checkpoint.read_state().best.get("step")
         checkpoint.close()
         run.checkpoints.settle(int(best) if best is not None else None, keep)
+
+
+def _with_own_cache(recipe: Recipe, layers: Layers, say: Callable[[str], None]) -> Recipe:
+    """The recipe without a cache that only the run names and that never was one here.
+
+    A run may come from anybody, who shall not choose where else to write.
+    """
+    folder = recipe.data.cache
+    if folder is None or is_cache(Path(folder)) or not Path(layers.origin("data.cache")).is_file():
+        return recipe
+    say(f"{folder} is no cache so far and was only named by the run: the default is used")
+    return recipe.model_copy(update={"data": recipe.data.model_copy(update={"cache": None})})
 
 
 def _compare_data(

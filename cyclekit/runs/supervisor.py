@@ -1,5 +1,6 @@
 """A small parent that starts the ranks on this machine, passes signals on and names what failed."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -81,10 +82,8 @@ def _follow() -> None:
 def _beat(file: Path) -> None:
     """Give a sign of life now and then; a process that is stopped gives none."""
     while True:
-        try:
+        with contextlib.suppress(OSError):  # a full disk passes; if the folder is gone, so are we
             file.touch()
-        except OSError:
-            return  # the folder is gone, and the parent with it
         time.sleep(BEAT_EVERY)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from cyclekit.locks import hold
 from cyclekit.storage.handle import ASIDE, Handle, Refused, flush, identity, incoming, opened
 
 
@@ -118,6 +119,7 @@ class Storage:
             try:
                 number = handle.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
                 with os.fdopen(number, "wb") as file:
+                    hold(number)
                     file.write(content)
                     file.flush()
                     os.fsync(file.fileno())
@@ -164,12 +166,22 @@ class Storage:
         with contextlib.suppress(FileNotFoundError), self.open(make=False) as handle:
             handle.remove(name)
 
-    def clean(self) -> None:
-        """Remove what killed processes left half written."""
+    def clean(self, depth: int = 0, alone: bool = True) -> None:
+        """Remove what killed processes left half written; what a living one writes stays.
+
+        Args:
+            depth: How many folders further down.
+            alone: Whether no other process writes here: then what cannot be known to be in use,
+                on disks without locks, is removed as well.
+        """
         with contextlib.suppress(FileNotFoundError), self.open(make=False) as handle:
             for name in handle.names():
                 if name.startswith(ASIDE):
-                    handle.remove(name)
+                    abandoned = handle.is_abandoned(name)
+                    if abandoned or (abandoned is None and alone):
+                        handle.remove(name)
+                elif depth and stat.S_ISDIR(handle.kind(name)):
+                    self.below(name).clean(depth - 1, alone)
 
     @contextlib.contextmanager
     def aside(self) -> Iterator["Aside"]:
@@ -178,7 +190,8 @@ class Storage:
             name = incoming()
             os.mkdir(handle.at(name), 0o700, dir_fd=handle.number)
             try:
-                yield Aside(self, name)
+                with handle.holding(name):
+                    yield Aside(self, name)
             finally:
                 handle.remove(name)
 

@@ -17,6 +17,7 @@ from io import BufferedReader
 from pathlib import Path
 
 from cyclekit.errors import CyclekitError
+from cyclekit.locks import hold
 
 ASIDE = ".incoming-"
 """Begins the name of what is being written; nothing complete is called so."""
@@ -68,12 +69,14 @@ class Handle:
             Refused: If it is anything else.
         """
         how |= _NO_LINK | _BINARY | _NOT_WAITING
+        if not _NO_LINK and self._leads_away(name):
+            raise self.refusal(name)
         try:
             number = os.open(self.at(name), how, 0o666, dir_fd=self.number)
         except OSError as error:
             self.require(name, stat.S_ISREG)
             raise error
-        if not stat.S_ISREG(os.fstat(number).st_mode) or (not _HANDLES and self._leads_away(name)):
+        if not stat.S_ISREG(os.fstat(number).st_mode) or (not _NO_LINK and self._leads_away(name)):
             os.close(number)
             raise self.refusal(name)
         return number
@@ -108,6 +111,37 @@ class Handle:
             shutil.rmtree(self.at(gone), dir_fd=self.number)
         elif there:
             os.unlink(self.at(name), dir_fd=self.number)
+
+    @contextlib.contextmanager
+    def holding(self, name: str) -> Iterator[None]:
+        """Show other processes that one lives which uses what lies under a name."""
+        number = self._opened(name)
+        if number is None:
+            yield
+            return
+        try:
+            hold(number)
+            yield
+        finally:
+            os.close(number)
+
+    def is_abandoned(self, name: str) -> bool | None:
+        """Whether no living process holds what lies under a name; ``None`` where nobody can say."""
+        number = self._opened(name)
+        if number is None:
+            return None
+        try:
+            return hold(number)
+        finally:
+            os.close(number)
+
+    def _opened(self, name: str) -> int | None:
+        """A descriptor of what lies under a name, where the system gives one."""
+        how = os.O_RDONLY | _NO_LINK | _NOT_WAITING
+        try:
+            return None if self.number is None else os.open(name, how, dir_fd=self.number)
+        except OSError:
+            return None
 
     def link(self, target: str, name: str) -> bool:
         """Make a link to a neighbour, where the system has such; returns whether it did."""
@@ -227,6 +261,8 @@ def open_file(path: Path, follow: bool = False) -> BufferedReader:
         OSError: If it is not there, or is a link, a device or a pipe.
     """
     links = 0 if follow else _NO_LINK
+    if not follow and not _NO_LINK and path.is_symlink():
+        raise OSError(errno.ELOOP, "it is a symbolic link", str(path))
     number = os.open(path, os.O_RDONLY | links | _BINARY | _NOT_WAITING)
     mode = os.fstat(number).st_mode
     if not stat.S_ISREG(mode):
@@ -256,13 +292,15 @@ def identity(handle: Handle) -> tuple[int, int]:
 
 def flush(path: Path) -> None:
     """Wait until a file, or a folder with all that is in it, has reached the disk."""
+    if path.is_symlink():
+        return  # what it leads to is somebody else's
     if path.is_dir():
         for inner in path.iterdir():
             flush(inner)
         with contextlib.suppress(OSError):  # Windows opens no folder, some disks flush none
             _flush(path, os.O_RDONLY)
         return
-    _flush(path, os.O_RDWR)  # Windows flushes only what may be written
+    _flush(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
 
 
 def _flush(path: Path, how: int) -> None:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 import shutil
 import socket
 from pathlib import Path
@@ -11,7 +12,6 @@ from PIL import Image
 from support import SMALL, Cli, as_options, draw
 
 from cyclekit import memory
-from cyclekit.data.cache import default_folder
 from cyclekit.storage.folder import Storage
 from cyclekit.temporary import temporary_folder
 
@@ -197,25 +197,32 @@ def test_a_user_without_name_and_home(
     monkeypatch.setattr(Path, "home", nobody)
     for name in ("XDG_CACHE_HOME", "XDG_STATE_HOME"):
         monkeypatch.delenv(name, raising=False)
-    assert default_folder().is_absolute()
     done = cli("train", "--plugin=image", "--recipe=horse2zebra", f"--data={folders}",
-               f"--run-dir={tmp_path / 'r'}", "--accelerator=cpu", *as_options(SMALL))  # fmt: skip
+               f"--run-dir={tmp_path / 'r'}", "--accelerator=cpu",
+               *as_options(SMALL | {"data.memory": 0}))  # fmt: skip
     assert done.code == 0, done.err
+    assert list((tmp_path / "r" / "cache").glob("*/windows.bin"))
 
 
 def test_temporary_folders_of_killed_processes_are_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    ended = os.fork()
-    if ended == 0:
-        os._exit(0)
-    os.waitpid(ended, 0)
-    left = [tmp_path / f"cyclekit-{ended}-abc", tmp_path / f"cyclekit-{os.getpid()}-abc",
-            tmp_path / "cyclekit-of-somebody"]  # fmt: skip
-    for folder in left:
-        (folder / "inside").mkdir(parents=True)
+    inside, told = os.pipe()
+    child = os.fork()
+    if child == 0:
+        with temporary_folder() as own:
+            (own / "file").touch()
+            os.write(told, str(own).encode())
+            signal.pause()
+    used = Path(os.read(inside, 4096).decode())
+    (tmp_path / "cyclekit-of-somebody").mkdir()
     with temporary_folder() as folder:
-        assert [old.exists() for old in left] == [False, True, True]
         assert folder.parent == tmp_path
+        assert used.exists()
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    with temporary_folder():
+        assert not used.exists()
+        assert (tmp_path / "cyclekit-of-somebody").exists()
     assert not folder.exists()

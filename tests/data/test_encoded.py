@@ -17,6 +17,7 @@ from cyclekit.contract import Codec, Options, Sample, TensorSpec
 from cyclekit.data.cache import Cache
 from cyclekit.data.encoded import EncodedDomain, Memory, encode_domain, list_bad
 from cyclekit.errors import BadSample, DataError, PluginError
+from cyclekit.storage.folder import Storage
 
 
 class NumberOptions(Options):
@@ -69,7 +70,7 @@ def plain(things: Any, total: int) -> Any:
 def encoded(
     codec: NumberCodec, paths: list[Path], folder: Path, memory: int = 1000, maker: str = "1"
 ) -> EncodedDomain:
-    cache = Cache(folder / "cache", [maker])
+    cache = Cache(Storage(folder / "cache"), [maker])
     return encode_domain(codec, paths, "a", Memory(memory), cache, plain)
 
 

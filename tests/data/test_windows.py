@@ -9,6 +9,7 @@ from torch import Tensor
 from cyclekit.data.cache import Cache
 from cyclekit.data.windows import InMemory, Joined, Windows
 from cyclekit.errors import DataError
+from cyclekit.storage.folder import Storage
 
 
 def tensors(count: int) -> list[Tensor]:
@@ -22,7 +23,7 @@ def tensors(count: int) -> list[Tensor]:
 def kept(where: str, folder: Path, held: list[Tensor], domain: str = "a") -> Windows:
     if where == "memory":
         return Windows(domain, InMemory(held))
-    cache = Cache(folder, [])
+    cache = Cache(Storage(folder), [])
     with cache.writing(domain) as writer:
         assert writer is not None
         writer.add(held, {})

@@ -35,7 +35,9 @@ def made_aside(storage: Storage) -> None:
 @pytest.fixture(params=[True, False], ids=["handles", "paths"])
 def handles(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
     """With handles of folders, and as on a system without."""
-    monkeypatch.setattr(handle, "_HANDLES", request.param and handle._HANDLES)
+    if not request.param:
+        monkeypatch.setattr(handle, "_HANDLES", False)
+        monkeypatch.setattr(handle, "_NO_LINK", 0)
     return bool(request.param)
 
 
