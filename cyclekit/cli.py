@@ -85,12 +85,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
             _fail(
                 "out of memory. Lower train.batch_size or the size of training windows.", 1, error
             )
+        if _is_lost_rank(error):
+            _fail("another rank is gone, and this one ends with it. See what that one said.", 1)
         _fail(
             f"unexpected {type(error).__name__}: {' '.join(str(error).split())}\n"
             f"This is a fault of cyclekit or a plugin. Set CYCLEKIT_DEBUG=1 for the traceback.",
             1,
             error,
         )
+
+
+def _is_lost_rank(error: Exception) -> bool:
+    """Whether torch says that the connection to another rank broke, or that it never came."""
+    if any(kind.__name__ == "DistError" for kind in type(error).__mro__):
+        return True
+    said = str(error)
+    return isinstance(error, RuntimeError) and ("gloo" in said or "ProcessGroup" in said)
 
 
 def _explained(error: OSError) -> str:

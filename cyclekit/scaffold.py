@@ -58,8 +58,8 @@ def write_plugin(name: str, dims: int, parent: Path) -> Path:
         for target, template in TEMPLATES.items():
             text = files("cyclekit").joinpath("template", template).read_text(encoding="utf-8")
             *inside, file = target.format(name=name).split("/")
-            place = Storage(made, *inside)
-            place.write_text(file, Template(text).substitute(words))
+            storage = Storage(made, *inside)
+            storage.write_text(file, Template(text).substitute(words))
         return aside.keep(folder.name)
 
 

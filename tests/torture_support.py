@@ -98,8 +98,8 @@ def everything(run: Path) -> dict[str, object]:
             continue
         if file.is_symlink():
             found[str(name)] = str(file.readlink())
-        elif file.is_file():
-            found[str(name)] = content_of(file)
+        else:
+            found[str(name)] = content_of(file) if file.is_file() else "a folder"
     return found
 
 

@@ -3,10 +3,10 @@
 import inspect
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import torch
 from lightning_fabric import Fabric
@@ -17,6 +17,8 @@ from torch.nn.parallel import DistributedDataParallel
 from cyclekit.describe import describe_exception
 from cyclekit.errors import CyclekitError, UsageError
 from cyclekit.waiting import watch_neighbours
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,31 @@ def gather(fabric: Fabric, own: Any) -> list[Any]:
     everybody = [None] * fabric.world_size if fabric.is_global_zero else None
     torch.distributed.gather_object(own, everybody)
     return everybody or [own]
+
+
+def on_first(fabric: Fabric, work: Callable[[], Result]) -> Result:
+    """Have rank 0 do something; every rank gets its result, or ends with what it raised.
+
+    A rank that ended alone would leave the others waiting for it.
+    """
+    if fabric.world_size == 1:
+        return work()
+    result, failed = None, None
+    try:
+        if fabric.is_global_zero:
+            result = work()
+    except Exception as error:
+        failed = error
+    told = failed and (str(failed), getattr(failed, "exit_code", 1))
+    result, told = fabric.broadcast((result, told))
+    if failed:
+        raise failed
+    if told:
+        message, code = told
+        others = CyclekitError(message)
+        others.exit_code = code
+        raise others
+    return cast(Result, result)
 
 
 def part(fabric: Fabric) -> None:

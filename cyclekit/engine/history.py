@@ -43,6 +43,9 @@ class HistoryBuffer:
         if torch.rand((), generator=self._rng) < 0.5:
             return fake
         place = int(torch.randint(self.size, (), generator=self._rng))
+        if self._stored[place].shape != fake.shape:  # from before the size of windows was changed
+            self._stored[place] = fake.clone()
+            return fake
         shown, self._stored[place] = self._stored[place], fake.clone()
         return shown
 
@@ -52,8 +55,15 @@ class HistoryBuffer:
         return {"stored": stored, "generator": self._rng.get_state()}
 
     def load_state_dict(self, state: dict[str, Any], device: torch.device) -> None:
-        """Take back what ``state_dict`` returned."""
-        self._stored = [sample.to(device) for sample in state["stored"]]
+        """Take back what ``state_dict`` returned.
+
+        Raises:
+            ValueError: If that is more than there is room for, or no samples.
+        """
+        stored = state["stored"]
+        if len(stored) > self.size or not all(fake.is_floating_point() for fake in stored):
+            raise ValueError(f"{len(stored)} fakes are stored; there is room for {self.size}")
+        self._stored = [sample.to(device) for sample in stored]
         self._rng.set_state(state["generator"])
 
     def dealt(self, states: Sequence[dict[str, Any]], ranks: int, rank: int) -> dict[str, Any]:

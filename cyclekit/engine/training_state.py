@@ -4,11 +4,17 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from torch import Tensor, nn
 
 Count = Annotated[int, Field(ge=0, lt=2**53)]
 MOMENTS = {"exp_avg", "exp_avg_sq"}
+
+
+def _scalar(tensor: Tensor) -> Tensor:
+    if tensor.dim() or not tensor.is_floating_point():
+        raise ValueError("a sum of losses is one number")
+    return tensor
 
 
 class Part(BaseModel):
@@ -20,7 +26,7 @@ class Part(BaseModel):
 class MeterState(Part):
     """Losses since the last log line."""
 
-    sums: dict[str, Tensor]
+    sums: dict[str, Annotated[Tensor, AfterValidator(_scalar)]]
     counts: dict[str, Count]
 
 
@@ -38,6 +44,14 @@ class OptimizerState(Part):
     param_groups: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=1)]
 
 
+class BestState(Part):
+    """The best checkpoint so far: by which figure, its value, and the step."""
+
+    metric: str
+    value: Annotated[float, Field(allow_inf_nan=False)]
+    step: Count
+
+
 class TrainingState(Part):
     """Everything besides the networks' weights that the next step depends on."""
 
@@ -46,7 +60,7 @@ class TrainingState(Part):
     optimizers: dict[str, OptimizerState]
     precision: dict[str, Any]
     ranks: Annotated[list[RankState], Field(min_length=1)]
-    best: dict[str, str | float | int] = {}
+    best: Annotated[BestState | None, BeforeValidator(lambda told: told or None)] = None
 
 
 def require_moments(name: str, state: OptimizerState, parameters: Sequence[nn.Parameter]) -> None:

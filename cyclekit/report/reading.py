@@ -1,6 +1,5 @@
 """What the files of a run say, ready to be shown; needs neither the run's plugin nor torch."""
 
-import json
 import os
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,11 +10,10 @@ from cyclekit.errors import CheckpointError
 from cyclekit.links import pointed_at
 from cyclekit.recipe.sources import LARGEST_RECIPE, parse_toml
 from cyclekit.report.curves import number
-from cyclekit.runs.layout import RunLayout, step_folders
+from cyclekit.runs.files_record import read_files
+from cyclekit.runs.layout import MANIFEST, TRIES, RunLayout, step_folders
 from cyclekit.runs.records import lines_by_step, read_json
 from cyclekit.storage.handle import read_text
-
-TRIES = 25  # while a training writes and removes checkpoints
 
 Figures = dict[str, float]
 Directions = dict[str, Figures]
@@ -119,7 +117,7 @@ class RunStory:
                 return {}
             newest = there[max(there)]
             try:
-                return read_json(newest / "checkpoint.json")
+                return read_json(newest / MANIFEST)
             except CheckpointError:
                 if newest.is_dir():
                     raise  # else a training removed it meanwhile
@@ -133,7 +131,7 @@ class RunStory:
         told = folder.name.removeprefix("step-")
         if told.isdecimal() and len(told) < 16:
             return int(told)
-        step = read_json(folder / "checkpoint.json").get("step")  # links were followed in copying
+        step = read_json(folder / MANIFEST).get("step")  # links were followed in copying
         return step if type(step) is int else None
 
     def shown_items(self) -> dict[str, list[str]]:
@@ -163,16 +161,9 @@ class RunStory:
     def training_files(self) -> dict[str, tuple[int, int]]:
         """How many files and windows of each domain there are."""
         found: dict[str, tuple[int, int]] = {}
-        file = self.run.files_file
-        lines = read_text(file).splitlines() if file.is_file() else []
-        for line in lines:
-            try:
-                record = json.loads(line)
-                domain, windows = str(record["domain"]), int(record["windows"])
-            except (ValueError, KeyError, TypeError) as error:
-                raise CheckpointError(f"{file} is damaged: {line[:80]!r}.") from error
-            files, total = found.get(domain, (0, 0))
-            found[domain] = files + 1, total + windows
+        for told in read_files(self.run):
+            files, total = found.get(told.domain, (0, 0))
+            found[told.domain] = files + 1, total + told.windows
         return found
 
 

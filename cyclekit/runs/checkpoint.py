@@ -1,10 +1,12 @@
 """One checkpoint, opened as a whole: what it lists is there, and is what was written."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import version
+from io import BufferedReader
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import Any, Self
 
 import safetensors.torch
 import torch
@@ -13,12 +15,14 @@ from pydantic import ValidationError
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from cyclekit.contract import Codec
 from cyclekit.describe import describe_exception
 from cyclekit.engine.training_state import TrainingState
-from cyclekit.errors import CheckpointError
+from cyclekit.errors import CheckpointError, CyclekitError
+from cyclekit.memory import available_memory
 from cyclekit.plugins import PluginInfo
 from cyclekit.recipe.sources import parse_toml
-from cyclekit.runs.layout import step_folders
+from cyclekit.runs.layout import MANIFEST, step_folders
 from cyclekit.runs.manifest import OLD, read_manifest
 from cyclekit.runs.old_state import OldStateError, read_old_state
 from cyclekit.storage.handle import open_file
@@ -49,7 +53,7 @@ class Checkpoint:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.manifest = read_manifest(folder)
-        self._files: dict[str, IO[bytes]] = {}
+        self._files: dict[str, BufferedReader] = {}
         try:
             for name in self.manifest.files:
                 self._files[name] = open_file(folder / name)
@@ -83,30 +87,53 @@ class Checkpoint:
         if not averaged or file not in self._files:
             file = f"{name}.safetensors"
         weights = self._tensors(file)
-        try:
+        own = network.state_dict()
+        for key, tensor in weights.items():
+            # 64-true's are wider than the network is so far.
+            if key in own and tensor.is_floating_point() != own[key].is_floating_point():
+                raise self._damaged(file, f"{key} is {tensor.dtype} instead of {own[key].dtype}")
+        with self.restoring(file):
             network.load_state_dict(weights)
-        except RuntimeError as error:
-            reason = " ".join(str(error).split())[:300]
-            raise CheckpointError(
-                f"{self.folder / file} does not fit the network that the run's recipe describes: "
-                f"{reason}"
-            ) from error
-        if broken := [key for key, tensor in weights.items() if not bool(tensor.isfinite().all())]:
-            raise CheckpointError(
-                f"{self.folder / file} holds weights that are not finite ({broken[0]}): nothing "
-                f"can be made with them. {self.advice()}"
-            )
+        self._require_finite(file, network.state_dict())
 
-    def read_codec(self) -> dict[str, Tensor]:
-        """What the codec had learned of the data.
+    def restore_codec(self, codec: Codec[Any]) -> None:
+        """Give a codec what it had learned of the data.
 
         Raises:
-            CheckpointError: If it is damaged.
+            CheckpointError: If that is damaged, does not fit, or is not finite.
         """
         if self.manifest.format == OLD:
-            learned: dict[str, Tensor] = self._old_state()["codec"]
-            return learned
-        return self._tensors(CODEC)
+            file, learned = OLD_STATE, self._old_state()["codec"]
+        else:
+            file, learned = CODEC, self._tensors(CODEC)
+        with self.restoring(file):
+            codec.load_state_dict(learned)
+        self._require_finite(file, learned)
+
+    @contextmanager
+    def restoring(self, what: str) -> Iterator[None]:
+        """Explain whatever is raised by things that take back what was saved of them.
+
+        Raises:
+            CheckpointError: That it does not fit, and what to do.
+        """
+        try:
+            yield
+        except CyclekitError:
+            raise
+        except Exception as error:  # plugins', too: whatever a tampered state leads them to
+            raise CheckpointError(
+                f"{what} in {self.folder} does not fit what the run's recipe describes: "
+                f"{describe_exception(error)[:300]}. {self.advice()}"
+            ) from error
+
+    def _require_finite(self, file: str, tensors: Mapping[str, Tensor]) -> None:
+        for key, tensor in tensors.items():
+            if not bool(tensor.isfinite().all()):
+                raise CheckpointError(
+                    f"{self.folder / file} holds numbers that are not finite ({key}): nothing "
+                    f"can be made with them. {self.advice()}"
+                )
 
     def read_state(self) -> TrainingState:
         """Optimizers, buffers, statistics, counters.
@@ -173,19 +200,24 @@ class Checkpoint:
     def _tensors(self, file: str) -> dict[str, Tensor]:
         try:
             return safetensors.torch.load(self._content(file))
-        except (SafetensorError, ValueError, KeyError) as error:
-            raise self._damaged(file, str(error)) from error
+        # What torch and safetensors raise for shapes and types that nobody writes has no end.
+        except (SafetensorError, ArithmeticError, LookupError, TypeError, ValueError,
+                RuntimeError, NotImplementedError) as error:  # fmt: skip
+            raise self._damaged(file, str(error).splitlines()[0][:200]) from error
 
     def _content(self, name: str) -> bytes:
         """A file, read once and compared with the checksum from when it was written."""
         if name not in self._files:
-            raise self._damaged(name, "checkpoint.json does not list it")
+            raise self._damaged(name, f"{MANIFEST} does not list it")
         file = self._files[name]
         file.seek(0)
-        content = file.read()
-        if hashlib.sha256(content).hexdigest() != self.manifest.files[name]:
+        if hashlib.file_digest(file, "sha256").hexdigest() != self.manifest.files[name]:
             raise self._damaged(name, "its content is not what was written")
-        return content
+        size, room = file.tell(), available_memory()
+        if room is not None and 2 * size > room:
+            raise self._damaged(name, f"it has {size:,} bytes, more than there is memory for")
+        file.seek(0)
+        return file.read()
 
     def _damaged(self, name: str, why: str) -> CheckpointError:
         return CheckpointError(f"{self.folder / name} is damaged: {why}. {self.advice()}")
@@ -196,8 +228,8 @@ class Checkpoint:
         if not older:
             return "There is no older one in this run."
         return (
-            f"Remove {self.folder} to go on from the one before it (step {older[-1]}), or name "
-            f"that with --checkpoint {older[-1]}."
+            f"Remove {self.folder} to go on from the one before it (step {older[-1]}); translate "
+            f"and evaluate take --checkpoint {older[-1]}."
         )
 
 

@@ -14,14 +14,14 @@ from torch import nn
 from cyclekit.errors import CheckpointError, CyclekitError, UsageError
 from cyclekit.links import pointed_at
 from cyclekit.runs.checkpoint import AVERAGED, CODEC, RECIPE, STATE, Checkpoint, as_saved, plain
-from cyclekit.runs.layout import step_folders, step_name
+from cyclekit.runs.layout import MANIFEST, TRIES, step_folders, step_name
 from cyclekit.runs.manifest import FORMAT, read_manifest
 from cyclekit.runs.records import to_json
 from cyclekit.storage.folder import Storage
 from cyclekit.storage.tree import save_tree
 
 LATEST, BEST = "latest", "best"
-TRIES, PAUSE = 25, 0.02  # seconds; while another process writes and prunes
+PAUSE = 0.02  # seconds between tries
 
 State = dict[str, Any]
 
@@ -92,8 +92,10 @@ class Checkpoints:
 
     def best_step(self) -> int | None:
         """The step of the best one by ``train.best``, where the run has evaluated."""
-        folder = pointed_at(self.folder / BEST)
-        return read_manifest(folder).step if folder else None
+        if pointed_at(self.folder / BEST) is None:
+            return None
+        with self.open(BEST) as best:
+            return best.step
 
     def write(
         self,
@@ -128,7 +130,7 @@ class Checkpoints:
             (made / RECIPE).write_text(recipe, encoding="utf-8")
             files = {file.name: _checksum(file) for file in sorted(made.iterdir())}
             about = {"format": FORMAT, "step": step, **about, "files": files}
-            (made / "checkpoint.json").write_text(to_json(about), encoding="utf-8")
+            (made / MANIFEST).write_text(to_json(about), encoding="utf-8")
             kept = aside.keep(made.name)
             self.point(LATEST, kept)
             return kept

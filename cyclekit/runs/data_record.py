@@ -4,17 +4,19 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from cyclekit.data.encoded import EncodedDomain
-from cyclekit.runs.directory import RunDirectory
-from cyclekit.storage.handle import read_text
+from cyclekit.runs.files_record import read_files
+from cyclekit.runs.layout import RunLayout
+
+if TYPE_CHECKING:
+    from cyclekit.data.encoded import EncodedDomain
 
 Stamp = tuple[int, int] | None
 """Bytes, and nanoseconds of the last change; ``None`` where it is not known."""
 
 
-def record_files(run: RunDirectory, encoded: Mapping[str, EncodedDomain]) -> None:
+def record_files(run: RunLayout, encoded: "Mapping[str, EncodedDomain]") -> None:
     """Write which files were skipped and why, and what is known about the others."""
     skipped = [error for domain in encoded.values() for error in domain.bad]
     if skipped:
@@ -27,8 +29,8 @@ def record_files(run: RunDirectory, encoded: Mapping[str, EncodedDomain]) -> Non
     run.storage.write_text(run.files_file.name, "".join(f"{line}\n" for line in lines))
 
 
-def changes(run: RunDirectory, encoded: Mapping[str, EncodedDomain]) -> str:
-    """How the training files differ from those that the run was begun with; empty: not at all.
+def changes(run: RunLayout, encoded: "Mapping[str, EncodedDomain]") -> str:
+    """How the training files differ from those of the last checkpoint; empty: not at all.
 
     Where the data lies elsewhere now, names and sizes are compared.
     """
@@ -65,26 +67,20 @@ def _known(file: Path) -> Stamp:
     return told.st_size, told.st_mtime_ns
 
 
-def _recorded(run: RunDirectory) -> dict[str, dict[str, Stamp]]:
+def _recorded(run: RunLayout) -> dict[str, dict[str, Stamp]]:
     """The files of each domain; damaged lines are left out."""
     found: dict[str, dict[str, Stamp]] = {}
-    try:
-        lines = read_text(run.files_file).splitlines()
-    except OSError:
-        return {}
-    for line in lines:
-        try:
-            told: Any = json.loads(line)
-            size, modified = told.get("bytes"), told.get("modified")
-            stamp = (int(size), int(modified)) if size is not None else None
-            found.setdefault(str(told["domain"]), {})[str(told["file"])] = stamp
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-            continue
+    for told in read_files(run):
+        stamp = None if told.bytes is None else (told.bytes, told.modified)
+        found.setdefault(told.domain, {})[told.file] = stamp
     return found
 
 
 def _moved(files: Mapping[str, Stamp]) -> dict[str, Stamp]:
     """The files by their places below the folder that holds them all, with their sizes alone."""
     parents = [os.path.dirname(file) for file in files]  # noqa: PTH120 - many
-    home = os.path.commonpath(parents) if parents else ""
+    try:
+        home = os.path.commonpath(parents)
+    except ValueError:  # there are none, or they lie on several disks
+        home = ""
     return {os.path.relpath(file, home): stamp and (stamp[0], 0) for file, stamp in files.items()}

@@ -26,7 +26,6 @@ from cyclekit.storage.handle import ASIDE, read_text
 
 RUNS = Path("runs")
 LOCK, OWNER = ".lock", ".owner"
-FOLDERS = ("cache", "checkpoints", "evaluations", "metrics", "nonfinite", "samples")
 
 
 class RunDirectory(RunLayout):
@@ -126,8 +125,10 @@ class RunDirectory(RunLayout):
     def clean(self) -> None:
         """Remove what a killed process left half written."""
         self.storage.clean()
-        for name in FOLDERS:
-            self.storage.below(name).clean(depth=1)  # metrics have folders of their own
+        for name in (self.checkpoints_folder, self.evaluations, self.samples):
+            self.storage.below(name.name).clean()
+        for storage in (self.cache, self.metrics, self.nonfinite):
+            storage.clean(depth=1)  # metrics have folders of their own
 
     @contextmanager
     def owned(self) -> Iterator[None]:

@@ -31,11 +31,11 @@ def keep_batch(error: NotFinite, prepared: Prepared, run: RunDirectory) -> str:
     name = step_name(step + 1)
     found = {"step": step + 1, "phase": error.found.phase, "terms": error.found.terms}
     try:
-        with run.storage.below("nonfinite").aside() as aside:
+        with run.nonfinite.aside() as aside:
             save_file(samples, aside.path / f"{name}.safetensors")
             batch = aside.keep(f"{name}.safetensors")
         told = to_json({**found, "files": files})
-        run.storage.below("nonfinite").write_text(f"{name}.json", told)
+        run.nonfinite.write_text(f"{name}.json", told)
         kept = f"Its batch is in {batch}, the files it came from in the .json beside it."
     except (OSError, SafetensorError, Refused) as fault:
         kept = f"Its batch could not be written ({fault})."

@@ -1,5 +1,7 @@
 """The report of a run on its test set, and where it is kept."""
 
+import hashlib
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,8 @@ from cyclekit.recipe.settings import DataSettings
 from cyclekit.runs.layout import RunLayout, step_name
 from cyclekit.runs.opening import OpenRun
 from cyclekit.runs.records import to_json
+
+LONGEST_NAME = 40  # characters, of four bytes each, in the name of a file
 
 
 def evaluate_run(
@@ -50,7 +54,7 @@ def evaluate_run(
         collections = find_collections(model.recipe.data, model.codec, made)
     else:
         collections = find_collections(DataSettings(root=str(data)), model.codec)
-    cache = run.storage.below("metrics")
+    cache = run.metrics
     judge = Judge(model, collections, warn, cache, thorough=not quick, options=options)
     judge.evidence.require_test_set()
     scored = judge.score(opened.translator)
@@ -59,7 +63,7 @@ def evaluate_run(
         further["best"] = _about(best.checkpoint.step, judge.score(best.translator))
     if real := judge.score_real():
         further["real"] = with_both(real)
-    other = f"-{data.resolve().name}" if data is not None else ""
+    other = f"-{_short(data.resolve().name)}" if data is not None else ""
     return keep_evaluation(run, opened.checkpoint.step, scored, judge, other, further)
 
 
@@ -94,9 +98,17 @@ def keep_evaluation(
         "test_items": {name: len(files) for name, files in judge.evidence.tests.items()},
         "protocol": judge.protocol,
     }
-    place = run.storage.below(run.evaluations.name)
-    place.write_text(f"{step_name(step)}{other}.json", to_json(report))
+    storage = run.storage.below(run.evaluations.name)
+    storage.clean(alone=False)
+    storage.write_text(f"{step_name(step)}{other}.json", to_json(report))
     return report
+
+
+def _short(name: str) -> str:
+    """A name that fits into a file's, and is no other folder's."""
+    if len(name) <= LONGEST_NAME:
+        return name
+    return f"{name[:LONGEST_NAME]}-{hashlib.sha256(os.fsencode(name)).hexdigest()[:8]}"
 
 
 def _about(step: int, scored: Mapping[str, Figures]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from cyclekit.errors import BadSample, DataError, UsageError, blame_plugin
 from cyclekit.runs.opening import OpenRun
 from cyclekit.runs.watcher import Watcher
 from cyclekit.storage.folder import Storage
+from cyclekit.storage.handle import Refused
 
 EVERY_FILES = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 """Faults of a disk or a folder rather than of one file's name."""
@@ -76,6 +77,8 @@ def translate_files(
         raise UsageError(f"{output} is a file; -o names the folder for the results.")
     places = _places(files, output, opened.model.codec.suffixes)
     Storage(output).make()
+    for folder in {place.parent for place in places.values()}:
+        Storage(output, *folder.parts).clean(alone=False)  # of one that was killed
     bad = []
     for fault in _write(opened, files, direction, output, places, watcher):
         watcher.warn(str(fault))
@@ -104,6 +107,8 @@ def _write(
             with Storage(output, *place.parent.parts).aside() as aside:
                 opened.model.codec.save(outcome, aside.path / place.name)
                 aside.keep_all()
+        except Refused as error:
+            yield BadSample(file, f"its result cannot be written: {error}")
         except OSError as error:
             if error.errno in EVERY_FILES:
                 raise

@@ -4,7 +4,7 @@ import contextlib
 from dataclasses import replace
 from pathlib import Path
 
-from cyclekit.engine.hardware import Hardware, part
+from cyclekit.engine.hardware import Hardware, on_first, part
 from cyclekit.runs.directory import RunDirectory
 from cyclekit.runs.planning import Plan, anchored
 from cyclekit.runs.preparation import prepare
@@ -28,15 +28,9 @@ def start_training(
             if run_dir is not None:
                 RunDirectory(run_dir).require_free()
             run_dir = stack.enter_context(temporary_folder())
-        folder = None
-        if fabric.is_global_zero:
-            claim = RunDirectory.claim(
-                run_dir, plan.host.info, plan.recipe, plan.source.stem, str(fabric.device)
-            )
-            own = stack.enter_context(claim)
-            folder = own.folder
-        told = fabric.broadcast(folder)
-        run = own if fabric.is_global_zero else RunDirectory(told)
+        about = plan.host.info, plan.recipe, plan.source.stem, str(fabric.device)
+        claim = RunDirectory.claim(run_dir, *about)
+        run = on_first(fabric, lambda: stack.enter_context(claim))
         try:
             prepared = prepare(plan.host, plan.recipe, run, fabric, watcher)
         except BaseException:

@@ -7,6 +7,9 @@ from cyclekit.errors import CheckpointError
 from cyclekit.runs.records import read_json, require_writer
 from cyclekit.storage.folder import Storage
 
+MANIFEST = "checkpoint.json"
+TRIES = 25  # to read what a training writes and removes meanwhile
+
 
 class RunLayout:
     """The places of one run's files.
@@ -22,6 +25,9 @@ class RunLayout:
         self.samples = folder / "samples"
         self.data = folder / "data"
         self.evaluations = folder / "evaluations"
+        self.cache = self.storage.below("cache")
+        self.metrics = self.storage.below("metrics")
+        self.nonfinite = self.storage.below("nonfinite")
         self.recipe_file = folder / "recipe.toml"
         self.info_file = folder / "run.json"
         self.metrics_file = folder / "metrics.jsonl"

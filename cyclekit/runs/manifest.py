@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cyclekit.describe import describe_exception
 from cyclekit.errors import CheckpointError
-from cyclekit.runs.layout import step_name
+from cyclekit.runs.layout import MANIFEST, step_name
 from cyclekit.runs.records import LARGEST_STEP, read_json
 
 FORMAT = 3
@@ -66,7 +66,7 @@ def read_manifest(folder: Path) -> Manifest:
     Raises:
         CheckpointError: If it is damaged, or of a format that this version does not read.
     """
-    file = folder / "checkpoint.json"
+    file = folder / MANIFEST
     content = read_json(file)
     require_format(content, folder)
     try:

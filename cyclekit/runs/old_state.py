@@ -28,6 +28,8 @@ def read_old_state(content: bytes) -> Any:
     # torch compresses nothing: what is compressed was made to fill the memory.
     if len(records) > NAMES or any(r.compress_type != zipfile.ZIP_STORED for r in records):
         raise OldStateError("torch did not write it: it has compressed or far too many records")
+    if sum(record.file_size for record in records) > len(content):
+        raise OldStateError("torch did not write it: its records lie over each other")
     try:
         return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:

@@ -67,7 +67,7 @@ def open_run(
         model = build_model(host.modality, recipe)
         for name, network in model.translators.items():
             chosen.read_weights(network, name, averaged=True)
-        model.codec.load_state_dict(chosen.read_codec())
+        chosen.restore_codec(model.codec)
     choose = (
         partial(own_arithmetic, recipe.train.precision)
         if precision is None

@@ -21,6 +21,7 @@ from cyclekit.data.made import is_made, made_root
 from cyclekit.data.sampling import UnpairedBatches
 from cyclekit.data.windows import Joined, Window
 from cyclekit.describe import describe_exception
+from cyclekit.engine.hardware import on_first
 from cyclekit.engine.model import Model, build_model
 from cyclekit.engine.objective import Step
 from cyclekit.engine.translator import evaluating
@@ -122,9 +123,7 @@ def prepare(
 def _made_data(model: Model, run: RunDirectory, fabric: Fabric) -> Path | None:
     """The folder of data that has to be made, if there is such; rank 0 makes it."""
     made = partial(made_root, model.recipe.data, model.modality, model.codec, run.data)
-    if fabric.is_global_zero:
-        made()
-    fabric.barrier()
+    on_first(fabric, made)
     return made()
 
 
@@ -157,10 +156,8 @@ def _encode(
 def _cache(host: PluginHost, recipe: Recipe, run: RunDirectory) -> Cache:
     """Where encoded windows are kept that do not fit in memory, by all that decides on them."""
     folder = Path(recipe.data.cache) if recipe.data.cache else default_folder()
-    if is_made(recipe.data) or folder is None:
-        storage = run.storage.below("cache")  # of no use to another run, whose files are others
-    else:
-        storage = Storage(folder)
+    # Where a run has files of its own they are of no use to another.
+    storage = run.cache if is_made(recipe.data) or folder is None else Storage(folder)
     info = host.info
     settings = recipe.codec.model_dump_json()
     return Cache(storage, [__version__, info.name, info.version, info.fingerprint(), settings])

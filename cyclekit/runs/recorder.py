@@ -2,14 +2,17 @@
 
 import errno
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cyclekit.data.encoded import EncodedDomain
 from cyclekit.data.folders import Collections
 from cyclekit.describe import describe_exception
 from cyclekit.engine.trainer import Trainer
+from cyclekit.engine.training_state import BestState
 from cyclekit.engine.translator import Translator
-from cyclekit.errors import CheckpointError, CyclekitError, PluginError
+from cyclekit.errors import BadSample, CheckpointError, CyclekitError, PluginError
 from cyclekit.judging.figures import Figures, best_figure
 from cyclekit.judging.judge import Judge
 from cyclekit.plugins import PluginHost
@@ -17,6 +20,7 @@ from cyclekit.recipe.resolve import to_toml
 from cyclekit.runs.board import Board
 from cyclekit.runs.checkpoint import Checkpoint, describe_writer
 from cyclekit.runs.checkpoints import BEST
+from cyclekit.runs.data_record import record_files
 from cyclekit.runs.directory import RunDirectory
 from cyclekit.runs.divergence import advice
 from cyclekit.runs.layout import step_name
@@ -31,6 +35,7 @@ class Recorder:
 
     Attributes:
         report: Figures of the last evaluation by direction; empty before the first.
+        files: The training files, where these are still to be written beside a checkpoint.
         judge: Measures translations and baselines on the test set.
     """
 
@@ -56,13 +61,14 @@ class Recorder:
             else None
         )
         self._stopwatch = Stopwatch()
-        self._best: dict[str, Any] = {}
+        self._best: BestState | None = None
         self.report: dict[str, Figures] = {}
+        self.files: Mapping[str, EncodedDomain] = {}
         self.judge = Judge(
             trainer.model,
             collections,
             watcher.warn,
-            run.storage.below("metrics"),
+            run.metrics,
             limit=self._settings.evaluate_items,
         )
 
@@ -75,18 +81,18 @@ class Recorder:
         if trainer.average:
             for name, network in trainer.average.networks.items():
                 checkpoint.read_weights(network, name, averaged=True)
-        trainer.model.codec.load_state_dict(checkpoint.read_codec())
+        checkpoint.restore_codec(trainer.model.codec)
         state = checkpoint.read_state()
-        try:
+        with checkpoint.restoring("The training state"):
             trainer.load_state(state)
-        except (LookupError, TypeError, ValueError, RuntimeError) as error:
-            raise CheckpointError(
-                f"The state in {checkpoint.folder} does not fit the run's recipe: "
-                f"{describe_exception(error)[:300]}. {checkpoint.advice()}"
-            ) from error
-        self._best = dict(state.best)
+        self._best = state.best
         if trainer.is_done:
             self.report = checkpoint.manifest.evaluation
+            if unknown := self.report.keys() - trainer.model.directions.keys():
+                raise CheckpointError(
+                    f"{checkpoint.folder} is damaged: it was evaluated in {unknown.pop()!r:.50}, "
+                    f"which is no direction. {checkpoint.advice()}"
+                )
             self.judge.protocol.update(checkpoint.manifest.protocol)
 
     def start(self) -> None:
@@ -99,7 +105,9 @@ class Recorder:
             told = to_toml(self._trainer.model.recipe)
             self._run.storage.write_text(self._run.recipe_file.name, told)
             self._run.forget_after(self._trainer.step)
-            self._run.checkpoints.settle(self._best.get("step"), self._settings.keep)
+            self._run.checkpoints.settle(
+                self._best.step if self._best else None, self._settings.keep
+            )
             if self._previewer:
                 self._previewer.remember()
             self._board = Board(self._run, self._trainer.step, self._watcher.warn)
@@ -184,10 +192,10 @@ class Recorder:
         if found is None:
             return False
         name, value, higher = found
-        held = self._best.get("value")
-        if held is not None and (value <= held if higher else value >= held):
+        held = self._best
+        if held and (value <= held.value if higher else value >= held.value):
             return False
-        self._best = {"metric": name, "value": value, "step": self._trainer.step}
+        self._best = BestState(metric=name, value=value, step=self._trainer.step)
         return True
 
     def _preview(self) -> None:
@@ -195,7 +203,7 @@ class Recorder:
             return
         try:
             rows = self._previewer.rows(self._translator())
-        except PluginError as error:
+        except (BadSample, PluginError) as error:
             self._watcher.warn(f"no preview: {error}")
             return
         try:
@@ -228,7 +236,7 @@ class Recorder:
                 trainer.step,
                 trainer.model.networks,
                 trainer.average.networks if trainer.average else {},
-                state | {"best": self._best},
+                state | {"best": self._best.model_dump() if self._best else {}},
                 {
                     **describe_writer(self._host.info),
                     "evaluation": self.report,
@@ -241,6 +249,9 @@ class Recorder:
             if improved:
                 checkpoints.point(BEST, checkpoint)
             checkpoints.prune(self._settings.keep)
+            if self.files:
+                record_files(self._run, self.files)
+                self.files = {}
             self._observe("checkpoint_saved", checkpoint=checkpoint)
 
     def _translator(self) -> Translator:

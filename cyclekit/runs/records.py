@@ -1,14 +1,15 @@
 """JSON files of a run: read with clear errors, made readable."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from cyclekit.errors import CheckpointError
-from cyclekit.storage.handle import read_text
+from cyclekit.storage.handle import open_file, read_text
 
 MOST_JSON = 2**26  # bytes
+LONGEST_LINE = 2**20  # bytes
 LARGEST_STEP = 2**53  # what every reader of JSON agrees on
 
 
@@ -37,15 +38,33 @@ def to_lines(contents: Iterable[Mapping[str, Any]]) -> str:
     return "".join(f"{json.dumps(content)}\n" for content in contents)
 
 
-def lines_by_step(file: Path) -> list[tuple[str, dict[str, Any]]]:
+def lines_by_step(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """The lines of a growing record and what they hold; none where there is no file.
 
     A line that is no JSON object with a ``step`` is left out: it is what a killed writer left.
     """
+    for line, record in json_lines(file):
+        step = record.get("step")
+        if type(step) is int and 0 <= step < LARGEST_STEP:
+            yield line, record
+
+
+def json_lines(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The lines of a file that hold JSON objects, one after the other; none where it is not there.
+
+    Others are left out.
+    """
     if not file.is_file():
-        return []
-    lines = read_text(file).splitlines()
-    return [(line, record) for line in lines if (record := _record(line)) is not None]
+        return
+    with open_file(file) as stream:
+        while raw := stream.readline(LONGEST_LINE):
+            line = raw.decode(errors="replace").rstrip("\r\n")
+            try:
+                record = json.loads(line)
+            except (ValueError, RecursionError):
+                continue
+            if isinstance(record, dict):
+                yield line, record
 
 
 def require_writer(content: Mapping[str, Any], file: Path) -> dict[str, str]:
@@ -59,12 +78,3 @@ def require_writer(content: Mapping[str, Any], file: Path) -> dict[str, str]:
     if not isinstance(plugin, dict) or not all(isinstance(plugin.get(key), str) for key in keys):
         raise CheckpointError(f"{file} does not say which plugin wrote it: it is damaged.")
     return plugin
-
-
-def _record(line: str) -> dict[str, Any] | None:
-    try:
-        record = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    step = record.get("step") if isinstance(record, dict) else None
-    return record if type(step) is int and 0 <= step < LARGEST_STEP else None

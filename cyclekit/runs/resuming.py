@@ -2,12 +2,13 @@
 
 import contextlib
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 from lightning_fabric import Fabric
 
 from cyclekit.data.cache import is_cache
-from cyclekit.engine.hardware import Hardware, part
+from cyclekit.engine.hardware import Hardware, on_first, part
 from cyclekit.errors import UsageError
 from cyclekit.recipe.settings import Recipe
 from cyclekit.recipe.sources import Layers, Setting
@@ -45,8 +46,7 @@ def resume_training(
     checkpoint = run.checkpoints.open("latest") if run.checkpoints.all() else None
     fabric, recipe, watcher = start_recipe(recipe, hardware, watcher, f"cyclekit resume {run}")
     if checkpoint and checkpoint.step >= recipe.train.steps and not _owes(run, checkpoint):
-        if fabric.is_global_zero:
-            _settle(run, checkpoint, recipe.train.keep)
+        on_first(fabric, partial(_settle, run, checkpoint, recipe.train.keep))
         part(fabric)
         watcher.say(
             f"{run} is finished: {checkpoint.step} steps are done. Train on with --steps and a "
@@ -56,7 +56,8 @@ def resume_training(
     recipe = _with_own_cache(recipe, layers, watcher.say)
     if checkpoint:
         recipe = keep_global_batch(recipe, checkpoint, fabric.world_size, watcher.say)
-    with run.owned() if fabric.is_global_zero else contextlib.nullcontext():
+    with contextlib.ExitStack() as stack:
+        on_first(fabric, lambda: stack.enter_context(run.owned()))
         prepared = prepare(host, recipe, run, fabric, watcher)
         _compare_data(run, prepared, fabric, watcher, strict_data)
         done = checkpoint.step if checkpoint else 0
@@ -74,9 +75,9 @@ def _settle(run: RunDirectory, checkpoint: Checkpoint, keep: int) -> None:
     """Put in order what a process left that was killed after the last step."""
     with run.owned():
         run.clean()
-        best = checkpoint.read_state().best.get("step")
+        best = checkpoint.read_state().best
         checkpoint.close()
-        run.checkpoints.settle(int(best) if best is not None else None, keep)
+        run.checkpoints.settle(best.step if best else None, keep)
 
 
 def _with_own_cache(recipe: Recipe, layers: Layers, say: Callable[[str], None]) -> Recipe:
@@ -95,8 +96,7 @@ def _compare_data(
     run: RunDirectory, prepared: Prepared, fabric: Fabric, watcher: Watcher, strict: bool
 ) -> None:
     """Say how the training files differ from those that the run was begun with."""
-    said = changes(run, prepared.encoded) if fabric.is_global_zero else ""
-    if said := fabric.broadcast(said):
+    if said := on_first(fabric, partial(changes, run, prepared.encoded)):
         if strict:
             raise UsageError(
                 f"The training files are not what they were: {said}. Put them back, or leave out "

@@ -1,12 +1,13 @@
 """From everything prepared to the last step and what it was measured at."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from lightning_fabric import Fabric
 
 from cyclekit.engine.guard import NotFinite
-from cyclekit.engine.hardware import full_precision, part
+from cyclekit.engine.hardware import full_precision, on_first, part
 from cyclekit.engine.trainer import Trainer
 from cyclekit.errors import CyclekitError
 from cyclekit.judging.figures import Figures
@@ -54,10 +55,12 @@ def train(
         recorder.restore(checkpoint)
         checkpoint.close()
     recorder.start()
-    if fabric.is_global_zero:
-        record_files(run, prepared.encoded)
-    if led_here is not None and fabric.is_global_zero:
-        run.log_changes(trainer.step, led_here, prepared.model.recipe)
+    if led_here is None:
+        on_first(fabric, partial(record_files, run, prepared.encoded))
+    else:
+        recorder.files = prepared.encoded  # until they are saved, the run is one on what was there
+        change = partial(run.log_changes, trainer.step, led_here, prepared.model.recipe)
+        on_first(fabric, change)
     _fit(trainer, recorder, prepared, run, watcher)
     recorder.finish()
     result = _concluded(trainer, recorder, run, watcher)
@@ -92,8 +95,7 @@ def _fit(
             part(fabric)
             raise
         except NotFinite as error:  # likewise
-            kept = keep_batch(error, prepared, run) if fabric.is_global_zero else ""
-            said = fabric.broadcast(kept)
+            said = on_first(fabric, partial(keep_batch, error, prepared, run))
             part(fabric)
             raise CyclekitError(said) from error
 
@@ -102,8 +104,9 @@ def _concluded(
     trainer: Trainer, recorder: Recorder, run: RunDirectory, watcher: Watcher
 ) -> TrainResult:
     """What training left behind, shown and written down."""
-    if recorder.report and trainer.fabric.is_global_zero:
-        report = keep_evaluation(run, trainer.step, recorder.report, recorder.judge)
+    if recorder.report:
+        keep = partial(keep_evaluation, run, trainer.step, recorder.report, recorder.judge)
+        report = on_first(trainer.fabric, keep)
         translated = {way: report[way] for way in (*recorder.report, "both")}
         watcher.table("on the test set", {"translated": translated, **report["baselines"]})
     result = TrainResult(run.folder, recorder.report, newest_samples(run))

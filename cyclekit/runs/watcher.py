@@ -70,14 +70,14 @@ class Watcher:
             title: Above the table.
             reports: Way of translating ("translated", "identity", ...) -> direction -> figures.
         """
-        table = Table("", title=shown(title), title_justify="left")
+        table = Table("", title=_plain(title), title_justify="left")
         for way in reports:
-            table.add_column(way, justify="right")
+            table.add_column(_plain(way), justify="right")
         for direction in next(iter(reports.values()), {}):
             of_ways = [report.get(direction, {}) for report in reports.values()]
             for name in dict.fromkeys(name for figures in of_ways for name in figures):
                 cells = (f"{of[name]:z.4f}" if name in of else "" for of in of_ways)
-                table.add_row(f"{direction} {name}", *cells)
+                table.add_row(_plain(f"{direction} {name}"), *cells)
             table.add_section()
         self._results.print(table)
 
@@ -92,6 +92,11 @@ class Watcher:
             transient=transient,
             disable=not self._console.is_terminal,
         )
+
+
+def _plain(text: str) -> Text:
+    """Text in which nothing is markup, nor steers a terminal."""
+    return Text(shown(text))
 
 
 class _NotedProgress(Progress):

@@ -112,7 +112,7 @@ def test_training_measures_a_costly_figure_where_it_decides(
     done = cli("train", "--plugin=image", "--recipe=horse2zebra", "--data", folders, "--run-dir",
                tmp_path / "run", "--accelerator=cpu", *as_options(settings))  # fmt: skip
     assert done.code == 0, done.err
-    assert state_of(tmp_path / "run/checkpoints/best").best["metric"] == "kid_lite0"
+    assert state_of(tmp_path / "run/checkpoints/best").best.metric == "kid_lite0"
 
 
 class Means(nn.Module):

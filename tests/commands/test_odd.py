@@ -2,8 +2,8 @@
 
 import errno
 import os
-import signal
 import shutil
+import signal
 import socket
 from pathlib import Path
 

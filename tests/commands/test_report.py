@@ -335,7 +335,6 @@ def test_where_it_goes(cli: Cli, run: Path, tmp_path: Path) -> None:
         ("run.json", "{", "run.json cannot be read"),
         ("recipe.toml", "steps = ", "recipe.toml cannot be read"),
         ("evaluations/step-00000009.json", "[]", "does not hold a JSON object"),
-        ("files.jsonl", "{}", "files.jsonl is damaged"),
     ],
 )
 def test_what_cannot_be_read(

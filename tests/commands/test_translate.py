@@ -214,7 +214,7 @@ class Payload:
         ("other plugin", 1, "was written by plugin 'audio'"),
         ("other version", 1, "cyclekit 7.0 , but|cyclekit 7.0, but 0.1.0 is installed"),
         ("other format", 1, "checkpoint format 99; this cyclekit reads 2 and 3"),
-        ("other size", 1, "does not fit the network"),
+        ("other size", 1, "does not fit what the run's recipe describes"),
         (
             "plugin gone",
             2,

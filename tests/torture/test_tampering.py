@@ -31,6 +31,8 @@ TENSORS: tuple[Callable[[torch.Tensor], torch.Tensor], ...] = (
     lambda x: x.to(torch.complex64) if x.dtype == torch.float32 else x,
     lambda x: torch.full_like(x, torch.nan) if x.is_floating_point() else x,
     lambda x: torch.zeros(*x.shape, 2),
+    lambda x: torch.full(x.shape, 1e300, dtype=torch.float64),
+    lambda x: x.to(torch.float8_e4m3fn) if x.is_floating_point() else x,
 )
 SAMPLE = 8  # of each kind; `make torture` tries many more
 MANY = 400
@@ -39,6 +41,7 @@ VERBS: tuple[Callable[[Path, Path], list[str]], ...] = (
                       "--direction=a2b", "--accelerator=cpu"],
     lambda run, out: ["resume", str(run), "--steps=5", "--accelerator=cpu"],
     lambda run, out: ["report", str(run)],
+    lambda run, out: ["evaluate", str(run), "--quick", "--accelerator=cpu"],
 )  # fmt: skip
 
 
@@ -80,11 +83,15 @@ def tamper_json(run: Path, rng: random.Random) -> str:
     checkpoint = run / "checkpoints/step-00000004"
     files = [run / "run.json", run / "preview.json", checkpoint / "checkpoint.json",
              checkpoint / "state.json"]  # fmt: skip
+    files += [*run.glob("*.jsonl"), *run.glob("evaluations/*.json")]
     file = rng.choice(files)
-    content = json.loads(file.read_text())
+    lines = file.read_text().splitlines() if file.suffix == ".jsonl" else [file.read_text()]
+    number = rng.randrange(len(lines))
+    content = json.loads(lines[number])
     way = rng.choice(list(places(content)))
     value = rng.choice((KeyError, *STRANGE)) if way else rng.choice(STRANGE)
-    file.write_text(json.dumps(changed(content, way, value)))
+    lines[number] = json.dumps(changed(content, way, value))
+    file.write_text("\n".join(lines) + "\n")
     if file.name == "state.json":
         rehash(checkpoint)
     return f"{file.name} {way} = {value!r:.50}"
@@ -115,7 +122,9 @@ def tamper_recipe(run: Path, rng: random.Random) -> str:
     lines = file.read_text().splitlines()
     number = rng.randrange(len(lines))
     value = rng.choice(["", "= 1", "x = [", "[[a]]", "steps = 999999999999", "name = 3",
-                        "extends = 'x'", "extensions = ['/tmp/evil.py']", "keep = 0",
+                        "extends = 'x'", f"extensions = ['{run.parent}/evil.py']", "keep = 0",
+                        "seed = 1979-05-27", f"cache = '{run.parent}/outside/new'",
+                        f"root = '{run.parent}/outside'", f"plugin = '{run.parent}/evil.py'",
                         "blocks = 100000", "batch_size = 1000000000", "learning_rate = 1e39",
                         "root = '/dev/zero'", "tile = 1", "root = '\\u0000'"])  # fmt: skip
     lines[number] = value
@@ -127,8 +136,8 @@ def tamper_links(run: Path, rng: random.Random) -> str:
     """Something in the run leads elsewhere, or is no file."""
     outside = run.parent / "outside"
     there = [file for file in sorted(run.rglob("*")) if not file.is_symlink()]
-    names = ("tensorboard", "evaluations", "samples", "metrics", "nonfinite", ".incoming-x",
-             "report.html", "changes.jsonl", ".lock")  # fmt: skip
+    names = ("cache", "data", "tensorboard", "evaluations", "samples", "metrics", "nonfinite",
+             ".incoming-x", "report.html", "changes.jsonl", ".lock")  # fmt: skip
     new = [run / name for name in names]
     file = rng.choice([*there, *new, *new])
     if file.is_dir():
@@ -185,6 +194,7 @@ def test_a_tampered_run_is_one_sentence_or_works(
         shutil.copytree(trained, run, symlinks=True)
         outside.mkdir()
         (outside / "precious").write_text("old")
+        (tmp_path / "evil.py").write_text(f"open({str(outside / 'executed')!r}, 'w')")
         what = tamper(run, rng)
         command = rng.choice(VERBS)(run, out)
         code = forked(lambda how=command: main(how), log, limit=60)
