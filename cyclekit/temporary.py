@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cyclekit.storage.handle import opened
 
-PREFIX = "cyclekit-"
+PREFIX = "cyclekit_"  # 0.1 holds no locks, and has another
 
 
 @contextlib.contextmanager
@@ -19,7 +19,7 @@ def temporary_folder() -> Iterator[Path]:
     parent = Path(tempfile.gettempdir())
     _remove_abandoned(parent)
     with (
-        tempfile.TemporaryDirectory(prefix=f"{PREFIX}{os.getpid()}-") as name,
+        tempfile.TemporaryDirectory(prefix=PREFIX) as name,
         opened(parent) as handle,
         handle.holding(Path(name).name),
     ):
@@ -30,7 +30,7 @@ def _remove_abandoned(parent: Path) -> None:
     """Remove one's own folders that no living process holds."""
     with contextlib.suppress(OSError), opened(parent) as handle:
         for name in handle.names():
-            if not re.fullmatch(rf"{PREFIX}\d+-\w+", name):
+            if not re.fullmatch(rf"{PREFIX}\w+", name):
                 continue
             with contextlib.suppress(OSError):  # another is removing it, or it is somebody else's
                 if handle.is_abandoned(name) and (parent / name).lstat().st_uid == os.getuid():

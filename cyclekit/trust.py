@@ -59,6 +59,22 @@ def require_trusted(file: Path | str, who: str) -> None:
     )
 
 
+def consider(file: Path | str, origin: str) -> None:
+    """Take a file of code from a person, and from a recipe or a run what a person named before.
+
+    Args:
+        file: The code.
+        origin: What names it: a file, or an option that a person gave.
+
+    Raises:
+        UsageError: If only a file names it.
+    """
+    if Path(origin).is_file():
+        require_trusted(file, origin)
+    else:
+        trust(file)
+
+
 def code_files(options: BaseModel, prefix: str = "") -> Iterator[tuple[str, str]]:
     """The settings that name files of code: each one's dotted key, and the file."""
     for name, field in type(options).model_fields.items():

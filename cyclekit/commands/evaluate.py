@@ -1,6 +1,8 @@
 """``cyclekit evaluate``."""
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +15,9 @@ from cyclekit.commands.options import (
     run_argument,
     trust_option,
 )
+
+if TYPE_CHECKING:
+    from cyclekit.runs.watcher import Watcher
 
 
 @click.command()
@@ -83,11 +88,20 @@ def evaluate(
         click.echo(json.dumps(report))
         return
     name = LATEST if apart or best is None else f"{LATEST} and {BEST}"
-    ways = {checkpoint or name: report}
+    _show(str(run), checkpoint or name, report, opened.model.directions, watcher)
+
+
+def _show(
+    run: str, name: str, report: dict[str, Any], directions: Iterable[str], watcher: "Watcher"
+) -> None:
+    """Print a report as a table, with how its figures were computed."""
+    from cyclekit.runs.checkpoints import BEST
+
+    ways = {name: report}
     ways |= {BEST: report[BEST]} if BEST in report else {}
     ways |= report["baselines"] | {"real": report.get("real", {})}
     steps = [f"{way}: step {figures['step']}" for way, figures in ways.items() if "step" in figures]
-    shown = [*opened.model.directions, "both"]
+    shown = [*directions, "both"]
     watcher.table(
         f"{run}, {', '.join(steps)}",
         {way: {d: figures[d] for d in shown} for way, figures in ways.items() if figures},

@@ -55,6 +55,16 @@ trust_option = click.option(
     callback=lambda _context, _option, files: _trust(files),
     help="Load this code (a plugin file, TorchScript), which the run or recipe names; remembered.",
 )
+data_option = click.option(
+    "--data", type=PATH, help="Folder with trainA trainB testA testB (sets data.root)."
+)
+settings_option = click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change a key of the recipe; may be repeated.",
+)
 run_argument = click.argument("run", type=PATH)
 
 

@@ -6,10 +6,12 @@ from typing import Any
 import click
 
 from cyclekit.commands.options import (
+    data_option,
     hardware,
     hardware_options,
     precision_option,
     run_argument,
+    settings_option,
     trust_option,
 )
 
@@ -18,27 +20,41 @@ from cyclekit.commands.options import (
 @trust_option
 @run_argument
 @click.option("--steps", type=click.IntRange(min=1), help="Steps in all, those done included.")
+@data_option
+@settings_option
 @click.option("--strict-data", is_flag=True, help="Refuse training files that have changed.")
 @hardware_options
 @precision_option
 def resume(
-    run: Path, steps: int | None, strict_data: bool, precision: str | None, **machine: Any
+    run: Path,
+    steps: int | None,
+    data: Path | None,
+    settings: tuple[str, ...],
+    strict_data: bool,
+    precision: str | None,
+    **machine: Any,
 ) -> None:
     """Go on with a run from its latest checkpoint.
 
     What is changed here is written into the run's changes.jsonl, with the step from which it holds.
+    Everything may be changed but what the networks, as they are, cannot take.
 
     \b
     Examples:
       cyclekit resume runs/00003-image-horse2zebra
       cyclekit resume runs/00003-image-horse2zebra --steps 400000
-      cyclekit resume runs/00003-image-horse2zebra --precision 32-true
+      cyclekit resume runs/00003-image-horse2zebra --set train.batch_size=1 --precision 32-true
+      cyclekit resume runs/00003-image-horse2zebra --data /mnt/moved/horse2zebra
     """
-    from cyclekit.recipe.sources import Setting
+    from cyclekit.recipe.sources import parse_setting
+    from cyclekit.runs.planning import data_settings
     from cyclekit.runs.resuming import resume_training
     from cyclekit.runs.watcher import Watcher
 
-    changes: list[Setting] = [("train.steps", steps, "--steps")] if steps is not None else []
+    changes = data_settings(data) if data is not None else []
+    changes += [parse_setting(text) for text in settings]
+    if steps is not None:
+        changes.append(("train.steps", steps, "--steps"))
     if precision is not None:
         changes.append(("train.precision", precision, "--precision"))
     resume_training(run, changes, hardware(**machine), Watcher(), strict_data)

@@ -7,9 +7,11 @@ import click
 
 from cyclekit.commands.options import (
     PATH,
+    data_option,
     hardware,
     hardware_options,
     precision_option,
+    settings_option,
     trust_option,
 )
 
@@ -18,9 +20,8 @@ from cyclekit.commands.options import (
 @trust_option
 @click.option("--plugin", required=True, metavar="NAME|FILE.py", help="The modality.")
 @click.option("--recipe", required=True, metavar="NAME|FILE.toml", help="What to train, and how.")
-@click.option("--data", type=PATH, help="Folder with trainA trainB testA testB (sets data.root).")
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE",
-              help="Change a key of the recipe; may be repeated.")  # fmt: skip
+@data_option
+@settings_option
 @click.option("--steps", type=click.IntRange(min=1), help="Steps in all (sets train.steps).")
 @click.option("--run-dir", type=PATH, help="A new folder for the run; default: the next in runs/.")
 @click.option("--seed", type=click.IntRange(min=0), help="Sets train.seed.")

@@ -10,6 +10,7 @@ from typing import Any
 from cyclekit.contract import DOMAINS, Codec
 from cyclekit.data.listing import Files, Kinds, counted, list_samples, nothing
 from cyclekit.errors import DataError
+from cyclekit.randomness import numpy_generator
 from cyclekit.recipe.settings import DataSettings
 
 LAYOUT = "trainA, trainB, testA and testB"
@@ -100,7 +101,10 @@ class Collections:
 
 
 def find_collections(
-    settings: DataSettings, codec: Codec[Any] | None = None, root: Path | None = None
+    settings: DataSettings,
+    codec: Codec[Any] | None = None,
+    root: Path | None = None,
+    seed: int = 0,
 ) -> Collections:
     """Find the files that ``settings`` describe.
 
@@ -108,6 +112,7 @@ def find_collections(
         settings: The recipe's ``[data]`` table.
         codec: Says which files are samples; without one all are.
         root: Overrides ``settings.root`` (where built-in data was made).
+        seed: Chooses the training files where ``settings`` ask for a part of them.
 
     Raises:
         DataError: If a folder is missing or has no samples; says what is expected.
@@ -132,10 +137,11 @@ def find_collections(
         if not files:
             raise DataError(f"Domain {name.upper()} is empty: {nothing(train, others, codec)}")
         if test is not None:
-            domains[name] = Domain(files, samples(test), Path(test), False)
+            kept, held_out = files, samples(test)
         else:
             kept, held_out = split(files, Path(train), settings.held_out)
-            domains[name] = Domain(kept, held_out, Path(train), True)
+        part = limited(kept, settings.limit, seed, name)
+        domains[name] = Domain(part, held_out, Path(test or train), test is None)
     extra = samples(settings.extra) if settings.extra else ()
     return Collections(domains, extra, settings.parallel, others)
 
@@ -160,6 +166,17 @@ def _by_layout(settings: DataSettings, root: Path | None) -> Folders:
         domain: (root / f"train{letter}", own or _if_folder(root / f"test{letter}"))
         for domain, letter, own in zip(DOMAINS, "AB", tests, strict=True)
     }
+
+
+def limited(files: Files, limit: float | None, seed: int, domain: str) -> Files:
+    """A part of some files, by chance: so many of them, or, where it is a float, a share."""
+    if limit is None:
+        return files
+    count = limit if isinstance(limit, int) else max(round(limit * len(files)), 1)
+    if count >= len(files):
+        return files
+    chosen = numpy_generator("limit", seed, domain).permutation(len(files))[:count]
+    return Files(tuple(files.names[index] for index in sorted(chosen)))
 
 
 def split(files: Files, folder: Path, share: float) -> tuple[Files, Files]:

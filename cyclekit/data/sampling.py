@@ -114,6 +114,10 @@ class UnpairedBatches:
         """Which of a stream's windows a step shows at a position."""
         return self._orders[name](step, position)
 
+    def shape(self, name: str, index: int) -> tuple[int, ...]:
+        """Of one of a stream's windows, as it is put into a batch."""
+        return tuple(self._sample(name, index, 0, 0)[1].shape)
+
     def _start(self, step: int, positions: Sequence[int]) -> "Drawn":
         """Each stream's samples, or what will be them."""
         return {

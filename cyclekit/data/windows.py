@@ -36,6 +36,11 @@ class Tensors(Lazy[Tensor]):
     def smallest(self) -> int:
         """The first of those with the fewest elements."""
 
+    @property
+    @abstractmethod
+    def firsts(self) -> list[int]:
+        """The first of each shape."""
+
 
 class InMemory(Tensors):
     """Tensors that are kept as they are."""
@@ -54,6 +59,14 @@ class InMemory(Tensors):
     def smallest(self) -> int:
         """The first of those with the fewest elements."""
         return min(range(len(self)), key=lambda index: self._tensors[index].numel())
+
+    @property
+    def firsts(self) -> list[int]:
+        """The first of each shape."""
+        found: dict[torch.Size, int] = {}
+        for index, tensor in enumerate(self._tensors):
+            found.setdefault(tensor.shape, index)
+        return list(found.values())
 
 
 class OnDisk(Tensors):
@@ -110,6 +123,11 @@ class OnDisk(Tensors):
         elements = np.array([shape.numel() for shape, _ in self._kinds])
         return int(elements[self._kind_of].argmin())
 
+    @property
+    def firsts(self) -> list[int]:
+        """The first of each shape."""
+        return sorted(np.unique(self._kind_of, return_index=True)[1].tolist())
+
 
 class Windows(Lazy[Window]):
     """The windows of one domain, in the order of its files."""
@@ -122,6 +140,11 @@ class Windows(Lazy[Window]):
     def smallest(self) -> Window:
         """The window with the fewest elements."""
         return self[self._tensors.smallest]
+
+    @property
+    def firsts(self) -> list[int]:
+        """The first of each shape."""
+        return self._tensors.firsts
 
     def __len__(self) -> int:
         return len(self._tensors)
@@ -142,6 +165,13 @@ class Joined(Lazy[Window]):
     def smallest(self) -> Window:
         """The window with the fewest elements."""
         return min((p.smallest for p in self._parts), key=lambda w: w.sample.tensor.numel())
+
+    @property
+    def firsts(self) -> list[int]:
+        """The first of each shape, in each part."""
+        starts = [0, *self._ends]
+        return [start + i for start, part in zip(starts, self._parts, strict=False)
+                for i in part.firsts]  # fmt: skip
 
     def __len__(self) -> int:
         return self._ends[-1] if self._ends else 0

@@ -55,14 +55,14 @@ class HistoryBuffer:
         return {"stored": stored, "generator": self._rng.get_state()}
 
     def load_state_dict(self, state: dict[str, Any], device: torch.device) -> None:
-        """Take back what ``state_dict`` returned.
+        """Take back what ``state_dict`` returned, as much of it as there is room for.
 
         Raises:
-            ValueError: If that is more than there is room for, or no samples.
+            ValueError: If it holds no samples.
         """
-        stored = state["stored"]
-        if len(stored) > self.size or not all(fake.is_floating_point() for fake in stored):
-            raise ValueError(f"{len(stored)} fakes are stored; there is room for {self.size}")
+        stored = state["stored"][: self.size]
+        if not all(fake.is_floating_point() for fake in stored):
+            raise ValueError("fakes are not stored as numbers")
         self._stored = [sample.to(device) for sample in stored]
         self._rng.set_state(state["generator"])
 

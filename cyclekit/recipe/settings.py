@@ -33,6 +33,9 @@ class DataSettings(Options):
     is domain B; test files are there both ways, as pairs."""
     held_out: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Share of the files held out for testing where there is no test folder."""
+    limit: Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, le=1)] | None = None
+    """Train on a part of the files, to try something first: so many of each domain, or a share such
+    as 0.1. `train.seed` chooses them."""
     parallel: bool = False
     """Equal names in the two folders are the same thing, such as a sentence that both voices read:
     those held out are then pairs, as in test folders they always are."""

@@ -1,9 +1,12 @@
 """Pictures and sounds of a run as data: addresses, within a limit."""
 
 import base64
+import os
 import stat
 from collections.abc import Sequence
 from pathlib import Path
+
+from cyclekit.storage.handle import open_file
 
 MEBIBYTE = 2**20
 MOST_BYTES = 20 * MEBIBYTE
@@ -33,14 +36,15 @@ class Attachments:
 
     def embed(self, file: Path) -> str | None:
         """A file's ``data:`` address, or ``None`` if there is no room for it."""
-        size = file.stat().st_size
+        with open_file(file) as stream:
+            content = stream.read(self._room + 1)
+            size = max(len(content), os.fstat(stream.fileno()).st_size)
         if size > self._room:
             self.left_out += 1
             self.left_out_bytes += size
             return None
         self._room -= size
-        content = base64.b64encode(file.read_bytes()).decode()
-        return f"data:{KINDS[file.suffix.lower()]};base64,{content}"
+        return f"data:{KINDS[file.suffix.lower()]};base64,{base64.b64encode(content).decode()}"
 
 
 def files_in(folder: Path) -> list[Path]:

@@ -77,6 +77,10 @@ class Checkpoint:
         """Steps that were done when it was written."""
         return self.manifest.step
 
+    def has_weights(self, name: str) -> bool:
+        """Whether it lists a network's weights."""
+        return f"{name}.safetensors" in self._files
+
     def read_weights(self, network: nn.Module, name: str, *, averaged: bool) -> None:
         """Load a network's weights, its moving average where wanted and there.
 

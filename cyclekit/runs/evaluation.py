@@ -51,7 +51,9 @@ def evaluate_run(
     model, run = opened.model, opened.run
     if data is None:
         made = made_root(model.recipe.data, model.modality, model.codec, run.data)
-        collections = find_collections(model.recipe.data, model.codec, made)
+        collections = find_collections(
+            model.recipe.data, model.codec, made, model.recipe.train.seed
+        )
     else:
         collections = find_collections(DataSettings(root=str(data)), model.codec)
     cache = run.metrics

@@ -17,7 +17,7 @@ from cyclekit.runs.checkpoint import Checkpoint
 from cyclekit.runs.directory import RunDirectory
 from cyclekit.runs.starting import start
 from cyclekit.runs.watcher import Watcher
-from cyclekit.trust import code_files, require_trusted
+from cyclekit.trust import code_files, consider, require_trusted
 
 
 @dataclass(frozen=True)
@@ -92,9 +92,11 @@ def recall(run: RunDirectory, layers: Layers | None = None) -> tuple[PluginHost,
     """
     info = run.plugin()
     layers = layers or read_layers_of(run)
-    for name in (run.plugin_name(), *layers.extensions):
+    if run.plugin_name().endswith(".py"):
+        require_trusted(run.plugin_name(), str(run))
+    for name in layers.extensions:
         if name.endswith(".py"):
-            require_trusted(name, str(run))
+            consider(name, layers.origin("extensions"))
     try:
         host = load_plugin(run.plugin_name(), layers.extensions)
     except UsageError as error:
@@ -102,9 +104,12 @@ def recall(run: RunDirectory, layers: Layers | None = None) -> tuple[PluginHost,
             f"{run} was made with plugin {info['name']!r} "
             f"({info['distribution']} {info['version']}). {error}"
         ) from error
+    named = layers.table.get("plugin", host.modality.name)
+    if named != host.modality.name:
+        raise UsageError(f"{run} is of plugin {host.modality.name!r}, not of {named!r:.50}.")
     recipe = resolve(layers, host.modality)
-    for _, file in code_files(recipe):
-        require_trusted(file, str(run))
+    for key, file in code_files(recipe):
+        consider(file, layers.origin(key))
     return host, recipe
 
 

@@ -10,7 +10,7 @@ from cyclekit.plugins import PluginHost, find_plugin, load_plugin
 from cyclekit.recipe.resolve import resolve
 from cyclekit.recipe.settings import Recipe
 from cyclekit.recipe.sources import Layers, Setting, find_recipe, read_layers
-from cyclekit.trust import code_files, require_trusted, trust
+from cyclekit.trust import code_files, consider
 
 
 def data_settings(root: Path | str) -> list[Setting]:
@@ -46,7 +46,7 @@ def plan_training(
         named_by: The file that names the plugin, where no person did.
     """
     if plugin.endswith(".py"):
-        _consider(plugin, str(named_by or ""))
+        consider(plugin, str(named_by or ""))
     info = find_plugin(plugin)
     source = find_recipe(recipe, info)
     layers = read_layers(source, info, settings)
@@ -72,7 +72,7 @@ def anchored(recipe: Recipe) -> Recipe:
 def _resolved(layers: Layers, plugin: str) -> tuple[PluginHost, Recipe]:
     for name in layers.extensions:
         if name.endswith(".py"):
-            _consider(name, layers.origin("extensions"))
+            consider(name, layers.origin("extensions"))
     host = load_plugin(plugin, layers.extensions)
     name = host.modality.name
     named = layers.table.setdefault("plugin", name)
@@ -80,13 +80,5 @@ def _resolved(layers: Layers, plugin: str) -> tuple[PluginHost, Recipe]:
         raise UsageError(f"The recipe is for plugin {named!r}, not for {name!r}.")
     recipe = resolve(layers, host.modality)
     for key, file in code_files(recipe):
-        _consider(file, layers.origin(key))
+        consider(file, layers.origin(key))
     return host, recipe
-
-
-def _consider(code: str, origin: str) -> None:
-    """Take a file of code from a person, and from a recipe what a person has named before."""
-    if Path(origin).is_file():
-        require_trusted(code, origin)
-    else:
-        trust(code)

@@ -25,7 +25,7 @@ from cyclekit.engine.hardware import on_first
 from cyclekit.engine.model import Model, build_model
 from cyclekit.engine.objective import Step
 from cyclekit.engine.translator import evaluating
-from cyclekit.errors import CyclekitError, PluginError
+from cyclekit.errors import CyclekitError, DataError, PluginError
 from cyclekit.plugins import PluginHost
 from cyclekit.recipe.settings import Recipe
 from cyclekit.runs.directory import RunDirectory
@@ -33,6 +33,7 @@ from cyclekit.runs.watcher import Watcher
 from cyclekit.storage.folder import Storage
 
 DISK_READERS = 4  # threads
+MOST_SIZES = 1000  # that are looked at
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,8 @@ def prepare(
         PluginError: If the plugin's code fails, or its networks do not fit its samples.
     """
     model = build_model(host.modality, recipe, fabric.global_rank)
-    collections = find_collections(recipe.data, model.codec, _made_data(model, run, fabric))
+    made = _made_data(model, run, fabric)
+    collections = find_collections(recipe.data, model.codec, made, recipe.train.seed)
     for remark in collections.remarks():
         watcher.say(remark)
     for warning in collections.warnings():
@@ -116,8 +118,34 @@ def prepare(
         rank=fabric.global_rank,
         workers=_workers(recipe, encoded),
     )
+    prepared = Prepared(model, collections, batches, encoded)
+    if recipe.train.batch_size > 1:
+        _require_one_size(prepared, streams)
     _require_fit(model, streams)
-    return Prepared(model, collections, batches, encoded)
+    return prepared
+
+
+def _require_one_size(prepared: Prepared, streams: Mapping[str, Joined]) -> None:
+    """Name a file whose windows cannot be in one batch with others', before it is drawn.
+
+    Raises:
+        DataError: Naming it, and what to do.
+    """
+    for name, windows in streams.items():
+        sizes = {
+            prepared.batches.shape(name, index): index for index in windows.firsts[:MOST_SIZES]
+        }
+        if len(sizes) > 1:
+            (one, first), (other, last) = list(sizes.items())[:2]
+            raise DataError(
+                f"{prepared.file_of(name, last)} gives windows of size {_sizes(other)}, "
+                f"{prepared.file_of(name, first)} of {_sizes(one)}. A batch needs samples of one "
+                f"size: crop or resize in the codec, remove the file, or set train.batch_size to 1."
+            )
+
+
+def _sizes(shape: Sequence[int]) -> str:
+    return " x ".join(map(str, shape[1:]))
 
 
 def _made_data(model: Model, run: RunDirectory, fabric: Fabric) -> Path | None:

@@ -76,6 +76,12 @@ class Recorder:
         """Put the trainer and these records back to where a checkpoint was written."""
         checkpoint.require_plugin(self._host.info)
         trainer = self._trainer
+        untrained = [n for n in trainer.model.networks if not checkpoint.has_weights(n)]
+        if untrained:
+            raise CheckpointError(
+                f"{checkpoint.folder} has no weights of {' and '.join(untrained)}, which the "
+                f"recipe asks for now. Leave it as it was, or train anew."
+            )
         for name, network in trainer.model.networks.items():
             checkpoint.read_weights(network, name, averaged=False)
         if trainer.average:

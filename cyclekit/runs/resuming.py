@@ -7,9 +7,12 @@ from pathlib import Path
 
 from lightning_fabric import Fabric
 
+from cyclekit.contract import DOMAINS
 from cyclekit.data.cache import is_cache
 from cyclekit.engine.hardware import Hardware, on_first, part
+from cyclekit.engine.model import build_codec
 from cyclekit.errors import UsageError
+from cyclekit.plugins import PluginHost
 from cyclekit.recipe.settings import Recipe
 from cyclekit.recipe.sources import Layers, Setting
 from cyclekit.runs.checkpoint import Checkpoint
@@ -17,10 +20,13 @@ from cyclekit.runs.data_record import changes
 from cyclekit.runs.directory import RunDirectory
 from cyclekit.runs.layout import step_name
 from cyclekit.runs.opening import read_layers_of, recall
+from cyclekit.runs.planning import anchored
 from cyclekit.runs.preparation import Prepared, prepare
 from cyclekit.runs.starting import start_recipe
 from cyclekit.runs.training import TrainResult, newest_samples, train
 from cyclekit.runs.watcher import Watcher
+
+GLOBAL_BATCH = ("train.batch_size", "train.accumulate")
 
 
 def resume_training(
@@ -39,10 +45,11 @@ def resume_training(
         watcher: Is told of what was found.
         strict_data: Refuse training files that are not what they were.
     """
-    run = RunDirectory.open(folder)
+    run, settings = RunDirectory.open(folder), list(settings)
     layers = read_layers_of(run)
     layers.lay(settings)
     host, recipe = recall(run, layers)
+    recipe = anchored(recipe)
     checkpoint = run.checkpoints.open("latest") if run.checkpoints.all() else None
     fabric, recipe, watcher = start_recipe(recipe, hardware, watcher, f"cyclekit resume {run}")
     if checkpoint and checkpoint.step >= recipe.train.steps and not _owes(run, checkpoint):
@@ -54,7 +61,9 @@ def resume_training(
         )
         return TrainResult(run.folder, checkpoint.manifest.evaluation, newest_samples(run))
     recipe = _with_own_cache(recipe, layers, watcher.say)
-    if checkpoint:
+    if any(key.startswith("codec.") for key, _, _ in settings):
+        _require_same_samples(host, recall(run)[1], recipe)
+    if checkpoint and not any(key in GLOBAL_BATCH for key, _, _ in settings):
         recipe = keep_global_batch(recipe, checkpoint, fabric.world_size, watcher.say)
     with contextlib.ExitStack() as stack:
         on_first(fabric, lambda: stack.enter_context(run.owned()))
@@ -78,6 +87,24 @@ def _settle(run: RunDirectory, checkpoint: Checkpoint, keep: int) -> None:
         best = checkpoint.read_state().best
         checkpoint.close()
         run.checkpoints.settle(best.step if best else None, keep)
+
+
+def _require_same_samples(host: PluginHost, before: Recipe, after: Recipe) -> None:
+    """Refuse a codec that makes other samples than the networks have learned from.
+
+    Raises:
+        UsageError: Saying in what they differ.
+    """
+    old, new = (build_codec(host.modality, recipe) for recipe in (before, after))
+    for domain in DOMAINS:
+        was, now = old.spec(domain), new.spec(domain)
+        for what in ("channels", "dims", "range", "gaps"):
+            if getattr(was, what) != getattr(now, what):
+                raise UsageError(
+                    f"The run has learned from samples of domain {domain.upper()} with {what} "
+                    f"{getattr(was, what)}, and codec would make some with "
+                    f"{getattr(now, what)}. Train anew for that, or leave the setting as it was."
+                )
 
 
 def _with_own_cache(recipe: Recipe, layers: Layers, say: Callable[[str], None]) -> Recipe:

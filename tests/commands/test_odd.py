@@ -83,6 +83,21 @@ def test_what_needs_too_much_memory_costs_one_file(
     assert memory.available_memory() is None or memory.available_memory() > 2**20
 
 
+def test_cached_files_of_a_container_count_as_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group = tmp_path / "jobs" / "mine"
+    group.mkdir(parents=True)
+    (tmp_path / "own").write_text("4:cpu:/\n0::/jobs/mine\n")
+    for folder, limit in ((group, "max"), (group.parent, str(2**30))):
+        (folder / "memory.max").write_text(limit)
+        (folder / "memory.current").write_text(str(2**30 - 2**20))
+        (folder / "memory.stat").write_text(f"anon 5\ninactive_file {2**29}\n")
+    monkeypatch.setattr(memory, "GROUP", tmp_path)
+    monkeypatch.setattr(memory, "OWN_GROUPS", tmp_path / "own")
+    assert memory.available_memory() == 2**20 + 2**29
+
+
 def test_names_that_are_no_text_are_used_or_shown_escaped(
     cli: Cli, folders: Path, trained: Path, tmp_path: Path
 ) -> None:

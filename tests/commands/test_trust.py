@@ -2,15 +2,19 @@
 
 import json
 import os
+import py_compile
 import shutil
 from pathlib import Path
+from typing import Annotated
 
 import pytest
 import torch
 from audio_support import SMALL_AUDIO, write_voices
-from support import SMALL, Cli, as_options
+from pydantic import Field
+from support import SMALL, Cli, as_options, copied
 
 from cyclekit import trust
+from cyclekit.contract import Options, RunsCode
 
 
 @pytest.fixture
@@ -63,6 +67,65 @@ def test_a_home_that_cannot_be_written_is_no_hindrance(
     assert done.code == 0, done.err
     assert cli("translate", tmp_path / "run", folders / "testA/0.png", "-o", tmp_path / "out",
                "--direction=a2b", "--accelerator=cpu").code == 0  # fmt: skip
+
+
+def test_a_recipe_does_not_name_its_plugin_into_trust(
+    cli: Cli, tmp_path: Path, elsewhere: None
+) -> None:
+    (tmp_path / "evil.py").write_text(f"open({str(tmp_path / 'OWNED')!r}, 'w')")
+    recipe = tmp_path / "sent.toml"
+    recipe.write_text(f"plugin = {str(tmp_path / 'evil.py')!r}")
+    for command in (("check",), ("show", "--resolved")):
+        refused = cli("recipes", *command, recipe)
+        assert (refused.code, "names the code" in refused.err) == (2, True)
+    assert not (tmp_path / "OWNED").exists()
+
+
+def test_what_lies_compiled_beside_a_plugin_is_not_run(
+    cli: Cli, tmp_path: Path, elsewhere: None
+) -> None:
+    plugin = tmp_path / "mine.py"
+    plugin.write_text(f"open({str(tmp_path / 'OWNED')!r}, 'w')")
+    py_compile.compile(str(plugin), invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
+    plugin.write_text("")
+    assert "must yield one Modality" in cli("recipes", "schema", f"--plugin={plugin}").err
+    assert not (tmp_path / "OWNED").exists()
+
+
+class Deep(Options):
+    one: Annotated[str, RunsCode()] = "1"
+    maybe: Annotated[str, RunsCode()] | None = "2"
+    many: tuple[Annotated[str, RunsCode()], ...] = ("3", "4")
+    plain: str = "no"
+
+
+class Deeper(Options):
+    tables: list[Deep] = Field(default_factory=lambda: [Deep()])
+    named: dict[str, Deep] = Field(default_factory=lambda: {"x": Deep(one="5")})
+
+
+def test_code_is_found_however_deep_it_is_named() -> None:
+    assert [file for _, file in trust.code_files(Deeper())] == [*"1234", *"5234"]
+
+
+def test_a_sent_run_chooses_no_place_to_write(
+    cli: Cli, trained: Path, tmp_path: Path, elsewhere: None
+) -> None:
+    outside = tmp_path / "outside"
+    run = copied(trained, tmp_path / "run")
+    recipe = run / "recipe.toml"
+    recipe.write_text(
+        recipe.read_text().replace("memory = 2048", f"memory = 0\ncache = {str(outside / 'new')!r}")
+    )
+    done = cli("resume", run, "--steps=5", "--accelerator=cpu")
+    assert done.code == 0, done.err
+    assert "is no cache so far" in done.err
+    assert not outside.exists()
+    mine = tmp_path / "mine"
+    done = cli("resume", run, "--steps=6", f"--set=data.cache={mine}",
+               "--accelerator=cpu")  # fmt: skip
+    assert done.code == 0, done.err
+    assert list(mine.glob("*/windows.bin"))
 
 
 class Vocoder(torch.nn.Module):

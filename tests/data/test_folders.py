@@ -147,6 +147,16 @@ def test_linked_folders_are_followed_and_loops_seen(tmp_path: Path) -> None:
     assert [file.name for file in found_in(tmp_path / "data").samples] == ["2.png", "1.png"]
 
 
+@pytest.mark.parametrize(("limit", "count"), [(3, 3), (0.5, 2), (1.0, 4), (9, 4)])
+def test_a_part_of_the_files(tmp_path: Path, limit: float, count: int) -> None:
+    touch(*(tmp_path / f"{split}/{n}.png" for split in ("trainA", "trainB") for n in range(4)))
+    settings = DataSettings(root=str(tmp_path), limit=limit, held_out=0)
+    parts = [find_collections(settings, seed=seed).domains["a"].train for seed in (0, 0, 1, 2)]
+    assert len(parts[0]) == count
+    assert list(parts[0]) == list(parts[1])
+    assert count == 4 or len({tuple(part) for part in parts}) > 1
+
+
 def test_bystanders_are_not_held_out(tmp_path: Path) -> None:
     for folder in ("cats", "dogs"):
         touch(*(tmp_path / folder / f"{n}.png" for n in range(4)))

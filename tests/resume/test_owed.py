@@ -82,7 +82,13 @@ def test_weights_that_are_not_finite_are_not_saved(
     assert (run / "checkpoints/latest").readlink() == Path("step-00000002")
 
 
-def test_training_files_that_changed_are_counted(cli: Cli, folders: Path, tmp_path: Path) -> None:
+def interrupted(_: Trainer) -> None:
+    raise KeyboardInterrupt
+
+
+def test_training_files_that_changed_are_counted(
+    cli: Cli, folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     data, run = copied(folders, tmp_path / "data"), tmp_path / "run"
     done = cli("train", "--plugin=image", "--recipe=horse2zebra", f"--data={data}",
                f"--run-dir={run}", "--accelerator=cpu", *as_options(SMALL))  # fmt: skip
@@ -97,6 +103,10 @@ def test_training_files_that_changed_are_counted(cli: Cli, folders: Path, tmp_pa
     assert refused.code == 2
     assert "A: 1 added, 1 gone; B: 1 changed. Put them back" in refused.err
     assert (run / "files.jsonl").read_text() == recorded
+    with monkeypatch.context() as patch:  # killed before anything was saved
+        patch.setattr(Trainer, "train_step", interrupted)
+        assert cli(*resume, 6).code == 130
+    assert cli(*resume, 6, "--strict-data").code == 2
     taken = cli(*resume, 6)
     assert taken.code == 0
     assert "A: 1 added, 1 gone; B: 1 changed. Going on" in taken.err

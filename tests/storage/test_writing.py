@@ -32,6 +32,20 @@ def made_aside(storage: Storage) -> None:
         aside.keep("file")
 
 
+def test_what_links_lead_to_is_not_flushed(tmp_path: Path) -> None:
+    (tmp_path / "nowhere").symlink_to(tmp_path / "missing")
+    handle.flush(tmp_path)
+
+
+def test_what_a_living_process_writes_is_not_cleaned_up(tmp_path: Path) -> None:
+    storage = Storage(tmp_path)
+    (tmp_path / ".incoming-of-a-killed-one").mkdir()
+    with storage.aside() as aside:
+        storage.clean()
+        assert [file.name for file in tmp_path.iterdir()] == [aside.path.name]
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.fixture(params=[True, False], ids=["handles", "paths"])
 def handles(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
     """With handles of folders, and as on a system without."""
