@@ -43,6 +43,7 @@ class Manifest(Strict):
         cyclekit: The version that wrote it.
         plugin: With which it was written.
         evaluation: Figures by direction, where the step was evaluated.
+        unmeasured: Whether it should have been, and something went wrong.
         protocol: How these were computed: a line by metric.
         ranks: How many there were.
         global_batch: Samples of each domain in a step.
@@ -55,6 +56,7 @@ class Manifest(Strict):
     plugin: Writer
     evaluation: dict[str, dict[str, float]] = {}
     protocol: dict[str, str] = {}
+    unmeasured: bool = False
     ranks: Annotated[int, Field(ge=1, le=2**20)]
     global_batch: Annotated[int, Field(ge=1, le=2**30)]
     files: Annotated[dict[FileName, Checksum], Field(min_length=1, max_length=10_000)]

@@ -63,6 +63,7 @@ class Recorder:
         self._stopwatch = Stopwatch()
         self._best: BestState | None = None
         self.report: dict[str, Figures] = {}
+        self._unmeasured = False
         self.files: Mapping[str, EncodedDomain] = {}
         self.judge = Judge(
             trainer.model,
@@ -92,6 +93,7 @@ class Recorder:
         with checkpoint.restoring("The training state"):
             trainer.load_state(state)
         self._best = state.best
+        self._unmeasured = checkpoint.manifest.unmeasured
         if trainer.is_done:
             self.report = checkpoint.manifest.evaluation
             if unknown := self.report.keys() - trainer.model.directions.keys():
@@ -121,6 +123,8 @@ class Recorder:
         if self._trainer.step == 0:
             self._preview()
         self._stopwatch.start(self._trainer.step)
+        if self._unmeasured:
+            self._save(self._evaluate())
 
     def after_step(self, progress: StepProgress, save: bool = False) -> None:
         """Do what is due after the step that was just done; ``save`` in any case if so asked."""
@@ -133,7 +137,7 @@ class Recorder:
             self._trainer.require_finite()
         if self._due(settings.log_every):
             self._log(progress)
-        improved = False
+        improved, self.report = False, {}
         try:
             improved = self._due(settings.evaluate_every) and self._evaluate()
             if self._due(settings.preview_every):
@@ -179,6 +183,7 @@ class Recorder:
     def _evaluate(self) -> bool:
         """Measure on rank 0; every rank learns whether this is the best so far."""
         improved = False
+        self._unmeasured = self._has_tests
         try:
             if self._board and self._has_tests:
                 step = self._trainer.step
@@ -187,6 +192,7 @@ class Recorder:
                 for direction, figures in self.report.items():
                     self._board.scalars(f"test/{direction}", figures, step)
                 improved = self._is_best()
+            self._unmeasured = False
         finally:  # the other ranks wait for the answer, whatever happens here
             improved = bool(self._trainer.fabric.broadcast(improved))
         self._stopwatch.start(self._trainer.step)
@@ -247,6 +253,7 @@ class Recorder:
                     **describe_writer(self._host.info),
                     "evaluation": self.report,
                     "protocol": self.judge.protocol if self.report else {},
+                    "unmeasured": self._unmeasured,
                     "ranks": trainer.fabric.world_size,
                     "global_batch": trainer.batches.global_batch,
                 },

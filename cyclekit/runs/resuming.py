@@ -75,9 +75,10 @@ def resume_training(
 
 
 def _owes(run: RunDirectory, checkpoint: Checkpoint) -> bool:
-    """Whether a process was killed before it wrote down what the last step was measured at."""
+    """Whether a process ended before it measured the last step, or wrote down what it found."""
     report = run.evaluations / f"{step_name(checkpoint.step)}.json"
-    return bool(checkpoint.manifest.evaluation) and not report.is_file()
+    told = checkpoint.manifest
+    return told.unmeasured or (bool(told.evaluation) and not report.is_file())
 
 
 def _settle(run: RunDirectory, checkpoint: Checkpoint, keep: int) -> None:

@@ -4,11 +4,14 @@ import json
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support import SMALL, Cli, as_options, copied, draw, records
 
 from cyclekit.engine.trainer import Trainer
+from cyclekit.engine.translator import Translator
+from cyclekit.judging.judge import Judge
 
 
 def test_the_last_evaluation_is_made_up(cli: Cli, trained: Path, tmp_path: Path) -> None:
@@ -24,6 +27,30 @@ def test_the_last_evaluation_is_made_up(cli: Cli, trained: Path, tmp_path: Path)
     assert "is finished: 4 steps are done" in again.err
     assert "on the test set" not in again.out
     assert records(run) == records(trained)
+
+
+def test_an_evaluation_that_failed_is_made_up(
+    cli: Cli, folders: Path, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The step is saved all the same; nothing else is taken for what it was measured at."""
+    run = tmp_path / "run"
+
+    def failing(judge: Judge, translator: Translator) -> Any:
+        raise OSError("the disk went away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Judge, "score", failing)
+        done = cli("train", "--plugin=image", "--recipe=horse2zebra", f"--data={folders}",
+                   f"--run-dir={run}", "--accelerator=cpu", *as_options(SMALL))  # fmt: skip
+        assert (done.code, "the disk went away" in done.err) == (1, True)
+    assert (run / "checkpoints/latest").readlink() == Path("step-00000004")
+    assert cli("resume", run, "--accelerator=cpu").code == 0
+    assert records(run) == records(trained)
+    report = run / "evaluations/step-00000004.json"
+    assert json.loads(report.read_text()) == json.loads(
+        (trained / report.relative_to(run)).read_text()
+    )
+    assert "is finished" in cli("resume", run, "--accelerator=cpu").err
 
 
 def test_the_best_is_named_and_too_many_are_removed(
