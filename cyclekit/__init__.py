@@ -9,14 +9,26 @@ from typing import TYPE_CHECKING, Any
 from cyclekit.waiting import choose_waiting
 
 if TYPE_CHECKING:
-    from cyclekit.python_api import Hardware, TrainedModel, TrainResult, load, train
+    from cyclekit.python_api import (
+        Hardware,
+        TrainedModel,
+        TrainResult,
+        evaluate,
+        load,
+        report,
+        resume,
+        train,
+    )
 
 API_VERSION = 1
 """The plugin contract this host speaks; compared with ``Modality.api``."""
 
 choose_waiting()  # before anything loads torch
 
-__all__ = ["API_VERSION", "Hardware", "TrainResult", "TrainedModel", "load", "train"]
+__all__ = [
+    "API_VERSION", "Hardware", "TrainResult", "TrainedModel", "evaluate", "load", "report",
+    "resume", "train",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -11,6 +11,10 @@ class CyclekitError(Exception):
 
     exit_code = 1
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows: the sentence, as a terminal does."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class UsageError(CyclekitError):
     """The request itself cannot be understood: an unknown name, a wrong key, a missing choice."""

@@ -1,17 +1,29 @@
-"""cyclekit from Python: ``train``, ``load``, ``TrainedModel.translate``."""
+"""cyclekit from Python: what the command line does, and items translated in memory.
+
+Whatever the caller can put right is a ``CyclekitError`` with one clear message.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cyclekit.data.encoded import load_file
 from cyclekit.engine.hardware import Hardware
+from cyclekit.recipe.sources import Setting
+from cyclekit.reporting.page import write_report
+from cyclekit.runs.evaluation import report_on
 from cyclekit.runs.launch import start_training
 from cyclekit.runs.opening import OpenRun, open_run
 from cyclekit.runs.planning import data_settings, plan_training
+from cyclekit.runs.resuming import resume_training
 from cyclekit.runs.training import TrainResult
 from cyclekit.runs.watcher import Watcher
 
-__all__ = ["Hardware", "TrainResult", "TrainedModel", "load", "train"]
+__all__ = [
+    "Hardware", "TrainResult", "TrainedModel", "evaluate", "load", "report", "resume", "train",
+]  # fmt: skip
+
+File = str | Path
 
 
 class TrainedModel:
@@ -20,26 +32,42 @@ class TrainedModel:
     def __init__(self, opened: OpenRun) -> None:
         self._opened = opened
 
+    def __repr__(self) -> str:
+        opened = self._opened
+        ways = ", ".join(opened.model.directions)
+        return f"<{opened.model.modality.name} {opened.run}, step {self.step}: {ways}>"
+
+    @property
+    def directions(self) -> list[str]:
+        """What it translates: ``"a2b"``, ``"b2a"``."""
+        return list(self._opened.model.directions)
+
     @property
     def step(self) -> int:
         """Training steps of the checkpoint in use."""
         return self._opened.checkpoint.step
 
     def translate(self, item: Any, direction: str) -> Any:
-        """Translate one item.
+        """Translate an item, or a list of them.
 
         Args:
-            item: What the plugin's codec works with (a PIL picture, say), or the path of a file.
+            item: What the plugin's codec works with (a PIL picture, say), the path of a file, or a
+                list of such things, which go through the networks together.
             direction: ``"a2b"`` or ``"b2a"``.
 
         Returns:
-            The translated item, of the same type and size.
+            The translated item, of the same type and size; for a list a list.
         """
         way = self._opened.model.direction(direction)
-        if isinstance(item, (str, Path)):
-            item = self._opened.model.codec.load_for(Path(item), way.source)
-        (translated,) = self._opened.translator.items([item], way)
-        return translated
+        wanted = item if isinstance(item, (list, tuple)) else [item]
+        items = [
+            load_file(self._opened.model.codec, Path(one), way.source)
+            if isinstance(one, (str, Path))
+            else one
+            for one in wanted
+        ]
+        translated = self._opened.translator.items(items, way)
+        return translated if isinstance(item, (list, tuple)) else translated[0]
 
     def save(self, item: Any, path: str | Path) -> Path:
         """Write an item as the plugin would; returns the file written."""
@@ -92,7 +120,92 @@ def train(
     Raises:
         CyclekitError: With one clear message, for anything the caller can put right.
     """
-    settings = data_settings(data) if data is not None else []
-    settings += [(key, value, "set") for key, value in (set or {}).items()]
-    plan = plan_training(plugin, recipe, settings)
+    plan = plan_training(plugin, recipe, _settings(data, set))
     return start_training(plan, Path(run_dir) if run_dir else None, hardware, Watcher(quiet))
+
+
+def resume(
+    run: File,
+    *,
+    steps: int | None = None,
+    data: File | None = None,
+    set: Mapping[str, Any] | None = None,
+    strict_data: bool = False,
+    hardware: Hardware = Hardware(),  # noqa: B008 - frozen
+    quiet: bool = False,
+) -> TrainResult:
+    """Go on with a run from its latest checkpoint.
+
+    Args:
+        run: The run directory.
+        steps: In all, those done included.
+        data: Folder with ``trainA trainB testA testB``, in place of the run's.
+        set: Recipe keys to change from here on, such as ``{"train.batch_size": 1}``.
+        strict_data: Refuse training files that have changed.
+        hardware: Devices and ranks.
+        quiet: Print nothing.
+
+    Raises:
+        CyclekitError: If it is no run, cannot be read, or cannot be gone on with like that.
+    """
+    settings = _settings(data, set)
+    if steps is not None:
+        settings.append(("train.steps", steps, "steps"))
+    return resume_training(Path(run), settings, hardware, Watcher(quiet), strict_data)
+
+
+def evaluate(
+    run: File,
+    *,
+    data: File | None = None,
+    checkpoint: str | None = None,
+    set: Mapping[str, Any] | None = None,
+    quick: bool = False,
+    accelerator: str = "auto",
+    precision: str | None = None,
+    quiet: bool = False,
+) -> dict[str, Any]:
+    """Measure what a run makes of its test set, beside baselines.
+
+    Args:
+        run: The run directory.
+        data: Another folder with ``trainA trainB testA testB``.
+        checkpoint: ``"latest"``, ``"best"`` or a step number; default: the latest, and the best
+            beside it.
+        set: Settings of the plugin's metrics, such as ``{"metrics.features": ...}``.
+        quick: Leave out what takes long.
+        accelerator: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+        precision: As of ``load``.
+        quiet: Print nothing.
+
+    Returns:
+        The report that ``cyclekit evaluate --json`` prints: figures under ``a2b``, ``b2a`` and
+        ``both``, those of other ways to translate under ``baselines``.
+
+    Raises:
+        CyclekitError: If it is no run, or has no test set.
+    """
+    settings = [(key, value, "set") for key, value in (set or {}).items()]
+    where = (Hardware(accelerator=accelerator), precision, None)
+    measured = report_on(
+        Path(run), Path(data) if data else None, checkpoint, settings, quick, where, Watcher(quiet)
+    )
+    return measured.report
+
+
+def report(run: File, output: File | None = None) -> Path:
+    """Write a page about a run; returns the HTML file.
+
+    Args:
+        run: The run directory.
+        output: The file; default ``report.html`` in the run.
+
+    Raises:
+        CyclekitError: If it is no run, or is damaged.
+    """
+    return write_report(Path(run), Path(output) if output else None)
+
+
+def _settings(data: File | None, set: Mapping[str, Any] | None) -> list[Setting]:
+    settings = data_settings(data) if data is not None else []
+    return [*settings, *((key, value, "set") for key, value in (set or {}).items())]

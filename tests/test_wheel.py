@@ -31,7 +31,7 @@ def test_what_is_in_it(wheel: Path) -> None:
     assert {"cyclekit_image/recipes/demo.toml", "cyclekit_image/recipes/horse2zebra.toml"} <= {
         *names
     }
-    assert {f"cyclekit/report/page.{kind}" for kind in ("html", "css", "js")} <= {*names}
+    assert {f"cyclekit/reporting/page.{kind}" for kind in ("html", "css", "js")} <= {*names}
     packages = ("cyclekit", "cyclekit_audio", "cyclekit_image", "cyclekit_music")
     assert {f"{package}/py.typed" for package in packages} <= {*names}
     (entry_points,) = [name for name in names if name.endswith("entry_points.txt")]

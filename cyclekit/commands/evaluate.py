@@ -61,34 +61,18 @@ def evaluate(
     """
     import json
 
-    from cyclekit.recipe.resolve import resolve_metric_options
-    from cyclekit.recipe.sources import Layers, parse_setting
-    from cyclekit.runs.checkpoints import BEST, LATEST
-    from cyclekit.runs.evaluation import evaluate_run
-    from cyclekit.runs.opening import open_run
+    from cyclekit.recipe.sources import parse_setting
+    from cyclekit.runs.evaluation import report_on
     from cyclekit.runs.watcher import Watcher
 
     watcher = Watcher()
-    how = (hardware(accelerator), precision, batch_size)
-    opened = open_run(run, checkpoint or LATEST, *how, watcher)
-    layers = Layers()
-    layers.lay(map(parse_setting, settings))
-    options = resolve_metric_options(layers, opened.model.modality)
-    best = opened.run.checkpoints.best_step() if checkpoint is None else None
-    apart = best is not None and best != opened.checkpoint.step
-    report = evaluate_run(
-        opened,
-        data,
-        watcher.warn,
-        best=open_run(run, BEST, *how) if apart else None,
-        options=options,
-        quick=quick,
-    )
+    where = (hardware(accelerator), precision, batch_size)
+    asked = [parse_setting(text) for text in settings]
+    measured = report_on(run, data, checkpoint, asked, quick, where, watcher)
     if as_json:
-        click.echo(json.dumps(report))
+        click.echo(json.dumps(measured.report))
         return
-    name = LATEST if apart or best is None else f"{LATEST} and {BEST}"
-    _show(str(run), checkpoint or name, report, opened.model.directions, watcher)
+    _show(str(run), measured.name, measured.report, measured.directions, watcher)
 
 
 def _show(

@@ -20,6 +20,6 @@ def report(run: Path, output: Path | None) -> None:
       cyclekit report runs/00001-image-demo
       cyclekit report runs/00001-image-demo -o demo.html
     """
-    from cyclekit.report.page import write_report
+    from cyclekit.reporting.page import write_report
 
     click.echo(write_report(run, output))

@@ -2,21 +2,83 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cyclekit.contract import Options
 from cyclekit.data.folders import find_collections
 from cyclekit.data.made import made_root
+from cyclekit.engine.hardware import Hardware
 from cyclekit.judging.figures import Figures, with_both
 from cyclekit.judging.judge import Judge
+from cyclekit.recipe.resolve import resolve_metric_options
 from cyclekit.recipe.settings import DataSettings
+from cyclekit.recipe.sources import Layers, Setting
+from cyclekit.runs.checkpoints import BEST, LATEST
 from cyclekit.runs.layout import RunLayout, step_name
-from cyclekit.runs.opening import OpenRun
+from cyclekit.runs.opening import OpenRun, open_run
 from cyclekit.runs.records import to_json
+from cyclekit.runs.watcher import Watcher
 
 LONGEST_NAME = 40  # characters, of four bytes each, in the name of a file
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A run that was measured.
+
+    Attributes:
+        report: What ``evaluate_run`` returns.
+        name: Which checkpoint it is about, in words.
+        directions: Ways of translating.
+    """
+
+    report: dict[str, Any]
+    name: str
+    directions: list[str]
+
+
+def report_on(
+    run: Path,
+    data: Path | None,
+    checkpoint: str | None,
+    settings: Iterable[Setting],
+    quick: bool,
+    where: tuple[Hardware, str | None, int | None],
+    watcher: Watcher,
+) -> Measured:
+    """Open a run and measure it.
+
+    Args:
+        run: Its folder.
+        data: Another folder with training and test sets.
+        checkpoint: ``latest``, ``best`` or a step; ``None``: the latest, and the best beside it.
+        settings: Of the plugin's metrics.
+        quick: Leave out what takes long.
+        where: Hardware, precision and batch size, as of ``open_run``.
+        watcher: Is told what is going on.
+
+    Raises:
+        CyclekitError: If it cannot be opened or has no test set.
+    """
+    opened = open_run(run, checkpoint or LATEST, *where, watcher)
+    layers = Layers()
+    layers.lay(settings)
+    options = resolve_metric_options(layers, opened.model.modality)
+    best = opened.run.checkpoints.best_step() if checkpoint is None else None
+    apart = best is not None and best != opened.checkpoint.step
+    report = evaluate_run(
+        opened,
+        data,
+        watcher.warn,
+        best=open_run(run, BEST, *where) if apart else None,
+        options=options,
+        quick=quick,
+    )
+    name = LATEST if apart or best is None else f"{LATEST} and {BEST}"
+    return Measured(report, checkpoint or name, list(opened.model.directions))
 
 
 def evaluate_run(

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Any
 
 from rich.console import Console, RenderableType
@@ -60,7 +61,7 @@ class Watcher:
         """A bar over the steps of a run, or a line now and then where there is no terminal."""
         with self._bar() as bar:
             task = bar.add_task("training", total=total, completed=done, note="")
-            plain = not self._console.is_terminal and not self._quiet
+            plain = not self._shows_bars and not self._quiet
             yield StepProgress(bar, task, self if plain else None, total)
 
     def table(self, title: str, reports: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
@@ -90,8 +91,14 @@ class Watcher:
             TimeRemainingColumn(),
             console=self._console,
             transient=transient,
-            disable=not self._console.is_terminal,
+            disable=not self._shows_bars,
         )
+
+    @property
+    def _shows_bars(self) -> bool:
+        """In a terminal, and in a notebook that can change what it shows."""
+        widgets = self._console.is_jupyter and find_spec("ipywidgets") is not None
+        return self._console.is_terminal or widgets
 
 
 def _plain(text: str) -> Text:

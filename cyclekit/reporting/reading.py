@@ -9,7 +9,7 @@ from typing import Any
 from cyclekit.errors import CheckpointError
 from cyclekit.links import pointed_at
 from cyclekit.recipe.sources import LARGEST_RECIPE, parse_toml
-from cyclekit.report.curves import number
+from cyclekit.reporting.curves import number
 from cyclekit.runs.files_record import read_files
 from cyclekit.runs.layout import MANIFEST, TRIES, RunLayout, step_folders
 from cyclekit.runs.records import lines_by_step, read_json

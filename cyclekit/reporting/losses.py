@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from cyclekit.report.charts import Axes, draw, legend, log_span_of, span_of
-from cyclekit.report.curves import RATES, Curve, Point, binned, collect, group, smoothed
-from cyclekit.report.markup import Markup, element, joined
-from cyclekit.report.reading import RunStory
+from cyclekit.reporting.charts import Axes, draw, legend, log_span_of, span_of
+from cyclekit.reporting.curves import RATES, Curve, Point, binned, collect, group, smoothed
+from cyclekit.reporting.markup import Markup, element, joined
+from cyclekit.reporting.reading import RunStory
 
 SPEED = "samples_per_second"
 

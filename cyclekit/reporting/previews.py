@@ -4,8 +4,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from cyclekit.report.markup import Markup, element, joined
-from cyclekit.report.media import (
+from cyclekit.reporting.markup import Markup, element, joined
+from cyclekit.reporting.media import (
     DOWNLOADS,
     KINDS,
     MEBIBYTE,
@@ -17,7 +17,7 @@ from cyclekit.report.media import (
     of_kind,
     spread,
 )
-from cyclekit.report.reading import RunStory
+from cyclekit.reporting.reading import RunStory
 
 
 def previews(story: RunStory) -> Markup:

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from statistics import median
 from typing import Any
 
-from cyclekit.report.curves import number
-from cyclekit.report.markup import Markup, element, joined
-from cyclekit.report.reading import RunStory
+from cyclekit.reporting.curves import number
+from cyclekit.reporting.markup import Markup, element, joined
+from cyclekit.reporting.reading import RunStory
 
 MOST_SKIPPED = 50  # skipped files that are listed
 

@@ -3,10 +3,10 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from cyclekit.report.charts import Axes, Level, draw, legend, short, span_of
-from cyclekit.report.curves import Curve, shown_side, worded
-from cyclekit.report.markup import Markup, element, joined
-from cyclekit.report.reading import Directions, Evaluation, RunStory
+from cyclekit.reporting.charts import Axes, Level, draw, legend, short, span_of
+from cyclekit.reporting.curves import Curve, shown_side, worded
+from cyclekit.reporting.markup import Markup, element, joined
+from cyclekit.reporting.reading import Directions, Evaluation, RunStory
 
 PERFECT = "codec"  # the baseline that is no rival: the truth, encoded and decoded
 REAL = "real"  # test items themselves, no rivals either

@@ -8,12 +8,12 @@ from pathlib import Path
 from string import Template
 
 from cyclekit.errors import UsageError
-from cyclekit.report.figures import evaluations
-from cyclekit.report.losses import losses
-from cyclekit.report.markup import Markup, element, escaped, joined
-from cyclekit.report.previews import previews
-from cyclekit.report.reading import RunStory
-from cyclekit.report.summary import header, recipe
+from cyclekit.reporting.figures import evaluations
+from cyclekit.reporting.losses import losses
+from cyclekit.reporting.markup import Markup, element, escaped, joined
+from cyclekit.reporting.previews import previews
+from cyclekit.reporting.reading import RunStory
+from cyclekit.reporting.summary import header, recipe
 from cyclekit.runs.layout import RunLayout
 from cyclekit.storage.folder import Storage
 
@@ -86,4 +86,4 @@ def _hash(content: str) -> str:
 
 
 def _part(name: str) -> Markup:
-    return Markup(files("cyclekit.report").joinpath(name).read_text(encoding="utf-8"))
+    return Markup(files("cyclekit.reporting").joinpath(name).read_text(encoding="utf-8"))

@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from cyclekit.report.curves import Curve, Point
-from cyclekit.report.markup import Markup, element
+from cyclekit.reporting.curves import Curve, Point
+from cyclekit.reporting.markup import Markup, element
 
 WIDTH, HEIGHT = 340, 180
 LEFT, RIGHT, TOP, BOTTOM = 48, 326, 8, 158
