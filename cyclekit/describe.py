@@ -15,6 +15,18 @@ def shown(text: str) -> str:
     return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
 
 
+def duration(seconds: float) -> str:
+    """A time in its two largest units."""
+    minutes = seconds / 60
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    if minutes < 60:
+        return f"{minutes:.0f} min" if minutes >= 10 else f"{int(minutes)} min {seconds % 60:.0f} s"
+    if minutes < 48 * 60:
+        return f"{int(minutes // 60)} h {int(minutes % 60)} min"
+    return f"{int(minutes // 1440)} d {int(minutes % 1440 // 60)} h"
+
+
 def describe_exception(error: BaseException) -> str:
     """``ValueError: message (at file.py:12)`` on one line; the place is the plugin's own code."""
     message = " ".join(_message(error).split())

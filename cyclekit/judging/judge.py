@@ -34,6 +34,8 @@ class Judge:
         limit: Test items of each domain, 0 for all.
         thorough: Call costly metrics and the classifier too.
         options: Settings of the metrics; default: the modality's defaults.
+        say: Told what is being done, where that takes its time.
+        track: ``(iterable, total, what) -> iterable`` that shows progress.
 
     Attributes:
         seed: The run's; everything random follows from it.
@@ -50,7 +52,11 @@ class Judge:
         limit: int = 0,
         thorough: bool = False,
         options: Options | None = None,
+        say: Callable[[str], None] = lambda _: None,
+        track: Callable[[Iterable[Any], int, str], Iterable[Any]] = lambda things, *_: things,
     ) -> None:
+        self._say = say
+        self._track = track
         self._model = model
         self._codec = model.codec
         self.seed = model.recipe.train.seed
@@ -77,8 +83,12 @@ class Judge:
             back = self._model.reverse(direction)
             tests = self.evidence.tests[direction.source]
             with temporary_folder() as folder:
-                there = self._write(folder / "there", translated(translator, tests, direction))
-                cycled = self._write(folder / "back", self._returned(translator, there, back))
+                items = translated(translator, tests, direction)
+                there = self._write(folder / "there", self._track(items, len(tests), name))
+                items = self._returned(translator, there, back)
+                if back:
+                    items = self._track(items, len(tests), f"{name}, and back")
+                cycled = self._write(folder / "back", items)
                 scored[name] = self._scorer.measure(self._assemble(direction, there, cycled))
         return scored
 
@@ -93,6 +103,7 @@ class Judge:
             rows[baseline.name] = partial(self._score_baseline, baseline)
         scored = {}
         for name, score in rows.items():
+            self._say(f"another way to translate: {name}")
             try:
                 scored[name] = score()
             except CyclekitError:
@@ -137,7 +148,7 @@ class Judge:
             metrics.append(classifier_metric(self._model, self.evidence))
         elif self._thorough:
             self._warn("left out the classifier of A against B: for domains with as many channels")
-        return Scorer(metrics, self.evidence, self.seed, self._cache, self._warn)
+        return Scorer(metrics, self.evidence, self.seed, self._cache, self._warn, self._say)
 
     @property
     def _same_channels(self) -> bool:

@@ -23,6 +23,7 @@ class Scorer:
         seed: For fitting.
         cache: Folder in which metrics keep what they learned.
         warn: Told, once each, of failures and of what metrics warn of.
+        say: Told which metric is at work.
 
     Attributes:
         metrics: The ones that were given.
@@ -36,12 +37,14 @@ class Scorer:
         seed: int,
         cache: Storage,
         warn: Callable[[str], None],
+        say: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.metrics = metrics
         self._evidence = evidence
         self._seed = seed
         self._cache = cache
         self._warn = warn
+        self._say = say
         self._fitted: dict[str, Any] = {}
         self._unfit: set[str] = set()
         self._warned: set[str] = set()
@@ -57,6 +60,7 @@ class Scorer:
                 or metric.name in self._unfit
             ):
                 continue
+            self._say(f"measuring {metric.name}")
             try:
                 with self._passing_on_warnings():
                     scored = metric.score(translations, self._fit(metric))

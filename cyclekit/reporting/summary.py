@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from statistics import median
 from typing import Any
 
+from cyclekit.describe import duration
 from cyclekit.reporting.curves import number
 from cyclekit.reporting.markup import Markup, element, joined
 from cyclekit.reporting.reading import RunStory
@@ -40,18 +41,6 @@ def recipe(story: RunStory) -> Markup:
             class_="card",
         ),
     )
-
-
-def duration(seconds: float) -> str:
-    """A time in its two largest units."""
-    minutes = seconds / 60
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    if minutes < 60:
-        return f"{minutes:.0f} min" if minutes >= 10 else f"{int(minutes)} min {seconds % 60:.0f} s"
-    if minutes < 48 * 60:
-        return f"{int(minutes // 60)} h {int(minutes % 60)} min"
-    return f"{int(minutes // 1440)} d {int(minutes % 1440 // 60)} h"
 
 
 def _tiles(story: RunStory) -> list[Markup]:

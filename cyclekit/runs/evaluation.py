@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,7 +72,7 @@ def report_on(
     report = evaluate_run(
         opened,
         data,
-        watcher.warn,
+        watcher,
         best=open_run(run, BEST, *where) if apart else None,
         options=options,
         quick=quick,
@@ -84,7 +84,7 @@ def report_on(
 def evaluate_run(
     opened: OpenRun,
     data: Path | None,
-    warn: Callable[[str], None],
+    watcher: Watcher,
     *,
     best: OpenRun | None = None,
     options: Options | None = None,
@@ -95,7 +95,7 @@ def evaluate_run(
     Args:
         opened: The run.
         data: Another folder with training and test sets.
-        warn: Told of bad files and failing metrics.
+        watcher: Told of bad files and failing metrics, and of what is going on.
         best: The same run with another checkpoint, to be measured too.
         options: Settings of the metrics.
         quick: Leave out costly metrics and the classifier.
@@ -119,7 +119,16 @@ def evaluate_run(
     else:
         collections = find_collections(DataSettings(root=str(data)), model.codec)
     cache = run.metrics
-    judge = Judge(model, collections, warn, cache, thorough=not quick, options=options)
+    judge = Judge(
+        model,
+        collections,
+        watcher.warn,
+        cache,
+        thorough=not quick,
+        options=options,
+        say=watcher.say,
+        track=watcher.track,
+    )
     judge.evidence.require_test_set()
     scored = judge.score(opened.translator)
     further = {}

@@ -11,17 +11,18 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TaskID,
     TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
 )
 from rich.table import Table
 from rich.text import Text
 
-from cyclekit.describe import shown
+from cyclekit.describe import duration, shown
 
 PLAIN_EVERY = 5.0  # seconds between progress lines where there is no terminal
+TRACKED_EVERY = 10.0  # the same, of what is not training
 WIDE = 160  # columns of a table where there is no terminal
 
 
@@ -52,9 +53,20 @@ class Watcher:
         self._console.print(f"warning: {shown(message)}", style="yellow", markup=False)
 
     def track(self, things: Iterable[Any], total: int, what: str) -> Iterator[Any]:
-        """Pass ``things`` through with a bar that goes when it is done."""
-        with self._bar(transient=True) as bar:
-            yield from bar.track(things, total=total, description=what)
+        """Pass ``things`` through with a bar that goes when it is done, or with lines of progress."""
+        if self._shows_bars or self._quiet:
+            with self._bar(transient=True) as bar:
+                yield from bar.track(things, total=total, description=what)
+            return
+        begun = said = time.monotonic()
+        self.say(f"{what}: {total}")
+        for done, thing in enumerate(things, 1):
+            yield thing
+            now = time.monotonic()
+            if now - said >= TRACKED_EVERY and done < total:
+                said = now
+                left = (now - begun) / done * (total - done)
+                self.say(f"{what}: {done} of {total}, about {duration(left)} left")
 
     @contextmanager
     def progress(self, total: int, done: int) -> Iterator["StepProgress"]:
@@ -62,7 +74,7 @@ class Watcher:
         with self._bar() as bar:
             task = bar.add_task("training", total=total, completed=done, note="")
             plain = not self._shows_bars and not self._quiet
-            yield StepProgress(bar, task, self if plain else None, total)
+            yield StepProgress(bar, task, self if plain else None, total, done)
 
     def table(self, title: str, reports: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
         """Figures, a row each, a column for each way of translating, direction under direction.
@@ -87,8 +99,7 @@ class Watcher:
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
+            _Times(),
             console=self._console,
             transient=transient,
             disable=not self._shows_bars,
@@ -106,22 +117,36 @@ def _plain(text: str) -> Text:
     return Text(shown(text))
 
 
+class _Times(ProgressColumn):
+    """How long it has taken, and how long it will."""
+
+    def render(self, task: Task) -> Text:
+        said = f"for {duration(task.elapsed or 0)}"
+        left = task.fields.get("left", task.time_remaining)
+        return Text(said if left is None or task.finished else f"{said}, {duration(left)} left")
+
+
 class _NotedProgress(Progress):
     """A bar with a line of figures below it, which so have the whole width."""
 
     def get_renderables(self) -> Iterator[RenderableType]:
         yield from super().get_renderables()
-        yield from (Text(task.fields["note"]) for task in self.tasks if task.fields.get("note"))
+        notes = (task.fields.get("note") for task in self.tasks)
+        yield from (Text(note, overflow="fold", no_wrap=False) for note in notes if note)
 
 
 class StepProgress:
     """The progress of training."""
 
-    def __init__(self, bar: Progress, task: TaskID, plain: Watcher | None, total: int) -> None:
+    def __init__(
+        self, bar: Progress, task: TaskID, plain: Watcher | None, total: int, done: int
+    ) -> None:
         self._bar = bar
         self._task = task
         self._plain = plain
         self._total = total
+        self._done = done
+        self._begun = time.monotonic()
         self._said = 0.0
 
     def advance(self) -> None:
@@ -132,8 +157,11 @@ class StepProgress:
         """The losses that matter, and samples per second."""
         note = "  ".join(f"{name} {value:.3f}" for name, value in losses.items())
         note = f"{rate:.1f} samples/s  {note}"
-        self._bar.update(self._task, note=note)
         now = time.monotonic()
+        # With all that came between the steps so far, such as evaluations: as much will come.
+        left = (now - self._begun) / max(step - self._done, 1) * (self._total - step)
+        self._bar.update(self._task, note=note, left=left)
         if self._plain and (now - self._said >= PLAIN_EVERY or step == self._total):
             self._said = now
-            self._plain.say(f"step {step}/{self._total}  {note}")
+            ahead = f"  {duration(left)} left" if left else ""
+            self._plain.say(f"step {step}/{self._total}  {note}{ahead}")
