@@ -37,7 +37,7 @@ class TrainedModel:
         """
         way = self._opened.model.direction(direction)
         if isinstance(item, (str, Path)):
-            item = self._opened.model.codec.load_for(Path(item), way.source)
+            item = self._opened.model.codec.load_input(Path(item), way.source)
         (translated,) = self._opened.translator.items([item], way)
         return translated
 

@@ -96,6 +96,16 @@ def encode_file(codec: Codec[Any], file: Path, domain: str) -> Sample:
     return sample
 
 
+def encode_input(codec: Codec[Any], file: Path, domain: str) -> Sample:
+    """Load and encode a file that is to be translated; raises as ``encode_file`` does."""
+    if type(codec).load_input is Codec.load_input:
+        return encode_file(codec, file, domain)
+    require_file(file)
+    item = guarded(codec, "load_input", file, file, domain)
+    sample: Sample = guarded(codec, "encode", file, item, domain)
+    return sample
+
+
 def load_file(codec: Codec[Any], file: Path, domain: str) -> Any:
     """Load a file of a domain; raises as ``encode_file`` does."""
     require_file(file)
@@ -131,6 +141,16 @@ def guarded(codec: Codec[Any], method: str, file: Path, *arguments: Any) -> Any:
             raise BadSample(file, "needs more memory than there is") from error
         raise PluginError(
             f"{type(codec).__name__}.{method} failed on {file}: {describe_exception(error)}"
+        ) from error
+
+
+def remarks_on(codec: Codec[Any], facts: Mapping[str, Sequence[Mapping[str, float]]]) -> list[str]:
+    """What a codec has to say about what it noticed while encoding files, by domain."""
+    try:
+        return codec.remarks(facts)
+    except Exception as error:
+        raise PluginError(
+            f"{type(codec).__name__}.remarks failed: {describe_exception(error)}"
         ) from error
 
 

@@ -12,7 +12,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from cyclekit.contract import Sample, common_multiple
-from cyclekit.data.encoded import encode_file, guarded
+from cyclekit.data.encoded import encode_input, guarded
 from cyclekit.engine.held_norms import held, measured, normalizes_instances
 from cyclekit.engine.model import Model
 from cyclekit.engine.objective import Direction
@@ -39,6 +39,9 @@ class Translator:
         fabric: Says where and in which precision.
         batch_size: Samples of one size that go through the network together. ``None``: as many as
             have ``TOGETHER`` positions between them.
+
+    Attributes:
+        facts: What the codec noticed about each file that ``files`` encoded.
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class Translator:
         self._fabric = fabric
         self._batch_size = batch_size
         self._specs = model.objective.specs
+        self.facts: list[Mapping[str, float]] = []
 
     def samples(self, samples: Sequence[Sample], direction: Direction) -> list[Tensor]:
         """Translate encoded samples of any sizes; tensors come back in their order and sizes."""
@@ -128,9 +132,10 @@ class Translator:
         for file in files:
             outcome: Sample | BadSample
             try:
-                outcome = encode_file(self._codec, file, direction.source)
+                outcome = encode_input(self._codec, file, direction.source)
                 self._require_room(file, outcome, direction)
                 positions += math.prod(outcome.tensor.shape[1:])
+                self.facts.append(outcome.facts)
             except BadSample as error:
                 outcome = error.kept()
             read.append((file, outcome))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cyclekit.data.encoded import remarks_on
 from cyclekit.data.folders import list_files
 from cyclekit.engine.objective import Direction
 from cyclekit.errors import BadSample, DataError, UsageError
@@ -78,6 +79,8 @@ def translate_files(
             fault = BadSample(file, f"its result cannot be written: {error.strerror or error}")
             watcher.warn(str(fault))
             bad.append(fault)
+    for remark in remarks_on(opened.model.codec, {direction.source: opened.translator.facts}):
+        watcher.warn(remark)
     return len(files.names) - len(bad), bad
 
 
