@@ -188,6 +188,11 @@ class Codec(ABC, Generic[Item]):
         domains' items differ and a file does not say which it is, as in the number of channels."""
         return self.load(path)
 
+    def load_input(self, path: Path, domain: str) -> Item:
+        """Read a file to translate. Default: ``load_for``; override it where that refuses what
+        nothing can be learned from, and which yet has a translation, such as silence."""
+        return self.load_for(path, domain)
+
     @abstractmethod
     def encode(self, item: Item, domain: str) -> Sample:
         """Turn a whole item into a tensor; deterministic and free of fitted statistics.
@@ -223,10 +228,12 @@ class Codec(ABC, Generic[Item]):
         """Learn per-domain statistics from the training windows. Default: none."""
 
     def remarks(self, facts: Mapping[str, Sequence[Mapping[str, float]]]) -> list[str]:
-        """What a person should hear before training, a sentence each. Default: nothing.
+        """What a person should hear about their files, a sentence each. Default: nothing.
+
+        It is asked before training, and after files were translated, of these.
 
         Args:
-            facts: Of every training file, by domain: what ``encode`` noticed.
+            facts: Of every file, by domain: what ``encode`` noticed.
         """
         return []
 

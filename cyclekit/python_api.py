@@ -61,7 +61,7 @@ class TrainedModel:
         way = self._opened.model.direction(direction)
         wanted = item if isinstance(item, (list, tuple)) else [item]
         items = [
-            load_file(self._opened.model.codec, Path(one), way.source)
+            load_file(self._opened.model.codec, Path(one), way.source, to_learn=False)
             if isinstance(one, (str, Path))
             else one
             for one in wanted

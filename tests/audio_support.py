@@ -1,10 +1,12 @@
 """Sounds that tests make on the spot."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
 from cyclekit_audio.speakers import SPEAKERS, draw_sentence, say
 from cyclekit_audio.waveform import Waveform, write_waveform
+from scipy.io import wavfile
 from support import QUICK
 
 SMALL_AUDIO: dict[str, object] = QUICK | {
@@ -31,6 +33,14 @@ def tone(seconds: float = 0.5, rate: int = 22_050, pitch: float = 220.0) -> Wave
     time = np.arange(round(seconds * rate)) / rate
     wave = sum(np.sin(2 * np.pi * pitch * n * time) / n for n in (1, 2, 3, 4))
     return Waveform((0.2 * np.asarray(wave)).astype(np.float32), rate)
+
+
+def stored(file: Path) -> tuple[np.ndarray, int]:
+    """What another reader than ours finds in a WAV: samples of any type, and their rate."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", wavfile.WavFileWarning)  # of chunks that are no sound
+        rate, samples = wavfile.read(file)
+    return samples, rate
 
 
 def write_voices(root: Path, files: int = 3) -> Path:

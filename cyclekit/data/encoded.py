@@ -85,20 +85,21 @@ class Memory:
         self.left = left
 
 
-def encode_file(codec: Codec[Any], file: Path, domain: str) -> Sample:
-    """Load and encode a whole file; raises as ``guarded`` does."""
-    item = load_file(codec, file, domain)
+def encode_file(codec: Codec[Any], file: Path, domain: str, to_learn: bool = True) -> Sample:
+    """Load and encode a whole file, to learn from or to translate; raises as ``guarded`` does."""
+    item = load_file(codec, file, domain, to_learn)
     sample: Sample = guarded(codec, "encode", file, item, domain)
     return sample
 
 
-def load_file(codec: Codec[Any], file: Path, domain: str) -> Any:
-    """Load a file of a domain; raises as ``guarded`` does."""
+def load_file(codec: Codec[Any], file: Path, domain: str, to_learn: bool = True) -> Any:
+    """Load a file of a domain, to learn from or to translate; raises as ``guarded`` does."""
     require_file(file)
+    ways = ("load_for", "load") if to_learn else ("load_input", "load_for", "load")
+    # The first that the author wrote, so that an error names it.
+    method = next(way for way in ways if getattr(type(codec), way) is not getattr(Codec, way))
     try:
-        if type(codec).load_for is Codec.load_for:  # so that an error names what the author wrote
-            return guarded(codec, "load", file, file)
-        return guarded(codec, "load_for", file, file, domain)
+        return guarded(codec, method, file, *((file,) if method == "load" else (file, domain)))
     except BadSample as error:
         raise explained(error) from error.__cause__
 
@@ -144,6 +145,16 @@ def failure(codec: Codec[Any], method: str, file: Path, error: Exception) -> Bad
         return BadSample(file, "needs more memory than there is")
     call = f"{type(codec).__name__}.{method}"
     return FailedSample(file, call, describe_exception(error), f"{call} {type(error).__name__}")
+
+
+def remarks_on(codec: Codec[Any], facts: Mapping[str, Sequence[Mapping[str, float]]]) -> list[str]:
+    """What a codec has to say about what it noticed while encoding files, by domain."""
+    try:
+        return codec.remarks(facts)
+    except Exception as error:
+        raise PluginError(
+            f"{type(codec).__name__}.remarks failed: {describe_exception(error)}"
+        ) from error
 
 
 def encode_domain(

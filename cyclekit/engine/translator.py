@@ -39,6 +39,9 @@ class Translator:
         fabric: Says where and in which precision.
         batch_size: Samples of one size that go through the network together. ``None``: as many as
             have ``TOGETHER`` positions between them.
+
+    Attributes:
+        facts: What the codec noticed about each file that ``files`` encoded.
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class Translator:
         self._fabric = fabric
         self._batch_size = batch_size
         self._specs = model.objective.specs
+        self.facts: list[Mapping[str, float]] = []
 
     def samples(self, samples: Sequence[Sample], direction: Direction) -> list[Tensor]:
         """Translate encoded samples of any sizes; tensors come back in their order and sizes."""
@@ -128,9 +132,10 @@ class Translator:
         for file in files:
             outcome: Sample | BadSample
             try:
-                outcome = encode_file(self._codec, file, direction.source)
+                outcome = encode_file(self._codec, file, direction.source, to_learn=False)
                 self._require_room(file, outcome, direction)
                 positions += math.prod(outcome.tensor.shape[1:])
+                self.facts.append(outcome.facts)
             except BadSample as error:
                 outcome = error.kept()
             read.append((file, outcome))

@@ -83,7 +83,7 @@ class Judge:
             back = self._model.reverse(direction)
             tests = self.evidence.tests[direction.source]
             with temporary_folder() as folder:
-                items = translated(translator, tests, direction)
+                items: Iterable[Any] = translated(translator, tests, direction)
                 there = self._write(folder / "there", self._track(items, len(tests), name))
                 items = self._returned(translator, there, back)
                 if back:

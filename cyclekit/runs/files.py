@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cyclekit.contract import Codec
-from cyclekit.data.encoded import failure
+from cyclekit.data.encoded import failure, remarks_on
 from cyclekit.data.listing import Kinds, list_samples, nothing
 from cyclekit.engine.objective import Direction
 from cyclekit.errors import BadSample, DataError, UsageError, blame_plugin
@@ -83,6 +83,8 @@ def translate_files(
     for fault in _write(opened, files, direction, output, places, watcher):
         watcher.warn(str(fault))
         bad.append(fault)
+    for remark in remarks_on(opened.model.codec, {direction.source: opened.translator.facts}):
+        watcher.warn(remark)
     if len(bad) > 1:
         blame_plugin(bad, len(files.names))
     return len(files.names) - len(bad), bad

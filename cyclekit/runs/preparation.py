@@ -14,7 +14,14 @@ from lightning_fabric import Fabric
 from cyclekit import __version__
 from cyclekit.contract import Codec
 from cyclekit.data.cache import Cache, default_folder
-from cyclekit.data.encoded import EncodedDomain, Memory, Tracker, encode_domain, list_bad
+from cyclekit.data.encoded import (
+    EncodedDomain,
+    Memory,
+    Tracker,
+    encode_domain,
+    list_bad,
+    remarks_on,
+)
 from cyclekit.data.folders import Collections, find_collections
 from cyclekit.data.lazy import LazyList
 from cyclekit.data.made import is_made, made_root
@@ -102,7 +109,8 @@ def prepare(
         watcher.warn("there are no test files in both domains: nothing will be evaluated")
     encoded = _encode(model, collections, _cache(host, recipe, run), watcher)
     _require_state(model.codec)
-    for remark in _remarks(model, encoded):
+    facts = {name: domain.facts for name, domain in encoded.items()}
+    for remark in remarks_on(model.codec, facts):
         watcher.warn(remark)
     streams = {
         stream: Joined([encoded[domain].windows for domain in domains if domain in encoded])
@@ -213,16 +221,6 @@ def _require_state(codec: Codec[Any]) -> None:
         raise PluginError(
             f"{kind.__name__} has no load_state_dict: take back there what state_dict returns."
         )
-
-
-def _remarks(model: Model, encoded: Mapping[str, EncodedDomain]) -> list[str]:
-    facts = {name: domain.facts for name, domain in encoded.items()}
-    try:
-        return model.codec.remarks(facts)
-    except Exception as error:
-        raise PluginError(
-            f"{type(model.codec).__name__}.remarks failed: {describe_exception(error)}"
-        ) from error
 
 
 def _fit(model: Model, domain: str, windows: Sequence[Window]) -> None:

@@ -53,7 +53,7 @@ class Watcher:
         self._console.print(f"warning: {shown(message)}", style="yellow", markup=False)
 
     def track(self, things: Iterable[Any], total: int, what: str) -> Iterator[Any]:
-        """Pass ``things`` through with a bar that goes when it is done, or with lines of progress."""
+        """Pass ``things`` through with a bar that goes at the end, or with lines of progress."""
         if self._shows_bars or self._quiet:
             with self._bar(transient=True) as bar:
                 yield from bar.track(things, total=total, description=what)

@@ -19,10 +19,19 @@ from cyclekit.api import (
     TensorSpec,
 )
 from cyclekit_audio.judging import sounding
+from cyclekit_audio.kinds import OTHER_SUFFIXES, SUFFIXES, is_sound
 from cyclekit_audio.mel import MelOptions, MelSpectrogram
 from cyclekit_audio.sheet import draw_sheet
 from cyclekit_audio.vocoder import VocoderOptions, build_vocoder, synthesize
-from cyclekit_audio.waveform import LEVEL, Waveform, match_level, read_waveform, write_waveform
+from cyclekit_audio.waveform import (
+    LEVEL,
+    UNBOUNDED,
+    Waveform,
+    match_level,
+    read_waveform,
+    root_mean_square,
+    write_waveform,
+)
 
 LOUDEST = 12.0  # logarithm of a mel magnitude that no sound reaches
 TILE = 1024  # frames that go through a network at once
@@ -55,11 +64,17 @@ class AudioCodec(Codec[Waveform]):
     Options: ClassVar[type[Options]] = AudioOptions
     options: AudioOptions
 
+    suffixes: ClassVar[frozenset[str]] = SUFFIXES | OTHER_SUFFIXES
+
     def __init__(self, options: AudioOptions) -> None:
         super().__init__(options)
         self.mel = MelSpectrogram(options.mel)
         self.vocoder = build_vocoder(options.vocoder, self.mel)
         self._statistics: dict[str, Tensor] = {}
+
+    def recognises(self, head: bytes) -> bool:
+        """Sound whose name does not tell."""
+        return is_sound(head)
 
     def spec(self, domain: str) -> TensorSpec:
         """``(1, mel bands, frames)``, unbounded; NaN where a short utterance was filled up."""
@@ -72,8 +87,12 @@ class AudioCodec(Codec[Waveform]):
         )
 
     def load(self, path: Path) -> Waveform:
-        """Read a file and mix it down."""
+        """Read a file in which something sounds, and mix it down."""
         return read_waveform(path)
+
+    def load_input(self, path: Path, domain: str) -> Waveform:
+        """Read a file to translate: silence becomes silence."""
+        return read_waveform(path, silent=True)
 
     def read_back(self, path: Path) -> Waveform:
         """Read a translation, in which nothing may sound."""
@@ -83,7 +102,7 @@ class AudioCodec(Codec[Waveform]):
         """The whole sound, brought to one rate and level."""
         wave = item.at(self.options.mel.rate)
         first, last = self._sounding(wave)
-        level = Waveform(wave[first:last], self.options.mel.rate).level
+        level = root_mean_square(wave[first:last])
         wave = wave * np.float32(LEVEL / max(level, 1e-9))
         if self.options.dither:
             noise = np.random.default_rng(0).standard_normal(len(wave), dtype=np.float32)
@@ -95,6 +114,7 @@ class AudioCodec(Codec[Waveform]):
             "samples": len(item.samples),
             "rate": item.rate,
             "level": item.level,
+            "encoding": item.encoding,
             "sounding": [begin, end],
         }
         facts = {
@@ -105,19 +125,23 @@ class AudioCodec(Codec[Waveform]):
             "clipped": float(np.mean(np.abs(item.samples) >= loudest)) if loudest >= 0.99 else 0.0,
             "padded": float(end - begin < self.options.frames),
         }
+        if item.channels > 1:
+            facts["cancelled"] = float(item.cancelled)
         return Sample(log_mel, meta, facts)
 
     def decode(self, tensor: Tensor, domain: str, meta: Mapping[str, Any]) -> Waveform:
-        """Sound as long and as loud as the source's."""
+        """Sound as long and as loud as the source's, and of its depth."""
         # Whatever a network makes up stays a sound.
         log_mel = tensor.float().nan_to_num().clamp(-LOUDEST, LOUDEST).to(self.device)
         made = synthesize(self.vocoder, log_mel, self.options.mel.hop)[0].cpu().numpy()
         samples = Waveform(made, self.options.mel.rate).at(meta["rate"])[: meta["samples"]]
         samples = np.pad(samples, (0, meta["samples"] - len(samples)))
-        return Waveform(match_level(samples, meta["level"]), meta["rate"])
+        encoding = meta["encoding"]
+        samples = match_level(samples, meta["level"], bounded=encoding not in UNBOUNDED)
+        return Waveform(samples, meta["rate"], encoding=encoding)
 
     def save(self, item: Waveform, path: Path) -> Path:
-        """Write WAV of 16 bits."""
+        """Write WAV of the sound's depth."""
         return write_waveform(item, path)
 
     def windows(self, sample: Sample) -> Sequence[Sample]:
@@ -156,11 +180,15 @@ class AudioCodec(Codec[Waveform]):
         """Say what was mixed down, and which voices differ in more than the voice."""
         said = []
         for domain, files in facts.items():
-            mixed = sum(file["channels"] > 1 for file in files)
+            of = f"of {len(files)} files of domain {domain.upper()} have"
+            cancelled = sum(file.get("cancelled", 0) > 0 for file in files)
+            mixed = sum(file["channels"] > 1 for file in files) - cancelled
             if mixed:
+                said.append(f"{mixed} {of} several channels and were mixed down to one")
+            if cancelled:
                 said.append(
-                    f"{mixed} of {len(files)} files of domain {domain.upper()} have several "
-                    f"channels and were mixed down to one"
+                    f"{cancelled} {of} channels out of phase, which cancel each other: the loudest "
+                    f"one was used"
                 )
         lowest = {name: min(file["rate"] for file in files) for name, files in facts.items()}
         # Rates that hold all that the mel bands hold leave no mark in the spectrograms.
@@ -212,7 +240,7 @@ class AudioCodec(Codec[Waveform]):
                     Media(
                         f"{row.name}/{heading}",
                         write_waveform(sound, folder / f"{stem}-{heading.replace(' ', '-')}"),
-                        audio=torch.from_numpy(sound.samples),
+                        audio=torch.from_numpy(sound.samples.clip(-1, 1)),
                         sample_rate=sound.rate,
                     )
                 )

@@ -80,7 +80,7 @@ def _opinions() -> Any:
 def _embed(sound: Waveform) -> Array:
     from resemblyzer import preprocess_wav
 
-    embedding: Array = _encoder().embed_utterance(preprocess_wav(sound.samples, sound.rate))
+    embedding: Array = _encoder().embed_utterance(preprocess_wav(sound.audible, sound.rate))
     return embedding
 
 

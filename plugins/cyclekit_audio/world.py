@@ -7,7 +7,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.util import find_spec
 from itertools import islice
@@ -18,7 +18,7 @@ import numpy as np
 
 from cyclekit.api import Baseline, Metric, Translations
 from cyclekit_audio.judging import align, beginning, sounding
-from cyclekit_audio.waveform import Array, Waveform, match_level
+from cyclekit_audio.waveform import UNBOUNDED, Array, Waveform, match_level
 
 RATE = 16_000  # that sounds are brought to; 8,000 where one of a pair has less
 ALPHAS = {16_000: 0.42, 8_000: 0.31}  # frequency warping that follows the mel scale best
@@ -163,7 +163,8 @@ def match_speech(
         made = world.synthesize(pitch, envelope, aperiodicity, RATE, PERIOD).astype(np.float32)
         samples = Waveform(made, RATE).at(sound.rate)[: len(sound.samples)]
         samples = np.pad(samples, (0, len(sound.samples) - len(samples)))
-        return Waveform(match_level(samples, sound.level), sound.rate)
+        bounded = sound.encoding not in UNBOUNDED
+        return replace(sound, samples=match_level(samples, sound.level, bounded))
 
     return convert
 

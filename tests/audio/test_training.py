@@ -1,13 +1,14 @@
 """Voices through the command line: train, resume exactly, translate whole files, judge."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
-from audio_support import SMALL_AUDIO, tone, write_voices
+from audio_support import SMALL_AUDIO, stored, tone, write_voices
 from support import Cli, assert_resumes_exactly, training
 
 import cyclekit
@@ -89,6 +90,54 @@ def test_a_whole_file_keeps_its_length_to_the_sample(run: Path, tmp_path: Path, 
     assert (made.shape, rate) == (wave.shape, 44_100)
     assert np.abs(made).max() <= 1
     assert np.sqrt(np.mean(made**2)) == pytest.approx(np.sqrt(np.mean(wave**2)), rel=0.05)
+
+
+def test_sounds_keep_their_level_and_their_depth(run: Path, tmp_path: Path, cli: Cli) -> None:
+    data, out = tmp_path / "data", tmp_path / "out"
+    data.mkdir()
+    wave = tone(0.5, 16_000).samples
+    silence = np.zeros(5000, np.float32)
+    soundfile.write(data / "offset.wav", wave + 0.4, 16_000)
+    soundfile.write(data / "deep.wav", wave, 16_000, subtype="PCM_24")
+    soundfile.write(data / "float.wav", wave, 16_000, subtype="FLOAT")
+    soundfile.write(data / "nothing.wav", silence, 8_000, subtype="PCM_24")
+    soundfile.write(data / "nothing-but-offset.wav", silence + 0.3, 8_000)
+    soundfile.write(data / "nearly.wav", np.stack([wave, -0.97 * wave], axis=1), 16_000)
+    soundfile.write(data / "cut.wav", wave, 16_000)
+    os.truncate(data / "cut.wav", (data / "cut.wav").stat().st_size // 2)
+    done = cli("translate", run, data, "-o", out, "--direction=a2b")
+    assert done.code == 1
+    assert "cut.wav: is broken off: 0.25 of 0.50 seconds are there" in done.err
+    assert "1 of 6 files of domain A have channels out of phase" in done.err
+    assert len(list(out.iterdir())) == 6
+    for name in ("offset", "deep", "float", "nearly"):
+        samples, rate = stored(out / f"{name}.wav")
+        full = 1 if samples.dtype == np.float32 else -int(np.iinfo(samples.dtype).min)
+        assert (rate, samples.shape) == (16_000, wave.shape)
+        level = np.sqrt(np.mean((samples / full) ** 2))
+        assert 20 * np.log10(level / wave.std()) == pytest.approx(0, abs=0.3)
+    assert stored(out / "float.wav")[0].dtype == np.float32
+    assert soundfile.info(out / "deep.wav").subtype == "PCM_24"
+    assert soundfile.info(out / "nothing.wav").subtype == "PCM_24"
+    for name in ("nothing", "nothing-but-offset"):
+        samples, rate = stored(out / f"{name}.wav")
+        assert (rate, samples.shape, samples.any()) == (8_000, silence.shape, False)
+
+
+def test_silence_teaches_nothing_and_channels_out_of_phase_are_said(
+    voices: Path, tmp_path: Path, cli: Cli
+) -> None:
+    data = shutil.copytree(voices, tmp_path / "data")
+    for index in range(3, 7):
+        wave = tone(0.5, 16_000, 200 + index).samples
+        soundfile.write(data / f"trainA/{index}.wav", np.stack([wave, -wave], axis=1), 16_000)
+    soundfile.write(data / "trainA/zeros.wav", np.zeros(8000), 16_000)
+    done = cli(*arguments(data, tmp_path / "run", train__steps=1, train__preview_every=0))
+    assert done.code == 0, done.err
+    assert "skipped 1 of 8 files of domain A" in done.err
+    assert "zeros.wav: is silent" in done.err
+    assert "4 of 7 files of domain A have channels out of phase" in done.err
+    assert "several channels" not in done.err
 
 
 @pytest.mark.slow

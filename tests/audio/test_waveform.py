@@ -7,6 +7,7 @@ import pytest
 import soundfile
 from audio_support import tone
 from cyclekit_audio import torch_audio
+from cyclekit_audio.codec import AudioCodec, AudioOptions
 from cyclekit_audio.waveform import Waveform, match_level, read_waveform, write_waveform
 
 from cyclekit.api import BadSample, PluginError
@@ -46,6 +47,88 @@ def test_rates_and_channels(tmp_path: Path, rate: int, channels: int) -> None:
     assert len(read.at(16_000)) == 8_000
 
 
+@pytest.mark.parametrize(
+    ("name", "kind", "subtype"),
+    [
+        ("a.wav", "WAV", "ALAW"),
+        ("a.wav", "WAV", "ULAW"),
+        ("a.wav", "WAV", "GSM610"),
+        ("a.wav", "WAV", "IMA_ADPCM"),
+        ("a.wav", "WAV", "MS_ADPCM"),
+        ("a.wav", "WAV", "G721_32"),
+        ("a.wav", "RF64", "PCM_24"),
+        ("a.w64", "W64", "PCM_16"),
+        ("a.w64", "W64", "GSM610"),
+        ("a.aifc", "AIFF", "FLOAT"),
+        ("a.aifc", "AIFF", "ULAW"),
+        ("a.aifc", "AIFF", "GSM610"),
+        ("a.au", "AU", "G723_24"),
+        ("a.caf", "CAF", "ALAC_24"),
+        ("a.sph", "NIST", "ULAW"),
+    ],
+)
+def test_encodings(tmp_path: Path, name: str, kind: str, subtype: str) -> None:
+    soundfile.write(tmp_path / name, WAVE, 22_050, format=kind, subtype=subtype)
+    read = read_waveform(tmp_path / name)
+    assert len(WAVE) <= len(read.samples) < len(WAVE) + 1100  # blocks of ADPCM
+    assert read.level == pytest.approx(Waveform(WAVE, 22_050).level, rel=0.06)
+
+
+@pytest.mark.parametrize(
+    ("name", "subtype", "kept"),
+    [
+        ("a.wav", "PCM_U8", "PCM_16"),
+        ("a.wav", "PCM_16", "PCM_16"),
+        ("a.wav", "PCM_24", "PCM_24"),
+        ("a.wav", "PCM_32", "PCM_32"),
+        ("a.wav", "FLOAT", "FLOAT"),
+        ("a.wav", "DOUBLE", "DOUBLE"),
+        ("a.flac", "PCM_24", "PCM_24"),
+        ("a.wav", "ULAW", "PCM_16"),
+        ("a.mp3", "MPEG_LAYER_III", "PCM_16"),
+    ],
+)
+def test_depth_is_kept(tmp_path: Path, name: str, subtype: str, kept: str) -> None:
+    soundfile.write(tmp_path / name, WAVE, 22_050, subtype=subtype)
+    sound = read_waveform(tmp_path / name)
+    codec = AudioCodec(AudioOptions.model_validate({"vocoder": {"iterations": 1}}))
+    sample = codec.encode(sound, "a")
+    written = codec.save(codec.decode(sample.tensor, "b", sample.meta), tmp_path / "out")
+    assert soundfile.info(written).subtype == kept
+
+
+def test_what_is_written_in_floating_point_may_be_louder_than_one(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", 20 * WAVE, 22_050, subtype="FLOAT")
+    sound = read_waveform(tmp_path / "a.wav")
+    codec = AudioCodec(AudioOptions.model_validate({"vocoder": {"iterations": 1}}))
+    sample = codec.encode(sound, "a")
+    assert codec.decode(sample.tensor, "b", sample.meta).level == pytest.approx(
+        sound.level, rel=0.01
+    )
+
+
+@pytest.mark.parametrize(
+    ("gains", "cancelled", "level"),
+    [
+        ((1, -1), True, 1),
+        ((1, -0.97), True, 1),
+        ((-0.6, 1), True, 1),
+        ((1, -1, 1, -1), True, 1),
+        ((1, 1), False, 1),
+        ((1, 0), False, 1 / 2),
+        ((0, 0, 1, 0, 0, 0), False, 1 / 6),
+    ],
+)
+@pytest.mark.parametrize("offset", [0.0, 0.2])
+def test_channels_that_cancel_each_other_leave_one(
+    tmp_path: Path, gains: tuple[float, ...], cancelled: bool, level: float, offset: float
+) -> None:
+    soundfile.write(tmp_path / "a.flac", np.outer(WAVE, gains) + offset, 22_050)
+    read = read_waveform(tmp_path / "a.flac")
+    assert (read.cancelled, read.channels) == (cancelled, len(gains))
+    assert read.level == pytest.approx(level * Waveform(WAVE, 22_050).level, rel=1e-2)
+
+
 def refused(path: Path) -> str:
     with pytest.raises(BadSample) as caught:
         read_waveform(path)
@@ -64,6 +147,10 @@ def test_what_cannot_be_used(tmp_path: Path) -> None:
     assert "no finite numbers" in refused(write("inf.wav", [0.1, np.inf, 0.2]))
     (tmp_path / "text.wav").write_text("no sound")
     assert "cannot be read as sound" in refused(tmp_path / "text.wav")
+    assert refused(write("dc.wav", np.full(1600, 0.2))) == "is silent"
+    assert "too large" in refused(write("huge.wav", [0.1, 1e30, 0.2]))
+    (tmp_path / "named.wav").write_bytes(b"\0\0\0\x20ftypM4A " + bytes(100))
+    assert "is MPEG-4" in refused(tmp_path / "named.wav")
     (tmp_path / "phone.m4a").write_bytes(b"\0\0\0\x20ftypM4A " + bytes(100))
     assert 'ffmpeg -i "phone.m4a" "phone.wav"' in refused(tmp_path / "phone.m4a")
     assert "cannot be read" in refused(tmp_path / "missing.wav")
