@@ -5,13 +5,16 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from cyclekit.contract import Codec
 from cyclekit.data.folders import list_files
 from cyclekit.engine.objective import Direction
-from cyclekit.errors import BadSample, DataError, UsageError
+from cyclekit.errors import BadSample, DataError, UsageError, suggest
 from cyclekit.runs.opening import OpenRun
 from cyclekit.runs.watcher import Watcher
 from cyclekit.storage.folder import Storage
+from cyclekit.warned import Told
 
 EVERY_FILES = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 """Faults of a disk or a folder rather than of one file's name."""
@@ -46,21 +49,29 @@ class InputFiles:
 
 
 def translate_files(
-    opened: OpenRun, files: InputFiles, direction: Direction, output: Path, watcher: Watcher
+    opened: OpenRun,
+    files: InputFiles,
+    direction: Direction,
+    output: Path,
+    watcher: Watcher,
+    format: str | None = None,
 ) -> tuple[int, list[BadSample]]:
-    """Translate and write every file.
+    """Translate and write every file, in ``format`` or as the codec does unasked.
 
     Returns:
         How many were written, and those that could not be read.
 
     Raises:
-        UsageError: If ``output`` cannot be a folder, or a result would replace an input.
+        UsageError: If ``output`` cannot be a folder, a result would replace an input, or the codec
+            does not know ``format``.
     """
+    format = format_of(opened.model.codec, format)
     if output.exists() and not output.is_dir():
         raise UsageError(f"{output} is a file; -o names the folder for the results.")
     places = _places(files, output)
     Storage(output).make()
     bad: list[BadSample] = []
+    told = Told(watcher.say)
     outcomes = opened.translator.files(files.names, direction)
     for file, outcome in watcher.track(outcomes, len(files.names), "translating"):
         if isinstance(outcome, BadSample):
@@ -70,7 +81,8 @@ def translate_files(
         place = places[file]
         try:
             with Storage(output, *place.parent.parts).aside() as aside:
-                opened.model.codec.save(outcome, aside.path / place.name)
+                with told.passing_on():
+                    opened.model.codec.save_as(outcome, aside.path / place.name, format)
                 aside.keep_all()
         except OSError as error:
             if error.errno in EVERY_FILES:
@@ -79,6 +91,21 @@ def translate_files(
             watcher.warn(str(fault))
             bad.append(fault)
     return len(files.names) - len(bad), bad
+
+
+def format_of(codec: Codec[Any], asked: str | None) -> str:
+    """What ``Codec.save_as`` is to write.
+
+    Raises:
+        UsageError: If the codec does not know it.
+    """
+    if asked is None:
+        return codec.formats[0] if codec.formats else ""
+    if asked not in codec.formats:
+        if not codec.formats:
+            raise UsageError("format: this plugin writes one format alone; leave it out.")
+        raise UsageError(f"format: there is none called {asked!r}. {suggest(asked, codec.formats)}")
+    return asked
 
 
 def _real(path: Path) -> Path:
