@@ -81,8 +81,10 @@ def plain_pil(picture: Image.Image, origin: Origin) -> tuple[Item, Origin]:
     Raises:
         Refusal: Says what is wrong with it.
     """
+    told = orientation_of(picture) if picture.format == "TIFF" else 1
+    picture.load()  # whereby Pillow turns a TIFF itself
     orientation = orientation_of(picture)
-    origin = origin.turned(orientation)
+    origin = origin.turned(max(told, orientation))
     if orientation != 1:
         picture = picture.transpose(UPRIGHT[orientation])
     if picture.mode in ("CMYK", "LAB"):

@@ -171,7 +171,8 @@ def resolution_of(x: Any, y: Any, unit: Any) -> tuple[float, float, int] | None:
     """A resolution, if it is one."""
     x, y = (if_readable(lambda v=v: float(v), 0.0) for v in (x, y))  # type: ignore[misc]
     sound = all(math.isfinite(value) and 0 < value < 1e9 for value in (x, y))
-    return (x, y, unit) if sound and unit in (1, 2, 3) else None
+    filler = (x, y) == (1, 1)  # what writers put there who know none
+    return (x, y, unit) if sound and unit in (1, 2, 3) and not filler else None
 
 
 def geography_of(tags: Mapping[int, Any]) -> tuple[tuple[int, tuple[float, ...] | str], ...]:

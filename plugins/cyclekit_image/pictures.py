@@ -1,6 +1,7 @@
 """Read pictures of many kinds as items, and refuse what is none; write them without any loss."""
 
 import ctypes
+import logging
 import struct
 import warnings
 from collections.abc import Iterator
@@ -32,6 +33,7 @@ HEAD = 512  # bytes
 # Sizes are checked here with an error of our own, and damaged files are named by us.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 warnings.filterwarnings("ignore", module=r"PIL\.")
+logging.getLogger("PIL").setLevel(logging.CRITICAL)
 
 
 def _silence_libtiff() -> None:
@@ -77,6 +79,8 @@ def read_picture(
         raise BadSample(path, "cannot be read as a picture: it ends too early") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+        if reason.startswith("decoder error"):  # and a number
+            reason = "its data is damaged, or coded in a way that is not known here"
         raise BadSample(path, f"cannot be read as a picture: {reason}") from error
 
 
@@ -131,9 +135,8 @@ def _read_by_pillow(
     origin = origin_of(picture)
     deep = read_deep(path, picture)
     if deep is not None:
-        orientation = orientation_of(picture)
+        orientation = orientation_of(picture) if "exif" in picture.info else 1  # else it is loaded
         return in_srgb(upright(deep, orientation), origin.turned(orientation))
-    picture.load()
     if picture.mode == "F":
         return _relative(np.asarray(picture)[..., None], bounds), origin
     if origin.kind == "HEIF" and picture.info.get("bit_depth", 8) > 8:

@@ -226,22 +226,21 @@ def _require_known(pages: Any) -> None:
         for page in pages:
             _require_parts(page, TELLING[first.compression])
     elif first.compression not in COMPRESSIONS:
-        alone = " for one page of 8 bits alone" if first.compression in PILLOWS else " nowhere here"
+        known = first.compression in PILLOWS
+        limits = "which is read for one page of 8 bits alone" if known else "which cannot be read"
         raise Refusal(
-            f"is compressed with {_name(first.compression)}, which is read{alone}: save it with "
-            f"deflate"
+            f"is compressed with {_name(first.compression)}, {limits}: save it with deflate"
         )
 
 
 def _require_parts(page: Any, kind: str) -> None:
     """Refuse strips or tiles that would become larger than the page says that they are."""
-    *_, height, width, _ = page.chunks
     places = zip(page.dataoffsets, page.databytecounts, strict=True)
     for place, length in places:
         page.parent.filehandle.seek(place)
         part = io.BytesIO(page.parent.filehandle.read(length))
         with Image.open(part, formats=(kind,)) as picture:
-            if picture.width > width or picture.height > height:
+            if picture.width * picture.height > math.prod(page.chunks):
                 raise ValueError("a part of it is larger than it should be")
 
 
@@ -293,7 +292,7 @@ def _described(page: Any, origin: Origin) -> Origin:
         resolution=resolution_of(
             if_readable(lambda: length(X_RESOLUTION), 0),
             if_readable(lambda: length(Y_RESOLUTION), 0),
-            _value(page, RESOLUTION_UNIT) or INCH,
+            if_readable(lambda: int(_value(page, RESOLUTION_UNIT)), INCH),
         ),
         profile=profile_of(_value(page, ICC_PROFILE)),
         geography=geography_of({tag: _value(page, tag) for tag in GEOGRAPHY}),

@@ -42,7 +42,7 @@ def _choose(item: Item, asked: str) -> str:
     if pixels.dtype.kind == "f" or pixels.shape[2] not in MODES:
         if wanted != "TIFF" and (FORMATS[asked] or came):
             what = "floating-point numbers" if pixels.dtype.kind == "f" else "so many channels"
-            _say(f"{wanted} cannot hold {what}: such pictures are written as TIFF")
+            _say(f"{wanted} cannot hold {what}: some pictures are written as TIFF")
         return "TIFF"
     if FORMATS[asked]:
         return wanted
@@ -52,7 +52,7 @@ def _choose(item: Item, asked: str) -> str:
     if MODES[pixels.shape[2]] in exact:
         return wanted
     more = "; --format jpeg writes JPEG" if wanted == "JPEG" else ""
-    _say(f"{wanted} would lose something of the pictures, so they are written as PNG{more}")
+    _say(f"{wanted} cannot hold some pictures without loss: they are written as PNG{more}")
     return "PNG"
 
 
