@@ -156,6 +156,7 @@ class Codec(ABC, Generic[Item]):
         options: The validated settings of this run.
         device: Where ``decode`` may do heavy work; the engine sets it. Items are on the CPU.
         suffixes: Of the files that are samples; empty: every file in a data folder is one.
+        formats: What ``save_as`` can be asked for, the default first; empty: nothing.
     """
 
     Options: ClassVar[type[Options]] = Options
@@ -166,6 +167,10 @@ class Codec(ABC, Generic[Item]):
 
     suffixes: ClassVar[frozenset[str]] = frozenset()
     """Of the files that are samples, as ``{".png", ".jpg"}``; empty: every file is one."""
+
+    formats: ClassVar[tuple[str, ...]] = ()
+    """What ``save_as`` can be asked for, as ``("same", "png")``, the default first; empty: nothing.
+    """
 
     def __init__(self, options: Any) -> None:
         self.options = options
@@ -207,6 +212,12 @@ class Codec(ABC, Generic[Item]):
     @abstractmethod
     def save(self, item: Item, path: Path) -> Path:
         """Write an item at ``path``, whose suffix may change; return the file written."""
+
+    def save_as(self, item: Item, path: Path, format: str) -> Path:
+        """Write a translation for a person, who may have asked for one of ``formats``. Default:
+        ``save``. What could not be kept is warned of (``warnings.warn``), in the same words for
+        every file that it concerns."""
+        return self.save(item, path)
 
     def read_back(self, path: Path) -> Item:
         """Read a file that ``save`` wrote. Default: ``load``; override it where that refuses what

@@ -12,6 +12,7 @@ from cyclekit.engine.hardware import Hardware
 from cyclekit.recipe.sources import Setting
 from cyclekit.reporting.page import write_report
 from cyclekit.runs.evaluation import report_on
+from cyclekit.runs.files import format_of
 from cyclekit.runs.launch import start_training
 from cyclekit.runs.opening import OpenRun, open_run
 from cyclekit.runs.planning import data_settings, plan_training
@@ -69,9 +70,18 @@ class TrainedModel:
         translated = self._opened.translator.items(items, way)
         return translated if isinstance(item, (list, tuple)) else translated[0]
 
-    def save(self, item: Any, path: str | Path) -> Path:
-        """Write an item as the plugin would; returns the file written."""
-        return self._opened.model.codec.save(item, Path(path))
+    def save(self, item: Any, path: str | Path, format: str | None = None) -> Path:
+        """Write an item as the plugin would; returns the file written.
+
+        Args:
+            item: What ``translate`` returned.
+            path: Where; the plugin may change the suffix.
+            format: One of those that ``cyclekit translate --format`` takes.
+        """
+        codec = self._opened.model.codec
+        if format is None:
+            return codec.save(item, Path(path))
+        return codec.save_as(item, Path(path), format_of(codec, format))
 
 
 def load(

@@ -23,6 +23,12 @@ from cyclekit.errors import CyclekitError
 @click.argument("inputs", nargs=-1, required=True, type=PATH, metavar="INPUT...")
 @click.option("-o", "--output", "output", required=True, type=PATH, help="Folder for the results.")
 @click.option("--direction", required=True, metavar="a2b|b2a", help="Which way to translate.")
+@click.option(
+    "--format",
+    "format",
+    metavar="NAME",
+    help="What the results are written as, such as same, png, jpeg or tiff (image).",
+)
 @checkpoint_option
 @accelerator_option
 @precision_option
@@ -32,6 +38,7 @@ def translate(
     inputs: tuple[Path, ...],
     output: Path,
     direction: str,
+    format: str | None,
     checkpoint: str,
     accelerator: str,
     precision: str | None,
@@ -57,7 +64,7 @@ def translate(
     if files.others:
         watcher.say(f"passed over what is no sample: {counted(files.others)}")
     way = opened.model.direction(direction)
-    written, bad = translate_files(opened, files, way, output, watcher)
+    written, bad = translate_files(opened, files, way, output, watcher, format)
     watcher.say(f"{written} of {len(files.names)} files translated to {output}")
     if bad:
         raise CyclekitError(f"{len(bad)} of {len(files.names)} inputs could not be translated.")

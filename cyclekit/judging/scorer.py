@@ -1,9 +1,7 @@
 """Calls metrics: fits each once, passes on what it warns of, and survives its failures."""
 
 import math
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from cyclekit.contract import DOMAINS, Metric, Translations
@@ -12,6 +10,7 @@ from cyclekit.errors import CyclekitError
 from cyclekit.judging.evidence import Evidence
 from cyclekit.judging.figures import Figures
 from cyclekit.storage.folder import Storage
+from cyclekit.warned import Told
 
 
 class Scorer:
@@ -43,11 +42,10 @@ class Scorer:
         self._evidence = evidence
         self._seed = seed
         self._cache = cache
-        self._warn = warn
         self._say = say
+        self._told = Told(warn)
         self._fitted: dict[str, Any] = {}
         self._unfit: set[str] = set()
-        self._warned: set[str] = set()
         self.protocol: dict[str, str] = {}
 
     def measure(self, translations: Translations[Any]) -> Figures:
@@ -62,33 +60,18 @@ class Scorer:
                 continue
             self._say(f"measuring {metric.name}")
             try:
-                with self._passing_on_warnings():
+                with self._told.passing_on():
                     scored = metric.score(translations, self._fit(metric))
                 numbers = {name: float(value) for name, value in scored.items()}
                 figures |= self._finite(numbers, metric, translations)
             except CyclekitError:
                 raise
             except Exception as error:
-                self._warn_once(f"metric {metric.name!r} failed: {describe_exception(error)}")
+                self._told.once(f"metric {metric.name!r} failed: {describe_exception(error)}")
                 continue
             if numbers and metric.protocol:
                 self.protocol[metric.name] = metric.protocol
         return figures
-
-    @contextmanager
-    def _passing_on_warnings(self) -> Iterator[None]:
-        """Let a person see what a metric warns of, each warning once."""
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("ignore")
-            warnings.simplefilter("always", category=UserWarning)
-            yield
-        for warning in caught:
-            self._warn_once(str(warning.message))
-
-    def _warn_once(self, message: str) -> None:
-        if message not in self._warned:
-            self._warn(message)
-            self._warned.add(message)
 
     def _fit(self, metric: Metric) -> Any:
         """What the metric learns, which is tried once."""
@@ -105,5 +88,5 @@ class Scorer:
         way = f"{judged.source.upper()} to {judged.target.upper()}"
         for name, value in figures.items():
             if not math.isfinite(value):
-                self._warn_once(f"metric {metric.name!r}, {way}: {name} is {value}; left out")
+                self._told.once(f"metric {metric.name!r}, {way}: {name} is {value}; left out")
         return {name: value for name, value in figures.items() if math.isfinite(value)}

@@ -3,7 +3,7 @@
 import errno
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,12 @@ from cyclekit.contract import Codec
 from cyclekit.data.encoded import failure, remarks_on
 from cyclekit.data.listing import Kinds, list_samples, nothing
 from cyclekit.engine.objective import Direction
-from cyclekit.errors import BadSample, DataError, UsageError, blame_plugin
+from cyclekit.errors import BadSample, DataError, UsageError, blame_plugin, suggest
 from cyclekit.runs.opening import OpenRun
 from cyclekit.runs.watcher import Watcher
 from cyclekit.storage.folder import Storage
 from cyclekit.storage.handle import Refused
+from cyclekit.warned import Told
 
 EVERY_FILES = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 """Faults of a disk or a folder rather than of one file's name."""
@@ -62,65 +63,84 @@ class InputFiles:
 
 
 def translate_files(
-    opened: OpenRun, files: InputFiles, direction: Direction, output: Path, watcher: Watcher
+    opened: OpenRun,
+    files: InputFiles,
+    direction: Direction,
+    output: Path,
+    watcher: Watcher,
+    format: str | None = None,
 ) -> tuple[int, list[BadSample]]:
-    """Translate and write every file.
+    """Translate and write every file, in ``format`` or as the codec does unasked.
 
     Returns:
         How many were written, and those that could not be read.
 
     Raises:
-        UsageError: If ``output`` cannot be a folder, or a result would replace an input.
+        UsageError: If ``output`` cannot be a folder, a result would replace an input, or the codec
+            does not know ``format``.
         PluginError: If the codec failed alike on each of several files.
     """
+    codec = opened.model.codec
+    format = format_of(codec, format)
     if output.exists() and not output.is_dir():
         raise UsageError(f"{output} is a file; -o names the folder for the results.")
-    places = _places(files, output, opened.model.codec.suffixes)
+    places = _places(files, output, codec.suffixes)
     Storage(output).make()
     for folder in {place.parent for place in places.values()}:
         Storage(output, *folder.parts).clean(alone=False)  # of one that was killed
-    bad = []
-    for fault in _write(opened, files, direction, output, places, watcher):
-        watcher.warn(str(fault))
-        bad.append(fault)
-    for remark in remarks_on(opened.model.codec, {direction.source: opened.translator.facts}):
+    told, bad = Told(watcher.say), []
+    outcomes = opened.translator.files(files.names, direction)
+    for file, outcome in watcher.track(outcomes, len(files.names), "translating"):
+        fault = outcome
+        if not isinstance(outcome, BadSample):
+            with told.passing_on():
+                fault = _written(codec, outcome, file, Storage(output), places[file], format)
+        if fault is not None:
+            watcher.warn(str(fault))
+            bad.append(fault.kept())
+    for remark in remarks_on(codec, {direction.source: opened.translator.facts}):
         watcher.warn(remark)
     if len(bad) > 1:
         blame_plugin(bad, len(files.names))
     return len(files.names) - len(bad), bad
 
 
-def _write(
-    opened: OpenRun,
-    files: InputFiles,
-    direction: Direction,
-    output: Path,
-    places: dict[Path, Path],
-    watcher: Watcher,
-) -> Iterator[BadSample]:
-    """Translate and write; what comes out are the files with which that did not go."""
-    outcomes = opened.translator.files(files.names, direction)
-    for file, outcome in watcher.track(outcomes, len(files.names), "translating"):
-        if isinstance(outcome, BadSample):
-            yield outcome.kept()
-            continue
-        place = places[file]
-        try:
-            with Storage(output, *place.parent.parts).aside() as aside:
-                opened.model.codec.save(outcome, aside.path / place.name)
-                aside.keep_all()
-        except Refused as error:
-            yield BadSample(file, f"its result cannot be written: {error}")
-        except OSError as error:
-            if error.errno in EVERY_FILES:
-                raise
-            yield BadSample(file, f"its result cannot be written: {error.strerror or error}")
-        except Exception as error:
-            yield failure(opened.model.codec, "save", file, error).kept()
+def _written(
+    codec: Codec[Any], item: Any, file: Path, output: Storage, place: Path, format: str
+) -> BadSample | None:
+    """Write a translation; returns what was wrong with it, if that is about this file alone."""
+    try:
+        with output.below(*place.parent.parts).aside() as aside:
+            codec.save_as(item, aside.path / place.name, format)
+            aside.keep_all()
+    except Refused as error:
+        return BadSample(file, f"its result cannot be written: {error}")
+    except OSError as error:
+        if error.errno in EVERY_FILES:
+            raise
+        return BadSample(file, f"its result cannot be written: {error.strerror or error}")
+    except Exception as error:
+        return failure(codec, "save_as", file, error)
+    return None
 
 
 def _listed(inputs: Sequence[Path]) -> str:
     return ", ".join(map(str, inputs))
+
+
+def format_of(codec: Codec[Any], asked: str | None) -> str:
+    """What ``Codec.save_as`` is to write.
+
+    Raises:
+        UsageError: If the codec does not know it.
+    """
+    if asked is None:
+        return codec.formats[0] if codec.formats else ""
+    if asked not in codec.formats:
+        if not codec.formats:
+            raise UsageError("format: this plugin writes one format alone; leave it out.")
+        raise UsageError(f"format: there is none called {asked!r}. {suggest(asked, codec.formats)}")
+    return asked
 
 
 def _real(path: Path) -> Path:

@@ -24,7 +24,7 @@ def cyclekit_modality() -> Iterator[Modality]:
     yield Modality(
         name="image",
         api=1,
-        summary="Pictures: PNG, JPEG, WebP, BMP, TIFF; 8 or 16 bits or floats; 1 to 64 channels",
+        summary="Pictures: PNG, JPEG, TIFF and others; 8 or 16 bits or floats; 1 to 64 channels",
         codec=ImageCodec,
         generators=(RESNET, UNET_128, UNET_256),
         discriminators=(PATCHGAN, PATCHGAN_SLOPES, PIXEL),

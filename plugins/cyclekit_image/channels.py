@@ -1,16 +1,48 @@
 """Any picture that somebody has as an item, and items with another number of channels."""
 
-import numpy as np
-from PIL import Image, ImageOps
+from dataclasses import replace
 
-from cyclekit_image.arrays import HIGHEST, MODES, Array, Item, Refusal, as_pixels, count_channels
+import numpy as np
+from PIL import Image
+
+from cyclekit_image.arrays import (
+    HIGHEST,
+    MODES,
+    Array,
+    Item,
+    Refusal,
+    as_item,
+    as_pixels,
+    count_channels,
+)
+from cyclekit_image.origin import (
+    CONVERTED,
+    UNUSABLE,
+    Origin,
+    orientation_of,
+    origin_of,
+    with_origin,
+)
+from cyclekit_image.profiles import Unusable, is_srgb, to_srgb
 
 # ITU-R 601-2, as Pillow's own conversion has it.
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
+TURN = Image.Transpose
+UPRIGHT = {
+    2: TURN.FLIP_LEFT_RIGHT,
+    3: TURN.ROTATE_180,
+    4: TURN.FLIP_TOP_BOTTOM,
+    5: TURN.TRANSPOSE,
+    6: TURN.ROTATE_270,
+    7: TURN.TRANSVERSE,
+    8: TURN.ROTATE_90,
+}
+"""How Pillow undoes a camera's orientation."""
+
 
 def plain_item(picture: Item) -> Item:
-    """The picture as the plugin's items are: upright, one of their modes or types.
+    """The picture as the plugin's items are: upright, in sRGB, one of their modes or types.
 
     Args:
         picture: PIL's in any mode, or an array ``(height, width)`` or ``(height, width, channels)``
@@ -20,11 +52,16 @@ def plain_item(picture: Item) -> Item:
         Refusal: Says what is wrong with it.
     """
     if isinstance(picture, Image.Image):
-        return _plain_pil(ImageOps.exif_transpose(picture))
+        before = origin_of(picture)
+        item, origin = plain_pil(picture, before)
+        if item is picture and origin == before:
+            return item
+        return with_origin(item.copy() if item is picture else item, origin)
     if not isinstance(picture, np.ndarray):
         raise Refusal(f"is no picture: a PIL picture or an array is wanted, not {picture!r:.80}")
     if picture.ndim not in (2, 3) or 0 in picture.shape:
         raise Refusal(f"is an array of shape {picture.shape}; (height, width, channels) is wanted")
+    origin = origin_of(picture)
     picture = as_pixels(picture)
     if picture.dtype.kind == "f":
         picture = picture.astype(np.float32, copy=False)
@@ -35,7 +72,47 @@ def plain_item(picture: Item) -> Item:
             f"is an array of {picture.dtype.name}; uint8, uint16 or floating-point numbers in 0..1 "
             f"are wanted"
         )
-    return picture
+    return with_origin(picture, origin)
+
+
+def plain_pil(picture: Image.Image, origin: Origin) -> tuple[Item, Origin]:
+    """One of PIL's pictures as ``plain_item`` returns it, and what is left of its origin.
+
+    Raises:
+        Refusal: Says what is wrong with it.
+    """
+    told = orientation_of(picture) if picture.format == "TIFF" else 1
+    picture.load()  # whereby Pillow turns a TIFF itself
+    orientation = orientation_of(picture)
+    origin = origin.turned(max(told, orientation))
+    if orientation != 1:
+        picture = picture.transpose(UPRIGHT[orientation])
+    if picture.mode in ("CMYK", "LAB"):
+        return _inks_in_srgb(picture, origin)
+    return in_srgb(_in_plain_mode(picture), origin)
+
+
+def in_srgb(item: Item, origin: Origin) -> tuple[Item, Origin]:
+    """Grey or colours as a viewer shows them; a profile that says sRGB stays with the picture.
+
+    Floating-point numbers keep their profile: they are what somebody has measured.
+    """
+    channels = count_channels(item)
+    if not origin.profile or channels not in MODES:
+        return item, origin
+    pixels = as_pixels(item)
+    space, colours = ("gray", 1) if channels < 3 else ("rgb", 3)
+    if pixels.dtype.kind == "f":
+        return item, origin
+    try:
+        if is_srgb(origin.profile, space):
+            return item, origin
+        made = to_srgb(pixels[..., :colours], space, origin.profile)
+    except Unusable:
+        return item, replace(origin, profile=b"").noticing(UNUSABLE)
+    if colours < channels:
+        made = np.concatenate([made, pixels[..., colours:]], axis=2)
+    return as_item(made), replace(origin, profile=b"").noticing(CONVERTED)
 
 
 def with_channels(item: Item, wanted: int, key: str, colours: bool = True) -> Item:
@@ -59,8 +136,8 @@ def with_channels(item: Item, wanted: int, key: str, colours: bool = True) -> It
     if not colours or found not in MODES or wanted not in MODES:
         raise Refusal(f"has {found} channel{'' if found == 1 else 's'}; {key} says {wanted}")
     if isinstance(item, Image.Image):
-        return _converted(item, MODES[wanted])
-    return _convert_array(as_pixels(item), wanted)
+        return with_origin(_converted(item, MODES[wanted]), origin_of(item))
+    return with_origin(_convert_array(as_pixels(item), wanted), origin_of(item))
 
 
 def require_range(values: Array, bounds: tuple[float, float], remedy: str) -> None:
@@ -81,7 +158,22 @@ def unpremultiplied(pixels: Array) -> Array:
     return _quantised(values, pixels)
 
 
-def _plain_pil(picture: Image.Image) -> Item:
+def _inks_in_srgb(picture: Image.Image, origin: Origin) -> tuple[Item, Origin]:
+    """CMYK and Lab in RGB: by their profile, else as Pillow does it."""
+    shown = None
+    if origin.profile:
+        values = np.array(picture)
+        if picture.mode == "LAB":
+            values[..., 1:] ^= 0x80  # Pillow has these two signed, profiles have not
+        try:
+            shown = as_item(to_srgb(values, picture.mode.lower(), origin.profile))
+            origin = origin.noticing(CONVERTED)
+        except Unusable:
+            origin = origin.noticing(UNUSABLE)
+    return shown or picture.convert("RGB"), replace(origin, profile=b"")
+
+
+def _in_plain_mode(picture: Image.Image) -> Item:
     mode = picture.mode
     if mode.startswith("I"):  # 16 bits, or 32 that hold no more
         values = np.asarray(picture)

@@ -12,9 +12,12 @@ from cyclekit.api import BadSample, Codec, Media, Options, PreviewRow, Sample, T
 from cyclekit_image.arrays import Item, Refusal, as_item, as_pixels
 from cyclekit_image.channels import plain_item, with_channels
 from cyclekit_image.depths import DEPTHS, FLOAT, SIXTEEN, depth_of
+from cyclekit_image.kinds import SUFFIXES, is_telling
 from cyclekit_image.options import ImageOptions
+from cyclekit_image.origin import NOTICED, Origin, origin_of, with_origin
 from cyclekit_image.pictures import read_picture, write_picture
 from cyclekit_image.sheet import draw_sheet
+from cyclekit_image.translated import FORMATS, write_translation
 from cyclekit_image.windows import make_window, vary
 
 
@@ -23,6 +26,13 @@ class ImageCodec(Codec[Item]):
 
     Options: ClassVar[type[Options]] = ImageOptions
     options: ImageOptions
+
+    suffixes: ClassVar[frozenset[str]] = SUFFIXES
+    formats: ClassVar[tuple[str, ...]] = tuple(FORMATS)
+
+    def recognises(self, head: bytes) -> bool:
+        """Pictures whose names do not tell; TIFF is none of them, since raw files begin so."""
+        return is_telling(head)
 
     def spec(self, domain: str) -> TensorSpec:
         """``(channels, height, width)`` in -1..1."""
@@ -44,12 +54,17 @@ class ImageCodec(Codec[Item]):
         """The whole picture as uint8, int16 (less 32768) or float32 (in 0..1), as its depth is."""
         wanted, key = self.options.channels_of(domain), self.options.channels_key(domain)
         try:
-            pixels = as_pixels(with_channels(plain_item(item), wanted, key))
+            plain = with_channels(plain_item(item), wanted, key)
         except Refusal as error:
             raise BadSample("picture", str(error)) from error
+        pixels, origin = as_pixels(plain), origin_of(plain)
         depth = DEPTHS[8 * pixels.itemsize]
-        meta = {"bits": depth.bits, "array": isinstance(item, np.ndarray)}
-        return Sample(depth.to_tensor(pixels), meta)
+        meta = {
+            "bits": depth.bits,
+            "array": isinstance(item, np.ndarray),
+            "origin": origin.as_meta(),
+        }
+        return Sample(depth.to_tensor(pixels), meta, dict.fromkeys(origin.noticed, 1.0))
 
     def decode(self, tensor: Tensor, domain: str, meta: Mapping[str, Any]) -> Item:
         """A picture of the source's depth and kind, or of ``bits`` where that is more."""
@@ -58,11 +73,27 @@ class ImageCodec(Codec[Item]):
             pixels = DEPTHS[bits].from_fractions(tensor)
         else:
             pixels = depth_of(tensor).to_pixels(tensor)
-        return pixels if meta.get("array") else as_item(pixels)
+        made = pixels if meta.get("array") else as_item(pixels)
+        return with_origin(made, Origin.from_meta(meta.get("origin", {})))
 
     def save(self, item: Item, path: Path) -> Path:
         """Write PNG, or TIFF for floating-point numbers and more than four channels."""
         return write_picture(plain_item(item), path, self.options.range)
+
+    def save_as(self, item: Item, path: Path, format: str) -> Path:
+        """Write PNG, JPEG or TIFF, or the source's kind where that loses nothing."""
+        return write_translation(plain_item(item), path, format, self.options.range)
+
+    def remarks(self, facts: Mapping[str, Sequence[Mapping[str, float]]]) -> list[str]:
+        """Say of which pictures not all is used, or not as it is."""
+        said = []
+        for domain, files in facts.items():
+            for what, words in NOTICED.items():
+                if count := sum(what in file for file in files):
+                    said.append(
+                        f"{count} of {len(files)} pictures of domain {domain.upper()} {words}"
+                    )
+        return said
 
     def windows(self, sample: Sample) -> Sequence[Sample]:
         """One window a picture, resized as ``preprocess`` says."""

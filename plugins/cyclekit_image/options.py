@@ -57,7 +57,8 @@ class ImageOptions(Options):
     """Depth of training windows, and the least of translations, which keep a deeper source's depth.
     32: floating-point numbers."""
     range: tuple[float, float] = (0.0, 1.0)
-    """Values of floating-point files that networks see as -1 and 1; there must be none beyond."""
+    """Values of files of floating-point numbers or signed integers (CT: `[-1024, 3071]`) that
+    networks see as -1 and 1; there must be none beyond."""
 
     @field_validator("tile")
     @classmethod

@@ -1,35 +1,64 @@
-"""Read pictures of many kinds as items, write them, and refuse what is none."""
+"""Read pictures of many kinds as items, and refuse what is none; write them without any loss."""
 
+import ctypes
+import logging
 import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError, _imaging
 
 from cyclekit.api import BadSample
 from cyclekit_image.arrays import MODES, Array, Item, Refusal, as_item, as_pixels, upright
-from cyclekit_image.channels import plain_item, require_range, with_channels
+from cyclekit_image.channels import in_srgb, plain_pil, require_range, with_channels
+from cyclekit_image.deep import read_deep
+from cyclekit_image.kinds import TIFF_MAGIC, is_heif, readable
+from cyclekit_image.origin import (
+    FRAMES,
+    SHALLOWER,
+    Origin,
+    orientation_of,
+    origin_of,
+    with_origin,
+)
 from cyclekit_image.sizes import require_size
+from cyclekit_image.writing import write_file
 
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
-TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+HEAD = 512  # bytes
 
-# Checked here with an error of our own; Pillow's warning would come first.
+# Sizes are checked here with an error of our own, and damaged files are named by us.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
-warnings.filterwarnings("ignore", module="PIL.TiffImagePlugin")  # a damaged file is named by us
+warnings.filterwarnings("ignore", module=r"PIL\.")
+logging.getLogger("PIL").setLevel(logging.CRITICAL)
+
+
+def _silence_libtiff() -> None:
+    """Have libtiff print nothing: Pillow raises what it says, and we name the file."""
+    library = ctypes.CDLL(_imaging.__file__)
+    for kind in ("Error", "Warning"):
+        # Not exported where libtiff is linked into Pillow, as on Windows.
+        handler = getattr(library, f"TIFFSet{kind}Handler", None)
+        if handler is not None:
+            handler.argtypes, handler.restype = [ctypes.c_void_p], ctypes.c_void_p
+            handler(None)
+
+
+_silence_libtiff()
 
 
 def read_picture(
     path: Path, bounds: tuple[float, float], wanted: int | None = None, key: str = ""
 ) -> Item:
-    """Read a picture, upright, in the depth it has.
+    """Read a picture, upright, in sRGB where it has a profile, in the depth it has.
 
     Args:
-        path: A PNG, JPEG, WebP, BMP or TIFF file.
-        bounds: The values of a floating-point file that stand for black and white.
+        path: A file of one of ``KINDS``.
+        bounds: The values of a file of floating-point numbers or signed integers that stand for
+            black and white.
         wanted: Channels to convert it to; without it, it keeps its own.
         key: The setting that says so.
 
@@ -45,11 +74,13 @@ def read_picture(
     except Image.DecompressionBombError as error:
         raise BadSample(path, "has too many pixels to be opened safely") from error
     except UnidentifiedImageError as error:
-        raise BadSample(path, f"is no picture of a known kind ({', '.join(FORMATS)})") from error
+        raise BadSample(path, f"is no picture of a known kind ({', '.join(readable())})") from error
     except struct.error as error:
         raise BadSample(path, "cannot be read as a picture: it ends too early") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+        if reason.startswith("decoder error"):  # and a number
+            reason = "its data is damaged, or coded in a way that is not known here"
         raise BadSample(path, f"cannot be read as a picture: {reason}") from error
 
 
@@ -57,84 +88,86 @@ def write_picture(item: Item, path: Path, bounds: tuple[float, float] = (0.0, 1.
     """Write PNG where that can hold the picture, else TIFF; returns the file written.
 
     Args:
-        item: The picture.
+        item: The picture, as ``plain_item`` returns it.
         path: Where; the suffix is replaced.
         bounds: The values that 0 and 1 of a floating-point picture are written as.
     """
     pixels = as_pixels(item)
-    if pixels.dtype.kind == "f" or pixels.shape[2] not in MODES:
-        from cyclekit_image.tiff import write_tiff
-
-        path = path.with_suffix(".tif")
-        is_float = pixels.dtype.kind == "f"
-        # Beyond 0..1 nobody could tell an alpha channel's range from the others'.
-        alpha = not is_float or bounds == (0.0, 1.0)
-        write_tiff(_absolute(pixels, bounds) if is_float else pixels, path, alpha)
-        return path
-    path = path.with_suffix(".png")
-    if pixels.itemsize == 2:
-        import imagecodecs
-
-        plane = pixels if pixels.shape[2] > 1 else pixels[..., 0]
-        path.write_bytes(imagecodecs.png_encode(np.ascontiguousarray(plane)))
-    else:
-        picture = as_item(pixels) if isinstance(item, np.ndarray) else item
-        assert isinstance(picture, Image.Image)
-        picture.save(path)
-    return path
+    deep = pixels.dtype.kind == "f" or pixels.shape[2] not in MODES
+    return write_file(item, path, "TIFF" if deep else "PNG", bounds)
 
 
 def _read(path: Path, bounds: tuple[float, float]) -> tuple[Item, bool]:
     """The picture, and whether its channels are grey or colours."""
     with path.open("rb") as file:
-        head = file.read(26)
+        head = file.read(HEAD)
+    if is_heif(head) and "HEIF" not in readable():
+        raise Refusal("is HEIF (HEIC), which takes another package: pip install pillow-heif")
+    pages = 1
     if head[:4] in TIFF_MAGIC:
-        from cyclekit_image.tiff import is_plain, read_tiff
+        from cyclekit_image.tiff import count_plain_pages
 
-        if not is_plain(path):
-            pixels, colours = read_tiff(path)
-            if pixels.dtype.kind == "f":
-                if colours and pixels.shape[2] in (2, 4) and bounds != (0.0, 1.0):
-                    raise Refusal(
-                        "holds transparency beside floating-point numbers, which takes "
-                        "codec.range = [0, 1]; save it without, or in that range"
-                    )
-                pixels = _relative(pixels, bounds)
-            return as_item(pixels), colours
-    if head[:4] == b"\x89PNG" and head[24:25] == b"\x10":
-        return _read_deep_png(path), True
-    return _read_by_pillow(path), True
+        pages = count_plain_pages(path)
+        if not pages:
+            return _read_by_tifffile(path, bounds)
+    with _opened(path) as picture:
+        item, origin = _read_by_pillow(path, picture, bounds)
+    origin = origin.noticing(FRAMES) if pages > 1 else origin
+    return with_origin(item, origin), True
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
     """A picture of a size that may be decoded; whatever comes of damage becomes ``ValueError``."""
     try:
-        with Image.open(path, formats=FORMATS) as picture:
+        with Image.open(path, formats=readable()) as picture:
             require_size(*picture.size)
             yield picture
-    except (ValueError, OSError, Image.DecompressionBombError):
+    except (ValueError, OSError, Image.DecompressionBombError, MemoryError):
         raise
     except Exception as error:  # Pillow's and libpng's own, and what damaged tags lead to
         raise ValueError(str(error) or type(error).__name__) from error
 
 
-def _read_by_pillow(path: Path) -> Item:
-    with _opened(path) as picture:
-        picture.load()
-        return plain_item(picture)
+def _read_by_pillow(
+    path: Path, picture: Image.Image, bounds: tuple[float, float]
+) -> tuple[Item, Origin]:
+    origin = origin_of(picture)
+    deep = read_deep(path, picture)
+    if deep is not None:
+        orientation = orientation_of(picture) if "exif" in picture.info else 1  # else it is loaded
+        return in_srgb(upright(deep, orientation), origin.turned(orientation))
+    if picture.mode == "F":
+        return _relative(np.asarray(picture)[..., None], bounds), origin
+    if origin.kind == "HEIF" and picture.info.get("bit_depth", 8) > 8:
+        origin = origin.noticing(SHALLOWER)
+    item, origin = plain_pil(picture, origin)
+    return item.copy() if item is picture else item, origin  # a copy is open no more
 
 
-def _read_deep_png(path: Path) -> Array:
-    """16 bits, of which Pillow would drop eight."""
-    import imagecodecs
+def _read_by_tifffile(path: Path, bounds: tuple[float, float]) -> tuple[Item, bool]:
+    from cyclekit_image.tiff import read_tiff
 
-    with _opened(path) as picture:
-        exif = Image.Exif()
-        exif.load(picture.info.get("exif", b""))
-        orientation = int(exif.get(ExifTags.Base.Orientation, 1))
-        pixels = imagecodecs.png_decode(path.read_bytes())
-    return upright(pixels if pixels.ndim == 3 else pixels[..., None], orientation)
+    pixels, colours, origin = read_tiff(path)
+    if pixels.dtype.kind == "i":
+        if bounds == (0.0, 1.0):
+            raise Refusal(
+                f"holds {pixels.dtype} of {8 * pixels.itemsize} bits: set codec.range = [low, "
+                f"high] to the least and the most that your files hold"
+            )
+        origin = replace(origin, integers=pixels.dtype.name)
+        pixels = pixels.astype(np.float32)
+    if pixels.dtype.kind == "f":
+        if colours and pixels.shape[2] in (2, 4) and bounds != (0.0, 1.0):
+            raise Refusal(
+                "holds transparency beside floating-point numbers, which takes "
+                "codec.range = [0, 1]; save it without, or in that range"
+            )
+        pixels = _relative(pixels, bounds)
+    item = as_item(pixels)
+    if colours:
+        item, origin = in_srgb(item, origin)
+    return with_origin(item, origin), colours
 
 
 def _relative(values: Array, bounds: tuple[float, float]) -> Array:
@@ -146,11 +179,3 @@ def _relative(values: Array, bounds: tuple[float, float]) -> Array:
     low, high = bounds
     shares = (values - np.float32(low)) / np.float32(high - low)
     return shares.clip(0, 1)
-
-
-def _absolute(shares: Array, bounds: tuple[float, float]) -> Array:
-    """The inverse of ``_relative``, for shares that lie in 0..1."""
-    if bounds == (0.0, 1.0):
-        return shares
-    low, high = (np.float32(bound) for bound in bounds)
-    return (shares * np.float32(bounds[1] - bounds[0]) + low).clip(low, high)

@@ -257,6 +257,31 @@ class TestRange:
         with pytest.raises(BadSample, match=why):
             codec(channels=1).load(tmp_path / "x.tif")
 
+    @pytest.mark.filterwarnings("ignore:PNG cannot hold floating-point numbers")
+    @pytest.mark.parametrize("kind", ["int16", "int8"])
+    def test_signed_integers_come_back_as_they_were(self, tmp_path: Path, kind: str) -> None:
+        least, most = (-1024, 3071) if kind == "int16" else (-128, 127)
+        rng = np.random.default_rng(0)
+        values = rng.integers(least, most, (16, 24), dtype=kind, endpoint=True)
+        values.flat[:2] = least, most
+        tifffile.imwrite(tmp_path / "x.tif", values)
+        made = codec(channels=1, bits=16, range=(least, most))
+        item = made.load(tmp_path / "x.tif")
+        sample = made.encode(item, "a")
+        seen = made.to_network(sample.tensor[None], "a")
+        assert (seen.min(), seen.max()) == (-1, 1)
+        back = made.decode(made.from_network(seen, "b")[0], "b", sample.meta)
+        for written in (made.save(back, tmp_path / "y"), made.save_as(back, tmp_path / "z", "png")):
+            found = tifffile.imread(written)
+            assert found.dtype == kind
+            np.testing.assert_array_equal(found, values)
+            np.testing.assert_array_equal(as_pixels(made.read_back(written)), as_pixels(item))
+
+    def test_signed_integers_beyond_it_are_refused(self, tmp_path: Path) -> None:
+        tifffile.imwrite(tmp_path / "x.tif", np.array([[-2000, 5], [6, 7]], dtype=np.int16))
+        with pytest.raises(BadSample, match=r"from -2000 to 7: set codec\.range"):
+            codec(channels=1, range=(-1024, 3071)).load(tmp_path / "x.tif")
+
     @pytest.mark.parametrize("kind", ["float16", "float64"])
     def test_other_floats_become_float32(self, tmp_path: Path, kind: str) -> None:
         values = np.linspace(0, 1, 64).reshape(8, 8).astype(kind)
@@ -277,13 +302,14 @@ class TestRefused:
         ("values", "options", "why"),
         [
             (np.zeros((8, 8), np.uint32), {}, "uint32 of 32 bits: save it as unsigned"),
-            (np.zeros((8, 8), np.int16), {}, "int16 of 16 bits"),
+            (np.zeros((8, 8), np.int16), {}, r"int16 of 16 bits: set codec\.range"),
+            (np.zeros((8, 8), np.int32), {}, "int32 of 32 bits: save it as unsigned"),
             (np.zeros((8, 8), np.complex64), {}, "complex64"),
-            (np.zeros((4, 8, 8, 3), np.uint8), {"photometric": "rgb"}, "has 4 axes"),
+            (np.zeros((4, 8, 8, 2), np.uint8), {"planarconfig": "contig"}, "has 4 axes"),
             (np.zeros((8, 8, 4), np.uint16), {"photometric": "separated"}, "SEPARATED of 16 bits"),
             (np.zeros((300, 8, 8), np.uint8), {}, "more than 256 pages"),
         ],
-        ids=["uint32", "int16", "complex", "axes", "cmyk", "pages"],
+        ids=["uint32", "int16", "int32", "complex", "axes", "cmyk", "pages"],
     )
     def test_kinds(self, tmp_path: Path, values: Array, options: Any, why: str) -> None:
         tifffile.imwrite(tmp_path / "x.tif", values, **({"photometric": "minisblack"} | options))
