@@ -69,15 +69,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except click.Abort:
-        _fail("interrupted", 130)
-    except KeyboardInterrupt:
-        _fail("interrupted", 130)
+    except (click.Abort, KeyboardInterrupt):
+        _fail("interrupted", 130, what="")
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except CyclekitError as error:
-        _fail(str(error), error.exit_code, error)
+        _fail(str(error), error.exit_code, error, error.said_as)
     except OSError as error:
         _fail(_explained(error), 1, error)
     except Exception as error:
@@ -112,11 +110,11 @@ def _explained(error: OSError) -> str:
     return said
 
 
-def _fail(message: str, code: int, error: Any = None) -> None:
+def _fail(message: str, code: int, error: Any = None, what: str = "error: ") -> None:
     if error is not None and os.environ.get("CYCLEKIT_DEBUG"):
         raise error
     if not leave_last_words(message):
-        click.echo(f"error: {shown(message)}", err=True)
+        click.echo(f"{what}{shown(message)}", err=True)
     sys.exit(code)
 
 

@@ -10,6 +10,7 @@ class CyclekitError(Exception):
     """Something the user can put right; says what was expected, what was found, what to do."""
 
     exit_code = 1
+    said_as = "error: "
 
     def _render_traceback_(self) -> list[str]:
         """What a notebook shows: the sentence, as a terminal does."""

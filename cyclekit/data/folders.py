@@ -1,6 +1,7 @@
 """Which files belong to which domain and split."""
 
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -53,12 +54,14 @@ class Collections:
         extra: Files of no domain.
         parallel: Whether held-out files of equal names are the same thing, seen from both sides.
         others: How many files of each kind were passed over, since they are no samples.
+        doubts: What looks wrong about the folders.
     """
 
     domains: dict[str, Domain]
     extra: Sequence[Path]
     parallel: bool = False
     others: Kinds = field(default_factory=dict)
+    doubts: Sequence[str] = ()
 
     @property
     def has_tests(self) -> bool:
@@ -85,7 +88,7 @@ class Collections:
 
     def warnings(self) -> list[str]:
         """What a person should know before training starts."""
-        found = []
+        found = [*self.doubts]
         for name, domain in self.domains.items():
             if len(domain.train) == 1:
                 found.append(
@@ -143,7 +146,7 @@ def find_collections(
         part = limited(kept, settings.limit, seed, name)
         domains[name] = Domain(part, held_out, Path(test or train), test is None)
     extra = samples(settings.extra) if settings.extra else ()
-    return Collections(domains, extra, settings.parallel, others)
+    return Collections(domains, extra, settings.parallel, others, _doubts(folders))
 
 
 def _by_layout(settings: DataSettings, root: Path | None) -> Folders:
@@ -166,6 +169,23 @@ def _by_layout(settings: DataSettings, root: Path | None) -> Folders:
         domain: (root / f"train{letter}", own or _if_folder(root / f"test{letter}"))
         for domain, letter, own in zip(DOMAINS, "AB", tests, strict=True)
     }
+
+
+def _doubts(folders: Folders) -> list[str]:
+    """What looks wrong about the folders by their names and places alone."""
+    found = []
+    (a, _), (b, _) = (folders[domain] for domain in DOMAINS)
+    if os.path.realpath(a) == os.path.realpath(b):
+        found.append(f"both domains are the folder {a}: there is nothing to translate")
+    elif Path(a).name.endswith("B") and Path(b).name.endswith("A"):
+        found.append(f"domain A is {a} and domain B is {b}: are they swapped?")
+    for domain, (train, test) in folders.items():
+        if test is not None and os.path.realpath(train) == os.path.realpath(test):
+            found.append(
+                f"domain {domain.upper()}'s test files are its training files: figures will not "
+                f"say what becomes of new ones"
+            )
+    return found
 
 
 def limited(files: Files, limit: float | None, seed: int, domain: str) -> Files:

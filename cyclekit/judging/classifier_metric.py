@@ -57,7 +57,7 @@ def classifier_metric(model: Model, evidence: Evidence) -> Metric:
 
     return Metric(
         "domain_classifier",
-        {"taken_for_target": True, "classifier_accuracy": True},
+        {"taken_for_target": True},
         score,
         fit=fit,
         protocol=(

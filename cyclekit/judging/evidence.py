@@ -56,6 +56,13 @@ class Evidence:
             if not self.tests[name]:
                 raise DataError(f"None of domain {name.upper()}'s test files can be read.")
 
+    @property
+    def described(self) -> str:
+        """On how much of the test set figures are."""
+        used = sum(map(len, self.tests.values()))
+        there = sum(len(domain.test) for domain in self._collections.domains.values())
+        return f"on {used} of {there} test items" if used < there else "on the test set"
+
     @cached_property
     def tests(self) -> dict[str, list[Path]]:
         """Readable test files of each domain, the same things in both where they are paired."""

@@ -6,6 +6,7 @@ from cyclekit.contract import Metric
 from cyclekit.recipe.settings import BestSettings
 
 Figures = dict[str, float]
+PATCH_DISTANCE = "patch_distance"  # can be had of everything, without pairs
 
 
 def best_figure(
@@ -16,8 +17,10 @@ def best_figure(
     Returns ``None`` where the report has no such figure.
     """
     ways = ways_to_improve(metrics)
-    name = best.metric or next(iter(ways), "")
     directions = list(report) if best.direction == "both" else [best.direction]
+    first = [best.metric] if best.metric else [*list(ways)[:1], PATCH_DISTANCE]
+    there = [name for name in first if all(name in report.get(way, {}) for way in directions)]
+    name = next(iter(there), "")
     values = [report[d][name] for d in directions if name in report.get(d, {})]
     if not values or name not in ways:
         return None

@@ -6,7 +6,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from cyclekit.contract import Baseline, Options, Translations, identity_baseline
+from cyclekit.contract import Baseline, Metric, Options, Translations, identity_baseline
 from cyclekit.data.encoded import encode_file, guarded
 from cyclekit.data.folders import Collections
 from cyclekit.data.lazy import Lazy
@@ -17,7 +17,8 @@ from cyclekit.engine.translator import Translator
 from cyclekit.errors import BadSample, CyclekitError
 from cyclekit.judging.classifier_metric import classifier_metric
 from cyclekit.judging.evidence import Evidence, items_of
-from cyclekit.judging.figures import Figures, ways_to_improve
+from cyclekit.judging.figures import PATCH_DISTANCE, Figures, ways_to_improve
+from cyclekit.judging.patches import patch_metric
 from cyclekit.judging.scorer import Scorer
 from cyclekit.storage.folder import Storage
 from cyclekit.temporary import temporary_folder
@@ -65,6 +66,11 @@ class Judge:
         self._thorough = thorough
         self._options = options or model.modality.metric_options()
         self.evidence = Evidence(model.codec, collections, self.seed, warn, limit)
+
+    @property
+    def metrics(self) -> Sequence[Metric]:
+        """Those that are called, the modality's first."""
+        return self._scorer.metrics
 
     @property
     def higher_is_better(self) -> dict[str, bool]:
@@ -144,6 +150,8 @@ class Judge:
             for metric in self._model.modality.metrics
             if self._thorough or not metric.costly or best in metric.higher_is_better
         ]
+        if not self.evidence.twins or best == PATCH_DISTANCE:
+            metrics.append(patch_metric(self._model, self.seed))
         if self._thorough and self._same_channels:
             metrics.append(classifier_metric(self._model, self.evidence))
         elif self._thorough:

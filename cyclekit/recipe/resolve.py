@@ -108,6 +108,7 @@ def _unknown_figures(table: Mapping[str, Any], modality: Modality, layers: Layer
     for key in ("train", "best", "metric"):
         found = found.get(key) if isinstance(found, Mapping) else None
     figures = {figure for metric in modality.metrics for figure in metric.higher_is_better}
+    figures.add("patch_distance")  # of every modality
     if found and isinstance(found, str) and found not in figures:
         yield (
             f"train.best.metric (from {layers.origin('train.best.metric')}): {found!r} is no "

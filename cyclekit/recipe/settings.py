@@ -61,7 +61,8 @@ class BestSettings(Options):
     """Which checkpoint is kept as `best`."""
 
     metric: str = ""
-    """A figure of `evaluate`, such as `l1`. Empty: the modality's first figure."""
+    """A figure of `evaluate`, such as `l1`. Empty: the modality's first figure, or, where that
+    cannot be computed, `patch_distance`, which compares small details with the target's."""
     direction: Literal["both", "a2b", "b2a"] = "both"
     """The translation direction it is read from; `both` takes the mean."""
 

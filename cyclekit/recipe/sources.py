@@ -118,7 +118,21 @@ def find_recipes(plugin: PluginInfo) -> dict[str, Path]:
     for folder in (recipe_folder(plugin), _if_folder(Path("recipes") / plugin.name)):
         if folder:
             found |= {file.stem: file for file in sorted(folder.glob("*.toml"))}
-    return found
+    return {name: file for name, file in found.items() if _is_for(file, plugin)}
+
+
+def _is_for(recipe: Path, plugin: PluginInfo) -> bool:
+    """Whether a recipe belongs to a plugin: several files may be plugins with one folder of them.
+
+    What cannot be read, or does not say, is looked at later.
+    """
+    if plugin.file is None:
+        return True
+    try:
+        named = read_recipe(recipe).get("plugin", plugin.name)
+    except RecipeError:
+        return True
+    return named == plugin.name or str(named).endswith(".py")
 
 
 def find_recipe(name: str, plugin: PluginInfo) -> Path:
@@ -135,8 +149,9 @@ def find_recipe(name: str, plugin: PluginInfo) -> Path:
     if name.endswith(".toml") or any(mark in name for mark in "/\\"):
         raise UsageError(f"No recipe file {name}.")
     plugin.require_installed()
+    hint = "" if recipes else " An empty file is one: make one called demo.toml and name that."
     raise UsageError(
-        f"No recipe called {name!r} for plugin {plugin.name!r}. {suggest(name, recipes)}"
+        f"No recipe called {name!r} for plugin {plugin.name!r}. {suggest(name, recipes)}{hint}"
     )
 
 

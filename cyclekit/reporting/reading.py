@@ -1,6 +1,7 @@
 """What the files of a run say, ready to be shown; needs neither the run's plugin nor torch."""
 
 import os
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -63,9 +64,10 @@ class RunStory:
         self.name = run.folder.resolve().name
         self.plugin = run.plugin()
         self.info = read_json(run.info_file)
-        self.recipe_text = read_text(run.recipe_file, LARGEST_RECIPE)
+        text = read_text(run.recipe_file, LARGEST_RECIPE)
+        self.recipe_text = without_homes(text)
         try:
-            self.recipe: dict[str, Any] = parse_toml(self.recipe_text)
+            self.recipe: dict[str, Any] = parse_toml(text)
         except ValueError as error:
             raise CheckpointError(f"{run.recipe_file} cannot be read: {error}.") from error
         records = [record for _, record in lines_by_step(run.metrics_file)]
@@ -147,8 +149,8 @@ class RunStory:
     def changes(self) -> list[str]:
         """What was changed of the recipe when the run was gone on with, and from which step."""
         return [
-            f"{change['key']} = {change['after']} instead of {change['before']} from step "
-            f"{change['step']:,}"
+            f"{change['key']} = {_value(change['after'])} instead of {_value(change['before'])} "
+            f"from step {change['step']:,}"
             for _, change in lines_by_step(self.run.changes_file)
             if {"key", "before", "after"} <= change.keys()
         ]
@@ -156,7 +158,8 @@ class RunStory:
     def skipped(self) -> list[str]:
         """Which files could not be used, with the reasons."""
         file = self.run.skipped_file
-        return read_text(file).splitlines() if file.is_file() else []
+        lines = read_text(file).splitlines() if file.is_file() else []
+        return [without_home(line) for line in lines]
 
     def training_files(self) -> dict[str, tuple[int, int]]:
         """How many files and windows of each domain there are."""
@@ -165,6 +168,21 @@ class RunStory:
             files, total = found.get(told.domain, (0, 0))
             found[told.domain] = files + 1, total + told.windows
         return found
+
+
+def without_home(line: str) -> str:
+    """``/home/me/x.png: truncated`` with the file's name alone."""
+    file, colon, why = line.partition(": ")
+    return re.sub(r"^.*[/\\]", "", file) + colon + why
+
+
+def without_homes(text: str) -> str:
+    """Text whose quoted full paths are names: the page may be passed on."""
+    return re.sub(r'(["\'])(?:/|[A-Za-z]:[/\\\\])[^"\'\n]*?([^/\\\\"\'\n]+)\1', r"\1.../\2\1", text)
+
+
+def _value(value: Any) -> str:
+    return without_homes(f'"{value}"').strip('"') if isinstance(value, str) else str(value)
 
 
 def directions(content: Any) -> Directions:

@@ -99,7 +99,7 @@ def translate_files(
             watcher.warn(str(fault))
             bad.append(fault.kept())
     for remark in remarks_on(codec, {direction.source: opened.translator.facts}):
-        watcher.warn(remark)
+        watcher.say(f"note: {remark}")
     if len(bad) > 1:
         blame_plugin(bad, len(files.names))
     return len(files.names) - len(bad), bad

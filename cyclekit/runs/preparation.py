@@ -111,7 +111,7 @@ def prepare(
     _require_state(model.codec)
     facts = {name: domain.facts for name, domain in encoded.items()}
     for remark in remarks_on(model.codec, facts):
-        watcher.warn(remark)
+        watcher.say(f"note: {remark}")
     streams = {
         stream: Joined([encoded[domain].windows for domain in domains if domain in encoded])
         for stream, domains in model.objective.streams.items()

@@ -199,8 +199,7 @@ class Recorder:
         return improved
 
     def _is_best(self) -> bool:
-        metrics = self._host.modality.metrics
-        found = best_figure(self.report, self._settings.best, metrics)
+        found = best_figure(self.report, self._settings.best, self.judge.metrics)
         if found is None:
             return False
         name, value, higher = found

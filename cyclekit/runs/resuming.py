@@ -52,6 +52,12 @@ def resume_training(
     recipe = anchored(recipe)
     checkpoint = run.checkpoints.open("latest") if run.checkpoints.all() else None
     fabric, recipe, watcher = start_recipe(recipe, hardware, watcher, f"cyclekit resume {run}")
+    if checkpoint and checkpoint.step > recipe.train.steps:
+        raise UsageError(
+            f"{run} has done {checkpoint.step} steps, which is more than the {recipe.train.steps} "
+            f"that were asked for. Give a larger number, or none for the {_planned(checkpoint)} "
+            f"that were planned."
+        )
     if checkpoint and checkpoint.step >= recipe.train.steps and not _owes(run, checkpoint):
         on_first(fabric, partial(_settle, run, checkpoint, recipe.train.keep))
         part(fabric)
@@ -72,6 +78,12 @@ def resume_training(
         done = checkpoint.step if checkpoint else 0
         watcher.say(f"run: {run}, from step {done} of {recipe.train.steps}")
         return train(host, prepared, run, fabric, watcher, checkpoint)
+
+
+def _planned(checkpoint: Checkpoint) -> int | str:
+    train = checkpoint.recipe().get("train")
+    steps = train.get("steps") if isinstance(train, dict) else None
+    return steps if isinstance(steps, int) else "steps"
 
 
 def _owes(run: RunDirectory, checkpoint: Checkpoint) -> bool:

@@ -23,6 +23,8 @@ Handler = Callable[[int, FrameType | None], None]
 class Stopped(CyclekitError):  # noqa: N818 - asked for, no error
     """Training ended early because somebody asked for it; everything is saved."""
 
+    said_as = ""
+
     def __init__(self, message: str, number: int) -> None:
         super().__init__(message)
         self.exit_code = 128 + number

@@ -108,7 +108,9 @@ def _concluded(
         keep = partial(keep_evaluation, run, trainer.step, recorder.report, recorder.judge)
         report = on_first(trainer.fabric, keep)
         translated = {way: report[way] for way in (*recorder.report, "both")}
-        watcher.table("on the test set", {"translated": translated, **report["baselines"]})
+        if trainer.fabric.is_global_zero:
+            on = recorder.judge.evidence.described
+            watcher.table(on, {"translated": translated, **report["baselines"]})
     result = TrainResult(run.folder, recorder.report, newest_samples(run))
     if result.samples:
         watcher.result(f"samples: {result.samples}")

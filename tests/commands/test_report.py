@@ -140,7 +140,9 @@ def values(picture: Attributes, curve: str) -> list[float]:
     return [math.exp(value) for value in read] if "log" in picture["class"] else read
 
 
-def test_what_a_run_on_pictures_shows(trained: Path, run: Path, report: Report) -> None:
+def test_what_a_run_on_pictures_shows(
+    trained: Path, folders: Path, run: Path, report: Report
+) -> None:
     page = report(run)
     assert page.all("h1")[0][1] == "run"
     facts = " ".join(text for _, text in page.all("dl"))
@@ -168,7 +170,9 @@ def test_what_a_run_on_pictures_shows(trained: Path, run: Path, report: Report) 
         assert Path(file).name in page.text
 
     (recipe,) = page.all("pre")
-    assert recipe[1] == (run / "recipe.toml").read_text()
+    text = (run / "recipe.toml").read_text()
+    assert recipe[1] == text.replace(f'"{folders}"', f'".../{folders.name}"')
+    assert str(folders) not in page.text
     assert 'summary = "' in recipe[1]
 
 

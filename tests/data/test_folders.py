@@ -157,6 +157,19 @@ def test_a_part_of_the_files(tmp_path: Path, limit: float, count: int) -> None:
     assert count == 4 or len({tuple(part) for part in parts}) > 1
 
 
+def test_folders_that_look_wrong_are_doubted(tmp_path: Path) -> None:
+    touch(tmp_path / "trainA/1.png", tmp_path / "trainB/1.png", tmp_path / "testA/1.png")
+    a, b = str(tmp_path / "trainA"), str(tmp_path / "trainB")
+
+    def doubts(**named: str) -> list[str]:
+        return find_collections(DataSettings(held_out=0, **named)).warnings()
+
+    assert "there is nothing to translate" in doubts(a=a, b=a)[0]
+    assert "are they swapped?" in doubts(a=b, b=a)[0]
+    assert "test files are its training files" in doubts(a=a, b=b, test_a=a)[0]
+    assert not any("?" in doubt for doubt in doubts(a=a, b=b))
+
+
 def test_bystanders_are_not_held_out(tmp_path: Path) -> None:
     for folder in ("cats", "dogs"):
         touch(*(tmp_path / folder / f"{n}.png" for n in range(4)))

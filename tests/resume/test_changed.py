@@ -56,6 +56,13 @@ def test_what_the_networks_cannot_take_is_refused(
     assert (run / "recipe.toml").read_bytes() == before
 
 
+def test_fewer_steps_than_are_done_are_refused(cli: Cli, trained: Path, tmp_path: Path) -> None:
+    refused = cli("resume", copied(trained, tmp_path / "run"), "--steps=2")
+    assert refused.code == 2
+    assert "has done 4 steps" in refused.err
+    assert "none for the 4 that were planned" in refused.err
+
+
 def test_a_picture_of_another_size_is_named_before_the_first_step(
     cli: Cli, trained: Path, folders: Path, tmp_path: Path
 ) -> None:
