@@ -64,10 +64,9 @@ class RunStory:
         self.name = run.folder.resolve().name
         self.plugin = run.plugin()
         self.info = read_json(run.info_file)
-        text = read_text(run.recipe_file, LARGEST_RECIPE)
-        self.recipe_text = without_homes(text)
+        self.recipe_text = without_homes(read_text(run.recipe_file, LARGEST_RECIPE))
         try:
-            self.recipe: dict[str, Any] = parse_toml(text)
+            self.recipe: dict[str, Any] = parse_toml(self.recipe_text)
         except ValueError as error:
             raise CheckpointError(f"{run.recipe_file} cannot be read: {error}.") from error
         records = [record for _, record in lines_by_step(run.metrics_file)]
