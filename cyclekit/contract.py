@@ -114,7 +114,7 @@ class PreviewRow(Generic[Item]):
     """One test item on its way through both networks, ready to be shown.
 
     Attributes:
-        name: The file's name without folder.
+        name: The file's name without folder, cut where it is very long.
         source: Domain of the real item, ``"a"`` or ``"b"``.
         target: Domain it was translated to.
         real: The item as it was read.

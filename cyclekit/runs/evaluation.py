@@ -1,7 +1,5 @@
 """The report of a run on its test set, and where it is kept."""
 
-import hashlib
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +11,7 @@ from cyclekit.data.made import made_root
 from cyclekit.engine.hardware import Hardware
 from cyclekit.judging.figures import Figures, with_both
 from cyclekit.judging.judge import Judge
+from cyclekit.names import fitting
 from cyclekit.recipe.resolve import resolve_metric_options
 from cyclekit.recipe.settings import DataSettings
 from cyclekit.recipe.sources import Layers, Setting
@@ -21,8 +20,6 @@ from cyclekit.runs.layout import RunLayout, step_name
 from cyclekit.runs.opening import OpenRun, open_run
 from cyclekit.runs.records import to_json
 from cyclekit.runs.watcher import Watcher
-
-LONGEST_NAME = 40  # characters, of four bytes each, in the name of a file
 
 
 @dataclass(frozen=True)
@@ -136,7 +133,7 @@ def evaluate_run(
         further["best"] = _about(best.checkpoint.step, judge.score(best.translator))
     if real := judge.score_real():
         further["real"] = with_both(real)
-    other = f"-{_short(data.resolve().name)}" if data is not None else ""
+    other = f"-{fitting(data.resolve().name)}" if data is not None else ""
     return keep_evaluation(run, opened.checkpoint.step, scored, judge, other, further)
 
 
@@ -175,13 +172,6 @@ def keep_evaluation(
     storage.clean(alone=False)
     storage.write_text(f"{step_name(step)}{other}.json", to_json(report))
     return report
-
-
-def _short(name: str) -> str:
-    """A name that fits into a file's, and is no other folder's."""
-    if len(name) <= LONGEST_NAME:
-        return name
-    return f"{name[:LONGEST_NAME]}-{hashlib.sha256(os.fsencode(name)).hexdigest()[:8]}"
 
 
 def _about(step: int, scored: Mapping[str, Figures]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from cyclekit.data.folders import Collections
 from cyclekit.engine.model import Model
 from cyclekit.engine.translator import Translator
 from cyclekit.errors import BadSample
+from cyclekit.names import fitting
 from cyclekit.runs.directory import RunDirectory
 from cyclekit.runs.records import read_json, to_json
 
@@ -70,7 +71,7 @@ class Previewer:
                 (cycled,) = translator.items([translated], back, [file]) if back else (None,)
                 rows.append(
                     PreviewRow(
-                        file.name,
+                        fitting(file.name),
                         direction.source,
                         direction.target,
                         real,
