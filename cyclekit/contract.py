@@ -214,10 +214,12 @@ class Codec(ABC, Generic[Item]):
         """Learn per-domain statistics from the training windows. Default: none."""
 
     def remarks(self, facts: Mapping[str, Sequence[Mapping[str, float]]]) -> list[str]:
-        """What a person should hear before training, a sentence each. Default: nothing.
+        """What a person should hear before training, and after translating, a sentence each.
+        Default: nothing.
 
         Args:
-            facts: Of every training file, by domain: what ``encode`` noticed.
+            facts: What ``encode`` noticed, by domain: of every training file, or of every
+                translated one.
         """
         return []
 

@@ -24,6 +24,13 @@ from cyclekit.errors import CyclekitError
 @click.option("-o", "--output", "output", required=True, type=PATH, help="Folder for the results.")
 @click.option("--direction", required=True, metavar="a2b|b2a", help="Which way to translate.")
 @checkpoint_option
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="codec.KEY=VALUE",
+    help="Another setting of how files are read and written, where the networks' tensors stay.",
+)
 @accelerator_option
 @precision_option
 @batch_size_option
@@ -33,6 +40,7 @@ def translate(
     output: Path,
     direction: str,
     checkpoint: str,
+    settings: tuple[str, ...],
     accelerator: str,
     precision: str | None,
     batch_size: int | None,
@@ -46,13 +54,15 @@ def translate(
       cyclekit translate runs/00001-image-demo photo.jpg -o out --direction a2b
       cyclekit translate runs/00001-image-demo testB/ -o out --direction b2a --checkpoint best
     """
+    from cyclekit.recipe.sources import parse_setting
     from cyclekit.runs.files import InputFiles, translate_files
     from cyclekit.runs.opening import open_run
     from cyclekit.runs.watcher import Watcher
 
     watcher = Watcher()
     files = InputFiles.find(inputs)
-    opened = open_run(run, checkpoint, hardware(accelerator), precision, batch_size, watcher)
+    how = (hardware(accelerator), precision, batch_size, watcher)
+    opened = open_run(run, checkpoint, *how, settings=map(parse_setting, settings))
     way = opened.model.direction(direction)
     written, bad = translate_files(opened, files, way, output, watcher)
     watcher.say(f"{written} of {len(files.names)} files translated to {output}")

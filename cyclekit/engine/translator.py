@@ -72,12 +72,23 @@ class Translator:
         return self._decoded(samples, direction, named)
 
     def files(
-        self, files: Iterable[Path], direction: Direction
+        self,
+        files: Iterable[Path],
+        direction: Direction,
+        facts: list[Mapping[str, float]] | None = None,
     ) -> Iterator[tuple[Path, Any | BadSample]]:
-        """Translate files a batch at a time; a bad one yields ``BadSample`` for an item."""
+        """Translate files a batch at a time; a bad one yields ``BadSample`` for an item.
+
+        Args:
+            files: What to translate.
+            direction: Which way.
+            facts: Takes what the codec noticed about each file that it encoded.
+        """
         for read in self._chunks(files, direction):
             good = [(file, sample) for file, sample in read if isinstance(sample, Sample)]
             named, samples = [file for file, _ in good], [sample for _, sample in good]
+            if facts is not None:
+                facts += [sample.facts for sample in samples]
             translated = iter(self._decoded_with_room(samples, direction, named))
             for file, outcome in read:
                 yield file, outcome if isinstance(outcome, BadSample) else next(translated)

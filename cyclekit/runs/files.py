@@ -2,7 +2,7 @@
 
 import errno
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,7 +61,8 @@ def translate_files(
     places = _places(files, output)
     Storage(output).make()
     bad: list[BadSample] = []
-    outcomes = opened.translator.files(files.names, direction)
+    facts: list[Mapping[str, float]] = []
+    outcomes = opened.translator.files(files.names, direction, facts)
     for file, outcome in watcher.track(outcomes, len(files.names), "translating"):
         if isinstance(outcome, BadSample):
             watcher.warn(str(outcome))
@@ -78,6 +79,8 @@ def translate_files(
             fault = BadSample(file, f"its result cannot be written: {error.strerror or error}")
             watcher.warn(str(fault))
             bad.append(fault)
+    for remark in opened.model.codec.remarks({direction.source: facts}) if facts else ():
+        watcher.warn(remark)
     return len(files.names) - len(bad), bad
 
 

@@ -105,7 +105,8 @@ def _concluded(
     if recorder.report and trainer.fabric.is_global_zero:
         report = keep_evaluation(run, trainer.step, recorder.report, recorder.judge)
         translated = {way: report[way] for way in (*recorder.report, "both")}
-        watcher.table("on the test set", {"translated": translated, **report["baselines"]})
+        rivals = report["baselines"] | ({"real": report["real"]} if "real" in report else {})
+        watcher.table("on the test set", {"translated": translated, **rivals})
     result = TrainResult(run.folder, recorder.report, newest_samples(run))
     if result.samples:
         watcher.result(f"samples: {result.samples}")

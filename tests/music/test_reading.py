@@ -9,8 +9,9 @@ import mido
 import numpy as np
 import pretty_midi
 import pytest
+from cyclekit_music.events import NotMidiError
 from cyclekit_music.piece import Part, Piece, make_notes
-from cyclekit_music.reading import NotMidiError, read_bytes, read_piece
+from cyclekit_music.reading import read_bytes, read_piece
 from cyclekit_music.writing import to_mido, write_piece
 from music_support import header, midi_bytes, note, piece, rows, scale
 
@@ -18,7 +19,7 @@ from cyclekit.api import BadSample
 
 pytestmark = pytest.mark.filterwarnings("ignore:Tempo, Key or Time")
 
-READERS = pytest.mark.parametrize("fast", [False, True], ids=["mido", "symusic"])
+READERS = pytest.mark.parametrize("fast", [False, True], ids=["events", "symusic"])
 
 
 def on(pitch: int, time: int = 0, channel: int = 0, velocity: int = 64) -> mido.Message:
