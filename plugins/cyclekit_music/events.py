@@ -9,6 +9,7 @@ from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from struct import pack, unpack_from
+from typing import Any
 
 import numpy as np
 
@@ -91,6 +92,11 @@ class Track:
         values = np.array([self.text(row)[0] for row in named], dtype=np.int64)
         return self.latest(np.array(named, dtype=np.int64), values, rows)
 
+    def places(self, rows: Array) -> Array:
+        """Port and channel of each of ``rows``, as one number."""
+        places: Array = place_of(self.ports(rows), self.status[rows] & 15)
+        return places
+
     def only(self, kept: Array) -> "Track":
         """Some of the events, by a mask."""
         parts = (self.ticks[kept], self.status[kept], self.starts[kept], self.stops[kept])
@@ -168,6 +174,11 @@ def _clipped(track: Track) -> Track:
     return Track(
         values.tobytes(), track.ticks, track.status, track.starts, track.stops, clipped=True
     )
+
+
+def place_of(port: Any, channel: Any) -> Any:
+    """Ports and channels as one number each."""
+    return port * 16 + channel
 
 
 def resolution_of(data: bytes) -> int:

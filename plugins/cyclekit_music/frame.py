@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from functools import cached_property
 from itertools import count
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ from cyclekit_music.events import (
     PORT,
     SYSTEM,
     Track,
+    place_of,
     resolution_of,
     scan,
 )
@@ -59,17 +61,18 @@ class Frame:
         ]
         self.missing[~self.missing] = _taken(wanted, keys)
 
+    @cached_property
     def tracks(self) -> list[Track]:
         """What is left: channels that nobody plays on any more, and tracks that held nothing else,
         are gone."""
         left: list[Track] = []
-        sounding, quiet = self._places(keep=True), self._places(keep=False)
-        quiet -= sounding
+        quiet = self._heard(kept=False)
+        quiet = quiet[~np.isin(quiet, self._heard(kept=True))]
         for track, played, kept in zip(self._all, self._played, self._kept, strict=True):
             stays = track.status & 0xE0 != NOTE_OFF
             stays[played.ons[kept]] = stays[played.offs[kept]] = True
             rows = np.flatnonzero(track.status < SYSTEM)
-            stays[rows[[place in quiet for place in _places(track, rows)]]] = False
+            stays[rows[np.isin(track.places(rows), quiet)]] = False
             rest = track.only(stays)
             if not left or kept.any() or not len(kept) or not _only_labels(rest):
                 left.append(rest.scaled(self._scale))
@@ -77,64 +80,54 @@ class Frame:
 
     def free(self) -> Iterator[Place]:
         """Ports and channels that nobody plays on, and that are no drum kits."""
-        taken = {place for track in self.tracks() for place in _places(track)}
-        taken |= {Place(*place) for place in self._kits.channels}
+        rows = ((track, np.flatnonzero(track.status < SYSTEM)) for track in self.tracks)
+        taken = {place for track, some in rows for place in np.unique(track.places(some)).tolist()}
+        taken |= {place_of(*place) for place in self._kits.channels}
         for port in count():
             for channel in range(16):
-                if channel != DRUM_CHANNEL and (port, channel) not in taken:
+                if channel != DRUM_CHANNEL and place_of(port, channel) not in taken:
                     yield Place(port, channel)
 
     def mix(self, program: int) -> dict[int, int]:
         """Controllers of the channel on which the notes that are gone sounded longest, as they
         were when they began: how loud and where ``program`` takes their place."""
-        heard: Counter[tuple[int, ...]] = Counter()
-        first: dict[tuple[int, ...], int] = {}
-        for played, kept in zip(self._played, self._kept, strict=True):
-            notes = played.notes[~kept]
-            columns = (played.ports, played.channels, played.programs)
-            keys = zip(*(column[~kept].tolist() for column in columns), strict=True)
-            for key, start, end in zip(keys, notes["start"], notes["end"], strict=True):
-                heard[key] += int(end - start)
-                first[key] = min(first.get(key, int(start)), int(start))
-        if not heard:
+        notes = [played.notes[~kept] for played, kept in zip(self._played, self._kept, strict=True)]
+        keys = [
+            (track.places(played.ons) * 128 + played.programs)[~kept]
+            for track, played, kept in zip(self._all, self._played, self._kept, strict=True)
+        ]
+        gone, key = np.concatenate(notes), np.concatenate(keys)
+        if not len(gone):
             return {}
-        model = heard.most_common(1)[0][0]
-        wanted = (*MIX, *(BANKS if model[2] == program else ()))
+        every, index = np.unique(key, return_inverse=True)
+        longest = int(np.bincount(index, gone["end"] - gone["start"]).argmax())
+        place, model = divmod(int(every[longest]), 128)
+        begin = gone["start"][index == longest].min()
+        wanted = (*MIX, *(BANKS if model == program else ()))
         said = [
             (tick, number, row, control, value)
             for number, track in enumerate(self._all)
-            for row, tick, control, value in _controls(track, Place(*model[:2]))
-            if tick <= first[model] and control in wanted
+            for row, tick, control, value in _controls(track, place)
+            if tick <= begin and control in wanted
         ]
         return {control: value for *_, control, value in sorted(said)}
 
-    def _places(self, keep: bool) -> set[Place]:
-        """Where notes are played that are kept, or that are not."""
-        return {
-            Place(*place)
-            for played, kept in zip(self._played, self._kept, strict=True)
-            for place in zip(
-                played.ports[kept == keep].tolist(),
-                played.channels[kept == keep].tolist(),
-                strict=True,
+    def _heard(self, kept: bool) -> Array:
+        """Places in which notes are played that are kept, or that are not."""
+        parts = zip(self._all, self._played, self._kept, strict=True)
+        return np.unique(
+            np.concatenate(
+                [track.places(played.ons[some == kept]) for track, played, some in parts]
             )
-        }
+        )
 
 
-def _places(track: Track, rows: Array | None = None) -> list[Place]:
-    """For which port and channel some events are, by default all that are for one."""
-    rows = np.flatnonzero(track.status < SYSTEM) if rows is None else rows
-    columns = (track.ports(rows).tolist(), (track.status[rows] & 15).tolist())
-    return [Place(*place) for place in zip(*columns, strict=True)]
-
-
-def _controls(track: Track, place: Place) -> Iterator[tuple[int, int, int, int]]:
-    """Row, tick, number and value of the control changes on one channel."""
+def _controls(track: Track, place: int) -> Iterator[tuple[int, int, int, int]]:
+    """Row, tick, number and value of the control changes in one place."""
     rows = track.rows_of(CONTROL)
-    here = (track.status[rows] & 15 == place.channel) & (track.ports(rows) == place.port)
-    for row in rows[here]:
+    for row in rows[track.places(rows) == place].tolist():
         control, value = track.content(row)
-        yield int(row), int(track.ticks[row]), control, value
+        yield row, int(track.ticks[row]), control, value
 
 
 def _only_labels(track: Track) -> bool:

@@ -12,12 +12,13 @@ import pretty_midi
 Array = np.ndarray[Any, Any]
 
 NOTE = np.dtype(
-    [("start", "i8"), ("end", "i8"), ("pitch", "i2"), ("velocity", "i2"), ("part", "i2")]
+    [("start", "i8"), ("end", "i8"), ("pitch", "i2"), ("velocity", "i2"), ("part", "i4")]
 )
 """One note: first tick, the tick after its last, MIDI pitch, velocity 1..127, index of its part."""
 
 DEFAULT_TEMPO = 500_000  # microseconds a quarter, MIDI's own default: 120 beats a minute
 DRUM_CHANNEL = 9
+MOST_TICKS = 9_999_000  # that pretty_midi takes, and a little
 
 
 @dataclass(frozen=True)
@@ -84,15 +85,18 @@ class Piece:
         return times
 
     def until(self, seconds: float) -> "Piece":
-        """The piece's beginning: notes that start before ``seconds``, cut off there."""
-        kept = self.notes[self.seconds(self.notes["start"]) < seconds].copy()
-        late = self.seconds(kept["end"]) > seconds
+        """The piece's beginning: notes that start before ``seconds``, cut off there.
+
+        It ends before ``MOST_TICKS`` in any case.
+        """
         tempi = with_start(self.tempi, (DEFAULT_TEMPO,))
         starts = self.seconds(tempi[:, 0])
         span = np.searchsorted(starts, seconds, side="right") - 1
         length = tempi[span, 1] / (1e6 * self.resolution)
-        last = int(tempi[span, 0] + (seconds - starts[span]) / length)
-        kept["end"][late] = np.maximum(last, kept["start"][late] + 1)
+        last = min(int(tempi[span, 0] + (seconds - starts[span]) / length), MOST_TICKS)
+        kept = self.notes[self.seconds(self.notes["start"]) < seconds].copy()
+        kept = kept[kept["start"] < MOST_TICKS]
+        kept["end"] = np.minimum(kept["end"], np.maximum(last, kept["start"] + 1))
         tempi = self.tempi[self.tempi[:, 0] <= last]
         signatures = self.signatures[self.signatures[:, 0] <= last]
         return replace(self, notes=kept, tempi=tempi, signatures=signatures, frame=None)

@@ -25,6 +25,7 @@ except ImportError:
 
 MOST_BYTES = 16 * 2**20
 MOST_BEATS = 100_000  # fourteen hours at 120 beats a minute
+MOST_NOTES = 1_000_000
 FINEST = 96  # ticks a quarter: coarser files are rescaled, so that every grid falls on whole ticks
 DOCUMENTED_KEYS = range(-7, 8)  # flats to sharps
 SHORTEST_UNIT = 6  # of a time signature, as a power of two: sixty-fourths
@@ -71,6 +72,8 @@ def read_bytes(data: bytes, fast: bool = symusic is not None) -> Piece:
     if piece.end > MOST_BEATS * piece.resolution:
         beats = piece.end // piece.resolution
         raise NotMidiError(f"lasts {beats:,} beats; at most {MOST_BEATS:,} can be used")
+    if len(piece.notes) > MOST_NOTES:
+        raise NotMidiError(f"holds {len(piece.notes):,} notes; at most {MOST_NOTES:,} can be used")
     return _fine(replace(piece, frame=data))
 
 

@@ -34,7 +34,7 @@ def to_bytes(piece: Piece) -> bytes:
         # Not at the beginning, where a file may still reset what plays it.
         tracks.append(_part_track(piece, index, notes, place, mix, int(notes["start"].min())))
     added = mido.MidiFile(type=1, ticks_per_beat=piece.resolution, tracks=tracks)
-    return written([*frame.tracks(), *scan(_saved(added))], piece.resolution)
+    return written([*frame.tracks, *scan(_saved(added))], piece.resolution)
 
 
 def to_mido(piece: Piece) -> mido.MidiFile:
