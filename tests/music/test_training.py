@@ -122,7 +122,8 @@ def test_the_judges_figures_have_their_names(run: Path, cli: Cli, monkeypatch: A
     for direction in ("a2b", "b2a", "both"):
         assert {
             "called_target", "transfer_strength", "genre_accuracy", "chroma", "cycle_f1",
-            "density_ratio", "empty_bars", "polyphony", "pitch_class_overlap_target",
+            "density_ratio", "empty_bars", "polyphony", "polyphony_target",
+            "notes_per_bar_source", "pitch_class_overlap_target",
         } <= set(report[direction])  # fmt: skip
         assert set(report["baselines"]) == {"codec", "identity", "random_pair"}
         assert report["baselines"]["identity"][direction]["chroma"] == pytest.approx(1)
@@ -142,4 +143,43 @@ def test_pieces_in_other_meters_are_named_and_counted(
     done = cli(*arguments(data, tmp_path / "run"), "--dry-run")
     assert done.code == 0, done.err
     assert "skipped 1 of 10 files of domain A" in done.err
-    assert "waltz.mid: has no bars of four quarters (its meter is 3/4)" in done.err
+    assert "waltz.mid: has no bars of four or two quarters (its meter is 3/4)" in done.err
+
+
+def test_a_trained_run_takes_the_advice_that_it_gives(run: Path, tmp_path: Path, cli: Cli) -> None:
+    waltz = write_piece(piece(*scale(6), signatures=[(0, 3, 4)]), tmp_path / "waltz.mid")
+    refused = cli("translate", run, waltz, "-o", tmp_path / "out", "--direction=a2b")
+    assert refused.code == 1
+    assert "its meter is 3/4" in refused.err
+    assert "--set codec.meters=any" in refused.err
+    done = cli("translate", run, waltz, "-o", tmp_path / "out", "--direction=a2b",
+               "--set", "codec.meters=any")  # fmt: skip
+    assert done.code == 0, done.err
+    assert (tmp_path / "out" / "waltz.mid").is_file()
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("train.steps=9", "codec.KEY=VALUE"),
+        ("codec.bars=8", "another shape or range"),
+        ("codec.metres=any", "Did you mean 'codec.meters'"),
+    ],
+)
+def test_a_trained_run_takes_no_setting_that_networks_would_notice(
+    run: Path, songs: Path, tmp_path: Path, cli: Cli, setting: str, said: str
+) -> None:
+    done = cli("translate", run, songs / "testA", "-o", tmp_path / "out", "--direction=a2b",
+               "--set", setting)  # fmt: skip
+    assert done.code != 0
+    assert said in done.err
+
+
+def test_what_was_copied_through_is_said_after_translating(
+    run: Path, tmp_path: Path, cli: Cli
+) -> None:
+    made = piece(*scale(4), (16, 1, 60), signatures=[(0, 4, 4), (16, 3, 4)])
+    done = cli("translate", run, write_piece(made, tmp_path / "song.mid"), "-o", tmp_path / "out",
+               "--direction=a2b")  # fmt: skip
+    assert done.code == 0, done.err
+    assert "1 of 1 files of domain A have bars that are not of four or two quarters" in done.err
