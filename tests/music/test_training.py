@@ -47,7 +47,7 @@ def test_what_was_noticed_about_each_file_is_kept(run: Path, songs: Path) -> Non
     assert [(line["domain"], Path(line["file"]).name) for line in lines] == [
         (domain, f"{n}.mid") for domain in "ab" for n in range(3)
     ]
-    assert all(line["off_grid"] == 0 and line["windows"] == 1 for line in lines)
+    assert all(line["off_grid"] == 0 and line["windows"] == 2 for line in lines)
 
 
 @pytest.mark.slow
@@ -76,7 +76,7 @@ def test_a_third_genre_joins_the_mixed_samples(songs: Path, tmp_path: Path, cli:
     done = cli(*arguments(songs, tmp_path / "run", data__extra=third,
                           objective__mixed_domain="{weight = 1}"))  # fmt: skip
     assert done.code == 0, done.err
-    assert "EXTRA: 2 training files, 2 windows" in done.err
+    assert "EXTRA: 2 training files, 4 windows" in done.err
     losses = [record for record in records(tmp_path / "run") if "generators" in record]
     assert {"mixed_discriminator_a", "mixed_discriminator_b"} <= set(losses[-1])
 
