@@ -133,6 +133,22 @@ def test_the_judges_figures_have_their_names(run: Path, cli: Cli, monkeypatch: A
     assert list((run / "metrics" / "genre").glob("*.safetensors"))
 
 
+def test_the_last_table_shows_how_real_pieces_of_the_target_score(
+    songs: Path, tmp_path: Path, cli: Cli, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("cyclekit_music.genre.STEPS", 2)
+    run = tmp_path / "run"
+    done = cli(*arguments(songs, run, train__steps=1, train__preview_every=0,
+                          train__evaluate_every=1, train__evaluate_items=1))  # fmt: skip
+    assert done.code == 0, done.err
+    heading = next(line for line in done.out.splitlines() if "translated" in line)
+    assert [name.strip() for name in heading.strip("┃ ").split("┃")][-1] == "real"
+    (kept,) = (run / "evaluations").glob("*.json")
+    report = json.loads(kept.read_text())
+    for direction in ("a2b", "b2a"):
+        assert report["real"][direction]["polyphony"] == report[direction]["polyphony_target"]
+
+
 def test_pieces_in_other_meters_are_named_and_counted(
     songs: Path, tmp_path: Path, cli: Cli
 ) -> None:
