@@ -35,7 +35,7 @@ from cyclekit_music.sound import SAMPLE_RATE, play, write_sound
 from cyclekit_music.writing import write_piece
 
 ONE_VOICE = 1.05  # pitches at once on average: ends of notes overlap a little
-MOSTLY = 0.95  # share of the steps whose number of voices counts as the source's
+MOSTLY = 0.9  # share of the steps whose number of voices counts as the source's
 REMARKS = {
     "other_meters": "have bars that are not of four or two quarters; they are copied through as "
     "they are (--set codec.meters=any takes them too)",
@@ -77,8 +77,7 @@ class MusicOptions(Options):
     """Smallest value of a cell that is on."""
     voices: Literal["any", "source"] | Annotated[int, Field(ge=1, le=PITCHES)] = "any"
     """Most pitches that sound at once in a translation, those of the strongest notes. `any`: no
-    limit. `source`: as many as in nineteen of twenty steps of the source, so that a tune stays
-    one."""
+    limit. `source`: as many as in nine of ten steps of the source, so that a tune stays one."""
     program_a: Program | None = None
     """General MIDI program of what is translated to domain A; none: the one most heard in the
     source."""
