@@ -47,7 +47,7 @@ def main() -> None:
         files = sorted(Path(sys.argv[1]).glob("*.mid")) if sys.argv[1:] else composed(Path(folder))
         ways: dict[str, Callable[[Path], Any]] = {
             "pretty_midi reads": lambda file: pretty_midi.PrettyMIDI(str(file)),
-            "mido reads": lambda file: read_bytes(file.read_bytes(), fast=False),
+            "without symusic": lambda file: read_bytes(file.read_bytes(), fast=False),
             "symusic reads": lambda file: read_bytes(file.read_bytes(), fast=True),
             "load, encode, cut windows": lambda file: codec.windows(
                 codec.encode(codec.load(file), "a")

@@ -239,12 +239,12 @@ class Codec(ABC, Generic[Item]):
         """Learn per-domain statistics from the training windows. Default: none."""
 
     def remarks(self, facts: Mapping[str, Sequence[Mapping[str, float]]]) -> list[str]:
-        """What a person should hear about their files, a sentence each. Default: nothing.
-
-        It is asked before training, and after files were translated, of these.
+        """What a person should hear before training, and after translating, a sentence each.
+        Default: nothing.
 
         Args:
-            facts: Of every file, by domain: what ``encode`` noticed.
+            facts: What ``encode`` noticed, by domain: of every training file, or of every
+                translated one.
         """
         return []
 

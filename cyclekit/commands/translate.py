@@ -30,6 +30,13 @@ from cyclekit.errors import CyclekitError
     help="What the results are written as, such as same, png, jpeg or tiff (image).",
 )
 @checkpoint_option
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="codec.KEY=VALUE",
+    help="Another setting of how files are read and written, where the networks' tensors stay.",
+)
 @accelerator_option
 @precision_option
 @batch_size_option
@@ -40,6 +47,7 @@ def translate(
     direction: str,
     format: str | None,
     checkpoint: str,
+    settings: tuple[str, ...],
     accelerator: str,
     precision: str | None,
     batch_size: int | None,
@@ -54,12 +62,14 @@ def translate(
       cyclekit translate runs/00001-image-demo testB/ -o out --direction b2a --checkpoint best
     """
     from cyclekit.data.listing import counted
+    from cyclekit.recipe.sources import parse_setting
     from cyclekit.runs.files import InputFiles, translate_files
     from cyclekit.runs.opening import open_run
     from cyclekit.runs.watcher import Watcher
 
     watcher = Watcher()
-    opened = open_run(run, checkpoint, hardware(accelerator), precision, batch_size, watcher)
+    how = (hardware(accelerator), precision, batch_size, watcher)
+    opened = open_run(run, checkpoint, *how, settings=map(parse_setting, settings))
     files = InputFiles.find(inputs, opened.model.codec)
     if files.others:
         watcher.say(f"passed over what is no sample: {counted(files.others)}")

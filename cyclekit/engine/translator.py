@@ -39,9 +39,6 @@ class Translator:
         fabric: Says where and in which precision.
         batch_size: Samples of one size that go through the network together. ``None``: as many as
             have ``TOGETHER`` positions between them.
-
-    Attributes:
-        facts: What the codec noticed about each file that ``files`` encoded.
     """
 
     def __init__(
@@ -58,7 +55,6 @@ class Translator:
         self._fabric = fabric
         self._batch_size = batch_size
         self._specs = model.objective.specs
-        self.facts: list[Mapping[str, float]] = []
 
     def samples(self, samples: Sequence[Sample], direction: Direction) -> list[Tensor]:
         """Translate encoded samples of any sizes; tensors come back in their order and sizes."""
@@ -76,12 +72,23 @@ class Translator:
         return self._decoded(samples, direction, named)
 
     def files(
-        self, files: Iterable[Path], direction: Direction
+        self,
+        files: Iterable[Path],
+        direction: Direction,
+        facts: list[Mapping[str, float]] | None = None,
     ) -> Iterator[tuple[Path, Any | BadSample]]:
-        """Translate files a batch at a time; a bad one yields ``BadSample`` for an item."""
+        """Translate files a batch at a time; a bad one yields ``BadSample`` for an item.
+
+        Args:
+            files: What to translate.
+            direction: Which way.
+            facts: Takes what the codec noticed about each file that it encoded.
+        """
         for read in self._chunks(files, direction):
             good = [(file, sample) for file, sample in read if isinstance(sample, Sample)]
             named, samples = [file for file, _ in good], [sample for _, sample in good]
+            if facts is not None:
+                facts += [sample.facts for sample in samples]
             translated = iter(self._decoded_with_room(samples, direction, named))
             for file, outcome in read:
                 yield file, outcome if isinstance(outcome, BadSample) else next(translated)
@@ -135,7 +142,6 @@ class Translator:
                 outcome = encode_file(self._codec, file, direction.source, to_learn=False)
                 self._require_room(file, outcome, direction)
                 positions += math.prod(outcome.tensor.shape[1:])
-                self.facts.append(outcome.facts)
             except BadSample as error:
                 outcome = error.kept()
             read.append((file, outcome))

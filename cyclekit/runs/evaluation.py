@@ -131,8 +131,6 @@ def evaluate_run(
     further = {}
     if best:
         further["best"] = _about(best.checkpoint.step, judge.score(best.translator))
-    if real := judge.score_real():
-        further["real"] = with_both(real)
     other = f"-{fitting(data.resolve().name)}" if data is not None else ""
     return keep_evaluation(run, opened.checkpoint.step, scored, judge, other, further)
 
@@ -145,7 +143,7 @@ def keep_evaluation(
     other: str = "",
     further: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Measure baselines beside a checkpoint's figures and write both into the run.
+    """Measure baselines and real items beside a checkpoint's figures; write all into the run.
 
     Args:
         run: The run.
@@ -159,11 +157,13 @@ def keep_evaluation(
         What ``evaluate_run`` returns.
     """
     baselines = judge.score_baselines()
+    real = judge.score_real()
     report = {
         **_about(step, scored),
         "seed": judge.seed,
         "baselines": {name: with_both(figures) for name, figures in baselines.items()},
         **(further or {}),
+        **({"real": with_both(real)} if real else {}),
         "higher_is_better": judge.higher_is_better,
         "test_items": {name: len(files) for name, files in judge.evidence.tests.items()},
         "protocol": judge.protocol,

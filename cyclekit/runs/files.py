@@ -3,7 +3,7 @@
 import errno
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -89,7 +89,8 @@ def translate_files(
     for folder in {place.parent for place in places.values()}:
         Storage(output, *folder.parts).clean(alone=False)  # of one that was killed
     told, bad = Told(watcher.say), []
-    outcomes = opened.translator.files(files.names, direction)
+    facts: list[Mapping[str, float]] = []
+    outcomes = opened.translator.files(files.names, direction, facts)
     for file, outcome in watcher.track(outcomes, len(files.names), "translating"):
         fault = outcome
         if not isinstance(outcome, BadSample):
@@ -98,7 +99,7 @@ def translate_files(
         if fault is not None:
             watcher.warn(str(fault))
             bad.append(fault.kept())
-    for remark in remarks_on(codec, {direction.source: opened.translator.facts}):
+    for remark in remarks_on(codec, {direction.source: facts}) if facts else ():
         watcher.say(f"note: {remark}")
     if len(bad) > 1:
         blame_plugin(bad, len(files.names))

@@ -1,18 +1,20 @@
 """Open a finished or running run to translate or measure with it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from cyclekit.contract import DOMAINS
 from cyclekit.engine.arithmetic import choose_arithmetic, own_arithmetic
 from cyclekit.engine.hardware import Hardware
-from cyclekit.engine.model import Model, build_model
+from cyclekit.engine.model import Model, build_codec, build_model
 from cyclekit.engine.translator import Translator
 from cyclekit.errors import CheckpointError, UsageError
 from cyclekit.plugins import PluginHost, load_plugin
 from cyclekit.recipe.resolve import resolve
 from cyclekit.recipe.settings import Recipe
-from cyclekit.recipe.sources import Layers, read_layers
+from cyclekit.recipe.sources import Layers, Setting, read_layers
 from cyclekit.runs.checkpoint import Checkpoint
 from cyclekit.runs.directory import RunDirectory
 from cyclekit.runs.starting import start
@@ -44,6 +46,7 @@ def open_run(
     precision: str | None = None,
     batch_size: int | None = None,
     watcher: Watcher = Watcher(quiet=True),  # noqa: B008 - has no state
+    settings: Iterable[Setting] = (),
 ) -> OpenRun:
     """Open a run; needs no flags, since recipe and plugin are in it.
 
@@ -55,13 +58,14 @@ def open_run(
             that.
         batch_size: Of a ``Translator``.
         watcher: Is told of a precision that is slow, or another than the run's.
+        settings: Changes to how files are read and written: ``codec.KEY``.
 
     Raises:
         CheckpointError: If the folder is no run, or the checkpoint is missing, damaged or misfit.
-        UsageError: If its plugin is not installed.
+        UsageError: If its plugin is not installed, or networks would see other tensors.
     """
     run = RunDirectory.open(folder)
-    host, recipe = recall(run)
+    host, recipe = _recall_changed(run, tuple(settings))
     with run.checkpoints.open(checkpoint) as chosen:
         chosen.require_plugin(host.info)
         model = build_model(host.modality, recipe)
@@ -78,6 +82,30 @@ def open_run(
         network.requires_grad_(False).eval()
         fabric.setup_module(network)  # moves and converts it in place; the wrapper is not needed
     return OpenRun(run, model, chosen, Translator(model, model.networks, fabric, batch_size))
+
+
+def _recall_changed(run: RunDirectory, settings: tuple[Setting, ...]) -> tuple[PluginHost, Recipe]:
+    """What a run was made with, its codec's settings changed where networks do not notice."""
+    host, recipe = recall(run)
+    if not settings:
+        return host, recipe
+    wrong = [key for key, _, _ in settings if not key.startswith("codec.")]
+    if wrong:
+        raise UsageError(
+            f"--set {wrong[0]}: a trained run takes other settings of its codec (codec.KEY=VALUE) "
+            f"alone."
+        )
+    layers = read_layers_of(run)
+    layers.lay(settings)
+    _, changed = recall(run, layers)
+    before, after = (build_codec(host.modality, one) for one in (recipe, changed))
+    if any(before.spec(domain) != after.spec(domain) for domain in DOMAINS):
+        keys = ", ".join(key for key, _, _ in settings)
+        raise UsageError(
+            f"--set {keys}: the run's networks were trained on tensors of another shape or range. "
+            f"Train anew to change that."
+        )
+    return host, changed
 
 
 def recall(run: RunDirectory, layers: Layers | None = None) -> tuple[PluginHost, Recipe]:

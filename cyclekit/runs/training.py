@@ -108,9 +108,10 @@ def _concluded(
         keep = partial(keep_evaluation, run, trainer.step, recorder.report, recorder.judge)
         report = on_first(trainer.fabric, keep)
         translated = {way: report[way] for way in (*recorder.report, "both")}
+        rivals = report["baselines"] | ({"real": report["real"]} if "real" in report else {})
         if trainer.fabric.is_global_zero:
             on = recorder.judge.evidence.described
-            watcher.table(on, {"translated": translated, **report["baselines"]})
+            watcher.table(on, {"translated": translated, **rivals})
     result = TrainResult(run.folder, recorder.report, newest_samples(run))
     if result.samples:
         watcher.result(f"samples: {result.samples}")

@@ -13,8 +13,9 @@ from torch import Tensor
 
 from cyclekit.api import BadSample, Codec, Media, Options, PreviewRow, Sample, TensorSpec
 from cyclekit_music.grid import BEATS, Grid, NoBarsError, Spans, find_spans, lay_grid
+from cyclekit_music.phrasing import SILENCE, cut_phrases, phrase, phrase_starts
 from cyclekit_music.piece import Array, Part, Piece
-from cyclekit_music.reading import read_piece
+from cyclekit_music.reading import is_midi, read_piece
 from cyclekit_music.roll import (
     CHANNELS,
     PITCHES,
@@ -23,13 +24,23 @@ from cyclekit_music.roll import (
     cells,
     draw_roll,
     in_roll,
+    keep_voices,
     mean_velocity,
     read_roll,
     transpose,
+    voices,
 )
 from cyclekit_music.sheet import draw_sheet
 from cyclekit_music.sound import SAMPLE_RATE, play, write_sound
 from cyclekit_music.writing import write_piece
+
+ONE_VOICE = 1.05  # pitches at once on average: ends of notes overlap a little
+MOSTLY = 0.9  # share of the steps whose number of voices counts as the source's
+REMARKS = {
+    "other_meters": "have bars that are not of four or two quarters; they are copied through as "
+    "they are (--set codec.meters=any takes them too)",
+    "clipped": "hold values above 127, which MIDI does not have, and were read as 127",
+}
 
 Program = Annotated[int, Field(ge=0, le=127)]
 Semitones = Annotated[int, Field(ge=-48, le=48)]
@@ -46,8 +57,8 @@ class MusicOptions(Options):
     """`onset+sustain`: two channels, so that repeated notes stay apart. `binary`: the paper's one,
     in which they run together."""
     meters: Literal["four", "any"] = "four"
-    """`four`: use what is in bars of four quarters and copy the rest through. `any`: use
-    everything as if it were."""
+    """`four`: use what is in bars of four quarters, or of two, which are joined in twos, and copy
+    the rest through. `any`: use everything as if it were in bars of four."""
     strict_meter: bool = False
     """Refuse files that name no time signature; MIDI takes them to be in 4/4."""
     pickup: Annotated[float, Field(ge=0, lt=4)] = 0.0
@@ -64,6 +75,9 @@ class MusicOptions(Options):
     """`threshold`: cells above `threshold` are on. `density`: as many cells as in the source."""
     threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
     """Smallest value of a cell that is on."""
+    voices: Literal["any", "source"] | Annotated[int, Field(ge=1, le=PITCHES)] = "any"
+    """Most pitches that sound at once in a translation, those of the strongest notes. `any`: no
+    limit. `source`: as many as in nine of ten steps of the source, so that a tune stays one."""
     program_a: Program | None = None
     """General MIDI program of what is translated to domain A; none: the one most heard in the
     source."""
@@ -93,6 +107,8 @@ class MusicOptions(Options):
 class MusicCodec(Codec[Piece]):
     """Pieces as ``(channels, steps, 84)`` of 0 and 1; ``encode`` takes pretty_midi objects too."""
 
+    suffixes: ClassVar[frozenset[str]] = frozenset({".mid", ".midi", ".kar", ".rmi", ".smf"})
+
     Options: ClassVar[type[Options]] = MusicOptions
     options: MusicOptions
 
@@ -100,6 +116,10 @@ class MusicCodec(Codec[Piece]):
         """``(channels, steps of a window, pitches)`` in 0..1."""
         channels = CHANNELS[self.options.representation]
         return TensorSpec(channels, sizes=(self.options.window, PITCHES), range=(0.0, 1.0))
+
+    def recognises(self, head: bytes) -> bool:
+        """By how MIDI begins, in RIFF or not."""
+        return is_midi(head)
 
     def load(self, path: Path) -> Piece:
         """Read a MIDI file that has at least one note on the grid."""
@@ -128,21 +148,24 @@ class MusicCodec(Codec[Piece]):
         return read_piece(path, silent=True)
 
     def encode(self, item: Piece | pretty_midi.PrettyMIDI, domain: str) -> Sample:
-        """The whole piece: its regions in bars of four, each filled up to whole windows."""
+        """The whole piece: phrases side by side, without those that are silent."""
         piece = Piece.from_pretty_midi(item) if isinstance(item, pretty_midi.PrettyMIDI) else item
         spans = self._spans(piece)
         grid = self._grid(spans, piece.resolution)
         usable = in_roll(piece, grid)
         notes = piece.notes[usable]
         roll = draw_roll(notes, grid, self.options.representation)
-        tensor = np.zeros((len(roll), self._places(grid)[1], PITCHES), dtype=np.uint8)
-        tensor[:, self._places(grid)[0]] = roll
+        phrases, _ = self._phrases(grid)
+        cut = _at(roll, phrases)
+        heard: Array = np.asarray(cut.any(axis=(0, 2, 3)))
+        heard[0] |= not heard.any()  # a tensor has one phrase at least
         meta = {
             "piece": replace(piece, notes=piece.notes[~usable]).meta(),
             "spans": [list(span) for span in spans],
             "cells": cells(roll),
+            "voices": int(np.quantile(voices(roll), MOSTLY, method="higher")) if roll.any() else 1,
             "tails": _tails(notes, grid),
-            "heard": tensor.reshape(len(roll), -1, self.options.window * PITCHES).any(axis=(0, 2)),
+            "heard": heard,
             "velocity": mean_velocity(notes, grid),
             "program": _most_heard(piece, notes),
         }
@@ -152,17 +175,24 @@ class MusicCodec(Codec[Piece]):
             "off_grid": grid.off_grid(notes["start"]),
             "lost_onsets": 1 - kept / len(notes) if len(notes) else 0.0,
             "set_aside": 1 - len(notes) / max(len(usable), 1),
+            "other_meters": _elsewhere(piece, grid),
+            "clipped": float(piece.clipped),
+            "voices": float(voices(roll).mean()) if roll.any() else 0.0,
         }
+        tensor = np.ascontiguousarray(cut[:, heard]).reshape(len(roll), -1, PITCHES)
         return Sample(torch.from_numpy(tensor), meta, facts)
 
     def decode(self, tensor: Tensor, domain: str, meta: Mapping[str, Any]) -> Piece:
         """Notes of a roll, on the source's tempo map, with what was set aside."""
         source = Piece.from_meta(meta["piece"])
         grid = self._grid(meta["spans"], source.resolution)
-        heard = np.repeat(meta["heard"], self.options.window)  # a long rest stays one
-        values = (tensor.numpy() * heard[:, None])[:, self._places(grid)[0]]
+        values = self._taken_back(tensor.numpy(), grid, meta["heard"])
         wanted = meta["cells"] if self.options.binarize == "density" else None
-        notes, steps = read_roll(binarize(values, self.options.threshold, wanted), grid)
+        roll = binarize(values, self.options.threshold, wanted)
+        if self.options.voices != "any":
+            limit = self.options.voices
+            roll = keep_voices(roll, values, meta["voices"] if limit == "source" else limit, grid)
+        notes, steps = read_roll(roll, grid)
         notes["velocity"] = meta["velocity"][steps]
         for stop, pitch, end in meta["tails"]:
             notes["end"][(notes["end"] == stop) & (notes["pitch"] == pitch)] = end
@@ -179,19 +209,37 @@ class MusicCodec(Codec[Piece]):
         return write_piece(item, path)
 
     def windows(self, sample: Sample) -> Sequence[Sample]:
-        """Phrases of whole bars from every region, those without a note left out."""
+        """Phrases of whole bars from every region, its last ones among them; silent ones are left
+        out."""
         options = self.options
         grid = self._grid(sample.meta["spans"], sample.meta["piece"]["resolution"])
-        found, offset = [], 0
-        for _, count in grid.regions.tolist():
-            bars = max(-(-count // options.bar), options.bars)  # short ones are filled up
-            for bar in range(0, bars - options.bars + 1, options.hop):
-                start = offset + bar * options.bar
-                window = sample.tensor[:, start : start + options.window]
+        roll = self._taken_back(sample.tensor.numpy(), grid, sample.meta["heard"])
+        found = []
+        for first, count in grid.regions.tolist():
+            for start in phrase_starts(
+                count, options.window, options.bar, options.hop * options.bar
+            ):
+                window = _at(roll, phrase(first, count, start, options.window, options.bar))
                 if window.any():
-                    found.append(Sample(window.clone()))
-            offset += -(-count // options.window) * options.window
+                    found.append(Sample(torch.from_numpy(window)))
         return found
+
+    def remarks(self, facts: Mapping[str, Sequence[Mapping[str, float]]]) -> list[str]:
+        """Say what is copied through, what was out of range, and that tunes can be kept tunes."""
+        said = []
+        for domain, files in facts.items():
+            for fact, what in REMARKS.items():
+                if concerned := sum(file[fact] > 0 for file in files):
+                    said.append(
+                        f"{concerned} of {len(files)} files of domain {domain.upper()} {what}"
+                    )
+        tunes = all(file["voices"] <= ONE_VOICE for files in facts.values() for file in files)
+        if tunes and len(facts) > 1 and self.options.voices == "any":
+            said.append(
+                "all pieces have a single voice, which translations need not have: "
+                "--set codec.voices=source keeps it so (the recipe tunes does)"
+            )
+        return said
 
     def augment(self, tensor: Tensor, domain: str, rng: torch.Generator) -> Tensor:
         """Transpose."""
@@ -227,13 +275,30 @@ class MusicCodec(Codec[Piece]):
     def _grid(self, spans: Spans, resolution: int) -> Grid:
         return lay_grid(spans, resolution / self.options.steps_per_beat)
 
-    def _places(self, grid: Grid) -> tuple[Array, int]:
-        """Where each step lies in a tensor whose regions are filled up to windows; its length."""
-        window, places, offset = self.options.window, [], 0
-        for _, count in grid.regions.tolist():
-            places.append(offset + np.arange(count))
-            offset += -(-count // window) * window
-        return np.concatenate(places), offset
+    def _phrases(self, grid: Grid) -> tuple[Array, Array]:
+        return cut_phrases(grid.regions, self.options.window, self.options.bar)
+
+    def _taken_back(self, values: Array, grid: Grid, heard: Array) -> Array:
+        """``(channels, steps, pitches)`` of a tensor of phrases; what was not heard is silent."""
+        number, place = self._phrases(grid)[1].T
+        there = np.asarray(heard, dtype=bool)
+        found = (np.cumsum(there) - 1)[number] * self.options.window + place
+        taken: Array = values[:, np.where(there[number], found, 0)]
+        taken[:, ~there[number]] = 0  # a long rest stays one
+        return taken
+
+
+def _at(roll: Array, steps: Array) -> Array:
+    """``(channels, *steps, pitches)``: a roll at some steps, silent where there is ``SILENCE``."""
+    taken: Array = roll[:, np.maximum(steps, 0)]
+    taken[:, steps == SILENCE] = 0
+    return taken
+
+
+def _elsewhere(piece: Piece, grid: Grid) -> float:
+    """Share of the notes, drums aside, in bars that are copied through."""
+    starts = piece.notes["start"][~piece.drums]
+    return float((grid.starts(starts) < 0).mean()) if len(starts) else 0.0
 
 
 def _tails(notes: Array, grid: Grid) -> list[list[int]]:

@@ -9,6 +9,7 @@ import numpy as np
 from cyclekit_music.piece import Array, Piece, with_start
 
 BEATS = 4  # quarters in a bar
+HALF = 2  # quarters in a bar of which two are one
 COMMON_TIME = (4, 4)  # what MIDI means where it says nothing
 OFF_GRID = 0.1  # share of a step from which a note counts as off the grid
 
@@ -102,7 +103,7 @@ def lay_grid(spans: Spans, step: float) -> Grid:
 
 
 def find_spans(piece: Piece, any_meter: bool = False, pickup: float = 0) -> Spans:
-    """The regions of a piece whose bars have four quarters.
+    """The regions of a piece whose bars have four quarters, or two, which are joined in twos.
 
     Args:
         piece: Its time signatures say where they begin and end.
@@ -118,7 +119,9 @@ def find_spans(piece: Piece, any_meter: bool = False, pickup: float = 0) -> Span
     following = [*signatures[1:, 0].tolist(), math.inf]
     found: list[tuple[int, int]] = []
     for number, (start, beats, unit) in enumerate(signatures.tolist()):
-        if not (any_meter or 4 * beats == BEATS * unit) or (found and start >= heard):
+        usable = any_meter or 4 * beats in (BEATS * unit, HALF * unit)
+        begun = number == 0 and 4 * beats < BEATS * unit and following[0] < bar  # a pickup
+        if not usable or (begun and not any_meter) or (found and start >= heard):
             continue
         if number == 0 and pickup:
             start = round(pickup * piece.resolution) - bar
@@ -134,7 +137,7 @@ def find_spans(piece: Piece, any_meter: bool = False, pickup: float = 0) -> Span
     if not found:
         meters = sorted({f"{beats}/{unit}" for _, beats, unit in signatures.tolist()})
         raise NoBarsError(
-            f"has no bars of four quarters (its meter is {', '.join(meters)}); "
-            f'set codec.meters = "any" to use it'
+            f"has no bars of four or two quarters (its meter is {', '.join(meters)}); "
+            f"--set codec.meters=any takes it all the same"
         )
     return found

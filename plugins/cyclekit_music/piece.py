@@ -5,18 +5,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import mido
 import numpy as np
 import pretty_midi
 
 Array = np.ndarray[Any, Any]
 
 NOTE = np.dtype(
-    [("start", "i8"), ("end", "i8"), ("pitch", "i2"), ("velocity", "i2"), ("part", "i2")]
+    [("start", "i8"), ("end", "i8"), ("pitch", "i2"), ("velocity", "i2"), ("part", "i4")]
 )
 """One note: first tick, the tick after its last, MIDI pitch, velocity 1..127, index of its part."""
 
 DEFAULT_TEMPO = 500_000  # microseconds a quarter, MIDI's own default: 120 beats a minute
 DRUM_CHANNEL = 9
+MOST_TICKS = 9_999_000  # that pretty_midi takes, and a little
 
 
 @dataclass(frozen=True)
@@ -25,13 +27,15 @@ class Part:
 
     Attributes:
         program: General MIDI program, 0..127.
-        drums: Whether it is the drum kit.
+        drums: Whether it is a drum kit.
         name: The track's name.
+        read: Whether its notes were read from the piece's ``frame``.
     """
 
     program: int = 0
     drums: bool = False
     name: str = ""
+    read: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,10 @@ class Piece:
         parts: The instruments that notes name.
         tempi: ``(n, 2)`` int64: tick, microseconds a quarter from there on.
         signatures: ``(n, 3)`` int64: tick, numerator, denominator from there on.
+        frame: The MIDI file that it was read from, of which all is written again but the notes that
+            are not there any more: programs, controllers, kits, ports, texts. ``None``, as where
+            anything but notes and parts was changed: written are the notes, tempi and signatures.
+        clipped: Whether there were values above 127 in it, which are 127 now.
     """
 
     resolution: int
@@ -51,6 +59,8 @@ class Piece:
     parts: tuple[Part, ...]
     tempi: Array
     signatures: Array
+    frame: bytes | None = None
+    clipped: bool = False
 
     @property
     def end(self) -> int:
@@ -75,28 +85,33 @@ class Piece:
         return times
 
     def until(self, seconds: float) -> "Piece":
-        """The piece's beginning: notes that start before ``seconds``, cut off there."""
-        kept = self.notes[self.seconds(self.notes["start"]) < seconds].copy()
-        late = self.seconds(kept["end"]) > seconds
+        """The piece's beginning: notes that start before ``seconds``, cut off there.
+
+        It ends before ``MOST_TICKS`` in any case.
+        """
         tempi = with_start(self.tempi, (DEFAULT_TEMPO,))
         starts = self.seconds(tempi[:, 0])
         span = np.searchsorted(starts, seconds, side="right") - 1
         length = tempi[span, 1] / (1e6 * self.resolution)
-        last = int(tempi[span, 0] + (seconds - starts[span]) / length)
-        kept["end"][late] = np.maximum(last, kept["start"][late] + 1)
+        last = min(int(tempi[span, 0] + (seconds - starts[span]) / length), MOST_TICKS)
+        kept = self.notes[self.seconds(self.notes["start"]) < seconds].copy()
+        kept = kept[kept["start"] < MOST_TICKS]
+        kept["end"] = np.minimum(kept["end"], np.maximum(last, kept["start"] + 1))
         tempi = self.tempi[self.tempi[:, 0] <= last]
         signatures = self.signatures[self.signatures[:, 0] <= last]
-        return replace(self, notes=kept, tempi=tempi, signatures=signatures)
+        return replace(self, notes=kept, tempi=tempi, signatures=signatures, frame=None)
 
     def to_pretty_midi(self) -> pretty_midi.PrettyMIDI:
         """The piece as pretty_midi sees it: in seconds.
 
         Raises:
-            ValueError: Beyond the ten million ticks that pretty_midi takes.
+            ValueError: Beyond the ten million ticks that pretty_midi takes, or where its reader
+                does not know an event of the frame.
         """
-        from cyclekit_music.writing import to_mido
+        from cyclekit_music.writing import to_bytes
 
-        return pretty_midi.PrettyMIDI(mido_object=to_mido(self))
+        midi = mido.MidiFile(file=io.BytesIO(to_bytes(self)))
+        return pretty_midi.PrettyMIDI(mido_object=midi)
 
     @classmethod
     def from_pretty_midi(cls, midi: pretty_midi.PrettyMIDI) -> "Piece":
@@ -112,16 +127,19 @@ class Piece:
         return {
             "resolution": self.resolution,
             "notes": self.notes,
-            "parts": [[part.program, part.drums, part.name] for part in self.parts],
+            "parts": [[part.program, part.drums, part.name, part.read] for part in self.parts],
             "tempi": self.tempi,
             "signatures": self.signatures,
+            "frame": None if self.frame is None else np.frombuffer(self.frame, dtype=np.uint8),
         }
 
     @classmethod
     def from_meta(cls, meta: Mapping[str, Any]) -> "Piece":
         """The inverse of ``meta``."""
         parts = tuple(Part(*part) for part in meta["parts"])
-        return cls(meta["resolution"], meta["notes"], parts, meta["tempi"], meta["signatures"])
+        frame = None if meta["frame"] is None else meta["frame"].tobytes()
+        notes, tempi, signatures = meta["notes"], meta["tempi"], meta["signatures"]
+        return cls(meta["resolution"], notes, parts, tempi, signatures, frame)
 
 
 def make_notes(rows: Any) -> Array:

@@ -1,21 +1,22 @@
 """Read MIDI files tick by tick, and refuse what has no beats.
 
-Where symusic is installed (``cyclekit[fast]``) it does the reading; mido, which comes with
-pretty_midi, gives the same notes. A note-off ends the oldest open note of its channel and pitch.
+Where symusic is installed (``cyclekit[fast]``) it reads the notes, unless a file is damaged or says
+which channels are drum kits; what lies in its events gives the same ones.
 """
 
-import io
 import re
 import struct
-from collections import defaultdict, deque
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import mido
 import numpy as np
 
 from cyclekit.api import BadSample
-from cyclekit_music.piece import DEFAULT_TEMPO, DRUM_CHANNEL, NOTE, Part, Piece, with_start
+from cyclekit_music.events import METER, NAME, TEMPO, NotMidiError, resolution_of, scan
+from cyclekit_music.kits import Kits, may_have_kits
+from cyclekit_music.piece import DEFAULT_TEMPO, NOTE, Part, Piece, with_start
+from cyclekit_music.playing import Played, shortest
 
 try:
     import symusic
@@ -24,15 +25,12 @@ except ImportError:
 
 MOST_BYTES = 16 * 2**20
 MOST_BEATS = 100_000  # fourteen hours at 120 beats a minute
+MOST_NOTES = 1_000_000
 FINEST = 96  # ticks a quarter: coarser files are rescaled, so that every grid falls on whole ticks
 DOCUMENTED_KEYS = range(-7, 8)  # flats to sharps
 SHORTEST_UNIT = 6  # of a time signature, as a power of two: sixty-fourths
 TIME_SIGNATURE = re.compile(rb"\xff\x58\x04(..)", re.DOTALL)
 KEY_SIGNATURE = re.compile(rb"\xff\x59\x02(..)", re.DOTALL)
-
-
-class NotMidiError(ValueError):
-    """Why some bytes are no MIDI file that can be used."""
 
 
 def read_piece(path: Path, silent: bool = False) -> Piece:
@@ -57,23 +55,49 @@ def read_piece(path: Path, silent: bool = False) -> Piece:
 
 
 def read_bytes(data: bytes, fast: bool = symusic is not None) -> Piece:
-    """Read the bytes of a MIDI file, with symusic if ``fast``, else with mido.
+    """Read the bytes of a MIDI file, with symusic if ``fast`` and where that will do.
 
     Raises:
         NotMidiError: If they cannot be used; says why.
     """
+    data = _unwrapped(data)
     _check_chunks(data)
     data = KEY_SIGNATURE.sub(_legal_key, data)
     data = TIME_SIGNATURE.sub(_legal_meter, data)
+    piece = _with_symusic(data) if fast and not may_have_kits(data) else None
     try:
-        piece = _with_symusic(data) if fast else _with_mido(data)
-    except Exception as error:  # whatever a parser trips over in a damaged file
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise NotMidiError(f"cannot be read as MIDI: {reason}") from error
+        piece = piece or _from_events(data)
+    except (ValueError, LookupError, OverflowError, struct.error) as error:
+        raise NotMidiError(f"cannot be read as MIDI: {error}") from error
     if piece.end > MOST_BEATS * piece.resolution:
         beats = piece.end // piece.resolution
         raise NotMidiError(f"lasts {beats:,} beats; at most {MOST_BEATS:,} can be used")
-    return _fine(piece)
+    if len(piece.notes) > MOST_NOTES:
+        raise NotMidiError(f"holds {len(piece.notes):,} notes; at most {MOST_NOTES:,} can be used")
+    return _fine(replace(piece, frame=data))
+
+
+def is_midi(head: bytes) -> bool:
+    """Whether a file that begins so is MIDI, in RIFF or not."""
+    return head[:4] == b"MThd" or _is_rmid(head)
+
+
+def _is_rmid(data: bytes) -> bool:
+    return data[:4] == b"RIFF" and data[8:12] == b"RMID"
+
+
+def _unwrapped(data: bytes) -> bytes:
+    """What is inside an RMID file (``.rmi``): RIFF, of whose chunks ``data`` is a MIDI file."""
+    if not _is_rmid(data):
+        return data
+    place = 12
+    while place + 8 <= len(data):
+        name, length = struct.unpack_from("<4sI", data, place)
+        place += 8
+        if name == b"data":
+            return data[place : place + length]
+        place += length + length % 2
+    raise NotMidiError("is an RMID file without MIDI in it")
 
 
 def _check_chunks(data: bytes) -> None:
@@ -111,40 +135,40 @@ def _legal_meter(match: re.Match[bytes]) -> bytes:
     return match[0] if beats and unit <= SHORTEST_UNIT else b"\xff\x58\x04\x04\x02"
 
 
-def _with_mido(data: bytes) -> Piece:
-    midi = mido.MidiFile(file=io.BytesIO(data))
-    parts: dict[tuple[int, int, int], Part] = {}  # by track, channel and program
-    order: dict[tuple[int, int, int], int] = {}
-    notes, tempi, signatures = [], [], []
-    for number, track in enumerate(midi.tracks):
-        tick, programs = 0, [0] * 16
-        name = next((event.name for event in track if event.type == "track_name"), "")
-        name = name.encode("latin-1").decode("utf-8", "replace")  # as symusic reads it
-        sounding: defaultdict[tuple[int, int], deque[tuple[int, int, int]]] = defaultdict(deque)
-        for event in track:
-            tick += event.time
-            kind = event.type
-            if kind == "note_on" and event.velocity:
-                key = (number, event.channel, programs[event.channel])
-                parts.setdefault(key, Part(key[2], event.channel == DRUM_CHANNEL, name))
-                index = order.setdefault(key, len(order))
-                sounding[event.channel, event.note].append((tick, event.velocity, index))
-            elif kind in ("note_on", "note_off"):
-                waiting = sounding[event.channel, event.note]
-                if waiting:
-                    start, velocity, index = waiting.popleft()
-                    notes.append((start, tick, event.note, velocity, index))
-            elif kind == "program_change":
-                programs[event.channel] = event.program
-            elif kind == "set_tempo":
-                tempi.append((tick, event.tempo))
-            elif kind == "time_signature":
-                signatures.append((tick, event.numerator, event.denominator))
-    return _piece(midi.ticks_per_beat, notes, tuple(parts.values()), tempi, signatures)
+def _from_events(data: bytes) -> Piece:
+    tracks = scan(data)
+    kits = Kits(tracks)
+    parts: dict[tuple[int, ...], Part] = {}  # by track, port, channel, program, whether drums
+    order: dict[tuple[int, ...], int] = {}
+    found, tempi, signatures = [np.zeros(0, dtype=NOTE)], [], []
+    for number, track in enumerate(tracks):
+        names = track.metas(NAME)
+        name = track.text(names[0]).decode("utf-8", "replace") if len(names) else ""
+        played = Played(track, kits)
+        notes = played.notes
+        columns = (played.ports, played.channels, played.programs, played.drums)
+        for index, key in enumerate(zip(*(column.tolist() for column in columns), strict=True)):
+            parts.setdefault((number, *key), Part(key[2], key[3], name, read=True))
+            notes["part"][index] = order.setdefault((number, *key), len(order))
+        found.append(notes)
+        for row in track.metas(TEMPO):
+            tempi.append((track.ticks[row], int.from_bytes(track.text(row)[:3])))
+        for row in track.metas(METER):
+            beats, unit, *_ = (*track.text(row), 0, 0)
+            if beats and unit <= SHORTEST_UNIT:
+                signatures.append((track.ticks[row], beats, 2**unit))
+    piece = _piece(
+        resolution_of(data), np.concatenate(found), tuple(parts.values()), tempi, signatures
+    )
+    return replace(piece, clipped=any(track.clipped for track in tracks))
 
 
-def _with_symusic(data: bytes) -> Piece:
-    score = symusic.Score.from_midi(data)
+def _with_symusic(data: bytes) -> Piece | None:
+    """The piece, or ``None`` where symusic cannot read it."""
+    try:
+        score = symusic.Score.from_midi(data)
+    except Exception:  # whatever it trips over; the events then say what is wrong, or do without
+        return None
     notes = np.zeros(sum(len(track.notes) for track in score.tracks), dtype=NOTE)
     first = 0
     for index, track in enumerate(score.tracks):
@@ -153,7 +177,9 @@ def _with_symusic(data: bytes) -> Piece:
         some["start"], some["end"] = read["time"], read["time"] + read["duration"]
         some["pitch"], some["velocity"], some["part"] = read["pitch"], read["velocity"], index
         first += len(some)
-    parts = tuple(Part(track.program, track.is_drum, track.name) for track in score.tracks)
+    parts = tuple(
+        Part(track.program, track.is_drum, track.name, read=True) for track in score.tracks
+    )
     tempi = [(tempo.time, tempo.mspq) for tempo in score.tempos]
     signatures = [(at.time, at.numerator, at.denominator) for at in score.time_signatures]
     return _piece(score.ticks_per_quarter, notes, parts, tempi, signatures)
@@ -162,8 +188,7 @@ def _with_symusic(data: bytes) -> Piece:
 def _piece(
     resolution: int, notes: Any, parts: tuple[Part, ...], tempi: Any, signatures: Any
 ) -> Piece:
-    notes = np.asarray(notes, dtype=NOTE)
-    notes["end"] = np.maximum(notes["end"], notes["start"] + 1)  # off at once: the shortest note
+    notes = shortest(np.asarray(notes, dtype=NOTE))
     notes.sort(order=("start", "pitch", "end", "part"))
     tempi = np.array(tempi, dtype=np.int64).reshape(-1, 2)
     signatures = np.array(signatures, dtype=np.int64).reshape(-1, 3)
@@ -182,4 +207,10 @@ def _fine(piece: Piece) -> Piece:
     notes["end"] *= finer
     tempi[:, 0] *= finer
     signatures[:, 0] *= finer
-    return Piece(piece.resolution * finer, notes, piece.parts, tempi, signatures)
+    return replace(
+        piece,
+        resolution=piece.resolution * finer,
+        notes=notes,
+        tempi=tempi,
+        signatures=signatures,
+    )

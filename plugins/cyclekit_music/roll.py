@@ -56,11 +56,7 @@ def read_roll(roll: Array, grid: Grid) -> tuple[Array, Array]:
     Returns:
         Notes with part 0 and no velocity yet, sorted, and the step in which each begins.
     """
-    sounds = np.asarray(roll.any(axis=0))
-    goes_on = np.zeros_like(sounds)
-    goes_on[1:] = sounds[1:] & sounds[:-1] & grid.follows[1:, None]
-    if len(roll) == CHANNELS["onset+sustain"]:
-        goes_on &= roll[ONSET] == 0
+    sounds, goes_on = _sounding(roll, grid)
     begins = sounds & ~goes_on
     stops = sounds.copy()
     stops[:-1] &= ~goes_on[1:]
@@ -74,6 +70,46 @@ def read_roll(roll: Array, grid: Grid) -> tuple[Array, Array]:
     notes, first = notes[kept], first[kept]
     order = np.lexsort((notes["pitch"], notes["start"]))
     return notes[order], first[order]
+
+
+def keep_voices(roll: Array, values: Array, most: int, grid: Grid) -> Array:
+    """Let no more pitches sound in a step than ``most``: those of the strongest notes.
+
+    A note is as strong as the network was sure of it on average; so it does not flicker, and is cut
+    only where a stronger one begins or ends.
+
+    Args:
+        roll: Of 0 and 1, as ``read_roll`` takes it.
+        values: ``(channels, steps, pitches)``: how sure the network was.
+        most: Pitches.
+        grid: The steps.
+    """
+    sounds, goes_on = _sounding(roll, grid)
+    number = np.cumsum((sounds & ~goes_on).T.ravel()).reshape(sounds.T.shape).T * sounds
+    total = np.bincount(number.ravel(), values[SOUND].ravel())
+    strength = np.where(sounds, (total / np.maximum(np.bincount(number.ravel()), 1))[number], -1)
+    weakest = np.argsort(-strength, axis=1, kind="stable")[:, most:]
+    kept = roll.copy()
+    np.put_along_axis(kept, weakest[None].repeat(len(roll), axis=0), 0, axis=2)
+    return kept
+
+
+def voices(roll: Array) -> Array:
+    """How many pitches sound together, in each step of ``(channels, steps, pitches)`` in which any
+    does."""
+    together = roll.any(axis=0).sum(axis=1)
+    heard: Array = together[together > 0]
+    return heard
+
+
+def _sounding(roll: Array, grid: Grid) -> tuple[Array, Array]:
+    """``(steps, pitches)`` bool: what sounds, and what of it began in an earlier step."""
+    sounds = np.asarray(roll.any(axis=0))
+    goes_on = np.zeros_like(sounds)
+    goes_on[1:] = sounds[1:] & sounds[:-1] & grid.follows[1:, None]
+    if len(roll) == CHANNELS["onset+sustain"]:
+        goes_on &= roll[ONSET] == 0
+    return sounds, goes_on
 
 
 def transpose(roll: Array, semitones: int) -> Array:

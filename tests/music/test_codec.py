@@ -112,10 +112,99 @@ def test_a_note_held_into_another_meter_keeps_its_length() -> None:
     ]
 
 
-def test_a_piece_of_three_bars_is_filled_up() -> None:
+def test_a_piece_of_three_bars_is_repeated_in_training_and_translation() -> None:
     plugin = codec()
-    (window,) = plugin.windows(plugin.encode(piece(*scale(3)), "a"))
-    assert window.tensor.shape == (2, 64, 84)
+    sample = plugin.encode(piece(*scale(3)), "a")
+    assert torch.equal(sample.tensor[:, 48:], sample.tensor[:, :16])
+    (window,) = plugin.windows(sample)
+    assert torch.equal(window.tensor, sample.tensor)
+    assert rows(plugin.decode(sample.tensor.float(), "b", sample.meta)) == rows(piece(*scale(3)))
+
+
+@pytest.mark.parametrize("hop", [1, 4])
+@pytest.mark.parametrize("bars", range(1, 14))
+def test_translation_shows_networks_nothing_but_training_windows(bars: int, hop: int) -> None:
+    plugin = codec(hop=hop)
+    sample = plugin.encode(piece(*scale(bars)), "a")
+    seen = {window.tensor.numpy().tobytes() for window in plugin.windows(sample)}
+    phrases = sample.tensor.split(64, dim=1)
+    assert len(phrases) == max(-(-bars // 4), 1)
+    assert all(phrase.numpy().tobytes() in seen for phrase in phrases)
+    last = sample.tensor[:, -16:] if bars >= 4 else sample.tensor[:, 16 * (bars - 1) : 16 * bars]
+    assert last[0].any(), "the end of the piece is the end of a phrase"
+
+
+def test_the_last_bars_are_the_last_phrases_and_those_before_their_predecessors() -> None:
+    made = piece(*scale(6))
+    plugin = codec()
+    sample = plugin.encode(made, "a")
+    first, last = (sample.tensor[:, part].float() for part in (slice(0, 64), slice(64, None)))
+    one = plugin.decode(torch.cat([first, 0 * last], dim=1), "b", sample.meta)
+    other = plugin.decode(torch.cat([0 * first, last], dim=1), "b", sample.meta)
+    assert rows(one) == [row for row in rows(made) if row[0] < 16]
+    assert rows(other) == [row for row in rows(made) if row[0] >= 16]
+
+
+def test_bars_of_two_quarters_are_joined_in_twos() -> None:
+    march = piece(*scale(6), signatures=[(0, 2, 4)])
+    assert torch.equal(
+        codec().encode(march, "a").tensor, codec().encode(piece(*scale(6)), "a").tensor
+    )
+    mixed = piece(*scale(4), (16, 1, 60), (17, 1, 64), (18, 4, 67), (34, 1, 62),
+                  signatures=[(0, 4, 4), (16, 2, 4), (18, 4, 4)])  # fmt: skip
+    sample = codec().encode(mixed, "a")
+    assert sample.facts["other_meters"] == 0
+    assert sample.tensor.shape[1] == (1 + 1 + 2) * 64  # each from its own barline
+    assert rows(codec().decode(sample.tensor.float(), "b", sample.meta)) == rows(mixed)
+
+
+def test_what_is_copied_through_is_said() -> None:
+    plugin = codec()
+    made = piece(*scale(4), (16, 1, 60), signatures=[(0, 4, 4), (16, 3, 4)])
+    facts = [plugin.encode(one, "a").facts for one in (made, piece(*scale(4)))]
+    (said,) = plugin.remarks({"a": facts})
+    assert said.startswith("1 of 2 files of domain A have bars that are not of four or two")
+    assert "--set codec.meters=any" in said
+
+
+def sure(notes: dict[tuple[int, int, int], float]) -> torch.Tensor:
+    """What a network says: how sure it is of notes from step to step at a pitch."""
+    values = torch.zeros(2, 64, 84)
+    for (start, stop, pitch), value in notes.items():
+        values[1, start:stop, pitch - 24] = value
+        values[0, start, pitch - 24] = value
+    return values
+
+
+TUNE = piece(*[(quarter, 1, 60 + quarter % 5) for quarter in range(16)])
+
+
+@pytest.mark.parametrize("voices", [1, "source"])
+def test_a_tune_stays_one_voice(voices: Any) -> None:
+    plugin = codec(voices=voices)
+    sample = plugin.encode(TUNE, "a")
+    assert sample.facts["voices"] == 1
+    said = sure({(0, 8, 60): 0.9, (0, 8, 61): 0.8, (6, 12, 62): 0.95, (7, 16, 64): 0.7})
+    assert rows(plugin.decode(said, "b", sample.meta)) == [(0, 1.5, 60), (1.5, 1.5, 62), (3, 1, 64)]
+    assert len(rows(codec().decode(said, "b", sample.meta))) == 4
+
+
+def test_a_translation_has_as_many_voices_as_its_source_mostly_has() -> None:
+    two = piece(*rows(TUNE), *[(start, length, pitch - 12) for start, length, pitch in rows(TUNE)],
+                (0, 0.25, 90))  # fmt: skip
+    plugin = codec(voices="source")
+    sample = plugin.encode(two, "a")
+    said = sure({(0, 8, pitch): value for pitch, value in ((60, 0.9), (65, 0.6), (70, 0.8))})
+    assert [row[2] for row in rows(plugin.decode(said, "b", sample.meta))] == [60, 70]
+
+
+def test_tunes_hear_of_the_option() -> None:
+    facts = {domain: [codec().encode(TUNE, domain).facts] for domain in "ab"}
+    (said,) = codec().remarks(facts)
+    assert "--set codec.voices=source" in said
+    assert not codec(voices="source").remarks(facts)
+    chords = codec().encode(piece(*scale(4)), "b").facts
+    assert not codec().remarks(facts | {"b": [chords]})
 
 
 @pytest.mark.parametrize("by_itself", [False, True])

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cyclekit_music.reading import NotMidiError, read_bytes
+from cyclekit_music.events import NotMidiError
+from cyclekit_music.reading import read_bytes
 from cyclekit_music.writing import write_piece
 from damage import add_oddities, make_corpus, noise, translate_corpus
 from music_support import SMALL_MUSIC, header, piece, scale, write_scales
@@ -41,7 +42,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("fast", [False, True], ids=["mido", "symusic"])
+@pytest.mark.parametrize("fast", [False, True], ids=["events", "symusic"])
 def test_every_file_is_read_or_refused_with_a_reason(corpus: Path, fast: bool) -> None:
     reasons = [refusal(file.read_bytes(), fast) for file in sorted(corpus.glob("whole-*.mid"))]
     assert "" not in reasons

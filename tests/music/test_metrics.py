@@ -68,6 +68,21 @@ def test_fragments_are_noticed() -> None:
     assert figures["note_length_overlap_source"] == 0
 
 
+def test_texture_is_compared_with_both_sides() -> None:
+    tune = piece(*[row for row in rows(SOURCE) if row[1] == 1])
+    figures = score_content(translations([SOURCE], [SOURCE], [tune]), None)
+    assert figures["polyphony_source"] == figures["polyphony"] == pytest.approx(2)
+    assert figures["polyphony_target"] == 1
+    assert (figures["notes_per_bar"], figures["notes_per_bar_target"]) == (5, 4)
+
+
+def test_more_voices_than_either_side_has_are_doubted() -> None:
+    tune = piece(*[row for row in rows(SOURCE) if row[1] == 1])
+    clusters = piece(*[(s, n, p + up) for s, n, p in rows(tune) for up in (0, 1, 2)])
+    with pytest.warns(UserWarning, match=r"A to B: polyphony .*codec\.voices"):
+        score_content(translations([tune], [clusters], [tune]), None)
+
+
 def test_onsets_after_the_way_back() -> None:
     half = piece(*scale(4))
 

@@ -9,8 +9,9 @@ import mido
 import numpy as np
 import pretty_midi
 import pytest
+from cyclekit_music.events import NotMidiError
 from cyclekit_music.piece import Part, Piece, make_notes
-from cyclekit_music.reading import NotMidiError, read_bytes, read_piece
+from cyclekit_music.reading import read_bytes, read_piece
 from cyclekit_music.writing import to_mido, write_piece
 from music_support import header, midi_bytes, note, piece, rows, scale
 
@@ -18,7 +19,7 @@ from cyclekit.api import BadSample
 
 pytestmark = pytest.mark.filterwarnings("ignore:Tempo, Key or Time")
 
-READERS = pytest.mark.parametrize("fast", [False, True], ids=["mido", "symusic"])
+READERS = pytest.mark.parametrize("fast", [False, True], ids=["events", "symusic"])
 
 
 def on(pitch: int, time: int = 0, channel: int = 0, velocity: int = 64) -> mido.Message:
@@ -148,24 +149,19 @@ def test_a_time_signature_that_does_not_exist_becomes_common_time(fast: bool) ->
         assert read_bytes(broken, fast).signatures.tolist() == [[0, 4, 4]]
 
 
-@READERS
-def test_names_that_are_no_utf8_are_read(fast: bool) -> None:
-    data = midi_bytes([mido.MetaMessage("track_name", name="Fl\xf6te"), *note(62, 480)])
-    assert read_bytes(data, fast).parts[0].name == "Fl\ufffdte"
-
-
-def test_the_first_part_has_a_channel_of_its_own() -> None:
-    parts = tuple(Part(program, drums=program == 3) for program in range(40))
+def test_every_part_has_a_place_of_its_own_and_nobody_shares_the_firsts_channel() -> None:
+    parts = tuple(Part(program, drums=program in (3, 4)) for program in range(40))
     notes = make_notes((0, 480, 60, 70, part) for part in range(40) if part != 5)
     made = replace(piece(), notes=notes, parts=parts)
-    channels: dict[int, set[int]] = {}
+    places: dict[tuple[int, int], int] = {}
     for track in to_mido(made).tracks[1:]:
-        for message in track:
-            if message.type == "program_change":
-                channels.setdefault(message.channel, set()).add(message.program)
-    assert channels[0] == {0}
-    assert channels[9] == {3}
-    assert not any(5 in programs for programs in channels.values())
+        port = next((event.port for event in track if event.type == "midi_port"), 0)
+        program = next(event for event in track if event.type == "program_change")
+        assert (port, program.channel) not in places
+        places[port, program.channel] = program.program
+    assert sorted(places.values()) == [program for program in range(40) if program != 5]
+    assert {place: program for place, program in places.items() if place[1] == 0} == {(0, 0): 0}
+    assert {places[port, 9] for port in (0, 1)} == {3, 4}
 
 
 def test_pretty_midi_takes_it_and_gives_it_back() -> None:

@@ -47,7 +47,7 @@ def test_what_was_noticed_about_each_file_is_kept(run: Path, songs: Path) -> Non
     assert [(line["domain"], Path(line["file"]).name) for line in lines] == [
         (domain, f"{n}.mid") for domain in "ab" for n in range(3)
     ]
-    assert all(line["off_grid"] == 0 and line["windows"] == 1 for line in lines)
+    assert all(line["off_grid"] == 0 and line["windows"] == 2 for line in lines)
 
 
 @pytest.mark.slow
@@ -76,7 +76,7 @@ def test_a_third_genre_joins_the_mixed_samples(songs: Path, tmp_path: Path, cli:
     done = cli(*arguments(songs, tmp_path / "run", data__extra=third,
                           objective__mixed_domain="{weight = 1}"))  # fmt: skip
     assert done.code == 0, done.err
-    assert "EXTRA: 2 training files, 2 windows" in done.err
+    assert "EXTRA: 2 training files, 4 windows" in done.err
     losses = [record for record in records(tmp_path / "run") if "generators" in record]
     assert {"mixed_discriminator_a", "mixed_discriminator_b"} <= set(losses[-1])
 
@@ -122,7 +122,8 @@ def test_the_judges_figures_have_their_names(run: Path, cli: Cli, monkeypatch: A
     for direction in ("a2b", "b2a", "both"):
         assert {
             "called_target", "transfer_strength", "genre_accuracy", "chroma", "cycle_f1",
-            "density_ratio", "empty_bars", "polyphony", "pitch_class_overlap_target",
+            "density_ratio", "empty_bars", "polyphony", "polyphony_target",
+            "notes_per_bar_source", "pitch_class_overlap_target",
         } <= set(report[direction])  # fmt: skip
         assert set(report["baselines"]) == {"codec", "identity", "random_pair"}
         assert report["baselines"]["identity"][direction]["chroma"] == pytest.approx(1)
@@ -130,6 +131,22 @@ def test_the_judges_figures_have_their_names(run: Path, cli: Cli, monkeypatch: A
     mean = (report["a2b"]["transfer_strength"] + report["b2a"]["transfer_strength"]) / 2
     assert report["both"]["transfer_strength"] == pytest.approx(mean)
     assert list((run / "metrics" / "genre").glob("*.safetensors"))
+
+
+def test_the_last_table_shows_how_real_pieces_of_the_target_score(
+    songs: Path, tmp_path: Path, cli: Cli, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("cyclekit_music.genre.STEPS", 2)
+    run = tmp_path / "run"
+    done = cli(*arguments(songs, run, train__steps=1, train__preview_every=0,
+                          train__evaluate_every=1, train__evaluate_items=1))  # fmt: skip
+    assert done.code == 0, done.err
+    heading = next(line for line in done.out.splitlines() if "translated" in line)
+    assert [name.strip() for name in heading.strip("┃ ").split("┃")][-1] == "real"
+    (kept,) = (run / "evaluations").glob("*.json")
+    report = json.loads(kept.read_text())
+    for direction in ("a2b", "b2a"):
+        assert report["real"][direction]["polyphony"] == report[direction]["polyphony_target"]
 
 
 def test_pieces_in_other_meters_are_named_and_counted(
@@ -142,4 +159,43 @@ def test_pieces_in_other_meters_are_named_and_counted(
     done = cli(*arguments(data, tmp_path / "run"), "--dry-run")
     assert done.code == 0, done.err
     assert "skipped 1 of 10 files of domain A" in done.err
-    assert "waltz.mid: has no bars of four quarters (its meter is 3/4)" in done.err
+    assert "waltz.mid: has no bars of four or two quarters (its meter is 3/4)" in done.err
+
+
+def test_a_trained_run_takes_the_advice_that_it_gives(run: Path, tmp_path: Path, cli: Cli) -> None:
+    waltz = write_piece(piece(*scale(6), signatures=[(0, 3, 4)]), tmp_path / "waltz.mid")
+    refused = cli("translate", run, waltz, "-o", tmp_path / "out", "--direction=a2b")
+    assert refused.code == 1
+    assert "its meter is 3/4" in refused.err
+    assert "--set codec.meters=any" in refused.err
+    done = cli("translate", run, waltz, "-o", tmp_path / "out", "--direction=a2b",
+               "--set", "codec.meters=any")  # fmt: skip
+    assert done.code == 0, done.err
+    assert (tmp_path / "out" / "waltz.mid").is_file()
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("train.steps=9", "codec.KEY=VALUE"),
+        ("codec.bars=8", "another shape or range"),
+        ("codec.metres=any", "Did you mean 'codec.meters'"),
+    ],
+)
+def test_a_trained_run_takes_no_setting_that_networks_would_notice(
+    run: Path, songs: Path, tmp_path: Path, cli: Cli, setting: str, said: str
+) -> None:
+    done = cli("translate", run, songs / "testA", "-o", tmp_path / "out", "--direction=a2b",
+               "--set", setting)  # fmt: skip
+    assert done.code != 0
+    assert said in done.err
+
+
+def test_what_was_copied_through_is_said_after_translating(
+    run: Path, tmp_path: Path, cli: Cli
+) -> None:
+    made = piece(*scale(4), (16, 1, 60), signatures=[(0, 4, 4), (16, 3, 4)])
+    done = cli("translate", run, write_piece(made, tmp_path / "song.mid"), "-o", tmp_path / "out",
+               "--direction=a2b")  # fmt: skip
+    assert done.code == 0, done.err
+    assert "1 of 1 files of domain A have bars that are not of four or two quarters" in done.err
