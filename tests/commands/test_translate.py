@@ -174,7 +174,7 @@ def test_evaluate_on_other_data_and_without_pairs(cli: Cli, trained: Path, tmp_p
     cli("evaluate", run, "--quick")
     other = ("--quick", "--json", "--data", tmp_path / "data")
     report = json.loads(cli("evaluate", run, *other).out)
-    assert set(report["a2b"]) == {"cycle_l1"}
+    assert set(report["a2b"]) == {"cycle_l1", "patch_distance"}
     shown = cli("evaluate", run, "--quick")
     assert shown.code == 0
     assert "identity" in shown.out
