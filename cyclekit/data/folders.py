@@ -55,6 +55,7 @@ class Collections:
         parallel: Whether held-out files of equal names are the same thing, seen from both sides.
         others: How many files of each kind were passed over, since they are no samples.
         doubts: What looks wrong about the folders.
+        unrelated: Whether equal names are known to mean nothing.
     """
 
     domains: dict[str, Domain]
@@ -62,6 +63,7 @@ class Collections:
     parallel: bool = False
     others: Kinds = field(default_factory=dict)
     doubts: Sequence[str] = ()
+    unrelated: bool = False
 
     @property
     def has_tests(self) -> bool:
@@ -76,7 +78,7 @@ class Collections:
         names in two unrelated folders mean nothing.
         """
         a, b = (self.domains[name] for name in DOMAINS)
-        if (a.held_out or b.held_out) and not self.parallel:
+        if self.unrelated or ((a.held_out or b.held_out) and not self.parallel):
             return {}
         twins = {b.test_name(file): file for file in b.test}
         names = ((a.test_name(file), file) for file in a.test)

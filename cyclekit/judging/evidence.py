@@ -61,7 +61,12 @@ class Evidence:
         """On how much of the test set figures are."""
         used = sum(map(len, self.tests.values()))
         there = sum(len(domain.test) for domain in self._collections.domains.values())
-        return f"on {used} of {there} test items" if used < there else "on the test set"
+        paired = f", {len(self.twins) // 2} pairs" if self.twins else ""
+        return (
+            f"on {used} of {there} test items{paired}"
+            if used < there
+            else f"on the test set{paired}"
+        )
 
     @cached_property
     def tests(self) -> dict[str, list[Path]]:

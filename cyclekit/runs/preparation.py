@@ -25,6 +25,7 @@ from cyclekit.data.encoded import (
 from cyclekit.data.folders import Collections, find_collections
 from cyclekit.data.lazy import LazyList
 from cyclekit.data.made import is_made, made_root
+from cyclekit.data.pairing import without_false_pairs
 from cyclekit.data.sampling import UnpairedBatches
 from cyclekit.data.windows import Joined, Window
 from cyclekit.describe import describe_exception
@@ -100,7 +101,8 @@ def prepare(
     """
     model = build_model(host.modality, recipe, fabric.global_rank)
     made = _made_data(model, run, fabric)
-    collections = find_collections(recipe.data, model.codec, made, recipe.train.seed)
+    found = find_collections(recipe.data, model.codec, made, recipe.train.seed)
+    collections = without_false_pairs(found, model.codec)
     for remark in collections.remarks():
         watcher.say(remark)
     for warning in collections.warnings():
