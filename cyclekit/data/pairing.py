@@ -66,7 +66,7 @@ def _standardised(samples: Tensor) -> Tensor:
 
 def _tensors(pairs: Sequence[tuple[Path, Path]], codec: Codec[Any]) -> tuple[Tensor, Tensor] | None:
     """Both sides as networks see them; ``None`` where sizes differ or too few can be read."""
-    found = []
+    found: list[list[Tensor]] = []
     for pair in pairs:
         try:
             samples = [
