@@ -1,7 +1,9 @@
 """``cyclekit plugins``."""
 
 import json
+import os
 import sys
+import traceback
 from pathlib import Path
 
 import click
@@ -67,6 +69,8 @@ def check_plugin(plugin: str, data: Path | None) -> None:
         outcomes.append(result.outcome)
         said = f": {result.message}" if result.outcome == "failed" else ""
         click.echo(f"{result.outcome:<8} {result.name}{said}")
+        if result.error and os.environ.get("CYCLEKIT_DEBUG"):
+            traceback.print_exception(result.error)
     if "failed" in outcomes:
         sys.exit(1)
 

@@ -29,11 +29,13 @@ class Result:
         name: The check's.
         outcome: ``"ok"``, ``"failed"``, or ``"not run"`` where a check that it needs did not pass.
         message: What is wrong and what to change, in one sentence; empty where all is well.
+        error: What was raised, where something was.
     """
 
     name: str
     outcome: Literal["ok", "failed", "not run"]
     message: str = ""
+    error: Exception | None = None
 
 
 def check_modality(modality: str | Modality, data: Path | str | None = None) -> None:
@@ -66,7 +68,7 @@ def run_checks(modality: str | Modality, data: Path | str | None = None) -> Iter
         try:
             offered, info = _offered(modality)
         except CyclekitError as error:
-            yield Result("plugin", "failed", str(error))
+            yield Result("plugin", "failed", str(error), error)
             yield from (Result(name, "not run", "needs plugin") for name in CHECKS)
             return
         yield Result("plugin", "ok")
@@ -99,8 +101,9 @@ def _run(check: Check, subject: Subject, passed: set[str]) -> Result:
             warnings.simplefilter("ignore")  # what metrics tell the readers of their figures
             check.find(subject)
     except (Fault, CyclekitError) as error:
-        return Result(check.name, "failed", " ".join(str(error).split()))
+        return Result(check.name, "failed", " ".join(str(error).split()), error)
     except Exception as error:  # something so odd that a check stumbles over it is a fault, too
         said = f"The check raised {describe_exception(error)}: something has another type than the "
-        return Result(check.name, "failed", f"{said}contract says; compare with the reference.")
+        said += "contract says; compare with the reference."
+        return Result(check.name, "failed", said, error)
     return Result(check.name, "ok")
