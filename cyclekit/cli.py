@@ -105,6 +105,8 @@ def _explained(error: OSError) -> str:
     """What the system refused, the file where it says so, and what to do where that is plain."""
     where = f"{os.fsdecode(error.filename)}: " if error.filename else ""
     said = f"{where}{error.strerror or error}"
+    if error.errno == errno.ELOOP:
+        return f"{where}it is a link, and none is followed here. Put the file itself in its place."
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"{said}. Make room; what was saved before is intact."
     return said

@@ -25,7 +25,7 @@ from cyclekit.locks import locked
 from cyclekit.storage.folder import Storage
 from cyclekit.storage.handle import open_file, read_text
 
-FORMAT = 2
+FORMAT = 3
 CHUNK = 2**24  # bytes that are read at once
 LARGEST_ABOUT = 2**28  # bytes; it has a line for each bad file
 DTYPES = {
@@ -81,7 +81,7 @@ class Cache:
         """What was put under ``key``, if it is there and whole."""
         folder = self.folder / key
         about = self._read(folder)
-        if about is None:
+        if about is None or len(about[1]["counts"]) + len(about[0].bad) != len(files):
             return None
         told, index = about
         tensors = OnDisk(folder / BYTES, told.shapes, index["kinds"], index["places"])
@@ -126,7 +126,10 @@ class Cache:
             with open_file(folder / ABOUT) as file:
                 about = About.model_validate_json(file.read(LARGEST_ABOUT))
             with open_file(folder / INDEX) as file:
-                index = load(file.read())
+                content = file.read()
+            if about.own != about.checked or about.index != zlib.crc32(content):
+                return None
+            index = load(content)
             _require_sound(about, index)
             return (about, index) if _summed(folder / BYTES) == about.sum else None
         except (OSError, ValueError, LookupError, TypeError, RuntimeError, SafetensorError):
@@ -142,6 +145,8 @@ class About(BaseModel):
         kinds: Each shape and type that occurs.
         facts: The names of what the codec noticed.
         bad: Files that cannot be used, by their number among all, with the reason.
+        index: The CRC-32 of the index.
+        own: That of all the rest here.
     """
 
     bytes: Annotated[int, Field(ge=0)]
@@ -149,6 +154,13 @@ class About(BaseModel):
     kinds: list[tuple[list[Annotated[int, Field(ge=0)]], str]]
     facts: list[str]
     bad: list[tuple[Annotated[int, Field(ge=0)], str]]
+    index: int
+    own: int = 0
+
+    @property
+    def checked(self) -> int:
+        """What ``own`` should be."""
+        return zlib.crc32(self.model_dump_json(exclude={"own"}).encode())
 
     @property
     def shapes(self) -> list[Kind]:
@@ -232,7 +244,15 @@ class Writer:
         }
         save_file(index, folder / INDEX)
         kinds = [(list(shape), str(dtype).removeprefix("torch.")) for shape, dtype in self._kinds]
-        about = About(bytes=self.bytes, sum=self._sum, kinds=kinds, facts=names, bad=self._bad)
+        about = About(
+            bytes=self.bytes,
+            sum=self._sum,
+            kinds=kinds,
+            facts=names,
+            bad=self._bad,
+            index=_summed(folder / INDEX),
+        )
+        about = about.model_copy(update={"own": about.checked})
         (folder / ABOUT).write_text(about.model_dump_json(), encoding="utf-8")
 
 

@@ -43,7 +43,8 @@ class HistoryBuffer:
         if torch.rand((), generator=self._rng) < 0.5:
             return fake
         place = int(torch.randint(self.size, (), generator=self._rng))
-        if self._stored[place].shape != fake.shape:  # from before the size of windows was changed
+        held = self._stored[place]
+        if (held.shape, held.dtype) != (fake.shape, fake.dtype):  # from before windows were changed
             self._stored[place] = fake.clone()
             return fake
         shown, self._stored[place] = self._stored[place], fake.clone()

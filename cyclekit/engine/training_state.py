@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import torch
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 
 Count = Annotated[int, Field(ge=0, lt=2**53)]
@@ -27,7 +27,13 @@ class MeterState(Part):
     """Losses since the last log line."""
 
     sums: dict[str, Annotated[Tensor, AfterValidator(_scalar)]]
-    counts: dict[str, Count]
+    counts: dict[str, Annotated[Count, Field(ge=1)]]
+
+    @model_validator(mode="after")
+    def _of_the_same_terms(self) -> "MeterState":
+        if self.sums.keys() != self.counts.keys():
+            raise ValueError("sums and counts are not of the same losses")
+        return self
 
 
 class RankState(Part):

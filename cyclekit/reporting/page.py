@@ -39,7 +39,9 @@ def write_report(folder: Path, output: Path | None = None) -> Path:
     if output.is_dir():
         raise UsageError(f"{output} is a folder. Name a file, such as {output / NAME}.")
     page = make_page(RunStory(run))
-    Storage(output.parent).write_text(output.name, page)
+    storage = Storage(output.parent)
+    storage.clean(alone=False)
+    storage.write_text(output.name, page)
     return output
 
 

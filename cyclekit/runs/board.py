@@ -67,7 +67,7 @@ class Board:
             return
         try:
             write()
-        except OSError as error:
+        except Exception as error:  # Lightning words a thread's failure as it likes
             self._stop(error)
 
     def _stop(self, error: BaseException) -> None:

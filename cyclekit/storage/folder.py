@@ -192,6 +192,10 @@ class Storage:
             try:
                 with handle.holding(name):
                     yield Aside(self, name)
+            except OSError as error:
+                if error.filename is not None:
+                    raise
+                raise OSError(error.errno, error.strerror, str(self.path)) from error
             finally:
                 handle.remove(name)
 

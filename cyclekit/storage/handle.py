@@ -91,6 +91,8 @@ class Handle:
         """Refuse to put a file in place of anything but a file, or a link to one."""
         self.require(name, stat.S_ISREG, stat.S_ISLNK)
         if stat.S_ISLNK(self.kind(name)):
+            if os.readlink(self.at(name), dir_fd=self.number).startswith(("/dev/", "/proc/")):
+                raise self.refusal(name)  # /dev/stdout is one, to whatever that is just now
             with contextlib.suppress(OSError):  # it leads nowhere
                 if not stat.S_ISREG(os.stat(self.at(name), dir_fd=self.number).st_mode):
                     raise self.refusal(name)

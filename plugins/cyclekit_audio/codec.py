@@ -206,12 +206,20 @@ class AudioCodec(Codec[Waveform]):
         return {**self._statistics, "mel": self._fingerprint}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Take back statistics of the same kind of spectrograms."""
+        """Take back statistics of the same kind of spectrograms.
+
+        Raises:
+            CheckpointError: If they are of others.
+            ValueError: If they are none of both voices.
+        """
         if not torch.equal(state["mel"].cpu(), self._fingerprint):
             raise CheckpointError(
                 "The checkpoint was trained on other spectrograms than codec.mel, codec.fade and "
                 "codec.dither now say. Put the run's recipe back, or train anew."
             )
+        for domain in ("a", "b"):
+            if tuple(state[domain].shape) != (2, self.options.mel.bins):
+                raise ValueError(f"the statistics of voice {domain.upper()} are of another kind")
         self._statistics = {name: table for name, table in state.items() if name != "mel"}
 
     def to_network(self, tensor: Tensor, domain: str) -> Tensor:

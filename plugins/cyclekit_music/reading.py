@@ -4,6 +4,7 @@ Where symusic is installed (``cyclekit[fast]``) it reads the notes, unless a fil
 which channels are drum kits; what lies in its events gives the same ones.
 """
 
+import os
 import re
 import struct
 from dataclasses import replace
@@ -40,7 +41,7 @@ def read_piece(path: Path, silent: bool = False) -> Piece:
         BadSample: If it is missing, too large, damaged, without beats or without notes.
     """
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=_without_waiting) as file:
             data = file.read(MOST_BYTES + 1)
         if len(data) > MOST_BYTES:
             raise BadSample(path, f"has more than {MOST_BYTES // 2**20} MiB, too many for MIDI")
@@ -52,6 +53,11 @@ def read_piece(path: Path, silent: bool = False) -> Piece:
     if not silent and not len(piece.notes):
         raise BadSample(path, "holds no notes")
     return piece
+
+
+def _without_waiting(name: str, flags: int) -> int:
+    """Open what may have nothing to say, such as a kernel's log."""
+    return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def read_bytes(data: bytes, fast: bool = symusic is not None) -> Piece:

@@ -130,6 +130,23 @@ def test_what_is_not_what_its_name_says_is_named(tmp_path: Path, content: str, s
     assert re.search(said, bad.why)
 
 
+@pytest.mark.parametrize("damage", ["about", "index"])
+def test_a_cache_that_was_changed_is_made_again(tmp_path: Path, damage: str) -> None:
+    paths = files(tmp_path, "1", "2", "3", "4", "oops", "6")
+    encoded(NumberCodec(NumberOptions()), paths, tmp_path, memory=0)
+    (about,) = tmp_path.glob("cache/*/about.json")
+    if damage == "about":
+        about.write_text(about.read_text().replace('"bad":[[4,', '"bad":[[3,'))
+    else:
+        index = load_file(about.with_name("index.safetensors"))
+        index["places"][0] += 4
+        save_file(index, about.with_name("index.safetensors"))
+    domain = encoded(NumberCodec(NumberOptions()), paths, tmp_path, memory=0)
+    numbers = [window.sample.tensor.item() for window in domain.windows]
+    assert numbers == [number for number in (1, 2, 3, 4, 6) for _ in range(2)]
+    assert [error.path.name for error in domain.bad] == ["4.txt"]
+
+
 class Counting(NumberCodec):
     calls = 0
 

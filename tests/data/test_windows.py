@@ -27,7 +27,7 @@ def kept(where: str, folder: Path, held: list[Tensor], domain: str = "a") -> Win
     with cache.writing(domain) as writer:
         assert writer is not None
         writer.add(held, {})
-    found = cache.find(domain, [])
+    found = cache.find(domain, [Path("file")])
     assert found is not None
     return Windows(domain, found.tensors)
 

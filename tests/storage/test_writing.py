@@ -37,6 +37,14 @@ def test_what_links_lead_to_is_not_flushed(tmp_path: Path) -> None:
     handle.flush(tmp_path)
 
 
+def test_a_link_to_what_is_open_is_not_replaced(tmp_path: Path) -> None:
+    link = tmp_path / "stdout"
+    link.symlink_to("/proc/self/fd/1")
+    with pytest.raises(handle.Refused, match="a symbolic link"):
+        Storage(tmp_path).write_text("stdout", "page")
+    assert link.is_symlink()
+
+
 def test_what_a_living_process_writes_is_not_cleaned_up(tmp_path: Path) -> None:
     storage = Storage(tmp_path)
     (tmp_path / ".incoming-of-a-killed-one").mkdir()
