@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from lightning_fabric import Fabric
 
@@ -104,19 +105,25 @@ def _concluded(
     trainer: Trainer, recorder: Recorder, run: RunDirectory, watcher: Watcher
 ) -> TrainResult:
     """What training left behind, shown and written down."""
-    if recorder.report:
-        keep = partial(keep_evaluation, run, trainer.step, recorder.report, recorder.judge)
-        report = on_first(trainer.fabric, keep)
+    # Rank 0 alone has figures; every rank has to ask for what it makes of them.
+    report = on_first(trainer.fabric, partial(_kept_report, trainer, recorder, run))
+    if report and trainer.fabric.is_global_zero:
         translated = {way: report[way] for way in (*recorder.report, "both")}
         rivals = report["baselines"] | ({"real": report["real"]} if "real" in report else {})
-        if trainer.fabric.is_global_zero:
-            on = recorder.judge.evidence.described
-            watcher.table(on, {"translated": translated, **rivals})
+        on = recorder.judge.evidence.described
+        watcher.table(on, {"translated": translated, **rivals})
     result = TrainResult(run.folder, recorder.report, newest_samples(run))
     if result.samples:
         watcher.result(f"samples: {result.samples}")
     watcher.say(f"translate: cyclekit translate {run} INPUT... -o OUT --direction a2b")
     return result
+
+
+def _kept_report(trainer: Trainer, recorder: Recorder, run: RunDirectory) -> dict[str, Any]:
+    """The last evaluation beside other ways to translate, written into the run."""
+    if not recorder.report:
+        return {}
+    return keep_evaluation(run, trainer.step, recorder.report, recorder.judge)
 
 
 def newest_samples(run: RunDirectory) -> Path | None:
