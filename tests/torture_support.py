@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from cyclekit.cli import main
 from cyclekit.runs.checkpoint import Checkpoint
 
@@ -54,6 +56,8 @@ def forked(work: Callable[[], object], said: Path, limit: int = 300) -> int:
             # pytest's own write elsewhere.
             sys.stdout, sys.stderr = (open(n, "w", closefd=False) for n in (1, 2))  # noqa: SIM115
             signal.alarm(limit)
+            # torch makes its pool of threads anew after a fork, and not if two ask for it at once.
+            torch.set_num_threads(1)
             work()
             code = 0
         except SystemExit as end:

@@ -102,8 +102,7 @@ def prepare(
     """
     model = build_model(host.modality, recipe, fabric.global_rank)
     made = _made_data(model, run, fabric)
-    found = find_collections(recipe.data, model.codec, made, recipe.train.seed)
-    collections = without_false_pairs(found, model.codec)
+    collections = find_collections(recipe.data, model.codec, made, recipe.train.seed)
     for remark in collections.remarks():
         watcher.say(remark)
     for warning in collections.warnings():
@@ -112,6 +111,9 @@ def prepare(
         watcher.warn("there are no test files in both domains: nothing will be evaluated")
     encoded = _encode(model, collections, _cache(host, recipe, run), watcher)
     _require_state(model.codec)
+    before, collections = collections, without_false_pairs(collections, model.codec)
+    for doubt in collections.doubts[len(before.doubts) :]:
+        watcher.warn(doubt)
     facts = {name: domain.facts for name, domain in encoded.items()}
     for remark in remarks_on(model.codec, facts):
         watcher.say(f"note: {remark}")

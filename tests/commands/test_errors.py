@@ -57,7 +57,7 @@ def test_data_folders(cli: Cli, folders: Path, tmp_path: Path) -> None:
     draw(tmp_path / "bad/trainB/x.png", 0)
     for index in range(4):
         draw(tmp_path / f"bad/trainA/{index}.png", index)
-        (tmp_path / "bad/trainA" / f"note{index}.txt").write_text("no picture")
+        (tmp_path / "bad/trainA" / f"note{index}.png").write_text("no picture")
     for data, said in (
         (tmp_path / "empty", "Domain A is empty"),
         (tmp_path / "bad", r"of domain A cannot be used, which is more than a fifth.*note"),
