@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from cyclekit.waiting import choose_waiting
 
 if TYPE_CHECKING:
+    from cyclekit.errors import CyclekitError
     from cyclekit.python_api import (
         Hardware,
         TrainedModel,
@@ -26,8 +27,8 @@ API_VERSION = 1
 choose_waiting()  # before anything loads torch
 
 __all__ = [
-    "API_VERSION", "Hardware", "TrainResult", "TrainedModel", "evaluate", "load", "report",
-    "resume", "train",
+    "API_VERSION", "CyclekitError", "Hardware", "TrainResult", "TrainedModel", "evaluate", "load",
+    "report", "resume", "train",
 ]  # fmt: skip
 
 

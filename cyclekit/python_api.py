@@ -9,6 +9,7 @@ from typing import Any
 
 from cyclekit.data.encoded import load_file
 from cyclekit.engine.hardware import Hardware
+from cyclekit.errors import CyclekitError
 from cyclekit.recipe.sources import Setting
 from cyclekit.reporting.page import write_report
 from cyclekit.runs.evaluation import report_on
@@ -21,7 +22,8 @@ from cyclekit.runs.training import TrainResult
 from cyclekit.runs.watcher import Watcher
 
 __all__ = [
-    "Hardware", "TrainResult", "TrainedModel", "evaluate", "load", "report", "resume", "train",
+    "CyclekitError", "Hardware", "TrainResult", "TrainedModel", "evaluate", "load", "report",
+    "resume", "train",
 ]  # fmt: skip
 
 File = str | Path
@@ -68,7 +70,9 @@ class TrainedModel:
             for one in wanted
         ]
         translated = self._opened.translator.items(items, way)
-        return translated if isinstance(item, (list, tuple)) else translated[0]
+        if isinstance(item, (list, tuple)):
+            return type(item)(translated)
+        return translated[0]
 
     def save(self, item: Any, path: str | Path, format: str | None = None) -> Path:
         """Write an item as the plugin would; returns the file written.

@@ -1,9 +1,12 @@
 """What a file is that is not what its name says."""
 
+from pathlib import Path
+
 from cyclekit.data.listing import HEAD
 from cyclekit.errors import BadSample
 from cyclekit.storage.handle import open_file
 
+EMPTY = "is empty"
 BEGINNINGS = {
     b"version https://git-lfs": "a git-lfs pointer to the file, which git lfs pull fetches",
     b"PK\x03\x04": "a zip archive",
@@ -22,15 +25,23 @@ PAGES = (b"<!doctype html", b"<html", b"<?xml", b"<head", b"<error")
 
 def explained(error: BadSample) -> BadSample:
     """The error, with what the file seems to be instead: empty, a web page, an archive, ..."""
+    found = what_it_is(error.path)
+    if found == EMPTY:
+        return BadSample(error.path, EMPTY)
+    return error.with_more(found) if found else error
+
+
+def what_it_is(file: Path) -> str:
+    """What a file seems to be by its beginning, if that is nothing to learn from; else nothing."""
     try:
-        with open_file(error.path, follow=True) as opened:
+        with open_file(file, follow=True) as opened:
             head = opened.read(HEAD)
     except OSError:
-        return error
+        return ""
     if not head:
-        return BadSample(error.path, "is empty")
+        return EMPTY
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if text.startswith(PAGES):
-        return error.with_more("it begins like a web page or XML, as servers send in place of it")
+        return "it begins like a web page or XML, as servers send in place of it"
     found = next((what for start, what in BEGINNINGS.items() if head.startswith(start)), "")
-    return error.with_more(f"it begins like {found}") if found else error
+    return f"it begins like {found}" if found else ""

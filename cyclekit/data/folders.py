@@ -5,10 +5,12 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from cyclekit.contract import DOMAINS, Codec
+from cyclekit.data.contents import what_it_is
 from cyclekit.data.listing import Files, Kinds, counted, list_samples, nothing
 from cyclekit.errors import DataError
 from cyclekit.randomness import numpy_generator
@@ -202,14 +204,19 @@ def limited(files: Files, limit: float | None, seed: int, domain: str) -> Files:
 
 
 def split(files: Files, folder: Path, share: float) -> tuple[Files, Files]:
-    """Hold out a share of the files, chosen by a hash of their names so that it stays put."""
+    """Hold out a share of the files, chosen by a hash of their names so that it stays put.
+
+    Empty files, and those that begin like something else, come last: training names them.
+    """
     wanted = min(max(1, round(len(files) * share)), len(files) - 1) if share else 0
 
     def key(name: str) -> bytes:
         inside = name[len(str(folder)) + 1 :]
         return hashlib.sha256(inside.encode(errors="replace")).digest()
 
-    chosen = set(sorted(files.names, key=key)[:wanted])
+    order = sorted(files.names, key=key) if wanted else []
+    chosen = set(islice((name for name in order if not what_it_is(Path(name))), wanted))
+    chosen |= set(islice((name for name in order if name not in chosen), wanted - len(chosen)))
     kept = tuple(name for name in files.names if name not in chosen)
     return Files(kept), Files(tuple(name for name in files.names if name in chosen))
 

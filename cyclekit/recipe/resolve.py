@@ -147,7 +147,10 @@ def _explain(fault: Any, model: type[BaseModel], written: Mapping[str, Any], lay
         if fault["type"] == "union_tag_invalid":
             key = f"{key}.name"
             where = layers.origin(key)
-        return f"{key} (from {where}): {wrong!r:.100} is not known. {suggest(str(wrong), known)}"
+        brought = fault["type"] == "union_tag_invalid"
+        hint = " What an extension brings needs its name in `extensions`." if brought else ""
+        listed = suggest(str(wrong), known)
+        return f"{key} (from {where}): {wrong!r:.100} is not known. {listed}{hint}"
     if fault["type"] == "missing":
         return f"{key}: must be set; it has no default"
     message = fault["msg"].removeprefix("Value error, ")

@@ -96,6 +96,15 @@ class Checkpoint:
             # 64-true's are wider than the network is so far.
             if key in own and tensor.is_floating_point() != own[key].is_floating_point():
                 raise self._damaged(file, f"{key} is {tensor.dtype} instead of {own[key].dtype}")
+        both = sorted(own.keys() | weights.keys())
+        wrong = [key for key in both if _shape(own, key) != _shape(weights, key)]
+        if wrong:
+            key = wrong[0]
+            raise CheckpointError(
+                f"{self.folder / file} does not fit what the run's recipe describes: {key} has "
+                f"{_shape(weights, key)}, and the network {_shape(own, key)}. Take back what was "
+                f"changed of the networks, or train anew."
+            )
         with self.restoring(file):
             network.load_state_dict(weights)
         self._require_finite(file, network.state_dict())
@@ -235,6 +244,10 @@ class Checkpoint:
             f"Remove {self.folder} to go on from the one before it (step {older[-1]}); translate "
             f"and evaluate take --checkpoint {older[-1]}."
         )
+
+
+def _shape(tensors: Mapping[str, Tensor], key: str) -> str:
+    return " x ".join(map(str, tensors[key].shape)) or "one number" if key in tensors else "none"
 
 
 def compatible(wrote: str, installed: str) -> bool:

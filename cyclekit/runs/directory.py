@@ -15,7 +15,7 @@ import torch
 from cyclekit.errors import CyclekitError, UsageError
 from cyclekit.locks import Held, locked
 from cyclekit.plugins import PluginInfo
-from cyclekit.recipe.resolve import flattened, to_toml
+from cyclekit.recipe.resolve import flattened, keys, to_toml
 from cyclekit.recipe.settings import Recipe
 from cyclekit.runs.checkpoint import describe_writer
 from cyclekit.runs.checkpoints import Checkpoints
@@ -96,21 +96,24 @@ class RunDirectory(RunLayout):
         """Append a line to ``timing.jsonl``."""
         self.storage.append_text(self.timing_file.name, to_lines([record]))
 
-    def log_changes(self, step: int, before: Mapping[str, Any], recipe: Recipe) -> None:
+    def log_changes(self, step: int, led_here: Mapping[str, Any], recipe: Recipe) -> None:
         """Write to ``changes.jsonl`` what a recipe has that differs, a line for each key.
 
         What it says of this step and later ones is forgotten: training goes on from here.
 
         Args:
             step: From which it holds.
-            before: The recipe that led here, as tables.
+            led_here: The recipe so far, as tables.
             recipe: The one to go on with.
         """
         lines = [line for line, record in lines_by_step(self.changes_file) if record["step"] < step]
-        held, now = flattened(before), flattened(recipe.model_dump(mode="json"))
-        for key in sorted(held.keys() & now.keys()):
-            if held[key] != now[key]:
-                change = {"step": step, "key": key, "before": held[key], "after": now[key]}
+        held, now = flattened(led_here), flattened(recipe.model_dump(mode="json"))
+        # What a recipe does not say is at its default, also where it is of an older version.
+        defaults = {key: info.default for key, info in keys(type(recipe))}
+        for key in sorted(held.keys() | now.keys()):
+            before, after = held.get(key, defaults.get(key)), now.get(key)
+            if before != after:
+                change = {"step": step, "key": key, "before": before, "after": after}
                 lines.append(json.dumps(change))
         if lines or self.changes_file.exists():
             self.storage.write_text(self.changes_file.name, "".join(f"{line}\n" for line in lines))

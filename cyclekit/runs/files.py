@@ -152,8 +152,8 @@ def _real(path: Path) -> Path:
 def _places(files: InputFiles, output: Path, suffixes: frozenset[str]) -> dict[Path, Path]:
     """Where in ``output`` each result goes, with a suffix that a codec replaces by its own.
 
-    Inputs that differ in their suffix alone keep it, so that results tell whose they are; those
-    with one name, from several folders, are numbered. No input is ever written over.
+    Inputs that differ in their suffix alone keep it, and those with one name lie below the names
+    of their folders, so that results tell whose they are. No input is ever written over.
 
     Raises:
         UsageError: If a result would lie where an input lies.
@@ -165,8 +165,12 @@ def _places(files: InputFiles, output: Path, suffixes: frozenset[str]) -> dict[P
     sharing = Counter(_folded(stem) for stem in stems.values())
     places: dict[Path, Path] = {}
     taken: set[str] = set()
+    named_alike = Counter(files.names.values())
     for file, name in files.names.items():
-        stem = stems[file] if sharing[_folded(stems[file])] == 1 else name
+        if named_alike[name] > 1:  # from several folders
+            name = Path(_real(file).parent.name) / name
+            stems[file] = _without_suffix(name, suffixes)
+        stem = stems[file] if sharing[_folded(stems[file])] <= 1 else name
         place, number = stem, 1
         while _folded(place) in taken:
             number += 1

@@ -1,5 +1,6 @@
 """Sound files read and written, and sound brought to a level."""
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,10 @@ UNBOUNDED = ("FLOAT", "DOUBLE")  # encodings in which samples may go beyond 1
 def write_waveform(sound: Waveform, path: Path) -> Path:
     """Write WAV of the sound's depth, whatever suffix ``path`` has; returns the file written."""
     path = path.with_suffix(".wav")
-    soundfile.write(path, sound.samples, sound.rate, subtype=sound.encoding)
+    # libsndfile says "System error" of a full disk; files say what it is.
+    made = io.BytesIO()
+    soundfile.write(made, sound.samples, sound.rate, subtype=sound.encoding, format="WAV")
+    path.write_bytes(made.getbuffer())
     return path
 
 
