@@ -12,6 +12,15 @@ LOCKLESS = {errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP}
 """What a disk without locks says, such as a network's."""
 
 
+def can_hold() -> bool:
+    """Whether this process can show by a lock that it lives."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return False
+    return hasattr(fcntl, "flock")
+
+
 def hold(number: int) -> bool | None:
     """Lock an open file or folder for as long as it stays open, to show that its user lives.
 

@@ -8,9 +8,11 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from cyclekit.locks import can_hold
 from cyclekit.storage.handle import opened
 
 PREFIX = "cyclekit_"  # 0.1 holds no locks, and has another
+UNHELD = "cyclekit."  # of those that cannot show that they live: nobody else removes them
 
 
 @contextlib.contextmanager
@@ -19,7 +21,7 @@ def temporary_folder() -> Iterator[Path]:
     parent = Path(tempfile.gettempdir())
     _remove_abandoned(parent)
     with (
-        tempfile.TemporaryDirectory(prefix=PREFIX) as name,
+        tempfile.TemporaryDirectory(prefix=PREFIX if can_hold() else UNHELD) as name,
         opened(parent) as handle,
         handle.holding(Path(name).name),
     ):
