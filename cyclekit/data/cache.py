@@ -257,11 +257,13 @@ class Writer:
 
 
 def default_folder() -> Path | None:
-    """``$XDG_CACHE_HOME/cyclekit``, or ``~/.cache/cyclekit``, where there is a home."""
+    """``$XDG_CACHE_HOME/cyclekit``, or ``~/.cache/cyclekit``, where there is or can be such."""
     try:
-        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cyclekit"
+        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cyclekit"
     except RuntimeError:  # a user without a name and a home, as containers have it
         return None
+    there = next((place for place in (folder, *folder.parents) if place.exists()), folder)
+    return folder if there.is_dir() and os.access(there, os.W_OK) else None
 
 
 def is_cache(folder: Path) -> bool:

@@ -3,10 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 from cyclekit.contract import Metric
-from cyclekit.recipe.settings import BestSettings
+from cyclekit.recipe.settings import PATCH_DISTANCE, BestSettings
 
 Figures = dict[str, float]
-PATCH_DISTANCE = "patch_distance"  # can be had of everything, without pairs
 
 
 def best_figure(

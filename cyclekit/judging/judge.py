@@ -17,9 +17,10 @@ from cyclekit.engine.translator import Translator
 from cyclekit.errors import BadSample, CyclekitError
 from cyclekit.judging.classifier_metric import classifier_metric
 from cyclekit.judging.evidence import Evidence, items_of
-from cyclekit.judging.figures import PATCH_DISTANCE, Figures, ways_to_improve
+from cyclekit.judging.figures import Figures, ways_to_improve
 from cyclekit.judging.patches import patch_metric
 from cyclekit.judging.scorer import Scorer
+from cyclekit.recipe.settings import PATCH_DISTANCE
 from cyclekit.storage.folder import Storage
 from cyclekit.temporary import temporary_folder
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError, create_model
 
 from cyclekit.contract import Modality, Options
 from cyclekit.errors import RecipeError, suggest
-from cyclekit.recipe.settings import Recipe, recipe_model
+from cyclekit.recipe.settings import PATCH_DISTANCE, Recipe, recipe_model
 from cyclekit.recipe.sources import Layers
 
 Settings = TypeVar("Settings", bound=Options)
@@ -108,7 +108,7 @@ def _unknown_figures(table: Mapping[str, Any], modality: Modality, layers: Layer
     for key in ("train", "best", "metric"):
         found = found.get(key) if isinstance(found, Mapping) else None
     figures = {figure for metric in modality.metrics for figure in metric.higher_is_better}
-    figures.add("patch_distance")  # of every modality
+    figures.add(PATCH_DISTANCE)  # of every modality
     if found and isinstance(found, str) and found not in figures:
         yield (
             f"train.best.metric (from {layers.origin('train.best.metric')}): {found!r} is no "

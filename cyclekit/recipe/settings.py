@@ -57,6 +57,9 @@ class DataSettings(Options):
         return self
 
 
+PATCH_DISTANCE = "patch_distance"  # a figure that every modality has, without pairs
+
+
 class BestSettings(Options):
     """Which checkpoint is kept as `best`."""
 

@@ -11,7 +11,7 @@ from cyclekit.errors import CheckpointError
 from cyclekit.links import pointed_at
 from cyclekit.recipe.sources import LARGEST_RECIPE, parse_toml
 from cyclekit.reporting.curves import number
-from cyclekit.runs.files_record import read_files
+from cyclekit.runs.data_record import read_files
 from cyclekit.runs.layout import MANIFEST, TRIES, RunLayout, step_folders
 from cyclekit.runs.records import lines_by_step, read_json
 from cyclekit.storage.handle import read_text

@@ -2,18 +2,43 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from cyclekit.runs.files_record import read_files
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
 from cyclekit.runs.layout import RunLayout
+from cyclekit.runs.records import json_lines
 
 if TYPE_CHECKING:
     from cyclekit.data.encoded import EncodedDomain
 
 Stamp = tuple[int, int] | None
 """Bytes, and nanoseconds of the last change; ``None`` where it is not known."""
+
+
+Natural = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+class FileRecord(BaseModel):
+    """A training file.
+
+    Attributes:
+        file: Its path.
+        domain: That it belongs to.
+        windows: How many it gave.
+        bytes: Its size, where that was known.
+        modified: When it was changed, in nanoseconds.
+    """
+
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+    file: str
+    domain: Annotated[str, Field(max_length=50)]
+    windows: Natural
+    bytes: Natural | None = None
+    modified: int = 0
 
 
 def record_files(run: RunLayout, encoded: "Mapping[str, EncodedDomain]") -> None:
@@ -27,6 +52,15 @@ def record_files(run: RunLayout, encoded: "Mapping[str, EncodedDomain]") -> None
         for file, count, facts in zip(domain.files, domain.counts, domain.facts, strict=True)
     )
     run.storage.write_text(run.files_file.name, "".join(f"{line}\n" for line in lines))
+
+
+def read_files(run: RunLayout) -> Iterator[FileRecord]:
+    """What a run's training files were; damaged lines are left out."""
+    for _, told in json_lines(run.files_file):
+        try:
+            yield FileRecord.model_validate(told)
+        except ValidationError:
+            continue
 
 
 def changes(run: RunLayout, encoded: "Mapping[str, EncodedDomain]") -> str:

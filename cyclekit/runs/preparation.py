@@ -1,7 +1,6 @@
 """Everything before the first step: build the model, find and encode data, see that they fit."""
 
 import copy
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -198,17 +197,10 @@ def _cache(host: PluginHost, recipe: Recipe, run: RunDirectory) -> Cache:
     """Where encoded windows are kept that do not fit in memory, by all that decides on them."""
     folder = Path(recipe.data.cache) if recipe.data.cache else default_folder()
     # Where a run has files of its own they are of no use to another.
-    unusable = folder is None or (not recipe.data.cache and not _can_be_made(folder))
-    storage = run.cache if is_made(recipe.data) or unusable else Storage(folder or run.folder)
+    storage = run.cache if is_made(recipe.data) or folder is None else Storage(folder)
     info = host.info
     settings = recipe.codec.model_dump_json()
     return Cache(storage, [__version__, info.name, info.version, info.fingerprint(), settings])
-
-
-def _can_be_made(folder: Path) -> bool:
-    """Whether a folder is there, or those above it let one be made."""
-    there = next((place for place in (folder, *folder.parents) if place.exists()), folder)
-    return there.is_dir() and os.access(there, os.W_OK)
 
 
 def _workers(recipe: Recipe, encoded: Mapping[str, EncodedDomain]) -> int:
