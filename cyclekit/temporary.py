@@ -20,12 +20,14 @@ def temporary_folder() -> Iterator[Path]:
     """A private folder that is removed with all that is in it."""
     parent = Path(tempfile.gettempdir())
     _remove_abandoned(parent)
-    with (
-        tempfile.TemporaryDirectory(prefix=PREFIX if can_hold() else UNHELD) as name,
-        opened(parent) as handle,
-        handle.holding(Path(name).name),
-    ):
-        yield Path(name)
+    made = Path(tempfile.mkdtemp(prefix=UNHELD))
+    with opened(parent) as handle, handle.holding(made.name):
+        if can_hold():  # only now may others ask whether it is held
+            made = made.rename(made.with_name(made.name.replace(UNHELD, PREFIX, 1)))
+        try:
+            yield made
+        finally:
+            shutil.rmtree(made, ignore_errors=True)
 
 
 def _remove_abandoned(parent: Path) -> None:
