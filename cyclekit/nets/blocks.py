@@ -97,6 +97,36 @@ def takes_bias(kind: Norm, affine: bool = False) -> bool:
     return kind == "none" or (kind == "instance" and not affine)
 
 
+class LastingDropout(nn.Dropout):
+    """Dropout that goes on after training, where it then drops the same of every sample.
+
+    pix2pix knows no other noise (arXiv 1611.07004, section 3.2.2). Which values go depends neither
+    on what is translated together nor on the device, so a translation can be made again.
+
+    Args:
+        p: Share of values to drop.
+        place: Tells the layers of a network apart.
+    """
+
+    def __init__(self, p: float, place: int) -> None:
+        super().__init__(p)
+        self.place = place
+
+    def forward(self, input: Tensor) -> Tensor:
+        """``(batch, channels, *sizes)``, unchanged in shape."""
+        if self.training:
+            return super().forward(input)
+        drawn = torch.rand(input.shape[1:], generator=torch.Generator().manual_seed(self.place))
+        return input * (drawn >= self.p).to(input) / (1 - self.p)
+
+
+def dropout_layers(p: float, lasting: bool, place: int) -> list[nn.Module]:
+    """No layer or one that drops a share ``p`` of values, after training too if it is lasting."""
+    if not p:
+        return []
+    return [LastingDropout(p, place) if lasting else nn.Dropout(p)]
+
+
 class ToRange(nn.Module):
     """Squash onto ``low..high`` with tanh; pass through where the range is unbounded."""
 

@@ -1,6 +1,7 @@
 """The PatchGAN discriminator (Isola et al., arXiv 1611.07004), over 1, 2 or 3 dimensions."""
 
-from typing import Annotated
+from itertools import pairwise
+from typing import Annotated, Literal
 
 from pydantic import Field
 from torch import nn
@@ -9,12 +10,14 @@ from cyclekit.contract import Options, TensorSpec
 from cyclekit.nets.blocks import (
     Init,
     Norm,
+    Padding,
     conv,
     initialize,
     norm_layers,
     normalize_spectra,
     takes_bias,
 )
+from cyclekit.nets.resampling import BlurDown, PadBefore
 
 
 class PatchGANOptions(Options):
@@ -26,6 +29,14 @@ class PatchGANOptions(Options):
     """Halvings. 1 to 5 see patches of 16, 34, 70, 142, 286."""
     norm: Norm = "instance"
     """`instance`, `batch` or `none`."""
+    downsample: Literal["stride", "blur"] = "stride"
+    """`stride` as published; `blur`: a low-pass filter, [1, 2, 1], first (arXiv 1904.11486), which
+    sees larger patches (84 with 3 layers)."""
+    last_halves: bool = False
+    """Let the widest convolution halve as well, and the last one look further back by one, so that
+    there is one logit for each 2 to the power of `layers` + 1 positions."""
+    padding: Padding = "zeros"
+    """At the borders of all convolutions: `zeros` as published, `reflect` or `replicate`."""
     spectral_norm: bool = False
     """Divide each weight by its largest singular value (arXiv 1802.05957)."""
     init: Init = "normal"
@@ -44,23 +55,28 @@ class PatchGAN(nn.Sequential):
     def __init__(self, source: TensorSpec, target: TensorSpec, options: PatchGANOptions) -> None:
         dims = source.dims
         widths = [options.channels * min(2**n, 8) for n in range(options.layers + 1)]
-        layers: list[nn.Module] = [conv(dims, source.channels, widths[0], 4, stride=2, padding=1)]
-        layers.append(nn.LeakyReLU(0.2))
-        for n in range(1, options.layers + 1):
+        layers: list[nn.Module] = []
+        for n, (seen, width) in enumerate(pairwise((source.channels, *widths))):
+            halves = n < options.layers or options.last_halves
+            blurs = halves and options.downsample == "blur"
             layers += [
                 conv(
                     dims,
-                    widths[n - 1],
-                    widths[n],
+                    seen,
+                    width,
                     4,
-                    stride=2 if n < options.layers else 1,
+                    stride=2 if halves and not blurs else 1,
                     padding=1,
-                    bias=takes_bias(options.norm),
+                    padding_mode=options.padding,
+                    bias=n == 0 or takes_bias(options.norm),
                 ),
-                *norm_layers(options.norm, dims, widths[n]),
+                *(norm_layers(options.norm, dims, width) if n else []),
                 nn.LeakyReLU(0.2),
+                *([BlurDown(dims, "reflect", 3)] if blurs else []),
             ]
-        layers.append(conv(dims, widths[-1], target.channels, 4, padding=1))
+        layers += [PadBefore(dims)] if options.last_halves else []
+        beyond = options.padding
+        layers.append(conv(dims, widths[-1], target.channels, 4, padding=1, padding_mode=beyond))
         super().__init__(*layers)
         initialize(self, method=options.init)
         if options.spectral_norm:

@@ -1,6 +1,6 @@
 """Halving and doubling the sizes of maps, over 1, 2 or 3 dimensions."""
 
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -10,29 +10,36 @@ from cyclekit.nets.blocks import CONVOLVE, Padding, conv
 from cyclekit.nets.reach import Span, seen
 
 _LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
-_BINOMIAL = (1 / 8, 3 / 8, 3 / 8, 1 / 8)
+Taps = Literal[3, 4]
+_BINOMIAL: dict[int, tuple[float, ...]] = {
+    3: (1 / 4, 2 / 4, 1 / 4),
+    4: (1 / 8, 3 / 8, 3 / 8, 1 / 8),
+}
 
 
 class BlurDown(nn.Module):
-    """Halve every axis behind a low-pass filter (Zhang, arXiv 1904.11486): [1, 3, 3, 1].
+    """Halve every axis behind a low-pass filter (Zhang, arXiv 1904.11486).
 
     Args:
         dims: Axes.
         padding: What lies beyond the borders.
+        taps: Of the filter: 4, [1, 3, 3, 1], or 3, [1, 2, 1], which stays where the input was.
     """
 
-    def __init__(self, dims: int, padding: Padding) -> None:
+    def __init__(self, dims: int, padding: Padding, taps: Taps = 4) -> None:
         super().__init__()
         self.dims = dims
+        self.taps = taps
         self.mode = "constant" if padding == "zeros" else padding
-        kernel = torch.tensor(_BINOMIAL)
+        line = torch.tensor(_BINOMIAL[taps])
+        kernel = line
         for _ in range(dims - 1):
-            kernel = kernel[..., None] * torch.tensor(_BINOMIAL)
+            kernel = kernel[..., None] * line
         self.register_buffer("kernel", kernel[None, None], persistent=False)
         self.kernel: Tensor
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(batch, channels, *sizes)`` to half of each size, which must be even."""
+        """``(batch, channels, *sizes)`` to half of each size; 4 taps need even ones, 3 round up."""
         channels = x.shape[1]
         kernel = self.kernel.to(x.dtype).expand(channels, *self.kernel.shape[1:])
         padded = F.pad(x, (1, 1) * self.dims, mode=self.mode)
@@ -40,14 +47,37 @@ class BlurDown(nn.Module):
         return halved
 
     def seen(self, span: Span) -> Span:
-        """Each output lies between two inputs and sees one more on either side."""
+        """An output lies on an input (3 taps) or between two, and sees one more on either side."""
         low, high = span
-        return 2 * low - 1, 2 * high + 2
+        return 2 * low - 1, 2 * high + self.taps - 2
 
 
 def blur_up(dims: int) -> nn.Module:
     """Double every axis with ``BlurDown``'s filter, which is interpolation between neighbours."""
     return nn.Upsample(scale_factor=2, mode=_LINEAR[dims], align_corners=False)
+
+
+class PadBefore(nn.Module):
+    """Zeros before the first position of every axis, none behind the last one.
+
+    Args:
+        dims: Axes.
+        width: How many.
+    """
+
+    def __init__(self, dims: int, width: int = 1) -> None:
+        super().__init__()
+        self.dims = dims
+        self.width = width
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(batch, channels, *sizes)`` to ``width`` more of each size."""
+        return F.pad(x, (self.width, 0) * self.dims)
+
+    def seen(self, span: Span) -> Span:
+        """What lay ``width`` before."""
+        low, high = span
+        return low - self.width, high - self.width
 
 
 class PixelShuffle(nn.Module):

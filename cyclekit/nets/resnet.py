@@ -1,6 +1,6 @@
 """The residual generator of CycleGAN (arXiv 1703.10593, section 7.2), over 1, 2 or 3 dimensions."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -14,13 +14,28 @@ from cyclekit.nets.blocks import (
     ToRange,
     conv,
     conv_transpose,
+    dropout_layers,
     initialize,
     norm_layers,
     takes_bias,
 )
 from cyclekit.nets.reach import Span, reach, seen
 from cyclekit.nets.recompute import Recomputed
-from cyclekit.nets.resampling import BlurDown, ShuffleUp, blur_up
+from cyclekit.nets.resampling import BlurDown, ShuffleUp, Taps, blur_up
+
+
+class PaddingAtOptions(Options):
+    """Places at which a network pads otherwise than `padding` says."""
+
+    enter: Padding | None = None
+    """At the first convolution."""
+    resampling: Padding | None = None
+    """At convolutions beside or with a change of size; without it, zeros at those that halve
+    themselves (`downsample = "stride"`), and `padding` at all others."""
+    blocks: Padding | None = None
+    """Inside residual blocks."""
+    leave: Padding | None = None
+    """At the last convolution."""
 
 
 class ResNetOptions(Options):
@@ -38,15 +53,21 @@ class ResNetOptions(Options):
     """Let instance norm learn a scale and a shift, in place of the convolutions' biases."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Dropout inside residual blocks."""
+    dropout_lasts: bool = False
+    """Drop while translating as well: the same values each time."""
     downsample: Literal["stride", "blur"] = "stride"
     """`stride` as published; `blur` (a low-pass filter first) keeps fine patterns from turning into
     coarse ones (arXiv 1904.11486), and convolves before it halves, which takes longer."""
+    blur_taps: Taps = 4
+    """Width of the filter of `downsample = "blur"`: 4, [1, 3, 3, 1], or 3, [1, 2, 1]."""
     upsample: Literal["deconv", "resize", "pixelshuffle", "blur"] = "deconv"
     """`deconv` as published. The others leave no checkerboard: `resize` (nearest, then
     convolution), `pixelshuffle` (channels laid side by side, arXiv 1609.05158, 1707.02937) and
     `blur` (interpolation, then convolution)."""
     padding: Padding = "reflect"
     """At the borders of full-width convolutions: `reflect`, `replicate` or `zeros`."""
+    padding_at: PaddingAtOptions = PaddingAtOptions()
+    """Where it is another, as in networks that were made elsewhere."""
     activate_sum: bool = False
     """End each residual block with a ReLU after the sum, as in Brunner et al."""
     leak: Annotated[float, Field(ge=0, lt=1)] = 0.0
@@ -78,7 +99,7 @@ class ResNetGenerator(nn.Module):
                 f"generator.residual adds the input to the output, but there are {source.channels} "
                 f"channels to {target.channels}. Set it to false."
             )
-        dims, width = source.dims, options.channels
+        dims, width, at = source.dims, options.channels, options.padding_at
         layers = [
             conv(
                 dims,
@@ -86,7 +107,7 @@ class ResNetGenerator(nn.Module):
                 width,
                 7,
                 padding=3,
-                padding_mode=options.padding,
+                padding_mode=at.enter or options.padding,
                 bias=takes_bias(options.norm, options.affine),
             ),
             *norm_layers(options.norm, dims, width, options.affine),
@@ -95,13 +116,12 @@ class ResNetGenerator(nn.Module):
         for _ in range(options.downsamplings):
             layers += _down(dims, width, options)
             width *= 2
-        layers += [ResidualBlock(dims, width, options) for _ in range(options.blocks)]
+        layers += [ResidualBlock(dims, width, options, place) for place in range(options.blocks)]
         for _ in range(options.downsamplings):
             layers += _up(dims, width, options)
             width //= 2
-        layers.append(
-            conv(dims, width, target.channels, 7, padding=3, padding_mode=options.padding)
-        )
+        beyond = at.leave or options.padding
+        layers.append(conv(dims, width, target.channels, 7, padding=3, padding_mode=beyond))
         self.layers = nn.Sequential(*layers)
         self.residual = options.residual
         # A sum that were cut off at the range would leave its overshoots without a gradient.
@@ -121,10 +141,18 @@ class ResNetGenerator(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """``x + f(x)``, two 3-wide convolutions, no activation after the sum unless asked for."""
+    """``x + f(x)``, two 3-wide convolutions, no activation after the sum unless asked for.
 
-    def __init__(self, dims: int, channels: int, options: ResNetOptions) -> None:
+    Args:
+        dims: Axes.
+        channels: In and out.
+        options: Of the network.
+        place: Blocks before this one.
+    """
+
+    def __init__(self, dims: int, channels: int, options: ResNetOptions, place: int = 0) -> None:
         super().__init__()
+        beyond = options.padding_at.blocks or options.padding
 
         def convolution() -> list[nn.Module]:
             layer = conv(
@@ -133,12 +161,12 @@ class ResidualBlock(nn.Module):
                 channels,
                 3,
                 padding=1,
-                padding_mode=options.padding,
+                padding_mode=beyond,
                 bias=takes_bias(options.norm, options.affine),
             )
             return [layer, *norm_layers(options.norm, dims, channels, options.affine)]
 
-        dropout = [nn.Dropout(options.dropout)] if options.dropout else []
+        dropout = dropout_layers(options.dropout, options.dropout_lasts, place)
         self.residual = Recomputed(*convolution(), _activation(options), *dropout, *convolution())
         self.finish = _activation(options) if options.activate_sum else nn.Identity()
 
@@ -163,14 +191,18 @@ def _down(dims: int, width: int, options: ResNetOptions) -> list[nn.Module]:
         *norm_layers(options.norm, dims, width * 2, options.affine),
         _activation(options),
     ]
+    beyond = options.padding_at.resampling
     if options.downsample == "stride":
-        return [conv(dims, width, width * 2, 3, stride=2, padding=1, bias=bias), *anew]
-    same = conv(dims, width, width * 2, 3, padding=1, padding_mode=options.padding, bias=bias)
-    return [same, *anew, BlurDown(dims, options.padding)]
+        how: dict[str, Any] = {"stride": 2, "padding_mode": beyond or "zeros"}
+        return [conv(dims, width, width * 2, 3, padding=1, bias=bias, **how), *anew]
+    beyond = beyond or options.padding
+    same = conv(dims, width, width * 2, 3, padding=1, padding_mode=beyond, bias=bias)
+    return [same, *anew, BlurDown(dims, options.padding, options.blur_taps)]
 
 
 def _up(dims: int, width: int, options: ResNetOptions) -> list[nn.Module]:
     bias = takes_bias(options.norm, options.affine)
+    beyond = options.padding_at.resampling or options.padding
     if options.upsample == "deconv":
         enlarge = [
             conv_transpose(
@@ -178,11 +210,11 @@ def _up(dims: int, width: int, options: ResNetOptions) -> list[nn.Module]:
             )
         ]
     elif options.upsample == "pixelshuffle":
-        enlarge = [ShuffleUp(dims, width, width // 2, options.padding, bias)]
+        enlarge = [ShuffleUp(dims, width, width // 2, beyond, bias)]
     else:
         enlarge = [
             blur_up(dims) if options.upsample == "blur" else nn.Upsample(scale_factor=2),
-            conv(dims, width, width // 2, 3, padding=1, padding_mode=options.padding, bias=bias),
+            conv(dims, width, width // 2, 3, padding=1, padding_mode=beyond, bias=bias),
         ]
     return [
         *enlarge,

@@ -1,9 +1,8 @@
 """The U-Net generator of pix2pix (Isola et al., arXiv 1611.07004), over 1, 2 or 3 dimensions."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
-import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -15,11 +14,13 @@ from cyclekit.nets.blocks import (
     ToRange,
     conv,
     conv_transpose,
+    dropout_layers,
     initialize,
     norm_layers,
     takes_bias,
 )
 from cyclekit.nets.reach import Span, reach, seen
+from cyclekit.nets.resampling import PadBefore
 
 
 class UNetOptions(Options):
@@ -31,8 +32,19 @@ class UNetOptions(Options):
     """Halvings of every axis. Windows must divide by 2 to the power of this."""
     norm: Norm = "instance"
     """`instance`, `batch` or `none`."""
+    affine: bool = False
+    """Let instance norm learn a scale and a shift, in place of the convolutions' biases."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Dropout in the decoder's widest layers; 0.5 in pix2pix, whose only noise it is."""
+    dropout_lasts: bool = False
+    """Drop while translating as well, as pix2pix does: the same values each time."""
+    dropout_in: Literal["decoder", "both"] = "decoder"
+    """`both`: in the encoder's widest layers, too, and at the narrowest place."""
+    rectify: Literal["before", "after"] = "before"
+    """Where the decoder's ReLUs stand: `before` each of its convolutions, which then see nothing
+    of what is negative in a skip, or `after` it and its norm."""
+    leave: Literal["deconv", "resize"] = "deconv"
+    """The last doubling: `deconv` as published, or `resize`: nearest, then a convolution."""
     init: Init = "normal"
     """First weights: `normal` (as published), `xavier`, `kaiming` or `orthogonal`."""
 
@@ -58,16 +70,15 @@ class UNetGenerator(nn.Module):
     def __init__(self, source: TensorSpec, target: TensorSpec, options: UNetOptions) -> None:
         super().__init__()
         dims, depth, width = source.dims, options.downsamplings, options.channels
-        self.enter = conv(
-            dims, source.channels, width, 4, stride=2, padding=1, bias=takes_bias(options.norm)
-        )
+        bias = takes_bias(options.norm, options.affine)
+        self.enter = conv(dims, source.channels, width, 4, stride=2, padding=1, bias=bias)
         inner: nn.Module = nn.Identity()
         for level in reversed(range(1, depth)):
             inner = Level(dims, level, inner, options)
         self.inner = inner
         self.leave = nn.Sequential(
-            nn.ReLU(),
-            conv_transpose(dims, 2 * width, target.channels, 4, stride=2, padding=1),
+            *([nn.ReLU()] if options.rectify == "before" else []),
+            *_last(dims, 2 * width, target.channels, options),
         )
         self.finish = ToRange(target.range)
         self.multiple_of = 2**depth
@@ -104,29 +115,50 @@ class Level(nn.Module):
         super().__init__()
         outer, width = (options.channels * min(2**n, 8) for n in (level - 1, level))
         innermost = isinstance(inner, nn.Identity)
-        bias = takes_bias(options.norm)
+        bias = takes_bias(options.norm, options.affine)
+        self.activate = nn.Sequential(*_activated(outer, level - 1, options))
         self.down = nn.Sequential(
             conv(dims, outer, width, 4, stride=2, padding=1, bias=bias),
             # The innermost map may be a single position, of which nothing would be left.
-            *([] if innermost else norm_layers(options.norm, dims, width)),
+            *([] if innermost else norm_layers(options.norm, dims, width, options.affine)),
         )
         self.inner = inner
         seen_width = width if innermost else 2 * width
-        drops = options.dropout > 0 and outer == width and not innermost
+        narrowest = _activated(width, level, options) if innermost else []
+        drops = outer == width and (not innermost or options.dropout_in == "both")
+        before = options.rectify == "before"
         self.up = nn.Sequential(
-            nn.ReLU(),
+            *([nn.ReLU()] if before else narrowest),
             conv_transpose(dims, seen_width, outer, 4, stride=2, padding=1, bias=bias),
-            *norm_layers(options.norm, dims, outer),
-            *([nn.Dropout(options.dropout)] if drops else []),
+            *norm_layers(options.norm, dims, outer, options.affine),
+            *([] if before else [nn.ReLU()]),
+            *(dropout_layers(options.dropout, options.dropout_lasts, -level) if drops else []),
         )
 
     def forward(self, x: Tensor) -> Tensor:
         """``(batch, channels, *sizes)`` to twice the channels: the skip, then what was made."""
         # The skip carries the activated map, as in the reference, whose activation works in place
         # on what is then concatenated: its weights are trained for that.
-        skip = F.leaky_relu(x, 0.2)
+        skip = self.activate(x)
         return torch.cat([skip, self.up(self.inner(self.down(skip)))], dim=1)
 
     def seen(self, span: Span) -> Span:
         """What the outputs in ``span`` depend on: the skip sees less than the way through."""
         return seen([self.down, self.inner, self.up], span)
+
+
+def _activated(width: int, level: int, options: UNetOptions) -> list[nn.Module]:
+    """What is done to a map of the encoder before it is handed on, both ways."""
+    drops = options.dropout_in == "both" and width == 8 * options.channels
+    return [
+        nn.LeakyReLU(0.2),
+        *(dropout_layers(options.dropout, options.dropout_lasts, level) if drops else []),
+    ]
+
+
+def _last(dims: int, width: int, out: int, options: UNetOptions) -> list[nn.Module]:
+    """The last doubling and its convolution."""
+    if options.leave == "deconv":
+        return [conv_transpose(dims, width, out, 4, stride=2, padding=1)]
+    # A kernel of 4 has no middle: it looks one further back than ahead.
+    return [nn.Upsample(scale_factor=2), PadBefore(dims), conv(dims, width, out, 4, padding=1)]
