@@ -1,0 +1,260 @@
+"""Imported networks put together: which translates which way, which judges what, in one recipe."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from cyclekit.contract import DOMAINS
+from cyclekit.engine.cycle import OTHER
+from cyclekit.errors import CheckpointError, UsageError
+from cyclekit.importing.family import Choices, Family
+from cyclekit.importing.reading import Source
+from cyclekit.importing.registry import Identified, Offer, identify
+from cyclekit.importing.roles import Role, role_of
+from cyclekit.importing.unwrapping import Found, unwrap
+
+ORIGIN = "the import"
+WAYS = ("a2b", "b2a")
+
+
+@dataclass
+class Part:
+    """An imported network with its place in a run.
+
+    Attributes:
+        name: Of the file, and of the network in it.
+        source: The file.
+        identified: The network.
+        role: What its name says.
+        dropped: What was left out, in words.
+        assumed: What was taken for granted, in words.
+    """
+
+    name: str
+    source: Source
+    identified: Identified
+    role: Role
+    dropped: list[str]
+    assumed: list[str]
+
+    @property
+    def family(self) -> Family:
+        """Of which family it is."""
+        return self.identified.offer.family
+
+    @property
+    def architecture(self) -> dict[str, Any]:
+        """The recipe's table that describes it."""
+        return {"name": self.identified.layout.network, **self.identified.fitted.options}
+
+
+@dataclass
+class Assembly:
+    """Everything that was imported, in its place.
+
+    Attributes:
+        networks: By their names in a run.
+        others: What else the files held, in words.
+    """
+
+    networks: dict[str, Part] = field(default_factory=dict)
+    others: list[str] = field(default_factory=list)
+
+    @property
+    def generators(self) -> dict[str, Part]:
+        """By the direction in which they translate."""
+        return {
+            way: self.networks[f"generator_{way}"]
+            for way in WAYS
+            if f"generator_{way}" in self.networks
+        }
+
+    @property
+    def offer(self) -> Offer:
+        """The plugin that the run belongs to."""
+        return next(iter(self.networks.values())).identified.offer
+
+    def channels(self) -> dict[str, int]:
+        """Of each domain's tensors."""
+        found: dict[str, int] = {}
+        for way, part in self.generators.items():
+            for domain, channels in zip(
+                (way[0], way[2]), part.identified.channels, strict=True
+            ):
+                if found.setdefault(domain, channels) != channels:
+                    raise CheckpointError(
+                        f"The two generators do not fit together: domain {domain.upper()} has "
+                        f"{found[domain]} channels in one and {channels} in the other. Import "
+                        f"them into runs of their own."
+                    )
+        return found
+
+
+def assemble(
+    sources: Sequence[Source],
+    offers: Sequence[Offer],
+    choices: Choices,
+    asked: str = "",
+    direction: str = "",
+) -> Assembly:
+    """Find out what files hold, and put it in its place.
+
+    Args:
+        sources: Files that were read.
+        offers: All families.
+        choices: What keys do not show.
+        asked: The family that a person named.
+        direction: Of the only generator, as a person says.
+
+    Raises:
+        CheckpointError: If something is of no known family, or does not fit together.
+        UsageError: If names leave open what a person has to say.
+    """
+    assembly, parts = Assembly(), []
+    for source in sources:
+        found, others = unwrap(source.tree, source.name)
+        assembly.others += [f"{source.name}: {what}" for what in others]
+        parts += [_part(source, network, len(found), offers, choices, asked) for network in found]
+    _place_generators(assembly, [p for p in parts if p.family.kind == "generator"], direction)
+    _place_judges(assembly, [p for p in parts if p.family.kind == "discriminator"])
+    plugins = {part.identified.offer.plugin for part in assembly.networks.values()}
+    if len(plugins) > 1:
+        raise UsageError(f"These files are of different plugins: {' and '.join(sorted(plugins))}.")
+    return assembly
+
+
+def recipe_settings(assembly: Assembly) -> Mapping[str, Any]:
+    """What the run's recipe says beyond its defaults: dotted keys and their values."""
+    part = next(iter(assembly.generators.values()))
+    channels = assembly.channels()
+    # Where one generator is missing, its domain is what the other takes or makes.
+    a, b = (channels[domain] for domain in DOMAINS)
+    settings: dict[str, Any] = {
+        "summary": f"Imported: {part.family.summary}",
+        "generator": part.architecture,
+        **part.identified.layout.settings,
+        **part.family.domain_settings(a, b),
+    }
+    if a != b:
+        settings["objective.identity.weight"] = 0.0
+    judges = [p for p in assembly.networks.values() if p.family.kind == "discriminator"]
+    if judges:
+        settings["discriminator"] = judges[0].architecture
+    return settings
+
+
+def _part(
+    source: Source,
+    found: Found,
+    of: int,
+    offers: Sequence[Offer],
+    choices: Choices,
+    asked: str,
+) -> Part:
+    place = ".".join(found.place)
+    name = f"{source.name}, {place}" if place and of > 1 else source.name
+    # --as names the generators' family; what stands beside them is told from its keys.
+    only = [o for o in offers if o.family.kind == "discriminator" and o.family.recognises(found.weights)]
+    identified = identify(found.weights, name, offers, choices, "" if asked and only else asked)
+    role = role_of(place) if of > 1 else role_of(source.name)
+    fitted = identified.fitted
+    return Part(
+        name,
+        source,
+        identified,
+        role,
+        [*found.dropped, *fitted.dropped],
+        [*found.assumed, *fitted.assumed],
+    )
+
+
+def _place_generators(assembly: Assembly, parts: list[Part], direction: str) -> None:
+    if not parts:
+        raise CheckpointError(
+            "There is no generator in these files, only what judges them: nothing to translate "
+            "with. Name a generator's file as well."
+        )
+    if len(parts) > 2:
+        raise UsageError(
+            f"There are {len(parts)} generators in these files, and a run has two: "
+            f"{', '.join(part.name for part in parts)}. Name two of them, one for each direction."
+        )
+    if len(parts) == 1:
+        (part,) = parts
+        said = direction or part.role.direction
+        if not said:
+            part.assumed.append("it translates a2b (its name does not say): --direction b2a")
+        elif direction and part.role.direction not in ("", direction):
+            part.assumed.append(f"it translates {direction}, though its name says otherwise")
+        assembly.networks[f"generator_{said or 'a2b'}"] = part
+        return
+    for way, part in zip(_ways(parts, direction), parts, strict=True):
+        assembly.networks[f"generator_{way}"] = part
+    one, other = assembly.generators.values()
+    if one.architecture != other.architecture:
+        differing = sorted(
+            key
+            for key in one.architecture.keys() | other.architecture.keys()
+            if one.architecture.get(key) != other.architecture.get(key)
+        )
+        raise CheckpointError(
+            f"{one.name} and {other.name} are built differently ({', '.join(differing)}), and a "
+            f"run has one kind of generator. Import them into runs of their own."
+        )
+
+
+def _ways(parts: Sequence[Part], direction: str) -> tuple[str, ...]:
+    """Which way each of two generators translates."""
+    said = [part.role.direction for part in parts]
+    if sorted(said) == sorted(WAYS) and not direction:
+        return tuple(said)
+    if direction or not any(said):
+        first = direction or "a2b"
+        parts[0].assumed.append(
+            f"{parts[0].name} translates {first} and {parts[1].name} the other way (in the order "
+            f"in which they were named): --direction {'b2a' if first == 'a2b' else 'a2b'}"
+        )
+        return first, _reversed(first)
+    if all(said):
+        raise UsageError(
+            f"By their names {parts[0].name} and {parts[1].name} both translate {said[0]}. Name "
+            f"one for each direction, or say with --direction which way the first one translates."
+        )
+    known = said[0] or _reversed(said[1])
+    return known, _reversed(known)
+
+
+def _reversed(way: str) -> str:
+    return f"{OTHER[way[0]]}2{OTHER[way[2]]}"
+
+
+def _place_judges(assembly: Assembly, parts: list[Part]) -> None:
+    """Discriminators by the domain that they judge; those that do not fit are left out, named."""
+    channels = assembly.channels()
+    first: Part | None = None
+    for part in parts:
+        domain = part.role.domain
+        if not domain and len(parts) == 1 and len(assembly.generators) == 1:
+            (way,) = assembly.generators
+            domain = way[2]  # it was trained against the only generator
+            part.assumed.append(f"it judges domain {domain.upper()}, which the generator makes")
+        name = f"{'second_' if part.role.second else ''}discriminator_{domain}"
+        why = ""
+        if not domain:
+            why = "its name does not say which domain it judges"
+        elif part.role.second:
+            why = "a run as it is begun has no second discriminators"
+        elif name in assembly.networks:
+            why = "there is another for its domain"
+        elif part.identified.channels[0] != channels.get(domain):
+            why = (
+                f"it sees {part.identified.channels[0]} channels at once, as where a condition is "
+                f"shown with each sample"
+            )
+        elif first is not None and part.architecture != first.architecture:
+            why = f"it is built otherwise than {first.name}"
+        if why:
+            assembly.others.append(f"{part.name} ({part.family.summary}): {why}")
+            continue
+        first = first or part
+        assembly.networks[name] = part

@@ -1,0 +1,135 @@
+"""What a family of other people's networks is: how it names its layers, and what it leaves open."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from torch import Tensor
+
+from cyclekit.contract import Codec, TensorSpec
+
+Weights = Mapping[str, Tensor]
+Kind = Literal["generator", "discriminator"]
+Norms = Literal["keys", "instance", "batch"]
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What a person said about things that keys do not show.
+
+    Attributes:
+        dropout_on: Drop while translating as well.
+        running_statistics: Normalise by the statistics that batch norms gathered.
+        bgr: Networks see blue, green, red.
+        padding: At borders, where keys leave it open; ``None``: as the family's published code.
+        statistics: Files of a domain's statistics, by domain.
+    """
+
+    dropout_on: bool = False
+    running_statistics: bool = False
+    bgr: bool = False
+    padding: str | None = None
+    statistics: Mapping[str, Path] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A convolution of a peer's network.
+
+    Attributes:
+        conv: Its name, or those of several that are one here, side by side in their outputs.
+        norm: The name of the norm behind it, or of several; empty: none.
+        change: What is done to its weight, for inputs that come in another order.
+    """
+
+    conv: str | tuple[str, ...]
+    norm: str | tuple[str, ...] = ""
+    change: Callable[[Tensor], Tensor] | None = None
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a peer's network is built and named, as read from its keys.
+
+    Attributes:
+        network: The name of the network here that is the same.
+        options: Its options.
+        slots: The peer's convolutions in the order in which the network here has them.
+        source: Spec of what it takes.
+        target: Spec of what it makes; ``None`` for discriminators, whose logits have their own.
+        norms: Of what kind its norms are: as ``keys`` say, or whatever these say.
+        running: Whether the peer translates by the statistics that batch norms gathered.
+        aliases: Prefixes of second names for tensors: the second -> the first.
+        constants: Tensors that never change, by name: what they must hold.
+        ignored: Prefixes of tensors that the peer never uses, with what they are.
+        dropout: Whether the keys show dropout; ``None``: keys cannot show it.
+        settings: Keys of the recipe besides the network's.
+        assumed: What is taken for granted, a sentence each, with its switch.
+    """
+
+    network: str
+    options: Mapping[str, Any]
+    slots: Sequence[Slot]
+    source: TensorSpec
+    target: TensorSpec | None
+    norms: Norms = "keys"
+    running: bool = False
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    constants: Mapping[str, Tensor] = field(default_factory=dict)
+    ignored: Mapping[str, str] = field(default_factory=dict)
+    dropout: bool | None = False
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    assumed: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Family:
+    """A kind of network that other people's checkpoints hold.
+
+    Attributes:
+        name: The value of ``--as``.
+        summary: One line for listings and messages.
+        kind: What it is for.
+        recognises: Whether names and shapes of tensors have the whole form of this family.
+        layout: How the network is built, as its keys say; raises ``LookupError`` or ``ValueError``
+            where they are not those of this family.
+        refusal: Why its networks cannot be imported, where they are known and cannot.
+        licence: Of the published code, where it binds whoever uses the weights.
+        domain_settings: ``(channels of A, channels of B) -> {recipe key: value}``.
+        prepare: Gives a run's codec what its recipe does not say, such as statistics; raises
+            ``CyclekitError`` where that is missing.
+    """
+
+    name: str
+    summary: str
+    kind: Kind
+    recognises: Callable[[Weights], bool]
+    layout: Callable[[Weights, Choices], Layout] | None = None
+    refusal: str = ""
+    licence: str = ""
+    domain_settings: Callable[[int, int], Mapping[str, Any]] = lambda _a, _b: {}
+    prepare: Callable[[Codec[Any], Choices], Sequence[str]] = lambda _codec, _choices: ()
+
+
+@dataclass(frozen=True)
+class Published:
+    """A file of weights that can be had from where its authors put it.
+
+    Attributes:
+        name: After ``zoo:``.
+        url: Where it is.
+        size: About how many bytes it has.
+        about: What it was trained on, and which way it translates.
+        family: What it holds.
+        terms: What is known about who may use it.
+        dropout: Whether it was trained with dropout that keys do not show.
+    """
+
+    name: str
+    url: str
+    size: int
+    about: str
+    family: str
+    terms: str
+    dropout: bool = False
