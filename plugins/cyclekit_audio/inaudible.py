@@ -1,4 +1,4 @@
-"""What a recording holds and nobody hears, taken out: offsets, drift, rumble, ultrasound, wrong samples.
+"""What a recording holds and nobody hears, taken out: offset, drift, rumble, ultrasound, clicks.
 
 Else it would decide how loud a recording is, and what a voice's lowest bands are like.
 """
