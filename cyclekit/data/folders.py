@@ -245,7 +245,10 @@ def limited(files: Files, limit: float | None, seed: int, domain: str) -> Files:
 
 
 def split(
-    files: Files, folder: Path, share: float, usable: Callable[[Path], bool]
+    files: Files,
+    folder: Path,
+    share: float,
+    usable: Callable[[Path], bool] = lambda file: not what_it_is(file),
 ) -> tuple[Files, Files]:
     """Hold out a share of the files, chosen by a hash of their names so that it stays put.
 
