@@ -59,6 +59,11 @@ def resume_training(
             f"that were planned."
         )
     if checkpoint and checkpoint.step >= recipe.train.steps and not _owes(run, checkpoint):
+        if changed := [key for key, _, _ in settings if key != "train.steps"]:
+            raise UsageError(
+                f"{run} is finished: {checkpoint.step} steps are done, and none is left for "
+                f"{', '.join(changed)} to change. Give --steps and a number larger than that."
+            )
         on_first(fabric, partial(_settle, run, checkpoint, recipe.train.keep))
         part(fabric)
         watcher.say(

@@ -181,7 +181,7 @@ def test_evaluate_on_other_data_and_without_pairs(cli: Cli, trained: Path, tmp_p
     assert json.loads((run / "evaluations/step-00000004.json").read_text())["a2b"]["l1"] > 0
     (tmp_path / "data/testB/testB.png").write_text("no picture")
     unreadable = cli("evaluate", run, "--data", tmp_path / "data")
-    assert (unreadable.code, "None of domain B's test files" in unreadable.err) == (1, True)
+    assert (unreadable.code, "None of domain B's 1 test files" in unreadable.err) == (1, True)
     shutil.rmtree(tmp_path / "data/testA")
     shutil.rmtree(tmp_path / "data/trainA")
     draw(tmp_path / "data/trainA/only.png", 0)
