@@ -28,6 +28,7 @@ from cyclekit.engine.objective import (
 )
 from cyclekit.errors import BadSample, CheckpointError, PluginError, RecipeError
 from cyclekit.hookspecs import hookimpl
+from cyclekit.importing.family import Choices, Family, Layout, Published, Slot
 from cyclekit.judging.kept import trained_once
 from cyclekit.nets import PATCHGAN, PATCHGAN_SLOPES, PIXEL, RESNET, UNET_128, UNET_256
 from cyclekit.nets.blocks import (
@@ -57,11 +58,14 @@ __all__ = [
     "BadSample",
     "Baseline",
     "CheckpointError",
+    "Choices",
     "Codec",
     "CycleObjective",
     "CycleOptions",
     "Direction",
+    "Family",
     "Init",
+    "Layout",
     "Losses",
     "Media",
     "Metric",
@@ -79,11 +83,13 @@ __all__ = [
     "PixelOptions",
     "PluginError",
     "PreviewRow",
+    "Published",
     "RecipeError",
     "ResNetGenerator",
     "ResNetOptions",
     "RunsCode",
     "Sample",
+    "Slot",
     "SlopesOptions",
     "SlopesPatchGAN",
     "Step",

@@ -2,6 +2,7 @@
 
 import errno
 import importlib
+import keyword
 import os
 import sys
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from cyclekit.errors import CyclekitError, suggest
 from cyclekit.memory import is_out_of_memory
 from cyclekit.runs.supervisor import leave_last_words, obey_supervisor
 
-VERBS = ("train", "resume", "translate", "evaluate", "report", "recipes", "plugins")
+VERBS = ("train", "resume", "translate", "evaluate", "report", "import", "recipes", "plugins")
 
 
 class Verbs(click.Group):
@@ -29,8 +30,9 @@ class Verbs(click.Group):
         """Import the verb's module; it imports nothing heavy until it runs."""
         if cmd_name not in VERBS:
             return None
-        module = importlib.import_module(f"cyclekit.commands.{cmd_name}")
-        command: click.Command = getattr(module, cmd_name)
+        name = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name
+        module = importlib.import_module(f"cyclekit.commands.{name}")
+        command: click.Command = getattr(module, name)
         return command
 
     def resolve_command(

@@ -13,6 +13,7 @@ import pluggy
 
 if TYPE_CHECKING:
     from cyclekit.contract import Metric, Modality, Network
+    from cyclekit.importing.family import Family, Published
 
 PROJECT = "cyclekit"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -37,6 +38,16 @@ def cyclekit_discriminators(modality: str) -> "Iterable[Network]":  # type: igno
 @hookspec
 def cyclekit_metrics(modality: str) -> "Iterable[Metric]":  # type: ignore[empty-body]
     """Yield metrics to add to ``modality``."""
+
+
+@hookspec
+def cyclekit_families(modality: str) -> "Iterable[Family]":  # type: ignore[empty-body]
+    """Yield families of other people's networks that `cyclekit import` reads into ``modality``."""
+
+
+@hookspec
+def cyclekit_published(modality: str) -> "Iterable[Published]":  # type: ignore[empty-body]
+    """Yield files of such networks that their authors published: `cyclekit import zoo:NAME`."""
 
 
 @hookspec

@@ -162,6 +162,22 @@ class PluginHost:
                 self._reported.add((name, hook))
                 warn(f"plugin {name!r} failed in {hook}: {describe_exception(outcome)}")
 
+    def families(self) -> list[Any]:
+        """Families of other people's networks that can be imported, all plugins' together."""
+        from cyclekit.importing.family import Family
+
+        return self._all_offers("cyclekit_families", Family)
+
+    def published(self) -> list[Any]:
+        """Files of such networks that can be downloaded."""
+        from cyclekit.importing.family import Published
+
+        return self._all_offers("cyclekit_published", Published)
+
+    def _all_offers(self, hook: str, kind: type) -> list[Any]:
+        offers = self._offers(hook, kind, modality=self.modality.name)
+        return [thing for offered in offers.values() for thing in offered]
+
     def _register(self, info: PluginInfo) -> None:
         try:
             plugin = (

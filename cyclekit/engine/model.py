@@ -27,6 +27,7 @@ class Model:
         codec: One for both domains.
         objective: Computes the losses.
         networks: By the objective's names.
+        lacking: Networks without weights, as where only one generator was imported.
     """
 
     modality: Modality
@@ -34,11 +35,13 @@ class Model:
     codec: Codec[Any]
     objective: Objective
     networks: dict[str, nn.Module]
+    lacking: frozenset[str] = frozenset()
 
     @property
     def directions(self) -> dict[str, Direction]:
-        """Translations by name."""
-        return {direction.name: direction for direction in self.objective.directions}
+        """Translations by name, those that can be done."""
+        ways = self.objective.directions
+        return {way.name: way for way in ways if way.network not in self.lacking}
 
     def direction(self, name: str) -> Direction:
         """The translation called ``name``.
@@ -52,13 +55,13 @@ class Model:
 
     def reverse(self, direction: Direction) -> Direction | None:
         """The way back, where there is one."""
-        ways = self.objective.directions
+        ways = self.directions.values()
         return next((way for way in ways if way.ends == direction.ends[::-1]), None)
 
     @property
     def translators(self) -> dict[str, nn.Module]:
         """The networks that translate, without the ones that only judge."""
-        names = {direction.network for direction in self.objective.directions}
+        names = {direction.network for direction in self.directions.values()}
         return {name: network for name, network in self.networks.items() if name in names}
 
 

@@ -77,6 +77,11 @@ class Checkpoint:
         """Steps that were done when it was written."""
         return self.manifest.step
 
+    @property
+    def has_state(self) -> bool:
+        """Whether training can go on from it; what was imported are weights alone."""
+        return bool(self._files.keys() & {f"{STATE}.json", OLD_STATE})
+
     def has_weights(self, name: str) -> bool:
         """Whether it lists a network's weights."""
         return f"{name}.safetensors" in self._files

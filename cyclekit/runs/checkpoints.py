@@ -112,7 +112,8 @@ class Checkpoints:
             step: Steps that are done.
             networks: By name.
             averaged: Their moving averages.
-            state: What ``Checkpoint.read_state`` and, under ``codec``, ``read_codec`` return.
+            state: What ``Checkpoint.read_state`` and, under ``codec``, ``read_codec`` return; of
+                networks that were not trained here the latter alone.
             about: The rest of its manifest.
             recipe: As text.
 
@@ -126,7 +127,8 @@ class Checkpoints:
             for name, network in averaged.items():
                 save_file(as_saved(network), made / f"{name}{AVERAGED}.safetensors")
             save_file({key: plain(value) for key, value in state["codec"].items()}, made / CODEC)
-            save_tree({key: part for key, part in state.items() if key != "codec"}, made / STATE)
+            if training := {key: part for key, part in state.items() if key != "codec"}:
+                save_tree(training, made / STATE)
             (made / RECIPE).write_text(recipe, encoding="utf-8")
             files = {file.name: _checksum(file) for file in sorted(made.iterdir())}
             about = {"format": FORMAT, "step": step, **about, "files": files}

@@ -54,21 +54,28 @@ class RunDirectory(RunLayout):
             CyclekitError: If another process has begun a run in it.
         """
         if folder is None:
-            folder = _next_number(f"{plugin.name}-{name}")
+            folder = next_number(f"{plugin.name}-{name}")
         run = cls(folder)
         run.require_free()
         run.storage.make()
         with run.owned():
             run.require_free()  # whoever owned it before may have begun a run
-            about = {**_environment(recipe, device), **describe_writer(plugin)}
-            run.storage.write_text(run.info_file.name, to_json(about))
-            run.storage.write_text(run.recipe_file.name, to_toml(recipe))
+            run.describe(plugin, recipe, device)
             yield run
 
-    def require_free(self) -> None:
+    def describe(self, plugin: PluginInfo, recipe: Recipe, device: str) -> None:
+        """Write who runs what in it."""
+        about = {**_environment(recipe, device), **describe_writer(plugin)}
+        self.storage.write_text(self.info_file.name, to_json(about))
+        self.storage.write_text(self.recipe_file.name, to_toml(recipe))
+
+    def require_free(self, option: str = "--run-dir") -> None:
         """Refuse a folder that holds a run or anything else.
 
         What a process left that was killed while it claimed the folder is nothing.
+
+        Args:
+            option: That names the folder.
 
         Raises:
             UsageError: Saying which, and how to go on.
@@ -77,11 +84,11 @@ class RunDirectory(RunLayout):
         if {self.info_file.name, self.recipe_file.name} <= there:
             raise UsageError(
                 f"{self} already holds a run. Continue it with `cyclekit resume {self}`, or name "
-                f"another --run-dir."
+                f"another {option}."
             )
         claim = {LOCK, OWNER, self.info_file.name} if {LOCK, OWNER} & there else set()
         if any(not name.startswith(ASIDE) for name in there - claim):
-            raise UsageError(f"{self} is not empty. Name a new or empty folder as --run-dir.")
+            raise UsageError(f"{self} is not empty. Name a new or empty folder as {option}.")
 
     def plugin_name(self) -> str:
         """How the run's plugin is looked up again: its name, or the file's path."""
@@ -156,7 +163,7 @@ class RunDirectory(RunLayout):
             ) from error
 
 
-def _next_number(name: str) -> Path:
+def next_number(name: str) -> Path:
     """Make the next numbered folder; two processes never get the same."""
     try:
         Storage(RUNS).make()

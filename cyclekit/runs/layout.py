@@ -36,6 +36,7 @@ class RunLayout:
         self.skipped_file = folder / "skipped.txt"
         self.files_file = folder / "files.jsonl"
         self.preview_file = folder / "preview.json"
+        self.import_file = folder / "import.json"
 
     def __str__(self) -> str:
         return str(self.folder)

@@ -1,7 +1,7 @@
 """Open a finished or running run to translate or measure with it."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -68,7 +68,7 @@ def open_run(
     host, recipe = _recall_changed(run, tuple(settings))
     with run.checkpoints.open(checkpoint) as chosen:
         chosen.require_plugin(host.info)
-        model = build_model(host.modality, recipe)
+        model = _without_the_lacking(build_model(host.modality, recipe), chosen)
         for name, network in model.translators.items():
             chosen.read_weights(network, name, averaged=True)
         chosen.restore_codec(model.codec)
@@ -82,6 +82,21 @@ def open_run(
         network.requires_grad_(False).eval()
         fabric.setup_module(network)  # moves and converts it in place; the wrapper is not needed
     return OpenRun(run, model, chosen, Translator(model, model.networks, fabric, batch_size))
+
+
+def _without_the_lacking(model: Model, checkpoint: Checkpoint) -> Model:
+    """The model as far as an imported checkpoint has weights for it.
+
+    Raises:
+        CheckpointError: If it has none to translate with.
+    """
+    if checkpoint.has_state:
+        return model  # a training saves all of them: what is not there was lost
+    lacking = frozenset(name for name in model.networks if not checkpoint.has_weights(name))
+    able = replace(model, lacking=lacking)
+    if not able.directions:
+        raise CheckpointError(f"{checkpoint.folder} has no weights of any generator.")
+    return able
 
 
 def _recall_changed(run: RunDirectory, settings: tuple[Setting, ...]) -> tuple[PluginHost, Recipe]:

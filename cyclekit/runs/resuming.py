@@ -51,6 +51,12 @@ def resume_training(
     host, recipe = recall(run, layers)
     recipe = anchored(recipe)
     checkpoint = run.checkpoints.open("latest") if run.checkpoints.all() else None
+    if checkpoint and not checkpoint.has_state:
+        raise UsageError(
+            f"{run} was imported: it holds weights, and nothing that training could go on from. "
+            f"Begin a new run with them: cyclekit train --plugin {host.info.name} --recipe NAME "
+            f"--init {run}"
+        )
     fabric, recipe, watcher = start_recipe(recipe, hardware, watcher, f"cyclekit resume {run}")
     if checkpoint and checkpoint.step > recipe.train.steps:
         raise UsageError(

@@ -228,6 +228,16 @@ class Aside:
         for made in list(self.path.iterdir()):
             self.keep(made.name)
 
+    def keep_new(self, name: str, to: str) -> Path:
+        """Move a folder into the storage, under a name that nothing or an empty folder has.
+
+        Raises:
+            OSError: If there is anything else.
+        """
+        with self.storage.open() as handle, contextlib.suppress(FileNotFoundError):
+            os.rmdir(handle.at(to), dir_fd=handle.number)
+        return self.keep(name, to)
+
     def keep(self, name: str, to: str | None = None) -> Path:
         """Move a file or folder into the storage, once all of it has reached the disk.
 

@@ -9,6 +9,7 @@ from cyclekit.api import (
     RESNET,
     UNET_128,
     UNET_256,
+    Family,
     Modality,
     hookimpl,
 )
@@ -34,3 +35,12 @@ def cyclekit_modality() -> Iterator[Modality]:
         corruptions=CORRUPTIONS,
         metric_options=likeness.ImageMetricOptions,
     )
+
+
+@hookimpl
+def cyclekit_families(modality: str) -> Iterator[Family]:
+    """Offer other people's networks for pictures."""
+    from cyclekit_image.importing.families import FAMILIES
+
+    if modality == "image":
+        yield from FAMILIES

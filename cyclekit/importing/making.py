@@ -1,0 +1,216 @@
+"""A run made of imported networks: whole, or not at all."""
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from cyclekit.engine.model import Model, build_model
+from cyclekit.errors import CheckpointError, CyclekitError, UsageError
+from cyclekit.importing.assembling import ORIGIN, Assembly, Part, assemble, recipe_settings
+from cyclekit.importing.family import Choices
+from cyclekit.importing.reading import Source, read_source
+from cyclekit.importing.registry import Offer
+from cyclekit.names import fitting
+from cyclekit.plugins import PluginHost, installed_plugins, load_plugin
+from cyclekit.recipe.resolve import resolve, to_toml
+from cyclekit.recipe.settings import Recipe
+from cyclekit.recipe.sources import Layers, Setting
+from cyclekit.runs.checkpoint import describe_writer
+from cyclekit.runs.directory import RunDirectory, next_number
+from cyclekit.runs.planning import anchored
+from cyclekit.runs.records import to_json
+from cyclekit.runs.watcher import Watcher
+from cyclekit.storage.folder import Storage
+
+MADE_ON = "none"  # the device: nothing was trained
+
+
+def import_run(
+    files: Sequence[Path],
+    folder: Path | None,
+    choices: Choices,
+    watcher: Watcher,
+    *,
+    plugin: str = "",
+    family: str = "",
+    direction: str = "",
+    settings: Iterable[Setting] = (),
+    origins: dict[Path, str] | None = None,
+) -> Path:
+    """Make a run of other people's weights.
+
+    Args:
+        files: Of weights.
+        folder: The run's; ``None``: the next number under ``runs/``.
+        choices: What keys do not show.
+        watcher: Is told what was found, left out and taken for granted.
+        plugin: Whose families are looked at; empty: all.
+        family: The generators', where a person names it.
+        direction: Which way the first generator translates, where a person says it.
+        settings: Further keys of the recipe.
+        origins: Where files were downloaded from.
+
+    Returns:
+        The run's folder.
+
+    Raises:
+        CyclekitError: If files cannot be read, are of no known family, or do not go together;
+            nothing is then written.
+    """
+    if folder is not None:
+        RunDirectory(folder).require_free("-o")
+    hosts = hosts_for(plugin, watcher)
+    offers = [
+        Offer(host.info.name, host.modality, found)
+        for host in hosts.values()
+        for found in host.families()
+    ]
+    sources = [read_source(file, (origins or {}).get(file, "")) for file in files]
+    assembly = assemble(sources, offers, choices, family, direction)
+    host = hosts[assembly.offer.plugin]
+    recipe = anchored(_recipe(assembly, host, settings))
+    model = _loaded(assembly, host, recipe)
+    said = _prepared(assembly, model, choices)
+    for line in _told(assembly, said):
+        watcher.say(line)
+    return _written(assembly, host, model, sources, folder, said)
+
+
+def hosts_for(plugin: str, watcher: Watcher) -> dict[str, PluginHost]:
+    """The plugins whose families are looked at, by name; a broken one is warned of."""
+    if plugin:
+        host = load_plugin(plugin)
+        return {host.info.name: host}
+    hosts = {}
+    for info in installed_plugins():
+        try:
+            hosts[info.name] = load_plugin(info.name)
+        except CyclekitError as error:
+            watcher.warn(f"plugin {info.name!r} is left out: {error}")
+    return hosts
+
+
+def _recipe(assembly: Assembly, host: PluginHost, settings: Iterable[Setting]) -> Recipe:
+    layers = Layers()
+    layers.merge({"plugin": host.modality.name}, ORIGIN)
+    # What other people trained in float32 is translated in it.
+    own = {"train.precision": "32-true", **recipe_settings(assembly)}
+    layers.lay([(key, value, ORIGIN) for key, value in own.items()])
+    layers.lay(settings)
+    return resolve(layers, host.modality)
+
+
+def _loaded(assembly: Assembly, host: PluginHost, recipe: Recipe) -> Model:
+    """The model that the recipe describes, with the imported weights.
+
+    Raises:
+        CheckpointError: If they do not fit what the recipe describes.
+    """
+    model = build_model(host.modality, recipe)
+    for name, part in assembly.networks.items():
+        if name not in model.networks:
+            raise CheckpointError(f"{part.name}: the run's recipe has no network called {name}.")
+        try:
+            model.networks[name].load_state_dict(part.identified.fitted.weights)
+        except RuntimeError as error:
+            raise CheckpointError(
+                f"{part.name} does not fit what the run's recipe describes: "
+                f"{' '.join(str(error).split())[:300]}."
+            ) from error
+    return model
+
+
+def _prepared(assembly: Assembly, model: Model, choices: Choices) -> list[str]:
+    """Give the codec what the recipe does not say; returns what was said about it."""
+    families = {part.family.name: part.family for part in assembly.networks.values()}
+    return [line for family in families.values() for line in family.prepare(model.codec, choices)]
+
+
+def _told(assembly: Assembly, said: Sequence[str]) -> Iterable[str]:
+    """What a person should hear about an import."""
+    for name, part in assembly.networks.items():
+        yield f"{name}: {part.name}, {described(part)}"
+        for line in part.dropped:
+            yield f"  left out: {line}"
+        for line in part.assumed:
+            yield f"  taken for granted: {line}"
+        if part.family.licence:
+            yield f"  licence: {part.family.licence}"
+    for line in assembly.others:
+        yield f"left out: {line}"
+    for line in said:
+        yield f"note: {line}"
+
+
+def described(part: Part) -> str:
+    """A network in words."""
+    options = part.identified.fitted.options
+    facts = [f"{options[key]} {key}" for key in ("blocks", "layers", "channels") if key in options]
+    norm = ("affine " if options.get("affine") else "") + str(options.get("norm", ""))
+    facts += [f"{norm} norm"] if "norm" in options else []
+    return f"{part.family.name} ({', '.join([part.family.summary, *facts])})"
+
+
+def _written(
+    assembly: Assembly,
+    host: PluginHost,
+    model: Model,
+    sources: Sequence[Source],
+    folder: Path | None,
+    said: Sequence[str],
+) -> Path:
+    """Write the run aside, then move it into place."""
+    if folder is None:
+        stem = re.sub(r"[^\w-]+", "-", sources[0].path.name.partition(".")[0]).strip("-")
+        folder = next_number(fitting(f"{host.info.name}-{stem or 'imported'}", 60))
+    folder = folder.absolute()
+    with Storage(folder.parent).aside() as aside:
+        run = RunDirectory(aside.make("run"))
+        run.describe(host.info, model.recipe, MADE_ON)
+        run.storage.write_text(run.import_file.name, to_json(_record(assembly, sources, said)))
+        run.checkpoints.write(
+            0,
+            {name: model.networks[name] for name in assembly.networks},
+            {},
+            {"codec": model.codec.state_dict()},
+            {
+                **describe_writer(host.info),
+                "ranks": 1,
+                "global_batch": model.recipe.train.batch_size,
+            },
+            to_toml(model.recipe),
+        )
+        try:
+            return aside.keep_new("run", folder.name)
+        except OSError as error:
+            raise UsageError(
+                f"{folder} is not empty. Name a new or empty folder with -o."
+            ) from error
+
+
+def _record(assembly: Assembly, sources: Sequence[Source], said: Sequence[str]) -> dict[str, Any]:
+    """What is kept of where a run came from."""
+    record = {
+        "imported": datetime.now(UTC).isoformat(timespec="seconds"),
+        "files": [
+            {"name": s.name, "sha256": s.sha256, "bytes": s.size, "origin": s.origin}
+            for s in sources
+        ],
+        "networks": {
+            name: {
+                "file": part.name,
+                "family": part.family.name,
+                "described": described(part),
+                "dropped": part.dropped,
+                "assumed": part.assumed,
+                "licence": part.family.licence,
+            }
+            for name, part in assembly.networks.items()
+        },
+        "left_out": assembly.others,
+        "notes": list(said),
+    }
+    return dict(json.loads(json.dumps(record)))

@@ -1,0 +1,1 @@
+"""Other people's networks for pictures: how each family names its layers."""
