@@ -78,9 +78,7 @@ class Assembly:
         """Of each domain's tensors."""
         found: dict[str, int] = {}
         for way, part in self.generators.items():
-            for domain, channels in zip(
-                (way[0], way[2]), part.identified.channels, strict=True
-            ):
+            for domain, channels in zip((way[0], way[2]), part.identified.channels, strict=True):
                 if found.setdefault(domain, channels) != channels:
                     raise CheckpointError(
                         f"The two generators do not fit together: domain {domain.upper()} has "
@@ -154,7 +152,9 @@ def _part(
     place = ".".join(found.place)
     name = f"{source.name}, {place}" if place and of > 1 else source.name
     # --as names the generators' family; what stands beside them is told from its keys.
-    only = [o for o in offers if o.family.kind == "discriminator" and o.family.recognises(found.weights)]
+    only = [
+        o for o in offers if o.family.kind == "discriminator" and o.family.recognises(found.weights)
+    ]
     identified = identify(found.weights, name, offers, choices, "" if asked and only else asked)
     role = role_of(place) if of > 1 else role_of(source.name)
     fitted = identified.fitted

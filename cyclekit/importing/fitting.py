@@ -278,4 +278,3 @@ def _layer(key: str) -> str:
 
 def _sizes(shape: Sequence[int]) -> str:
     return " x ".join(map(str, shape)) or "one number"
-

@@ -107,9 +107,8 @@ def _require_plain(tree: Any, size: int) -> None:
     Raises:
         TorchFileError: Saying what.
     """
-    count = logical = 0
-    for depth, thing in _everything(tree):
-        count += 1
+    logical = 0
+    for count, (depth, thing) in enumerate(_everything(tree)):
         if count > MOST_THINGS or depth > DEEPEST:
             raise TorchFileError(
                 f"it holds more than {MOST_THINGS:,} things, or some more than {DEEPEST} deep in "
@@ -138,11 +137,11 @@ def _everything(tree: Any) -> Iterator[tuple[int, Any]]:
     while waiting:
         depth, thing = waiting.pop()
         yield depth, thing
-        if isinstance(thing, Tensor) or isinstance(thing, (str, bytes)) or id(thing) in seen:
+        if isinstance(thing, (Tensor, str, bytes)) or id(thing) in seen:
             continue
         if isinstance(thing, Mapping):
             seen.add(id(thing))
             waiting += [(depth + 1, inner) for inner in thing.values()]
-        elif isinstance(thing, Sequence) or isinstance(thing, (set, frozenset)):
+        elif isinstance(thing, (Sequence, set, frozenset)):
             seen.add(id(thing))
             waiting += [(depth + 1, inner) for inner in thing]

@@ -91,9 +91,7 @@ def _no_networks(tree: Any) -> Iterator[str]:
     """What a checkpoint holds besides networks, at its top."""
     if isinstance(tree, Mapping) and any(isinstance(value, Mapping) for value in tree.values()):
         for key, value in tree.items():
-            if isinstance(key, str) and (
-                NO_NETWORKS.search(key) or not isinstance(value, Mapping)
-            ):
+            if isinstance(key, str) and (NO_NETWORKS.search(key) or not isinstance(value, Mapping)):
                 yield key[:LONGEST_KEY]
 
 

@@ -135,8 +135,9 @@ JUDGES = (
         "persson-patchgan",
         "the discriminator of Persson's course",
         "discriminator",
-        lambda weights: has_kernel(weights, "initial.0", 4)
-        and has_kernel(weights, "model.0.conv.0", 4),
+        lambda weights: (
+            has_kernel(weights, "initial.0", 4) and has_kernel(weights, "model.0.conv.0", 4)
+        ),
         _persson,
     ),
     Family(

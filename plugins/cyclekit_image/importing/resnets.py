@@ -296,9 +296,7 @@ RESNETS = (
         lambda weights: has_kernel(weights, "main.1", 7) and has_any(weights, r"main\.\d+\.res\."),
         _lornatang,
     ),
-    Family(
-        "joligen", "joliGEN's plain residual generator", "generator", _is_joligen, _joligen
-    ),
+    Family("joligen", "joliGEN's plain residual generator", "generator", _is_joligen, _joligen),
     Family(
         "persson",
         "the residual generator of Persson's course",

@@ -108,8 +108,9 @@ UNETS = (
         "pytorch-gan-unet",
         "PyTorch-GAN's U-Net, and its twin on the Hub",
         "generator",
-        lambda weights: has_kernel(weights, "down1.model.0", 4)
-        and has_any(weights, r"up1\.model\.0\.weight"),
+        lambda weights: (
+            has_kernel(weights, "down1.model.0", 4) and has_any(weights, r"up1\.model\.0\.weight")
+        ),
         _row,
     ),
 )
