@@ -63,6 +63,7 @@ class Layout:
         aliases: Prefixes of second names for tensors: the second -> the first.
         constants: Tensors that never change, by name: what they must hold.
         ignored: Prefixes of tensors that the peer never uses, with what they are.
+        unbiased: Convolutions that have no bias where it would be expected.
         dropout: Whether the keys show dropout; ``None``: keys cannot show it.
         settings: Keys of the recipe besides the network's.
         assumed: What is taken for granted, a sentence each, with its switch.
@@ -78,6 +79,7 @@ class Layout:
     aliases: Mapping[str, str] = field(default_factory=dict)
     constants: Mapping[str, Tensor] = field(default_factory=dict)
     ignored: Mapping[str, str] = field(default_factory=dict)
+    unbiased: Sequence[str] = ()
     dropout: bool | None = False
     settings: Mapping[str, Any] = field(default_factory=dict)
     assumed: Sequence[str] = ()

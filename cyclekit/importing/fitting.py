@@ -5,11 +5,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.instancenorm import _InstanceNorm
 
 from cyclekit.contract import Network
+from cyclekit.describe import describe_exception
 from cyclekit.errors import CyclekitError
 from cyclekit.importing.family import Choices, Layout, Slot, Weights
 from cyclekit.nets.blocks import CONV, CONV_TRANSPOSE
@@ -60,8 +62,10 @@ def fit(layout: Layout, network: Network, weights: Weights, choices: Choices) ->
         with torch.device("meta"):
             target = layout.target or layout.source.logits()
             made = network.build(layout.source, target, settings)
-    except (ValueError, CyclekitError) as error:
-        raise Misfit(f"{network.name} cannot be built like that: {error}") from error
+    except (ValidationError, CyclekitError) as error:
+        why = describe_exception(error).partition(" (at ")[0][:300]
+        raise Misfit(f"{network.name} cannot be built like that: {why}") from error
+    _require_biases(layout, weights, made)
     filler = _Filler(weights)
     layers = list(_layers(made))
     if len(layers) != len(layout.slots):
@@ -71,8 +75,6 @@ def fit(layout: Layout, network: Network, weights: Weights, choices: Choices) ->
     fitted = Fitted(options, filler.made, filler.dropped(layout), said)
     if choices.bgr:
         _turn_colours(fitted.weights, layers, layout.target is not None)
-    if not_finite := [k for k, tensor in fitted.weights.items() if not tensor.isfinite().all()]:
-        raise Misfit(f"the weights hold numbers that are not finite ({not_finite[0]})")
     fitted.assumed += filler.said
     return fitted
 
@@ -80,6 +82,22 @@ def fit(layout: Layout, network: Network, weights: Weights, choices: Choices) ->
 def expected_keys(layout: Layout) -> set[str]:
     """The weights that a peer's network has in any case."""
     return {f"{name}.weight" for slot in layout.slots for name in _names(slot.conv)}
+
+
+def _require_biases(layout: Layout, weights: Weights, network: nn.Module) -> None:
+    """Refuse a bias that is missing, where none of the norms takes its place.
+
+    Raises:
+        Misfit: Naming it.
+    """
+    plain = [norm for *_, norm in _layers(network) if isinstance(norm, _InstanceNorm)]
+    everywhere = bool(plain) and not any(norm.affine for norm in plain)
+    first, *_, last = layout.slots
+    wanted = layout.slots if everywhere else [last, *([first] if layout.target is None else [])]
+    for slot in wanted:
+        for name in _names(slot.conv):
+            if name not in layout.unbiased and f"{name}.bias" not in weights:
+                raise Misfit(f"{name}.bias is missing")
 
 
 def _with_norms(
@@ -184,7 +202,10 @@ class _Filler:
         if tensor.dtype != torch.float32 and not self.said:
             self.said.append(f"weights of {tensor.dtype} were made float32")
         self._used.add(key)
-        return tensor.detach().float().clone()
+        tensor = tensor.detach().float().clone()
+        if not tensor.isfinite().all():
+            raise Misfit(f"{key} holds numbers that are not finite")
+        return tensor
 
     def dropped(self, layout: Layout) -> list[str]:
         """What was not used, in words.

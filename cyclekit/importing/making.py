@@ -62,13 +62,13 @@ def import_run(
     """
     if folder is not None:
         RunDirectory(folder).require_free("-o")
+    sources = [read_source(file, (origins or {}).get(file, "")) for file in files]
     hosts = hosts_for(plugin, watcher)
     offers = [
         Offer(host.info.name, host.modality, found)
         for host in hosts.values()
         for found in host.families()
     ]
-    sources = [read_source(file, (origins or {}).get(file, "")) for file in files]
     assembly = assemble(sources, offers, choices, family, direction)
     host = hosts[assembly.offer.plugin]
     recipe = anchored(_recipe(assembly, host, settings))

@@ -3,6 +3,9 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import torch
+from torch import Tensor
+
 from cyclekit.contract import Modality, Network
 from cyclekit.errors import CheckpointError, UsageError, suggest
 from cyclekit.importing.family import Choices, Family, Layout, Weights
@@ -66,14 +69,18 @@ def identify(
         raise CheckpointError(f"{name} looks like {names}. Say which with --as.")
     (offer,) = matching
     try:
-        layout = _layout(offer.family, weights, choices)
-        _require_answers(layout, choices)
-        return Identified(offer, layout, fit(layout, _network(offer, layout), weights, choices))
+        return _fitted(offer, weights, choices)
     except Misfit as misfit:
         raise CheckpointError(
             f"{name} is not quite {offer.family.name} ({offer.family.summary}): {misfit}. It may "
             f"be a fork of it, or damaged; nothing was imported."
         ) from misfit
+
+
+def _fitted(offer: Offer, weights: Weights, choices: Choices) -> Identified:
+    layout = _layout(offer.family, weights, choices)
+    _require_answers(layout, choices)
+    return Identified(offer, layout, fit(layout, _network(offer, layout), weights, choices))
 
 
 def _named(asked: str, offers: Sequence[Offer]) -> list[Offer]:
@@ -95,6 +102,8 @@ def _layout(family: Family, weights: Weights, choices: Choices) -> Layout:
         raise Misfit("it is known, but not imported")
     try:
         return family.layout(weights, choices)
+    except KeyError as error:
+        raise Misfit(f"{error.args[0]} is missing") from error
     except (LookupError, ValueError) as error:
         raise Misfit(str(error.args[0]) if error.args else "its keys cannot be read") from error
 
@@ -120,8 +129,14 @@ def _nearest(weights: Weights, offers: Sequence[Offer]) -> str:
     if not ranked or ranked[0][0] == 0:
         first = listed(sorted(weights))
         return f"It begins with {first}: it has nothing in common with any family that is known."
-    _, family, wanted = ranked[0]
+    _, offer, wanted = ranked[0]
+    family = offer.family
     said = f"The nearest is {family.name} ({family.summary})"
+    if wanted == held:
+        try:
+            _fitted(offer, weights, Choices())
+        except Misfit as misfit:
+            said += f"; {misfit}"
     if missing := sorted(wanted - held):
         said += f"; of its keys these are missing: {listed(missing)}"
     if beside := sorted(held - wanted):
@@ -131,11 +146,18 @@ def _nearest(weights: Weights, offers: Sequence[Offer]) -> str:
 
 def _compared(
     held: set[str], weights: Weights, offers: Sequence[Offer]
-) -> Iterator[tuple[float, Family, set[str]]]:
+) -> Iterator[tuple[float, Offer, set[str]]]:
     """How much each family has in common with some keys, and the keys that it would have."""
     for offer in offers:
         try:
-            wanted = expected_keys(_layout(offer.family, weights, Choices()))
+            wanted = expected_keys(_layout(offer.family, _Imagined(weights), Choices()))
         except Misfit:
             continue
-        yield len(wanted & held) / max(len(wanted | held), 1), offer.family, wanted
+        yield len(wanted & held) / max(len(wanted | held), 1), offer, wanted
+
+
+class _Imagined(dict[str, Tensor]):
+    """Weights among which one that is looked for is always there."""
+
+    def __missing__(self, key: str) -> Tensor:
+        return torch.empty(1, 1, 1, 1, device="meta")

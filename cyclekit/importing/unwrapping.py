@@ -65,6 +65,9 @@ def unwrap(tree: Any, name: str) -> tuple[list[Found], list[str]]:
         for place, state in candidates
         for place, weights in _by_network(place, _unwrapped(state, name))
     ]
+    for _, state in candidates:
+        no_tensors = [str(key) for key, value in state.items() if not isinstance(value, Tensor)]
+        others += [f"{key[:LONGEST_KEY]} (no tensor)" for key in no_tensors[:10]]
     if not found:
         raise CheckpointError(
             f"{name} holds no network: expected a dictionary of tensors by name, as "

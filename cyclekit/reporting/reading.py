@@ -145,6 +145,16 @@ class RunStory:
             if isinstance(names, list)
         }
 
+    def imported(self) -> list[str]:
+        """Where imported networks came from and what they are, a sentence each."""
+        file = self.run.import_file
+        told = read_json(file).get("networks") if file.is_file() else {}
+        return [
+            f"{name}: {network.get('file')}, {network.get('described')}"
+            for name, network in (told.items() if isinstance(told, dict) else ())
+            if isinstance(network, dict)
+        ]
+
     def changes(self) -> list[str]:
         """What was changed of the recipe when the run was gone on with, and from which step."""
         return [

@@ -22,12 +22,19 @@ def header(story: RunStory, navigation: Markup) -> Markup:
         element("div", f"cyclekit · {story.plugin['name']}", class_="over"),
         element("h1", story.name),
         element("p", str(summary)) if summary else "",
-        "" if story.losses else element("p", "This run has not logged anything yet."),
+        "" if story.losses else element("p", _unlogged(story)),
         navigation,
         element("dl", *_tiles(story), class_="tiles"),
         element("dl", *(element("div", fact) for fact in facts), class_="facts card"),
         _skipped(story),
     )
+
+
+def _unlogged(story: RunStory) -> str:
+    """Why there is nothing to see of a training."""
+    if story.imported():
+        return "The networks of this run were trained elsewhere."
+    return "This run has not logged anything yet."
 
 
 def recipe(story: RunStory) -> Markup:
@@ -87,6 +94,7 @@ def _facts(story: RunStory) -> list[tuple[str, str]]:
     facts.append(("Started", str(info.get("started", "")).replace("T", " ").removesuffix("+00:00")))
     if last := [t for record in story.timing if (t := _positive(record.get("time")))]:
         facts.append(("Last line logged", _moment(last[-1])))
+    facts.append(("Imported", "; ".join(story.imported())))
     facts.append(("Data", _data(story)))
     if "global_batch" in written:
         ranks = written.get("ranks")
@@ -105,8 +113,10 @@ _VERSIONS = ("cyclekit", "torch", "python")
 
 
 def _data(story: RunStory) -> str:
-    root = story.setting("data", "root")
-    place = root or " and ".join(str(story.setting("data", side)) for side in ("a", "b"))
+    root, sides = story.setting("data", "root"), [story.setting("data", s) for s in ("a", "b")]
+    if root is None and not any(sides):
+        return ""  # it was imported, and has none
+    place = root or " and ".join(map(str, sides))
     counted = [
         f"{domain.upper()} {files:,} files, {windows:,} windows"
         for domain, (files, windows) in story.training_files().items()

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 NAMES = 100_000  # records in an archive: a network and its optimizer have a few for each parameter
-ZIP = b"PK\x03\x04"
+ZIP, PICKLE = b"PK\x03\x04", b"\x80"
 OF_SCRIPTS = ("constants.pkl", "/code/")  # records that TorchScript has, and no weights
 
 
@@ -39,6 +39,8 @@ def read_torch_file(content: bytes) -> Any:
     """
     if content.startswith(ZIP):
         _require_plain_archive(content)
+    elif not content.startswith(PICKLE):
+        raise TorchFileError("it is none of the files that torch writes, or is damaged")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of how it was written
@@ -57,13 +59,13 @@ def _require_plain_archive(content: bytes) -> None:
             records = archive.infolist()
     except Exception as error:  # zipfile too
         raise TorchFileError(f"it is no archive of torch's ({error})") from error
-    # torch compresses nothing: what is compressed was made to fill the memory.
+    if any(mark in record.filename for record in records for mark in OF_SCRIPTS):
+        raise HoldsCode("a TorchScript program")
+    # torch compresses no weights: what is compressed was made to fill the memory.
     if len(records) > NAMES or any(r.compress_type != zipfile.ZIP_STORED for r in records):
         raise TorchFileError("torch did not write it: it has compressed or far too many records")
     if sum(record.file_size for record in records) > len(content):
         raise TorchFileError("torch did not write it: its records lie over each other")
-    if any(mark in record.filename for record in records for mark in OF_SCRIPTS):
-        raise HoldsCode("a TorchScript program")
 
 
 def _explained(said: str) -> TorchFileError:

@@ -71,7 +71,7 @@ def _pytorch_gan(weights: Weights, choices: Choices) -> Layout:
     layers = _convolutions(weights, "model")
     # Its norms have no parameters, and say nothing about themselves.
     options = {"layers": len(layers) - 2, "last_halves": True}
-    return _patches(weights, layers, options, norms="instance")
+    return _patches(weights, layers, options, norms="instance", unbiased=layers[-1:])
 
 
 def _cut(weights: Weights, choices: Choices) -> Layout:
@@ -99,6 +99,7 @@ def _pixel(weights: Weights, choices: Choices) -> Layout:
         slots=[Slot("net.0"), Slot("net.2", "net.3"), Slot("net.5")],
         source=picture(inputs(weights, "net.0")),
         target=None,
+        unbiased=["net.5"],
     )
 
 

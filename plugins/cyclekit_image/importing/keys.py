@@ -44,12 +44,10 @@ def outputs(weights: Weights, layer: str, transposed: bool = False) -> int:
 
 
 def _size(weights: Weights, layer: str, axis: int) -> int:
-    key = f"{layer}.weight"
-    if key not in weights:
-        raise LookupError(f"{key} is missing")
-    if weights[key].dim() != 4:
-        raise ValueError(f"{key} is no convolution over pictures")
-    return weights[key].shape[axis]
+    weight = weights[f"{layer}.weight"]
+    if weight.dim() != 4:
+        raise ValueError(f"{layer}.weight is no convolution over pictures")
+    return weight.shape[axis]
 
 
 def picture(channels: int) -> TensorSpec:

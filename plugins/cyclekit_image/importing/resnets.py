@@ -174,7 +174,9 @@ def _junyanz(weights: Weights, choices: Choices) -> Layout:
 
 def _ganslate(weights: Weights, choices: Choices) -> Layout:
     line = sequential(weights, "model", "conv_block")
-    return line.layout(weights, choices, running=True, aliases={"encoder.": "model."})
+    # With batch norm not even its last convolution has a bias.
+    more = {"aliases": {"encoder.": "model."}, "unbiased": [line.leave]}
+    return line.layout(weights, choices, running=True, **more)
 
 
 def _pix2pixhd(weights: Weights, choices: Choices) -> Layout:

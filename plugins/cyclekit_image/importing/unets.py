@@ -81,6 +81,7 @@ def _row(weights: Weights, choices: Choices) -> Layout:
         source=picture(inputs(weights, down[0])),
         target=picture(outputs(weights, "final.2")),
         norms="instance",
+        unbiased=[*down, *up],
         dropout=True,
         settings=_windows(2**depth),
         assumed=[COLOURS, *([] if choices.dropout_on else [off])],
