@@ -26,9 +26,9 @@ from cyclekit.engine.objective import (
     Phase,
     Step,
 )
-from cyclekit.errors import BadSample, CheckpointError, PluginError, RecipeError
+from cyclekit.errors import BadSample, CheckpointError, PluginError, RecipeError, UsageError
 from cyclekit.hookspecs import hookimpl
-from cyclekit.importing.family import Choices, Family, Layout, Published, Slot
+from cyclekit.importing.family import Choices, Delivery, Family, Layout, Published, Slot
 from cyclekit.judging.kept import trained_once
 from cyclekit.nets import PATCHGAN, PATCHGAN_SLOPES, PIXEL, RESNET, UNET_128, UNET_256
 from cyclekit.nets.blocks import (
@@ -62,6 +62,7 @@ __all__ = [
     "Codec",
     "CycleObjective",
     "CycleOptions",
+    "Delivery",
     "Direction",
     "Family",
     "Init",
@@ -98,6 +99,7 @@ __all__ = [
     "Translations",
     "UNetGenerator",
     "UNetOptions",
+    "UsageError",
     "conv",
     "conv_transpose",
     "hookimpl",

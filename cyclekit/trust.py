@@ -31,7 +31,7 @@ def trust(file: Path | str) -> None:
     """Remember that a person named a file of code."""
     place, content = _known_by(file)
     _named.add((place, content))
-    folder = _folder()
+    folder = state_folder()
     if folder is None or _remembered(folder).get(place) == content:
         return
     with contextlib.suppress(OSError, Refused):  # a disk that is full or read-only: this time only
@@ -50,7 +50,7 @@ def require_trusted(file: Path | str, who: str) -> None:
         UsageError: Saying which option names it.
     """
     place, content = _known_by(file)
-    folder = _folder()
+    folder = state_folder()
     if (place, content) in _named or (folder and _remembered(folder).get(place) == content):
         return
     raise UsageError(
@@ -117,7 +117,7 @@ def _known_by(file: Path | str) -> tuple[str, str]:
         return str(place), ""
 
 
-def _folder() -> Path | None:
+def state_folder() -> Path | None:
     """``$XDG_STATE_HOME/cyclekit``, or ``~/.local/state/cyclekit``, where there is a home."""
     state = os.environ.get("XDG_STATE_HOME")
     try:

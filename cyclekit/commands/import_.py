@@ -10,7 +10,8 @@ from cyclekit.errors import UsageError
 
 @click.command("import")
 @click.argument("files", nargs=-1, required=True, metavar="FILE|zoo:NAME...")
-@click.option("-o", "--output", type=PATH, help="A new folder for the run; default: in runs/.")
+@click.option("-o", "--output", type=PATH, help="A new folder for the run; default: in runs/. Of "
+              "a vocoder: the file.")  # fmt: skip
 @click.option("--as", "family", default="", metavar="FAMILY", help="What the generators are.")
 @click.option(
     "--direction",
@@ -54,8 +55,8 @@ def import_(
 ) -> None:
     """Make a run of somebody else's weights, for translate, evaluate and report.
 
-    Nothing in the files is run. What they do not say is printed with what was taken for granted,
-    and with the option that changes it.
+    A vocoder becomes a file for codec.vocoder.weights. Nothing in the files is run. What they do
+    not say is printed with what was taken for granted, and with the option that changes it.
 
     \b
     Examples:
@@ -63,9 +64,10 @@ def import_(
       cyclekit import latest_net_G.pth --direction b2a
       cyclekit import latest_net_G_A.pth latest_net_D_A.pth --data datasets/maps
       cyclekit import zoo:horse2zebra
+      cyclekit import hifigan/generator_v1 -o hifigan.safetensors
     """
     from cyclekit.importing.family import Choices
-    from cyclekit.importing.making import import_run
+    from cyclekit.importing.making import import_weights
     from cyclekit.recipe.sources import parse_setting
     from cyclekit.runs.planning import data_settings
     from cyclekit.runs.watcher import Watcher
@@ -80,8 +82,8 @@ def import_(
         padding="zeros" if padding == "zero" else padding,
         statistics=dict(map(_statistics, statistics)),
     )
-    run = import_run(
-        [Path(file) for file in files],
+    made = import_weights(
+        files,
         output,
         choices,
         watcher,
@@ -90,7 +92,7 @@ def import_(
         direction=direction or "",
         settings=changes,
     )
-    watcher.say(f"run: {run}")
+    watcher.say(f"{'file' if made.is_file() else 'run'}: {made}")
 
 
 def _statistics(text: str) -> tuple[str, Path]:

@@ -1,7 +1,7 @@
 """Imported networks put together: which translates which way, which judges what, in one recipe."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cyclekit.contract import DOMAINS
@@ -88,31 +88,45 @@ class Assembly:
         return found
 
 
-def assemble(
-    sources: Sequence[Source],
-    offers: Sequence[Offer],
-    choices: Choices,
-    asked: str = "",
-    direction: str = "",
-) -> Assembly:
-    """Find out what files hold, and put it in its place.
+def find_parts(
+    sources: Sequence[Source], offers: Sequence[Offer], choices: Choices, asked: str = ""
+) -> tuple[list[Part], list[str]]:
+    """Find out what files hold.
 
     Args:
         sources: Files that were read.
         offers: All families.
         choices: What keys do not show.
         asked: The family that a person named.
-        direction: Of the only generator, as a person says.
+
+    Returns:
+        The networks, and what else there was, in words.
 
     Raises:
-        CheckpointError: If something is of no known family, or does not fit together.
-        UsageError: If names leave open what a person has to say.
+        CheckpointError: If something is of no known family.
     """
-    assembly, parts = Assembly(), []
+    parts, said = [], []
     for source in sources:
         found, others = unwrap(source.tree, source.name)
-        assembly.others += [f"{source.name}: {what}" for what in others]
-        parts += [_part(source, network, len(found), offers, choices, asked) for network in found]
+        said += [f"{source.name}: {what}" for what in others]
+        own = replace(choices, source=source.path)
+        parts += [_part(source, network, len(found), offers, own, asked) for network in found]
+    return parts, said
+
+
+def assemble(parts: Sequence[Part], others: Sequence[str], direction: str = "") -> Assembly:
+    """Put networks in their places.
+
+    Args:
+        parts: Generators and discriminators.
+        others: What else there was, in words.
+        direction: Of the first generator, as a person says.
+
+    Raises:
+        CheckpointError: If they do not fit together.
+        UsageError: If names leave open what a person has to say.
+    """
+    assembly = Assembly(others=list(others))
     _place_generators(assembly, [p for p in parts if p.family.kind == "generator"], direction)
     _place_judges(assembly, [p for p in parts if p.family.kind == "discriminator"])
     plugins = {part.identified.offer.plugin for part in assembly.networks.values()}

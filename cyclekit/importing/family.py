@@ -7,11 +7,11 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from cyclekit.contract import Codec, TensorSpec
+from cyclekit.contract import Codec, Network, TensorSpec
 
 Weights = Mapping[str, Tensor]
-Kind = Literal["generator", "discriminator"]
-Norms = Literal["keys", "instance", "batch"]
+Kind = Literal["generator", "discriminator", "file"]
+Norms = Literal["keys", "instance", "batch", "unsaid"]
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class Choices:
         bgr: Networks see blue, green, red.
         padding: At borders, where keys leave it open; ``None``: as the family's published code.
         statistics: Files of a domain's statistics, by domain.
+        source: The file that is being read, for families that need one beside it.
     """
 
     dropout_on: bool = False
@@ -31,6 +32,7 @@ class Choices:
     bgr: bool = False
     padding: str | None = None
     statistics: Mapping[str, Path] = field(default_factory=dict)
+    source: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,9 @@ class Layout:
         slots: The peer's convolutions in the order in which the network here has them.
         source: Spec of what it takes.
         target: Spec of what it makes; ``None`` for discriminators, whose logits have their own.
-        norms: Of what kind its norms are: as ``keys`` say, or whatever these say.
+        extra: Channels of its input that the objective adds to a sample's, such as a mask.
+        norms: Of what kind its norms are: as ``keys`` say, or whatever these say; ``unsaid`` where
+            the network here has no such option.
         running: Whether the peer translates by the statistics that batch norms gathered.
         aliases: Prefixes of second names for tensors: the second -> the first.
         constants: Tensors that never change, by name: what they must hold.
@@ -67,6 +71,7 @@ class Layout:
         dropout: Whether the keys show dropout; ``None``: keys cannot show it.
         settings: Keys of the recipe besides the network's.
         assumed: What is taken for granted, a sentence each, with its switch.
+        facts: What ``Family.deliver`` has to know besides.
     """
 
     network: str
@@ -74,6 +79,7 @@ class Layout:
     slots: Sequence[Slot]
     source: TensorSpec
     target: TensorSpec | None
+    extra: int = 0
     norms: Norms = "keys"
     running: bool = False
     aliases: Mapping[str, str] = field(default_factory=dict)
@@ -83,6 +89,22 @@ class Layout:
     dropout: bool | None = False
     settings: Mapping[str, Any] = field(default_factory=dict)
     assumed: Sequence[str] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A file for recipes to name, of a network that is no part of a run, such as a vocoder.
+
+    Attributes:
+        content: Of the file.
+        suffix: Of its name.
+        usage: How a recipe names it, with ``{file}`` in its place.
+    """
+
+    content: bytes
+    suffix: str
+    usage: str
 
 
 @dataclass(frozen=True)
@@ -92,7 +114,7 @@ class Family:
     Attributes:
         name: The value of ``--as``.
         summary: One line for listings and messages.
-        kind: What it is for.
+        kind: What it is for; of a ``file`` no run is made.
         recognises: Whether names and shapes of tensors have the whole form of this family.
         layout: How the network is built, as its keys say; raises ``LookupError`` or ``ValueError``
             where they are not those of this family.
@@ -101,6 +123,8 @@ class Family:
         domain_settings: ``(channels of A, channels of B) -> {recipe key: value}``.
         prepare: Gives a run's codec what its recipe does not say, such as statistics; raises
             ``CyclekitError`` where that is missing.
+        network: The network here, where it is none that a recipe can name.
+        deliver: ``(layout, options, weights) -> Delivery``, of a ``file``.
     """
 
     name: str
@@ -112,6 +136,8 @@ class Family:
     licence: str = ""
     domain_settings: Callable[[int, int], Mapping[str, Any]] = lambda _a, _b: {}
     prepare: Callable[[Codec[Any], Choices], Sequence[str]] = lambda _codec, _choices: ()
+    network: Network | None = None
+    deliver: Callable[[Layout, Mapping[str, Any], Weights], Delivery] | None = None
 
 
 @dataclass(frozen=True)

@@ -105,6 +105,8 @@ def _with_norms(
 ) -> tuple[dict[str, Any], list[str]]:
     """The network's options, with the kind of norms that keys and choices say."""
     options, said = dict(layout.options), list(layout.assumed)
+    if layout.norms == "unsaid":
+        return options, said
     if layout.norms != "keys":
         return options | {"norm": layout.norms}, said
     normed = [name for slot in layout.slots if slot.norm for name in _names(slot.conv)]
@@ -152,6 +154,8 @@ class _Filler:
             for part in ("weight", "bias"):
                 own = getattr(norm, part)
                 self.made[f"{norm_name}.{part}"] = self._taken(_names(slot.norm), part, own.shape)
+            if conv.bias is not None and bias is None:
+                raise Misfit(f"{_names(slot.conv)[0]}.bias is missing")
         lost = None if conv.bias is not None else bias
         self.cancelled += lost is not None and not norm.track_running_stats
         self._fill_statistics(norm_name, norm, slot, lost)

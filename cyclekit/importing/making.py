@@ -7,12 +7,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from cyclekit.data.cache import default_folder
 from cyclekit.engine.model import Model, build_model
 from cyclekit.errors import CheckpointError, CyclekitError, UsageError
-from cyclekit.importing.assembling import ORIGIN, Assembly, Part, assemble, recipe_settings
+from cyclekit.importing.assembling import (
+    ORIGIN,
+    Assembly,
+    Part,
+    assemble,
+    find_parts,
+    recipe_settings,
+)
 from cyclekit.importing.family import Choices
 from cyclekit.importing.reading import Source, read_source
 from cyclekit.importing.registry import Offer
+from cyclekit.importing.zoo import PREFIX, fetch, find_published
 from cyclekit.names import fitting
 from cyclekit.plugins import PluginHost, installed_plugins, load_plugin
 from cyclekit.recipe.resolve import resolve, to_toml
@@ -28,8 +37,8 @@ from cyclekit.storage.folder import Storage
 MADE_ON = "none"  # the device: nothing was trained
 
 
-def import_run(
-    files: Sequence[Path],
+def import_weights(
+    files: Sequence[str | Path],
     folder: Path | None,
     choices: Choices,
     watcher: Watcher,
@@ -38,38 +47,46 @@ def import_run(
     family: str = "",
     direction: str = "",
     settings: Iterable[Setting] = (),
-    origins: dict[Path, str] | None = None,
 ) -> Path:
-    """Make a run of other people's weights.
+    """Make a run of other people's weights, or a file of what is no part of a run.
 
     Args:
-        files: Of weights.
-        folder: The run's; ``None``: the next number under ``runs/``.
+        files: Of weights, or ``zoo:NAME``.
+        folder: The run's; ``None``: the next number under ``runs/``. Of a file: its name;
+            ``None``: the first one's with another suffix, in the current folder.
         choices: What keys do not show.
         watcher: Is told what was found, left out and taken for granted.
         plugin: Whose families are looked at; empty: all.
         family: The generators', where a person names it.
         direction: Which way the first generator translates, where a person says it.
         settings: Further keys of the recipe.
-        origins: Where files were downloaded from.
 
     Returns:
-        The run's folder.
+        The run's folder, or the file.
 
     Raises:
         CyclekitError: If files cannot be read, are of no known family, or do not go together;
             nothing is then written.
     """
-    if folder is not None:
+    if folder is not None and not folder.is_file():
         RunDirectory(folder).require_free("-o")
-    sources = [read_source(file, (origins or {}).get(file, "")) for file in files]
-    hosts = hosts_for(plugin, watcher)
+    named = [str(file) for file in files if str(file).startswith(PREFIX)]
+    hosts = hosts_for(plugin, watcher) if named else {}
+    fetched = {name: _fetched(name, hosts.values(), watcher) for name in named}
+    sources = [
+        read_source(*(fetched[str(file)] if str(file) in fetched else (Path(file), "")))
+        for file in files
+    ]
+    hosts = hosts or hosts_for(plugin, watcher)
     offers = [
         Offer(host.info.name, host.modality, found)
         for host in hosts.values()
         for found in host.families()
     ]
-    assembly = assemble(sources, offers, choices, family, direction)
+    parts, others = find_parts(sources, offers, choices, family)
+    if any(part.family.kind == "file" for part in parts):
+        return _delivered(parts, others, folder, watcher)
+    assembly = assemble(parts, others, direction)
     host = hosts[assembly.offer.plugin]
     recipe = anchored(_recipe(assembly, host, settings))
     model = _loaded(assembly, host, recipe)
@@ -77,6 +94,47 @@ def import_run(
     for line in _told(assembly, said):
         watcher.say(line)
     return _written(assembly, host, model, sources, folder, said)
+
+
+def _fetched(name: str, hosts: Iterable[PluginHost], watcher: Watcher) -> tuple[Path, str]:
+    """A published file, where it is now and where it came from."""
+    published = find_published(name, [one for host in hosts for one in host.published()])
+    watcher.say(f"{name}: {published.about}. Take note: {published.terms}.")
+    if published.dropout:
+        watcher.say(f"{name} was trained, and tested, with dropout: --dropout-on")
+    folder = default_folder()
+    if folder is None:
+        raise CyclekitError(
+            f"There is no folder to keep {published.url} in: set XDG_CACHE_HOME, or fetch it "
+            f"yourself and import the file."
+        )
+    return fetch(published, folder / "zoo", watcher), published.url
+
+
+def _delivered(
+    parts: Sequence[Part], others: Sequence[str], file: Path | None, watcher: Watcher
+) -> Path:
+    """Write what is no part of a run as a file that recipes can name."""
+    if len(parts) > 1:
+        names = ", ".join(part.name for part in parts)
+        raise UsageError(f"{names}: one of these is a file for recipes to name. Import it alone.")
+    (part,) = parts
+    identified = part.identified
+    assert part.family.deliver is not None
+    made = part.family.deliver(
+        identified.layout, identified.fitted.options, identified.fitted.weights
+    )
+    name = fitting(f"{part.source.path.name.partition('.')[0]}{made.suffix}")
+    file = (file or Path(name)).absolute()
+    if file.exists() or file.is_symlink():
+        raise UsageError(f"{file} is there already. Name another file with -o.")
+    for line in _about(part.name, part):
+        watcher.say(line)
+    for line in others:
+        watcher.say(f"left out: {line}")
+    Storage(file.parent).write_bytes(file.name, made.content)
+    watcher.say(f"use it with: {made.usage.format(file=file)}")
+    return file
 
 
 def hosts_for(plugin: str, watcher: Watcher) -> dict[str, PluginHost]:
@@ -132,17 +190,21 @@ def _prepared(assembly: Assembly, model: Model, choices: Choices) -> list[str]:
 def _told(assembly: Assembly, said: Sequence[str]) -> Iterable[str]:
     """What a person should hear about an import."""
     for name, part in assembly.networks.items():
-        yield f"{name}: {part.name}, {described(part)}"
-        for line in part.dropped:
-            yield f"  left out: {line}"
-        for line in part.assumed:
-            yield f"  taken for granted: {line}"
-        if part.family.licence:
-            yield f"  licence: {part.family.licence}"
+        yield from _about(f"{name}: {part.name}", part)
     for line in assembly.others:
         yield f"left out: {line}"
     for line in said:
         yield f"note: {line}"
+
+
+def _about(name: str, part: Part) -> Iterable[str]:
+    yield f"{name}, {described(part)}"
+    for line in part.dropped:
+        yield f"  left out: {line}"
+    for line in part.assumed:
+        yield f"  taken for granted: {line}"
+    if part.family.licence:
+        yield f"  licence: {part.family.licence}"
 
 
 def described(part: Part) -> str:

@@ -39,7 +39,7 @@ class Identified:
     def channels(self) -> tuple[int, int]:
         """Of what it takes and of what it makes; a discriminator makes nothing of its own."""
         target = self.layout.target or self.layout.source
-        return self.layout.source.channels, target.channels
+        return self.layout.source.channels - self.layout.extra, target.channels
 
 
 def identify(
@@ -114,6 +114,8 @@ def _require_answers(layout: Layout, choices: Choices) -> None:
 
 
 def _network(offer: Offer, layout: Layout) -> Network:
+    if offer.family.network:
+        return offer.family.network
     modality = offer.modality
     known = modality.discriminators if layout.target is None else modality.generators
     found = [network for network in known if network.name == layout.network]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from cyclekit.api import Modality, hookimpl
+from cyclekit.api import Family, Modality, hookimpl
 from cyclekit_audio.baselines import BASELINES
 from cyclekit_audio.codec import AudioCodec
 from cyclekit_audio.metrics import METRICS
@@ -26,3 +26,12 @@ def cyclekit_modality() -> Iterator[Modality]:
         objective=VoiceObjective,
         datasets={"speakers": make_speakers},
     )
+
+
+@hookimpl
+def cyclekit_families(modality: str) -> Iterator[Family]:
+    """Offer other people's vocoders and voices."""
+    from cyclekit_audio.importing.families import FAMILIES
+
+    if modality == "audio":
+        yield from FAMILIES

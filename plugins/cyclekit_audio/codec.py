@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -48,6 +48,9 @@ class AudioOptions(Options):
     """Frames in a training window; a multiple of 4."""
     trim: Annotated[float, Field(ge=0)] = 40.0
     """Silence at both ends, so many dB below the loudest, is no part of training; 0 keeps it."""
+    level: Literal["even", "kept"] = "even"
+    """`even`: recordings are brought to one level for the networks; `kept`: they see each as it is,
+    as those do that were trained elsewhere. A translation is as loud as its source either way."""
     dither: Annotated[float, Field(ge=0, le=120)] = 57.0
     """Noise so many dB below the speech is added before encoding, the same each time. Without it
     digital silence is one exact number, by which discriminators tell real from fake. 0: none."""
@@ -103,7 +106,8 @@ class AudioCodec(Codec[Waveform]):
         wave = item.at(self.options.mel.rate)
         first, last = self._sounding(wave)
         level = root_mean_square(wave[first:last])
-        wave = wave * np.float32(LEVEL / max(level, 1e-9))
+        if self.options.level == "even":
+            wave = wave * np.float32(LEVEL / max(level, 1e-9))
         if self.options.dither:
             noise = np.random.default_rng(0).standard_normal(len(wave), dtype=np.float32)
             wave = wave + np.float32(LEVEL * 10 ** (-self.options.dither / 20)) * noise
@@ -214,8 +218,8 @@ class AudioCodec(Codec[Waveform]):
         """
         if not torch.equal(state["mel"].cpu(), self._fingerprint):
             raise CheckpointError(
-                "The checkpoint was trained on other spectrograms than codec.mel, codec.fade and "
-                "codec.dither now say. Put the run's recipe back, or train anew."
+                "The checkpoint was trained on other spectrograms than codec.mel, codec.fade, "
+                "codec.dither and codec.level now say. Put the run's recipe back, or train anew."
             )
         for domain in ("a", "b"):
             if tuple(state[domain].shape) != (2, self.options.mel.bins):
@@ -257,8 +261,9 @@ class AudioCodec(Codec[Waveform]):
     @property
     def _fingerprint(self) -> Tensor:
         """All that networks rely on, as numbers."""
-        own = torch.tensor([self.options.fade, self.options.dither], dtype=torch.float64)
-        return torch.cat([self.options.mel.fingerprint, own])
+        own = [self.options.fade, self.options.dither]
+        own += [1.0] if self.options.level == "kept" else []
+        return torch.cat([self.options.mel.fingerprint, torch.tensor(own, dtype=torch.float64)])
 
     def _faded(self, log_mel: Tensor) -> Tensor:
         if not self.options.fade:

@@ -8,10 +8,11 @@ from typing import Annotated, Any, Literal, Protocol
 import numpy as np
 import torch
 from pydantic import Field, field_validator, model_validator
-from torch import Tensor
+from torch import Tensor, nn
 
 from cyclekit.api import Options, RecipeError, RunsCode
 from cyclekit_audio.mel import MelOptions, MelSpectrogram
+from cyclekit_audio.neural import unpack
 
 CHUNK = 1024  # frames that are inverted at once, so that an hour needs no more memory than a minute
 OVERLAP = 32  # frames that neighbouring chunks share
@@ -21,11 +22,15 @@ MOMENTUM = 0.99  # Perraudin, Balazs and Søndergaard 2013
 class VocoderOptions(Options):
     """How spectrograms become sound."""
 
-    name: Literal["mel-griffin-lim", "griffin-lim", "torchscript"] = "mel-griffin-lim"
+    name: Literal["mel-griffin-lim", "griffin-lim", "network", "torchscript"] = "mel-griffin-lim"
     """`mel-griffin-lim`: finds phases and the magnitudes between mel bands together; `griffin-lim`:
-    librosa's, for comparison; `torchscript`: a trained vocoder of your own, such as HiFi-GAN."""
+    librosa's, for comparison; `network`: a trained HiFi-GAN or MelGAN, imported; `torchscript`: any
+    other trained vocoder."""
     iterations: Annotated[int, Field(ge=1, le=1000)] = 60
     """Rounds of either Griffin-Lim."""
+    weights: str = ""
+    """Of a network: the file that `cyclekit import` made of HiFi-GAN's or MelGAN's. It holds no
+    code."""
     file: Annotated[str, RunsCode()] = ""
     """The TorchScript file: (batch, mel bands, frames) in, (batch, 1, samples) out. Loading it runs
     code from it: name only a file that you trust."""
@@ -33,7 +38,7 @@ class VocoderOptions(Options):
     """JSON that says for which mels it was trained, as HiFi-GAN's `config.json` does; empty: the
     one of that name beside the file."""
 
-    @field_validator("file", "config")
+    @field_validator("weights", "file", "config")
     @classmethod
     def _from_anywhere(cls, path: str) -> str:
         """Absolute, so that a run can be opened from another folder."""
@@ -44,6 +49,10 @@ class VocoderOptions(Options):
         if (self.name == "torchscript") != bool(self.file):
             raise ValueError(
                 'codec.vocoder.file goes with name = "torchscript": give both or neither'
+            )
+        if (self.name == "network") != bool(self.weights):
+            raise ValueError(
+                'codec.vocoder.weights goes with name = "network": give both or neither'
             )
         return self
 
@@ -120,23 +129,19 @@ class LibrosaGriffinLim:
         return torch.from_numpy(np.stack(waves)).to(log_mel)
 
 
-class TorchScriptVocoder:
-    """A trained vocoder from a file, used only for the mels that it was trained on.
+class TrainedVocoder:
+    """A network that was trained for certain mels, used for no others.
 
-    Raises:
-        RecipeError: If a file is missing or cannot be read, or the mels differ.
+    Args:
+        mel: The recipe's.
+        network: ``(batch, mel bands, frames)`` to ``(batch, 1, samples)``.
+        file: It came from.
     """
 
-    def __init__(self, mel: MelSpectrogram, file: Path, config: Path) -> None:
-        _require_same_mels(mel.options, config)
+    def __init__(self, mel: MelSpectrogram, network: nn.Module, file: Path) -> None:
         self._hop = mel.options.hop
+        self._network = network
         self._file = file
-        try:
-            self._network = torch.jit.load(str(file), map_location="cpu").eval()  # type: ignore[no-untyped-call]
-        except (RuntimeError, ValueError, OSError) as error:
-            raise RecipeError(
-                f"codec.vocoder.file {file} is no TorchScript file: {str(error).splitlines()[0]}"
-            ) from error
 
     @torch.no_grad()
     def __call__(self, log_mel: Tensor, before: Tensor | None = None) -> Tensor:
@@ -146,7 +151,7 @@ class TorchScriptVocoder:
         wanted = log_mel.shape[-1] * self._hop
         if wave.shape[1] != wanted:
             raise RecipeError(
-                f"codec.vocoder.file {self._file} made {wave.shape[1]} samples of "
+                f"The vocoder {self._file} made {wave.shape[1]} samples of "
                 f"{log_mel.shape[-1]} frames; {wanted} were expected at a hop of {self._hop}."
             )
         return wave
@@ -157,12 +162,33 @@ def build_vocoder(options: VocoderOptions, mel: MelSpectrogram) -> Vocoder:
     if options.name == "torchscript":
         file = Path(options.file)
         config = Path(options.config) if options.config else file.with_name("config.json")
-        return TorchScriptVocoder(mel, file, config)
+        _require_same_mels(mel.options, _read_config(config), config)
+        return TrainedVocoder(mel, _load_script(file), file)
+    if options.name == "network":
+        file = Path(options.weights)
+        network, trained = unpack(file)
+        _require_same_mels(mel.options, trained, file)
+        return TrainedVocoder(mel, network, file)
     made: Mapping[str, Callable[[MelSpectrogram, int], Vocoder]] = {
         "mel-griffin-lim": MelGriffinLim,
         "griffin-lim": LibrosaGriffinLim,
     }
     return made[options.name](mel, options.iterations)
+
+
+def _load_script(file: Path) -> nn.Module:
+    """A network from TorchScript.
+
+    Raises:
+        RecipeError: If it cannot be read.
+    """
+    try:
+        network: nn.Module = torch.jit.load(str(file), map_location="cpu")  # type: ignore[no-untyped-call]
+    except (RuntimeError, ValueError, OSError) as error:
+        raise RecipeError(
+            f"codec.vocoder.file {file} is no TorchScript file: {str(error).splitlines()[0]}"
+        ) from error
+    return network.eval()
 
 
 def synthesize(vocoder: Vocoder, log_mel: Tensor, hop: int) -> Tensor:
@@ -213,14 +239,22 @@ def _begun(wave: Tensor, before: Tensor | None, margin: int) -> Tensor:
     return wave
 
 
-def _require_same_mels(options: MelOptions, config: Path) -> None:
+def _read_config(config: Path) -> dict[str, Any]:
     try:
-        trained: dict[str, Any] = json.loads(config.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        return dict(json.loads(config.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
         raise RecipeError(
             f"A vocoder needs JSON that says for which mels it was trained: cannot read {config} "
             f"({error}). Name it as codec.vocoder.config; HiFi-GAN's config.json does."
         ) from error
+
+
+def _require_same_mels(options: MelOptions, trained: Mapping[str, Any], file: Path) -> None:
+    """Refuse a vocoder of other mels, whose sounds would be wrong.
+
+    Raises:
+        RecipeError: Saying in what they differ.
+    """
     ours = {
         "sampling_rate": options.rate,
         "n_fft": options.fft,
@@ -239,6 +273,6 @@ def _require_same_mels(options: MelOptions, config: Path) -> None:
             faults.append(f"{key} is {theirs} there and {own} here")
     if faults:
         raise RecipeError(
-            f"The vocoder's mels are not this recipe's ({config}): {'; '.join(faults)}. "
+            f"The vocoder's mels are not this recipe's ({file}): {'; '.join(faults)}. "
             f"Change codec.mel, and train anew, or take another vocoder."
         )

@@ -11,6 +11,7 @@ from cyclekit.api import (
     UNET_256,
     Family,
     Modality,
+    Published,
     hookimpl,
 )
 from cyclekit_image import likeness, metrics
@@ -44,3 +45,12 @@ def cyclekit_families(modality: str) -> Iterator[Family]:
 
     if modality == "image":
         yield from FAMILIES
+
+
+@hookimpl
+def cyclekit_published(modality: str) -> Iterator[Published]:
+    """Offer the generators that CycleGAN's and pix2pix's authors published."""
+    from cyclekit_image.importing.zoo import PUBLISHED
+
+    if modality == "image":
+        yield from PUBLISHED

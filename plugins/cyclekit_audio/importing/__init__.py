@@ -1,0 +1,1 @@
+"""Other people's vocoders and voices: how each family names its layers."""
