@@ -71,6 +71,7 @@ class Recorder:
             watcher.warn,
             run.metrics,
             limit=self._settings.evaluate_items,
+            track=watcher.track,
         )
 
     def restore(self, checkpoint: Checkpoint) -> None:
