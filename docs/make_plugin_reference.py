@@ -33,7 +33,10 @@ SECTIONS = {
         "CycleObjective", "CycleOptions", "Objective", "Phase", "Direction", "Step", "Losses",
         "Part", "NetworkBuilder",
     ),
-    "Errors": ("BadSample", "PluginError", "RecipeError", "CheckpointError"),
+    "Other people's weights": (
+        "Family", "Layout", "Slot", "Choices", "Delivery", "Published",
+    ),
+    "Errors": ("BadSample", "PluginError", "RecipeError", "CheckpointError", "UsageError"),
     "The rest": ("API_VERSION", "hookimpl"),
 }  # fmt: skip
 FROM_PYTHON = ("train", "TrainResult", "Hardware", "load", "TrainedModel")

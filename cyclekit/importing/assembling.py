@@ -145,7 +145,7 @@ def recipe_settings(assembly: Assembly) -> Mapping[str, Any]:
         "summary": f"Imported: {part.family.summary}",
         "generator": part.architecture,
         **part.identified.layout.settings,
-        **part.family.domain_settings(a, b),
+        **(part.family.domain_settings(a, b) if part.family.domain_settings else {}),
     }
     if a != b:
         settings["objective.identity.weight"] = 0.0
@@ -248,6 +248,9 @@ def _place_judges(assembly: Assembly, parts: list[Part]) -> None:
     first: Part | None = None
     for part in parts:
         domain = part.role.domain
+        if domain and part.family.judges_results:
+            domain = OTHER[domain]
+            part.assumed.append(f"it judges domain {domain.upper()}, what the first one makes")
         if not domain and len(parts) == 1 and len(assembly.generators) == 1:
             (way,) = assembly.generators
             domain = way[2]  # it was trained against the only generator

@@ -121,8 +121,9 @@ class Family:
         refusal: Why its networks cannot be imported, where they are known and cannot.
         licence: Of the published code, where it binds whoever uses the weights.
         domain_settings: ``(channels of A, channels of B) -> {recipe key: value}``.
-        prepare: Gives a run's codec what its recipe does not say, such as statistics; raises
-            ``CyclekitError`` where that is missing.
+        prepare: ``(codec, choices) -> sentences``: gives a run's codec what its recipe does not
+            say, such as statistics; raises ``CyclekitError`` where that is missing.
+        judges_results: Whether its ``D_A`` judges what ``G_A`` makes, which is domain B.
         network: The network here, where it is none that a recipe can name.
         deliver: ``(layout, options, weights) -> Delivery``, of a ``file``.
     """
@@ -134,8 +135,9 @@ class Family:
     layout: Callable[[Weights, Choices], Layout] | None = None
     refusal: str = ""
     licence: str = ""
-    domain_settings: Callable[[int, int], Mapping[str, Any]] = lambda _a, _b: {}
-    prepare: Callable[[Codec[Any], Choices], Sequence[str]] = lambda _codec, _choices: ()
+    domain_settings: Callable[[int, int], Mapping[str, Any]] | None = None
+    prepare: Callable[[Codec[Any], Choices], Sequence[str]] | None = None
+    judges_results: bool = False
     network: Network | None = None
     deliver: Callable[[Layout, Mapping[str, Any], Weights], Delivery] | None = None
 

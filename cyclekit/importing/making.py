@@ -184,7 +184,12 @@ def _loaded(assembly: Assembly, host: PluginHost, recipe: Recipe) -> Model:
 def _prepared(assembly: Assembly, model: Model, choices: Choices) -> list[str]:
     """Give the codec what the recipe does not say; returns what was said about it."""
     families = {part.family.name: part.family for part in assembly.networks.values()}
-    return [line for family in families.values() for line in family.prepare(model.codec, choices)]
+    return [
+        line
+        for family in families.values()
+        if family.prepare
+        for line in family.prepare(model.codec, choices)
+    ]
 
 
 def _told(assembly: Assembly, said: Sequence[str]) -> Iterable[str]:

@@ -121,8 +121,8 @@ def _explaining(published: Published) -> Iterator[None]:
         yield
     except (urllib.error.URLError, HTTPException, TimeoutError, ConnectionError) as error:
         raise CyclekitError(
-            f"{published.url} cannot be downloaded ({str(error)[:200]}). Its server is down at times: try "
-            f"later, or fetch it in another way and import the file."
+            f"{published.url} cannot be downloaded ({str(error)[:200]}). Its server is down at "
+            f"times: try later, or fetch it in another way and import the file."
         ) from error
 
 

@@ -178,7 +178,10 @@ def test_voices_through_the_command_line(voices: list[Path], cli: Cli, tmp_path:
     assert not run.exists()
     assert cli("import", voices[0], *of_speakers(tmp_path), "-o", run).code == 0
     sound = tmp_path / "data" / "testA" / "0.wav"
-    fast = ["--set=codec.vocoder.iterations=2"]
+    torch.save(MelGAN().state_dict(), tmp_path / "best_netG.pt")
+    vocoder = tmp_path / "melgan.safetensors"
+    assert cli("import", tmp_path / "best_netG.pt", "-o", vocoder).code == 0
+    fast = [f"--set=codec.vocoder.{key}" for key in ("name=network", f"weights={vocoder}")]
     done = cli("translate", run, sound, "-o", tmp_path / "out", "--direction=a2b", *fast)
     assert done.code == 0, done.err
     made = read_waveform(tmp_path / "out" / "0.wav", silent=True)

@@ -117,6 +117,7 @@ JUDGES = (
         "discriminator",
         lambda weights: _is_patchgan(weights, "main"),
         _lornatang,
+        judges_results=True,
     ),
     Family(
         "cut-patchgan",
