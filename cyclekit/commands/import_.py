@@ -6,6 +6,7 @@ import click
 
 from cyclekit.commands.options import PATH, data_option, settings_option
 from cyclekit.errors import UsageError
+from cyclekit.importing.roles import DOMAINS, WAYS
 
 
 @click.command("import")
@@ -15,7 +16,7 @@ from cyclekit.errors import UsageError
 @click.option("--as", "family", default="", metavar="FAMILY", help="What the generators are.")
 @click.option(
     "--direction",
-    type=click.Choice(["a2b", "b2a"]),
+    type=click.Choice(WAYS),
     help="Which way the first generator translates, where its name does not say.",
 )
 @click.option("--plugin", default="", metavar="NAME", help="Look at this plugin's families alone.")
@@ -97,6 +98,6 @@ def import_(
 
 def _statistics(text: str) -> tuple[str, Path]:
     domain, equals, file = text.partition("=")
-    if domain not in ("a", "b") or not equals or not file:
+    if domain not in DOMAINS or not equals or not file:
         raise UsageError(f"--statistics needs a=FILE or b=FILE; got {text[:80]!r}.")
     return domain, Path(file)

@@ -4,17 +4,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from cyclekit.contract import DOMAINS
-from cyclekit.engine.cycle import OTHER
 from cyclekit.errors import CheckpointError, UsageError
 from cyclekit.importing.family import Choices, Family
 from cyclekit.importing.reading import Source
 from cyclekit.importing.registry import Identified, Offer, identify
-from cyclekit.importing.roles import Role, role_of
+from cyclekit.importing.roles import (
+    DOMAINS,
+    OTHER,
+    WAYS,
+    Role,
+    ends,
+    generator_name,
+    judge_name,
+    reversed_way,
+    role_of,
+)
 from cyclekit.importing.unwrapping import Found, unwrap
 
 ORIGIN = "the import"
-WAYS = ("a2b", "b2a")
+FIRST_WAY = WAYS[0]  # where nothing says which
 
 
 @dataclass
@@ -64,9 +72,9 @@ class Assembly:
     def generators(self) -> dict[str, Part]:
         """By the direction in which they translate."""
         return {
-            way: self.networks[f"generator_{way}"]
+            way: self.networks[generator_name(way)]
             for way in WAYS
-            if f"generator_{way}" in self.networks
+            if generator_name(way) in self.networks
         }
 
     @property
@@ -78,7 +86,7 @@ class Assembly:
         """Of each domain's tensors."""
         found: dict[str, int] = {}
         for way, part in self.generators.items():
-            for domain, channels in zip((way[0], way[2]), part.identified.channels, strict=True):
+            for domain, channels in zip(ends(way), part.identified.channels, strict=True):
                 if found.setdefault(domain, channels) != channels:
                     raise CheckpointError(
                         f"The two generators do not fit together: domain {domain.upper()} has "
@@ -197,13 +205,16 @@ def _place_generators(assembly: Assembly, parts: list[Part], direction: str) -> 
         (part,) = parts
         said = direction or part.role.direction
         if not said:
-            part.assumed.append("it translates a2b (its name does not say): --direction b2a")
+            part.assumed.append(
+                f"it translates {FIRST_WAY} (its name does not say): --direction "
+                f"{reversed_way(FIRST_WAY)}"
+            )
         elif direction and part.role.direction not in ("", direction):
             part.assumed.append(f"it translates {direction}, though its name says otherwise")
-        assembly.networks[f"generator_{said or 'a2b'}"] = part
+        assembly.networks[generator_name(said or FIRST_WAY)] = part
         return
     for way, part in zip(_ways(parts, direction), parts, strict=True):
-        assembly.networks[f"generator_{way}"] = part
+        assembly.networks[generator_name(way)] = part
     one, other = assembly.generators.values()
     if one.architecture != other.architecture:
         differing = sorted(
@@ -223,23 +234,19 @@ def _ways(parts: Sequence[Part], direction: str) -> tuple[str, ...]:
     if sorted(said) == sorted(WAYS) and not direction:
         return tuple(said)
     if direction or not any(said):
-        first = direction or "a2b"
+        first = direction or FIRST_WAY
         parts[0].assumed.append(
             f"{parts[0].name} translates {first} and {parts[1].name} the other way (in the order "
-            f"in which they were named): --direction {'b2a' if first == 'a2b' else 'a2b'}"
+            f"in which they were named): --direction {reversed_way(first)}"
         )
-        return first, _reversed(first)
+        return first, reversed_way(first)
     if all(said):
         raise UsageError(
             f"By their names {parts[0].name} and {parts[1].name} both translate {said[0]}. Name "
             f"one for each direction, or say with --direction which way the first one translates."
         )
-    known = said[0] or _reversed(said[1])
-    return known, _reversed(known)
-
-
-def _reversed(way: str) -> str:
-    return f"{OTHER[way[0]]}2{OTHER[way[2]]}"
+    known = said[0] or reversed_way(said[1])
+    return known, reversed_way(known)
 
 
 def _place_judges(assembly: Assembly, parts: list[Part]) -> None:
@@ -253,9 +260,9 @@ def _place_judges(assembly: Assembly, parts: list[Part]) -> None:
             part.assumed.append(f"it judges domain {domain.upper()}, what the first one makes")
         if not domain and len(parts) == 1 and len(assembly.generators) == 1:
             (way,) = assembly.generators
-            domain = way[2]  # it was trained against the only generator
+            _, domain = ends(way)  # it was trained against the only generator
             part.assumed.append(f"it judges domain {domain.upper()}, which the generator makes")
-        name = f"{'second_' if part.role.second else ''}discriminator_{domain}"
+        name = judge_name(domain, part.role.second)
         why = ""
         if not domain:
             why = "its name does not say which domain it judges"

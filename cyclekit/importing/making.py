@@ -234,7 +234,9 @@ def _written(
         stem = re.sub(r"[^\w-]+", "-", sources[0].path.name.partition(".")[0]).strip("-")
         folder = next_number(fitting(f"{host.info.name}-{stem or 'imported'}", 60))
     folder = folder.absolute()
-    with Storage(folder.parent).aside() as aside:
+    storage = Storage(folder.parent)
+    storage.clean(alone=False)  # of one that was killed
+    with storage.aside() as aside:
         run = RunDirectory(aside.make("run"))
         run.describe(host.info, model.recipe, MADE_ON)
         run.storage.write_text(run.import_file.name, to_json(_record(assembly, sources, said)))

@@ -1,7 +1,14 @@
-"""What a network's name says: from which domain to which it translates, or which it judges."""
+"""What a network's name says: from which domain to which it translates, or which it judges.
+
+All of these networks are of the cycle objective, and so are the names that they get here.
+"""
 
 import re
 from dataclasses import dataclass
+
+DOMAINS = ("a", "b")
+OTHER = {"a": "b", "b": "a"}
+WAYS = ("a2b", "b2a")
 
 _END = r"(?![A-Za-z0-9])"
 _GENERATOR = r"(?:(?<![A-Za-z])(?:net_?)?G|gen(?:erator)?)_?"
@@ -12,6 +19,28 @@ _WAYS = {
 _JUDGES = rf"(?:(?<![A-Za-z])(?:net_?)?D|disc(?:riminator)?)_?([AB])(2?){_END}"
 # junyanz calls the judge of G_A's results D_A, and these are B's.
 _JUDGES_OF_RESULTS = r"(?<![A-Za-z])net_D_([AB])"
+
+
+def ends(way: str) -> tuple[str, str]:
+    """Source and target of a direction."""
+    source, _, target = way.partition("2")
+    return source, target
+
+
+def reversed_way(way: str) -> str:
+    """The direction back."""
+    source, target = ends(way)
+    return f"{target}2{source}"
+
+
+def generator_name(way: str) -> str:
+    """What the objective calls the generator of a direction."""
+    return f"generator_{way}"
+
+
+def judge_name(domain: str, second: bool) -> str:
+    """What the objective calls a discriminator."""
+    return f"{'second_' if second else ''}discriminator_{domain}"
 
 
 @dataclass(frozen=True)
@@ -38,5 +67,5 @@ def role_of(name: str) -> Role:
         return Role(direction)
     domain = judge[1].lower()
     if re.search(_JUDGES_OF_RESULTS, name):
-        domain = "b" if domain == "a" else "a"
+        domain = OTHER[domain]
     return Role(direction, domain, bool(judge[2]))

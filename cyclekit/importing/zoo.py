@@ -62,7 +62,9 @@ def fetch(published: Published, folder: Path, watcher: Watcher) -> Path:
         watcher.say(f"{file} is there from before")
         return file
     watcher.say(f"downloading {published.url} (about {published.size / 1e6:.0f} MB) to {file}")
-    with _explaining(published), Storage(folder).aside() as aside:
+    storage = Storage(folder)
+    storage.clean(alone=False)  # of a download that was killed
+    with _explaining(published), storage.aside() as aside:
         digest = hashlib.sha256()
         with (aside.path / name).open("wb") as written:
             pieces = _pieces(published)
