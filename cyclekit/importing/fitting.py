@@ -12,7 +12,7 @@ from torch.nn.modules.instancenorm import _InstanceNorm
 
 from cyclekit.contract import Network
 from cyclekit.describe import describe_exception
-from cyclekit.errors import CyclekitError
+from cyclekit.errors import CyclekitError, UsageError
 from cyclekit.importing.family import Choices, Layout, Slot, Weights
 from cyclekit.nets.blocks import CONV, CONV_TRANSPOSE
 
@@ -54,6 +54,7 @@ def fit(layout: Layout, network: Network, weights: Weights, choices: Choices) ->
 
     Raises:
         Misfit: Naming what is missing, left over, or of another shape.
+        UsageError: If a choice would do nothing.
     """
     affine = any(f"{name}.weight" in weights for slot in layout.slots for name in _names(slot.norm))
     options, said = _with_norms(layout, weights, choices, affine)
@@ -105,16 +106,19 @@ def _with_norms(
 ) -> tuple[dict[str, Any], list[str]]:
     """The network's options, with the kind of norms that keys and choices say."""
     options, said = dict(layout.options), list(layout.assumed)
+    gathered = affine and layout.norms == "keys" and _is_tracked(weights)
+    if choices.running_statistics and layout.target is not None and not gathered:
+        raise UsageError("--running-statistics: there are no norms that use any.")
     if layout.norms == "unsaid":
         return options, said
     if layout.norms != "keys":
         return options | {"norm": layout.norms}, said
     normed = [name for slot in layout.slots if slot.norm for name in _names(slot.conv)]
     if not affine:
-        tracked = any(key.endswith("running_mean") for key in weights)
+        tracked = _is_tracked(weights)
         biased = any(f"{name}.bias" in weights for name in normed)
         return options | {"norm": "instance" if biased or tracked else "none"}, said
-    tracked = any(key.endswith("running_mean") for key in weights)
+    tracked = _is_tracked(weights)
     if layout.target is None:
         return options | {"norm": "batch" if tracked else "instance"}, said
     if tracked and (choices.running_statistics or layout.running):
@@ -126,6 +130,10 @@ def _with_norms(
             "--running-statistics takes those gathered in training"
         )
     return options | {"norm": "instance", "affine": True}, said
+
+
+def _is_tracked(weights: Weights) -> bool:
+    return any(key.endswith("running_mean") for key in weights)
 
 
 class _Filler:
@@ -278,7 +286,7 @@ def _turn_colours(
     outputs = 0 if isinstance(conv, tuple(CONV.values())) else 1
     turned = [(f"{first}.weight", 1)] + [(f"{last}.weight", outputs)] * makes
     if any(weights[key].shape[axis] != 3 for key, axis in turned):
-        raise Misfit("--bgr is for networks of three channels")
+        raise UsageError("--bgr is for networks of three channels.")
     for key, axis in turned:
         weights[key] = weights[key].flip(axis)
     if not makes:

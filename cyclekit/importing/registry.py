@@ -109,8 +109,17 @@ def _layout(family: Family, weights: Weights, choices: Choices) -> Layout:
 
 
 def _require_answers(layout: Layout, choices: Choices) -> None:
-    if choices.dropout_on and layout.dropout is False and layout.target is not None:
-        raise Misfit("--dropout-on: its keys show that it has no dropout")
+    """Refuse a choice that a generator leaves no room for: it would do nothing.
+
+    Raises:
+        UsageError: Saying which.
+    """
+    if layout.target is None:
+        return
+    if choices.dropout_on and layout.dropout is False:
+        raise UsageError("--dropout-on: the keys show that there is no dropout.")
+    if choices.padding and "padding_at" not in layout.options:
+        raise UsageError("--padding: the keys leave no border open.")
 
 
 def _network(offer: Offer, layout: Layout) -> Network:

@@ -185,8 +185,27 @@ def test_dropout_that_stays_on(cli: Cli, pictures: Path, tmp_path: Path) -> None
     assert np.array_equal(once, again)  # the same values are dropped
     assert not np.array_equal(once, read(tmp_path / "off" / "once" / "0.png"))
     done = cli("import", saved(tmp_path / "H.pth", ResNet()), "--dropout-on")
-    assert done.code == 1
-    assert "has no dropout" in done.err
+    assert done.code == 2
+    assert "there is no dropout" in done.err
+
+
+@pytest.mark.parametrize(
+    ("network", "option", "said"),
+    [
+        (ResNet(), ["--running-statistics"], "no norms that use any"),
+        (ResNet(norm=peers.tracked), ["--running-statistics"], "no norms that use any"),
+        (UNet(5), ["--padding=zero"], "no border open"),
+        (ResNet(channels=(4, 4)), ["--bgr"], "three channels"),
+    ],
+)
+def test_choices_that_would_do_nothing(
+    network: nn.Module, option: list[str], said: str, cli: Cli, tmp_path: Path
+) -> None:
+    file = saved(tmp_path / "G.pth", network)
+    done = cli("import", file, *option, "-o", tmp_path / "run", "--plugin", "image")
+    assert done.code == 2
+    assert said in done.err
+    assert not (tmp_path / "run").exists()
 
 
 def test_unknown_families(cli: Cli, tmp_path: Path) -> None:
