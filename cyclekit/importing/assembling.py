@@ -157,6 +157,8 @@ def recipe_settings(assembly: Assembly) -> Mapping[str, Any]:
     }
     if a != b:
         settings["objective.identity.weight"] = 0.0
+    if any(part.role.second for part in assembly.networks.values()):
+        settings["objective.second_adversarial.weight"] = 1.0  # else there are none
     judges = [p for p in assembly.networks.values() if p.family.kind == "discriminator"]
     if judges:
         settings["discriminator"] = judges[0].architecture
@@ -266,8 +268,6 @@ def _place_judges(assembly: Assembly, parts: list[Part]) -> None:
         why = ""
         if not domain:
             why = "its name does not say which domain it judges"
-        elif part.role.second:
-            why = "a run as it is begun has no second discriminators"
         elif name in assembly.networks:
             why = "there is another for its domain"
         elif part.identified.channels[0] != channels.get(domain):

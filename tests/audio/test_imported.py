@@ -102,7 +102,7 @@ def voices(tmp_path: Path) -> list[Path]:
     """Both directions, a discriminator, and the statistics, as MaskCycleGAN-VC saves them."""
     files = []
     networks = {"generator_A2B": MaskVoice(), "generator_B2A": MaskVoice(),
-                "discriminator_B": MaskJudge()}  # fmt: skip
+                "discriminator_B": MaskJudge(), "discriminator_A2": MaskJudge()}  # fmt: skip
     for seed, (name, network) in enumerate(networks.items()):
         content = {"ckpt_info": {"epoch": 500}, "model_class": "Generator",
                    "model_state": shaken(network, seed).state_dict(),
@@ -129,7 +129,7 @@ def test_voices_are_equal(voices: list[Path], cli: Cli, tmp_path: Path) -> None:
     assert "a layer that is never called (downSample4" in done.err
     opened = open_run(run)
     model = opened.model
-    theirs, judge = shaken(MaskVoice(), 0), shaken(MaskJudge(), 2)
+    theirs = shaken(MaskVoice(), 0)
     way = model.direction("a2b")
     for frames in (64, 96, 132):
         x = torch.randn(1, 80, frames)
@@ -138,11 +138,12 @@ def test_voices_are_equal(voices: list[Path], cli: Cli, tmp_path: Path) -> None:
             made = model.objective.translate(model.networks, x[:, None], way)[:, 0]
         assert wanted.std() > 0.01
         assert (made - wanted).abs().max() < 1e-5
-    ours = model.networks["discriminator_b"]
-    with Checkpoint((run / "checkpoints" / "latest").resolve()) as checkpoint:
-        checkpoint.read_weights(ours, "discriminator_b", averaged=False)
-    with torch.no_grad():
-        assert (ours(x[:, None]) - judge(x)).abs().max() < 1e-5
+    for seed, name in ((2, "discriminator_b"), (3, "second_discriminator_a")):
+        ours, judge = model.networks[name], shaken(MaskJudge(), seed)
+        with Checkpoint((run / "checkpoints" / "latest").resolve()) as checkpoint:
+            checkpoint.read_weights(ours, name, averaged=False)
+        with torch.no_grad():
+            assert (ours(x[:, None]) - judge(x)).abs().max() < 1e-5
 
 
 def test_sounds_are_prepared_as_theirs_are(voices: list[Path], cli: Cli, tmp_path: Path) -> None:
