@@ -45,6 +45,16 @@ def test_residual_generators_reach(downsamplings: int, upsample: str, downsample
     assert truth(network, 2**downsamplings, 256) == network.reach
 
 
+@pytest.mark.parametrize("downsamplings", [1, 2])
+def test_narrow_filters_reach_less(downsamplings: int) -> None:
+    options = ResNetOptions(
+        channels=2, blocks=1, norm="none", residual=True, downsamplings=downsamplings,
+        downsample="blur", blur_taps=3, upsample="blur", padding_at={"resampling": "zeros"},
+    )  # fmt: skip
+    network = ResNetGenerator(LINE, LINE, options).double()
+    assert truth(network, 2**downsamplings, 256) == network.reach
+
+
 def test_blocks_reach_at_their_stride() -> None:
     def reach(**options: int) -> int:
         return ResNetGenerator(LINE, LINE, ResNetOptions(channels=2, **options)).reach
@@ -55,8 +65,11 @@ def test_blocks_reach_at_their_stride() -> None:
 
 
 @pytest.mark.parametrize("downsamplings", [2, 3, 4])
-def test_unets_reach(downsamplings: int) -> None:
+@pytest.mark.parametrize(("rectify", "leave"), [("before", "deconv"), ("after", "resize")])
+def test_unets_reach(downsamplings: int, rectify: str, leave: str) -> None:
     target = TensorSpec(1, (None,), range=None)
-    options = UNetOptions(channels=2, norm="none", downsamplings=downsamplings)
+    options = UNetOptions(
+        channels=2, norm="none", downsamplings=downsamplings, rectify=rectify, leave=leave
+    )
     network = UNetGenerator(LINE, target, options).double()
     assert truth(network, 2**downsamplings, 256) == network.reach
