@@ -26,7 +26,7 @@ from cyclekit.engine.objective import (
     Phase,
     Step,
 )
-from cyclekit.errors import BadSample, CheckpointError, PluginError, RecipeError
+from cyclekit.errors import BadSample, CheckpointError, DataError, PluginError, RecipeError
 from cyclekit.hookspecs import hookimpl
 from cyclekit.judging.kept import trained_once
 from cyclekit.nets import PATCHGAN, PATCHGAN_SLOPES, PIXEL, RESNET, UNET_128, UNET_256
@@ -60,6 +60,7 @@ __all__ = [
     "Codec",
     "CycleObjective",
     "CycleOptions",
+    "DataError",
     "Direction",
     "Init",
     "Losses",
