@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cyclekit.commands.options import PATH, settings_option, trust_option
+from cyclekit.commands.options import PATH
 from cyclekit.describe import shown
 from cyclekit.errors import PluginError, UsageError
 
@@ -57,7 +57,7 @@ def list_sets(name: str | None, plugin: str | None, as_json: bool) -> None:
 @click.option("-o", "--out", type=PATH, default=Path("datasets"), show_default=True,
               help="The folder in which the set's own folder is made.")  # fmt: skip
 @click.option("--mirror", "mirrors", multiple=True, metavar="URL",
-              help="Another place to try first: the address of a file, or of its folder.")  # fmt: skip
+              help="Another place to try first: a file's address, or its folder's.")  # fmt: skip
 @click.option("--archive", "archives", multiple=True, type=PATH, metavar="FILE",
               help="A copy that you have, instead of downloading it.")  # fmt: skip
 @click.option("--sha256", metavar="HEX", help="What the archive's checksum is to be, instead of "
@@ -90,10 +90,6 @@ def get_set(
     from cyclekit.datasets.getting import Request, get
     from cyclekit.runs.watcher import Watcher
 
-    if plugin and plugin.endswith(".py"):
-        from cyclekit.trust import trust
-
-        trust(plugin)
     offer = find_offer(name, plugin)
     watcher = Watcher()
     about = offer.set

@@ -67,129 +67,170 @@ def get(offer: Offer, request: Request, watcher: Watcher) -> Path:
     if _is_there(offer, folder, settings):
         watcher.say(f"{folder} is there already.")
         return folder
-    with ExitStack() as held:
-        downloads = storage.below(DOWNLOADS)
-        downloads.make()
-        for name in (offer.name, *(archive.file for archive in offer.set.archives)):
-            held.enter_context(_alone(downloads, f"{offer.plugin.name}-{name}.lock"))
+    job = _Job(offer, request, settings, local, storage.below(DOWNLOADS), watcher)
+    with job.alone():
         storage.clean(alone=False)
         with storage.aside() as aside:
-            _fill(offer, request, local, settings, aside, downloads, watcher)
-            if folder.exists():
+            job.make(aside)
+            if os.path.lexists(folder):
                 raise UsageError(f"{folder} has been made by something else in the meantime.")
             aside.keep(offer.name)
         if not request.keep:
             for archive in offer.set.archives:
-                _forget(downloads, offer, archive)
+                job.forget(archive)
     return folder
 
 
-def _fill(
-    offer: Offer,
-    request: Request,
-    local: Mapping[str, Path],
-    settings: Mapping[str, str],
-    aside: Aside,
-    downloads: Storage,
-    watcher: Watcher,
-) -> None:
-    """Make the whole set in a private folder, under its own name."""
-    unpacked = Storage(aside.make("unpacked"))
-    digests, seen = {}, []
-    for archive in offer.set.archives:
-        expected = Seen.find(offer.plugin.name, archive.file)
-        known = request.sha256 or archive.sha256
-        brought = _brought(offer, archive, request, local, downloads, watcher)
+@dataclass(frozen=True)
+class _Job:
+    """Bringing one set.
+
+    Attributes:
+        offer: The set.
+        request: What a person asked for.
+        settings: What the set's own function is told.
+        local: Copies that need not be downloaded, by the archive's name.
+        downloads: Where archives are kept until they are used.
+        watcher: Sees what is done.
+    """
+
+    offer: Offer
+    request: Request
+    settings: Mapping[str, str]
+    local: Mapping[str, Path]
+    downloads: Storage
+    watcher: Watcher
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep others from fetching the same to the same place.
+
+        Raises:
+            UsageError: If one does.
+        """
+        self.downloads.make()
+        names = (self.offer.name, *(archive.file for archive in self.offer.set.archives))
+        with ExitStack() as held:
+            for name in names:
+                file = f"{self.offer.plugin.name}-{name}.lock"
+                self.downloads.require_file(file)
+                try:
+                    held.enter_context(locked(self.downloads.path / file, wait=False))
+                except Held as error:
+                    raise UsageError(
+                        f"Another `cyclekit data get` is fetching {name} into "
+                        f"{self.request.out}. Wait for it."
+                    ) from error
+            yield
+
+    def make(self, aside: Aside) -> None:
+        """Make the whole set in a private folder, under its own name."""
+        unpacked = Storage(aside.make("unpacked"))
+        digests = {
+            archive.file: self._unpack(archive, unpacked) for archive in self.offer.set.archives
+        }
+        made = aside.make(self.offer.name)
+        self._lay_out(unpacked, Storage(made))
+        source = _source(self.offer, digests, self.settings)
+        Storage(made).write_text(SOURCE, json.dumps(source, indent=2) + "\n")
+        for archive in self.offer.set.archives:
+            if archive.sha256 is None:  # only now, that it turned out to be what was meant
+                self._seen(archive).remember(digests[archive.file], self.watcher.say)
+
+    def forget(self, archive: Archive) -> None:
+        """Remove what was downloaded of an archive."""
+        for ending in ("part", "json"):
+            self.downloads.remove(f"{self._kept_as(archive)}.{ending}")
+
+    def _unpack(self, archive: Archive, unpacked: Storage) -> str:
+        """Bring an archive and unpack it; returns its checksum."""
+        limits = Limits(archive.most_files, archive.most_bytes)
+        known = self._known(archive)
+        brought = self._bring(archive)
         try:
             with brought.file:
                 if known is None:
-                    expected.require(brought.sha256, archive.file)
-                watcher.say(f"unpacking {archive.file}")
-                limits = Limits(archive.most_files, archive.most_bytes)
+                    self._seen(archive).require(brought.sha256, archive.file)
+                self.watcher.say(f"unpacking {archive.file}")
                 unpack(brought.file, archive.file, unpacked, limits, archive.take)
         except DataError:
             if known is None:  # it may be another one the next time
-                _forget(downloads, offer, archive)
+                self.forget(archive)
             raise
-        digests[archive.file] = brought.sha256
-        if archive.sha256 is None:
-            seen.append((expected, brought.sha256))
-    made = Storage(aside.make(offer.name))
-    _arrange(offer, settings, unpacked, made, watcher)
-    made.write_text(SOURCE, json.dumps(_source(offer, digests, settings), indent=2) + "\n")
-    for expected, digest in seen:  # only now, that it turned out to be what was meant
-        if expected.sha256 is None:
-            watcher.say(f"its authors publish no checksum: {digest} is remembered from now on")
-        expected.remember(digest)
+        return brought.sha256
 
-
-def _brought(
-    offer: Offer,
-    archive: Archive,
-    request: Request,
-    local: Mapping[str, Path],
-    downloads: Storage,
-    watcher: Watcher,
-) -> Checked:
-    """An archive that is what was published, open."""
-    known = request.sha256 or archive.sha256
-    if archive.file in local:
-        found = check(local[archive.file], archive.file, watcher, follow=True)
-        if known in (None, found.sha256):
-            return found
-        found.file.close()
-        published = f"{archive.bytes:,} bytes and " if archive.bytes else ""
-        raise DataError(
-            f"{local[archive.file]} is not {archive.file} as it was published: it has "
-            f"{found.bytes:,} bytes and the SHA-256 {found.sha256}. Expected are "
-            f"{published}{known}."
+    def _bring(self, archive: Archive) -> Checked:
+        """An archive that is what was published, open."""
+        known = self._known(archive)
+        if archive.file in self.local:
+            found = check(self.local[archive.file], archive.file, self.watcher, follow=True)
+            if known in (None, found.sha256):
+                return found
+            found.file.close()
+            size = f"{archive.bytes:,} bytes and " if archive.bytes else ""
+            raise DataError(
+                f"{self.local[archive.file]} is not {archive.file} as it was published: it has "
+                f"{found.bytes:,} bytes and the SHA-256 {found.sha256}. Expected are "
+                f"{size}{known}."
+            )
+        mirrors = [_at(mirror, archive) for mirror in self.request.mirrors]
+        if self.offer.set.withheld and not mirrors:
+            raise UsageError(
+                f"{self.offer.name} cannot be downloaded: {self.offer.set.withheld} A copy that "
+                f"you have is taken with --archive FILE."
+            )
+        published = [] if self.offer.set.withheld else archive.addresses
+        wanted = Wanted(
+            name=archive.file,
+            kept_as=self._kept_as(archive),
+            urls=[*mirrors, *published],
+            most=archive.most_bytes,
+            bytes=None if self.request.sha256 else archive.bytes,
+            sha256=known,
         )
-    if offer.set.withheld and not request.mirrors:
-        raise UsageError(
-            f"{offer.name} cannot be downloaded: {offer.set.withheld} A copy that you have is "
-            f"taken with --archive FILE."
-        )
-    wanted = Wanted(
-        name=archive.file,
-        kept_as=_kept_as(offer, archive),
-        urls=[*(_at(mirror, archive) for mirror in request.mirrors), *archive.addresses],
-        most=archive.most_bytes,
-        bytes=None if request.sha256 else archive.bytes,
-        sha256=known,
-    )
-    return fetch(wanted, downloads, watcher)
+        return fetch(wanted, self.downloads, self.watcher)
+
+    def _lay_out(self, unpacked: Storage, made: Storage) -> None:
+        """Lay a set out from what was unpacked, as its recipe expects it."""
+        about = self.offer.set
+        if about.arrange:
+            self.watcher.say(f"laying out {self.offer.name}")
+            for remark in _arranged(self.offer, unpacked.path, made.path, self.settings):
+                self.watcher.say(remark)
+        places = about.places
+        if not places and not about.arrange:
+            with unpacked.open() as handle:
+                places = {name: name for name in handle.names()}
+        for place, source in places.items():
+            *above, last = source.split("/")
+            *into, name = place.split("/")
+            if not (unpacked.path / source).is_dir():
+                raise DataError(
+                    f"The archive of {self.offer.name} holds no {source}: it has changed."
+                )
+            made.below(*into).take(name, unpacked.below(*above), last)
+
+    def _known(self, archive: Archive) -> str | None:
+        return self.request.sha256 or archive.sha256
+
+    def _seen(self, archive: Archive) -> Seen:
+        return Seen.find(self.offer.plugin.name, archive.file)
+
+    def _kept_as(self, archive: Archive) -> str:
+        return f"{self.offer.plugin.name}-{archive.file}"
 
 
-def _arrange(
-    offer: Offer, settings: Mapping[str, str], unpacked: Storage, made: Storage, watcher: Watcher
-) -> None:
-    """Lay a set out from what was unpacked, as its recipe expects it."""
-    if offer.set.arrange:
-        watcher.say(f"laying out {offer.name}")
-        for remark in _call(offer, settings, unpacked.path, made.path):
-            watcher.say(remark)
-    places = offer.set.places
-    if not places and not offer.set.arrange:
-        with unpacked.open() as handle:
-            places = {name: name for name in handle.names()}
-    for place, source in places.items():
-        *above, last = source.split("/")
-        *into, name = place.split("/")
-        if not (unpacked.path / source).is_dir():
-            raise DataError(f"The archive of {offer.name} holds no {source}: it has changed.")
-        with unpacked.below(*above).open() as there, made.below(*into).open() as here:
-            here.move(there, last, name)
-
-
-def _call(offer: Offer, settings: Mapping[str, str], unpacked: Path, made: Path) -> Sequence[str]:
-    """Have the plugin's own function lay the set out."""
+def _arranged(
+    offer: Offer, unpacked: Path, made: Path, settings: Mapping[str, str]
+) -> Sequence[str]:
+    """Have the plugin's own function lay the set out; returns what it has to say."""
     module, _, function = (offer.set.arrange or "").partition(":")
     plugin = import_plugin(offer.plugin)
     try:
         # A plugin that is a single file has no other modules.
-        home = plugin if offer.plugin.file else importlib.import_module(
-            f"{offer.plugin.package}.{module}"
-        )  # fmt: skip
+        home = plugin
+        if not offer.plugin.file:
+            home = importlib.import_module(f"{offer.plugin.package}.{module}")
         return list(getattr(home, function)(unpacked, made, settings))
     except (CyclekitError, OSError):
         raise
@@ -301,26 +342,3 @@ def _source(
         "citation": offer.set.citation,
         "homepage": offer.set.homepage,
     }
-
-
-@contextmanager
-def _alone(downloads: Storage, name: str) -> Iterator[None]:
-    """Keep others from fetching the same."""
-    downloads.require_file(name)
-    try:
-        with locked(downloads.path / name, wait=False):
-            yield
-    except Held as error:
-        raise UsageError(
-            f"Another `cyclekit data get` is fetching {name.removesuffix('.lock')} into "
-            f"{downloads.path.parent}. Wait for it."
-        ) from error
-
-
-def _kept_as(offer: Offer, archive: Archive) -> str:
-    return f"{offer.plugin.name}-{archive.file}"
-
-
-def _forget(downloads: Storage, offer: Offer, archive: Archive) -> None:
-    for ending in ("part", "json"):
-        downloads.remove(f"{_kept_as(offer, archive)}.{ending}")

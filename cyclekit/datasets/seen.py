@@ -1,5 +1,6 @@
 """Checksums of archives whose authors publish none: the first one that was seen counts."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -45,8 +46,14 @@ class Seen:
                 f"they changed it: --sha256 {digest}"
             )
 
-    def remember(self, digest: str) -> None:
-        """From now on this is the archive's checksum."""
+    def remember(self, digest: str, say: Callable[[str], None]) -> None:
+        """From now on this is the archive's checksum; said where it is the first one."""
+        if digest == self.sha256:
+            return
+        if self.sha256 is None:
+            say(
+                f"The authors of {self.key.partition('/')[2]} publish no checksum: {digest} is "
+                f"remembered from now on."
+            )
         today = datetime.now(UTC).date().isoformat()
-        if digest != self.sha256:
-            SEEN.keep(self.key, {"sha256": digest, "date": today})
+        SEEN.keep(self.key, {"sha256": digest, "date": today})

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from PIL import Image, JpegImagePlugin
 
@@ -77,7 +78,7 @@ def _cut(file: Path, made: Path, split: str) -> str:
     return ""
 
 
-def _as_it_is(whole: Image.Image, half: int) -> dict[str, object]:
+def _as_it_is(whole: Image.Image, half: int) -> dict[str, Any]:
     """How to write a half as the JPEG that the whole is, where that loses next to nothing.
 
     With the same tables, and blocks that begin where the whole's do, coefficients are rounded to
@@ -88,5 +89,5 @@ def _as_it_is(whole: Image.Image, half: int) -> dict[str, object]:
     sampling = JpegImagePlugin.get_sampling(whole) if whole.mode == "RGB" else 0
     if sampling < 0 or half % (8 if sampling == 0 else 16):
         return {}
-    how: dict[str, object] = {"qtables": whole.quantization}
+    how: dict[str, Any] = {"qtables": whole.quantization}
     return how if whole.mode == "L" else how | {"subsampling": sampling}

@@ -45,7 +45,7 @@ def by_genre(unpacked: Path, made: Path, settings: Mapping[str, str]) -> list[st
         for file, split, name in pieces:
             place = made / f"{split}{letter}" / name
             place.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(file, place)
+            file.replace(place)
         said.append(f"{letter}, {genres[letter]}: {counts['train']} pieces, {counts['test']} tests")
     return said
 
@@ -98,9 +98,7 @@ def _maestro(unpacked: Path) -> Iterator[tuple[Path, str, str]]:
                 yield file, "test" if row.get("split") == "test" else "train", name
 
 
-def _lakh(
-    unpacked: Path, genre: str, table: Mapping[str, str]
-) -> Iterator[tuple[Path, str, str]]:
+def _lakh(unpacked: Path, genre: str, table: Mapping[str, str]) -> Iterator[tuple[Path, str, str]]:
     """Lakh's pieces of a genre; all of an artist's are on one side, versions of a piece so, too."""
     for file in sorted((unpacked / LAKH).glob("*/*")):
         artist, title = file.parent.name, file.stem
