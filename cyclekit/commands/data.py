@@ -1,17 +1,20 @@
 """``cyclekit data``."""
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from cyclekit.commands.options import PATH
+from cyclekit.commands.options import PATH, settings_option, trust_option
 from cyclekit.describe import shown
 from cyclekit.errors import PluginError, UsageError
 
 if TYPE_CHECKING:
     from cyclekit.datasets.catalogue import Offer
+    from cyclekit.runs.planning import Plan
+    from cyclekit.runs.watcher import Watcher
 
 plugin_option = click.option("--plugin", metavar="NAME|FILE.py", help="The modality.")
 
@@ -108,6 +111,77 @@ def get_set(
     watcher.result(str(folder))
     for line in _next(offer, folder):
         watcher.say(line)
+
+
+@data.command("check")
+@trust_option
+@click.argument("folder", type=PATH, required=False, metavar="[DIR]")
+@plugin_option
+@click.option("--recipe", metavar="NAME|FILE.toml",
+              help="Read data as this recipe does; without DIR, the data it names.")  # fmt: skip
+@settings_option
+@click.option("--all", "everything", is_flag=True, help="Look into every file, however many.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+def check_folder(
+    folder: Path | None,
+    plugin: str | None,
+    recipe: str | None,
+    settings: tuple[str, ...],
+    everything: bool,
+    as_json: bool,
+) -> None:
+    """Say what a training would find in a folder.
+
+    How many files, which of them cannot be used and why, which are there twice, within a domain,
+    in both, or to train on and to test with; whether domains are empty or unbalanced; pairs. The
+    exit code is 1 where a training would not start.
+
+    \b
+    Examples:
+      cyclekit data check my_pictures
+      cyclekit data check my_pictures --plugin image --recipe small --all
+      cyclekit data check --plugin audio --recipe arctic
+    """
+    from cyclekit.datasets.inspection import inspect
+    from cyclekit.datasets.telling import tell
+    from cyclekit.runs.watcher import Watcher
+
+    watcher = Watcher(quiet=as_json)
+    plan = _plan(folder, plugin, recipe, settings, watcher)
+    found = inspect(plan, watcher, everything)
+    if as_json:
+        click.echo(json.dumps(found.as_json()))
+    else:
+        for line in tell(found):
+            watcher.result(line)
+    if found.refusals:
+        sys.exit(1)
+
+
+def _plan(
+    folder: Path | None,
+    plugin: str | None,
+    recipe: str | None,
+    settings: tuple[str, ...],
+    watcher: "Watcher",
+) -> "Plan":
+    """How the folder is read."""
+    from cyclekit.commands.recipes import located
+    from cyclekit.datasets.guessing import guess_plugin
+    from cyclekit.recipe.sources import parse_setting
+    from cyclekit.runs.planning import data_settings, plan_defaults, plan_training
+
+    changes = [] if folder is None else data_settings(folder)
+    changes += [parse_setting(text) for text in settings]
+    if recipe is not None:
+        file, owner = located(recipe, plugin)
+        return plan_training(owner, str(file), changes, None if plugin else file)
+    if folder is None and not changes:
+        raise UsageError("Nothing to look at: name a folder, or a recipe with --recipe.")
+    if plugin is None:
+        plugin = guess_plugin(folder or Path())
+        watcher.say(f"read by the plugin {plugin}; another one is chosen with --plugin")
+    return plan_defaults(plugin, changes)
 
 
 def _next(offer: "Offer", folder: Path) -> list[str]:
