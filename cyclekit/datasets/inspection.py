@@ -144,7 +144,8 @@ def inspect(plan: Plan, watcher: Watcher, everything: bool = False) -> Inspectio
     ]
     chosen = listed.sample(count if everything else LOOKED_INTO)
     patience = PATIENCE if count > LOOKED_INTO and not everything else math.inf
-    looks, bad = look_into(codec, listed, chosen, _tracker(watcher), patience)
+    batched = plan.recipe.train.batch_size > 1
+    looks, bad = look_into(codec, listed, chosen, _tracker(watcher), patience, batched)
     looked = {*(look.number for look in looks), *bad}
     blame_plugin(list(bad.values()), len(looked))
     bad |= _empty(listed, peeks)
@@ -155,7 +156,7 @@ def inspect(plan: Plan, watcher: Watcher, everything: bool = False) -> Inspectio
     found.notes = [*collections.remarks(), *_remarks(codec, listed, looks)]
     found.warnings = [*collections.warnings(), *_unlike(listed, peeks, looks, looked)]
     found.warnings += _unbalanced(listed)
-    found.refusals = [*_too_bad(listed, bad, looked), *_sizes(listed, looks, plan)]
+    found.refusals = [*_too_bad(listed, bad, looked), *_sizes(listed, looks)]
     _pairs(found, listed, looks, collections)
     found.duplicates = [*_copied(listed, peeks), *_alike(listed, peeks, looks, collections)]
     found.warnings += [str(twins) for twins in found.duplicates if twins.matters]
@@ -216,10 +217,8 @@ def _too_bad(listed: Listed, bad: Mapping[int, BadSample], looked: set[int]) -> 
             )
 
 
-def _sizes(listed: Listed, looks: Sequence[Look], plan: Plan) -> Iterable[str]:
-    """Windows of which no batch could be made."""
-    if plan.recipe.train.batch_size == 1:
-        return
+def _sizes(listed: Listed, looks: Sequence[Look]) -> Iterable[str]:
+    """Windows of which no batch could be made; none are known where batches are of one."""
     for domain in dict.fromkeys(group.domain for group in listed.groups):
         shapes = {
             shape: look.number

@@ -19,6 +19,7 @@ from cyclekit.data.folders import Collections
 from cyclekit.data.listing import Files
 from cyclekit.datasets.twins import thumbnail
 from cyclekit.errors import BadSample
+from cyclekit.randomness import torch_generator
 
 AT_ONCE = 500  # files that wait to be decoded
 
@@ -78,19 +79,21 @@ class Listed:
         return self.groups[self.groups_of[number]]
 
     def sample(self, most: int) -> list[int]:
-        """The numbers of so many files at most: as many of each group, by a hash of their names.
+        """The numbers of so many files at most, as many of each group, in an order by chance.
 
-        So files of equal names are chosen together, as copies of one file often have them.
+        Chosen are files whose names others have that were chosen, as copies of one file often have
+        them, then others by a hash of their names: always the same ones.
         """
-        chosen = []
+        chosen: list[int] = []
+        names: set[str] = set()
         # Small groups first: what they leave is for the others.
         for place, group in enumerate(sorted(self.groups, key=lambda group: len(group.files))):
             share = min(len(group.files), most // (len(self.groups) - place))
             most -= share
-            order: Sequence[int] = range(len(group.files))
-            if share < len(order):
-                order = sorted(order, key=lambda number: _by_chance(group.files[number]))
-            chosen += [group.first + number for number in order[:share]]
+            ranks = [(_stem(file) not in names, _by_chance(file)) for file in group.files]
+            order = sorted(range(len(ranks)), key=ranks.__getitem__)[:share]
+            names |= {_stem(group.files[number]) for number in order}
+            chosen += [group.first + number for number in order]
         return sorted(chosen, key=lambda number: _by_chance(self.files[number]))
 
 
@@ -101,7 +104,7 @@ class Look:
     Attributes:
         number: Among all files.
         shape: Of its tensor.
-        windows: The shapes of its training windows.
+        windows: The shapes of its training windows, varied as training varies them.
         facts: What the codec noticed.
         thumbnail: ``(values,)``.
     """
@@ -119,6 +122,7 @@ def look_into(
     chosen: Sequence[int],
     track: Tracker,
     patience: float = math.inf,
+    varied: bool = True,
 ) -> tuple[list[Look], dict[int, BadSample]]:
     """Decode files on all cores, as training would.
 
@@ -128,6 +132,7 @@ def look_into(
         chosen: The numbers of those to decode.
         track: Shows the progress.
         patience: Seconds after which the rest is left out.
+        varied: Vary windows as well, to learn their shapes.
 
     Returns:
         What was seen, and the files that cannot be used, by their numbers.
@@ -139,7 +144,8 @@ def look_into(
     ends = time.monotonic() + patience
 
     def look(number: int) -> Look | BadSample:
-        return _look(codec, Path(listed.files[number]), listed.group(number).domain, number)
+        file, domain = Path(listed.files[number]), listed.group(number).domain
+        return _look(codec, file, domain, number, varied)
 
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         outcomes = track(_in_parts(pool, look, chosen), len(chosen))
@@ -154,17 +160,24 @@ def look_into(
     return looks, bad
 
 
-def _look(codec: Codec[Any], file: Path, domain: str, number: int) -> Look | BadSample:
+def _look(
+    codec: Codec[Any], file: Path, domain: str, number: int, varied: bool
+) -> Look | BadSample:
     try:
         sample = encode_file(codec, file, domain)
         windows = guarded(codec, "windows", file, sample)
         if not windows:
             raise BadSample(file, "gives no training window")
+        rng = torch_generator("check", number)
+        shapes = {
+            tuple(guarded(codec, "augment", file, window.tensor, domain, rng).shape)
+            for window in {window.tensor.shape: window for window in windows}.values()
+            if varied
+        }
     except BadSample as error:
         return error.kept()
-    shapes = frozenset(tuple(window.tensor.shape) for window in windows)
     small = thumbnail(sample.tensor)
-    return Look(number, tuple(sample.tensor.shape), shapes, sample.facts, small)
+    return Look(number, tuple(sample.tensor.shape), frozenset(shapes), sample.facts, small)
 
 
 def _in_parts(
@@ -175,5 +188,9 @@ def _in_parts(
 
 
 def _by_chance(file: str) -> bytes:
-    stem = os.path.splitext(os.path.basename(file))[0]  # noqa: PTH119, PTH122 - for each of many
-    return hashlib.blake2b(stem.encode(errors="surrogateescape"), digest_size=8).digest()
+    return hashlib.blake2b(_stem(file).encode(errors="surrogateescape"), digest_size=8).digest()
+
+
+def _stem(file: str) -> str:
+    # A path object for each of a hundred thousand would take ten times as long.
+    return os.path.splitext(os.path.basename(file))[0]  # noqa: PTH119, PTH122

@@ -105,18 +105,20 @@ def thumbnail(tensor: Tensor) -> Tensor:
 def comparable(thumbnails: Tensor) -> Tensor:
     """Thumbnails brought to one contrast, so that products of two are correlations.
 
-    What all of them have in common is taken away first: how speech falls off with frequency, or a
-    white background. What has no contrast then becomes zeros, and is like nothing.
+    What all of them have in common is taken away: how speech falls off with frequency, or a white
+    background. What has no contrast becomes zeros, and is like nothing.
 
     Args:
-        thumbnails: ``(files, values)``.
+        thumbnails: ``(files, values)``, one file at least.
     """
-    if len(thumbnails) >= CENTRED:
-        thumbnails = thumbnails - thumbnails.mean(0)
     centred = thumbnails - thumbnails.mean(1, keepdim=True)
     contrast = centred.norm(dim=1, keepdim=True)
-    usual = contrast.median() if len(contrast) else contrast.new_zeros(())
-    return torch.where(contrast > FLAT * usual, centred / contrast.clamp_min(1e-12), 0)
+    seen = contrast > FLAT * contrast.median()
+    values = torch.where(seen, centred / contrast.clamp_min(1e-12), 0)
+    if len(values) < CENTRED:
+        return values
+    values = torch.where(seen, values - values.mean(0), 0)
+    return values / values.norm(dim=1, keepdim=True).clamp_min(1e-12)
 
 
 def nearest(
