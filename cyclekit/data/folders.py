@@ -1,9 +1,10 @@
 """Which files belong to which domain and split."""
 
+import filecmp
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -11,12 +12,15 @@ from typing import Any
 
 from cyclekit.contract import DOMAINS, Codec
 from cyclekit.data.contents import what_it_is
+from cyclekit.data.encoded import load_file
 from cyclekit.data.listing import Files, Kinds, counted, list_samples, nothing
-from cyclekit.errors import DataError
+from cyclekit.errors import BadSample, DataError
 from cyclekit.randomness import numpy_generator
 from cyclekit.recipe.settings import DataSettings
 
 LAYOUT = "trainA, trainB, testA and testB"
+MOST_COMPARED, MOST_COPIES = 200, 0.1  # files of two folders; share of them that may be the same
+MOST_READ = 32  # held-out files of a domain that are read to see whether they can be
 
 Folders = dict[str, tuple[str | Path, str | Path | None]]
 """Training and test folder of each domain."""
@@ -31,12 +35,14 @@ class Domain:
         test: Test files, sorted; none of them is a training file.
         folder: The folder that test files' names are relative to.
         held_out: Whether the test files are a share of the training folder.
+        found: How many samples the training folder holds.
     """
 
     train: Sequence[Path]
     test: Sequence[Path]
     folder: Path
     held_out: bool
+    found: int = 0
 
     def test_name(self, file: Path) -> str:
         """A test file's path inside its folder without suffix: equal names make a pair.
@@ -102,7 +108,7 @@ class Collections:
             if domain.held_out and domain.test:
                 found.append(
                     f"no test folder for domain {name.upper()}: {len(domain.test)} of "
-                    f"{len(domain.train) + len(domain.test)} files are held out"
+                    f"{domain.found} files are held out"
                 )
         return found
 
@@ -146,11 +152,12 @@ def find_collections(
         if test is not None:
             kept, held_out = files, samples(test)
         else:
-            kept, held_out = split(files, Path(train), settings.held_out)
+            kept, held_out = split(files, Path(train), settings.held_out, _usable(codec, name))
         part = limited(kept, settings.limit, seed, name)
-        domains[name] = Domain(part, held_out, Path(test or train), test is None)
+        domains[name] = Domain(part, held_out, Path(test or train), test is None, len(files))
     extra = samples(settings.extra) if settings.extra else ()
-    return Collections(domains, extra, settings.parallel, others, _doubts(folders))
+    doubts = [*_doubts(folders), *_copied(domains)]
+    return Collections(domains, extra, settings.parallel, others, doubts)
 
 
 def _by_layout(settings: DataSettings, root: Path | None) -> Folders:
@@ -177,12 +184,15 @@ def _by_layout(settings: DataSettings, root: Path | None) -> Folders:
 
 def _doubts(folders: Folders) -> list[str]:
     """What looks wrong about the folders by their names and places alone."""
-    found = []
-    (a, _), (b, _) = (folders[domain] for domain in DOMAINS)
-    if os.path.realpath(a) == os.path.realpath(b):
-        found.append(f"both domains are the folder {a}: there is nothing to translate")
-    elif Path(a).name.endswith("B") and Path(b).name.endswith("A"):
-        found.append(f"domain A is {a} and domain B is {b}: are they swapped?")
+    (a, test_a), (b, test_b) = (folders[domain] for domain in DOMAINS)
+    inside, where = sorted((os.path.realpath(a), os.path.realpath(b)), key=len, reverse=True)
+    if inside == where:
+        found = [f"both domains are the folder {a}: there is nothing to translate"]
+    elif Path(where) in Path(inside).parents:
+        found = [f"{inside} lies in the other domain's folder: its files are in both domains"]
+    else:
+        found = _swapped("domain A is {} and domain B is {}", a, b)
+    found += _swapped("the test files of domain A are {}, those of B {}", test_a, test_b)
     for domain, (train, test) in folders.items():
         if test is not None and os.path.realpath(train) == os.path.realpath(test):
             found.append(
@@ -190,6 +200,37 @@ def _doubts(folders: Folders) -> list[str]:
                 f"say what becomes of new ones"
             )
     return found
+
+
+def _swapped(how: str, a: str | Path | None, b: str | Path | None) -> list[str]:
+    """The doubt about folders whose names end in the other domain's letter."""
+    if a and b and Path(a).name.endswith("B") and Path(b).name.endswith("A"):
+        return [f"{how.format(a, b)}: are they swapped?"]
+    return []
+
+
+def _copied(domains: Mapping[str, Domain]) -> list[str]:
+    """What is there twice, by the first files that have a name and a size in common."""
+    a, b = (domains[name] for name in DOMAINS)
+    found = []
+    for one, other, what, so in (
+        (a.train, b.train, "domains A and B", "there is little to translate"),
+        (a.train, a.test, "A's training and test files", "figures will look too good"),
+        (b.train, b.test, "B's training and test files", "figures will look too good"),
+    ):
+        twins = {file.name: file for file in islice(other, MOST_COMPARED)}
+        both = [(file, twins[file.name]) for file in one if file.name in twins]
+        copies = sum(_same(*pair) for pair in both)
+        if copies > MOST_COPIES * min(len(one), len(twins)):
+            found.append(f"{what} have {copies} files in common, byte for byte: {so}")
+    return found
+
+
+def _same(one: Path, other: Path) -> bool:
+    try:
+        return one.stat().st_size > 0 and filecmp.cmp(one, other, shallow=False)
+    except OSError:  # whoever reads it next says so
+        return False
 
 
 def limited(files: Files, limit: float | None, seed: int, domain: str) -> Files:
@@ -203,10 +244,15 @@ def limited(files: Files, limit: float | None, seed: int, domain: str) -> Files:
     return Files(tuple(files.names[index] for index in sorted(chosen)))
 
 
-def split(files: Files, folder: Path, share: float) -> tuple[Files, Files]:
+def split(
+    files: Files,
+    folder: Path,
+    share: float,
+    usable: Callable[[Path], bool] = lambda file: not what_it_is(file),
+) -> tuple[Files, Files]:
     """Hold out a share of the files, chosen by a hash of their names so that it stays put.
 
-    Empty files, and those that begin like something else, come last: training names them.
+    Those that are not ``usable`` come last: training names them.
     """
     wanted = min(max(1, round(len(files) * share)), len(files) - 1) if share else 0
 
@@ -215,10 +261,28 @@ def split(files: Files, folder: Path, share: float) -> tuple[Files, Files]:
         return hashlib.sha256(inside.encode(errors="replace")).digest()
 
     order = sorted(files.names, key=key) if wanted else []
-    chosen = set(islice((name for name in order if not what_it_is(Path(name))), wanted))
+    chosen = set(islice((name for name in order if usable(Path(name))), wanted))
     chosen |= set(islice((name for name in order if name not in chosen), wanted - len(chosen)))
     kept = tuple(name for name in files.names if name not in chosen)
     return Files(kept), Files(tuple(name for name in files.names if name in chosen))
+
+
+def _usable(codec: Codec[Any] | None, domain: str) -> Callable[[Path], bool]:
+    """Whether figures can be had of a file: the first that are asked for are read for it."""
+    reads = iter(range(MOST_READ if codec else 0))
+
+    def usable(file: Path) -> bool:
+        if what_it_is(file):
+            return False
+        if codec is None or next(reads, None) is None:
+            return True
+        try:
+            load_file(codec, file, domain)
+        except BadSample:
+            return False
+        return True
+
+    return usable
 
 
 def _existing(folder: Path, settings: DataSettings) -> Path:

@@ -118,7 +118,8 @@ def comparable(thumbnails: Tensor) -> Tensor:
     if len(values) < CENTRED:
         return values
     values = torch.where(seen, values - values.mean(0), 0)
-    return values / values.norm(dim=1, keepdim=True).clamp_min(1e-12)
+    lengths: Tensor = values.norm(dim=1, keepdim=True)
+    return values / lengths.clamp_min(1e-12)
 
 
 def nearest(

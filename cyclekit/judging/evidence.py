@@ -54,7 +54,11 @@ class Evidence:
                     f"name one as data.test_{name}."
                 )
             if not self.tests[name]:
-                raise DataError(f"None of domain {name.upper()}'s test files can be read.")
+                raise DataError(
+                    f"None of domain {name.upper()}'s {len(domain.test)} test files in "
+                    f"{domain.folder} can be read: replace them, or name another folder as "
+                    f"data.test_{name}."
+                )
 
     @property
     def described(self) -> str:

@@ -82,13 +82,13 @@ class Checkpoint:
         return f"{name}.safetensors" in self._files
 
     def read_weights(self, network: nn.Module, name: str, *, averaged: bool) -> None:
-        """Load a network's weights, its moving average where wanted and there.
+        """Load a network's weights, or, where wanted and the run keeps one, their moving average.
 
         Raises:
             CheckpointError: If they cannot be read, do not fit, or are not finite.
         """
         file = f"{name}{AVERAGED}.safetensors"
-        if not averaged or file not in self._files:
+        if not averaged or not self._keeps_averages:
             file = f"{name}.safetensors"
         weights = self._tensors(file)
         own = network.state_dict()
@@ -182,6 +182,12 @@ class Checkpoint:
             return parse_toml(self._content(RECIPE).decode())
         except ValueError as error:
             raise self._damaged(RECIPE, str(error)[:200]) from error
+
+    @property
+    def _keeps_averages(self) -> bool:
+        """Whether it has to hold averages: a list that lacks them is no reason to do without."""
+        train = self.recipe().get("train")
+        return isinstance(train, dict) and bool(train.get("ema"))
 
     def require_plugin(self, plugin: PluginInfo) -> None:
         """Refuse a checkpoint that another plugin, or an incompatible version, wrote.

@@ -9,7 +9,7 @@ import pytest
 from cyclekit.contract import Codec, Options
 from cyclekit.data.folders import find_collections
 from cyclekit.data.listing import Listing, list_samples
-from cyclekit.errors import DataError
+from cyclekit.errors import BadSample, DataError
 from cyclekit.recipe.settings import DataSettings
 
 
@@ -119,7 +119,10 @@ class Pictures(Codec[Any]):
     """Takes two suffixes, and what begins like one of them; reads nothing."""
 
     suffixes = frozenset({".png", ".jpg"})
-    spec = load = encode = decode = save = Codec.fit  # type: ignore[assignment]
+    spec = encode = decode = save = Codec.fit  # type: ignore[assignment]
+
+    def load(self, path: Path) -> Any:
+        return path
 
     def recognises(self, head: bytes) -> bool:
         return head.startswith(b"PNG")
@@ -168,6 +171,44 @@ def test_folders_that_look_wrong_are_doubted(tmp_path: Path) -> None:
     assert "are they swapped?" in doubts(a=b, b=a)[0]
     assert "test files are its training files" in doubts(a=a, b=b, test_a=a)[0]
     assert not any("?" in doubt for doubt in doubts(a=a, b=b))
+
+
+def test_folders_that_hold_the_same_are_doubted(tmp_path: Path) -> None:
+    for folder in ("cats", "copy", "dogs", "testA", "testB"):
+        touch(*(tmp_path / folder / f"{n}.png" for n in range(20)))
+        for n in range(20):
+            (tmp_path / folder / f"{n}.png").write_text(f"{folder.replace('copy', 'cats')} {n}")
+    touch(tmp_path / "cats/dogs/7.png")
+
+    def doubts(**named: str) -> list[str]:
+        folders = {key: str(tmp_path / name) for key, name in named.items()}
+        return find_collections(DataSettings.model_validate({"held_out": 0, **folders})).warnings()
+
+    assert "20 files in common, byte for byte" in doubts(a="cats", b="copy")[0]
+    assert "training and test files have 20" in doubts(a="cats", b="dogs", test_a="copy")[0]
+    assert "lies in the other domain's folder" in doubts(a="cats", b="cats/dogs")[0]
+    assert "swapped?" in doubts(a="cats", b="dogs", test_a="testB", test_b="testA")[0]
+    assert not doubts(a="cats", b="dogs", test_a="testA", test_b="testB")
+
+
+def test_what_cannot_be_read_is_not_held_out(tmp_path: Path) -> None:
+    settings = DataSettings(a=str(tmp_path / "cats"), b=str(tmp_path / "dogs"), held_out=0.25)
+    for n in range(12):
+        touch(tmp_path / f"cats/{n}.png", tmp_path / f"dogs/{n}.png")
+        (tmp_path / f"cats/{n}.png").write_text("a cat")
+    held = find_collections(settings, Pictures(Options())).domains["a"].test
+    broken = {file.name for file in held[:2]}
+
+    class Choosy(Pictures):
+        def load(self, path: Path) -> Any:
+            if path.name in broken:
+                raise BadSample(path, "is broken off")
+            return super().load(path)
+
+    cats = find_collections(settings, Choosy(Options())).domains["a"]
+    assert len(cats.test) == 3
+    assert not broken & {file.name for file in cats.test}
+    assert broken < {file.name for file in cats.train}
 
 
 def test_bystanders_are_not_held_out(tmp_path: Path) -> None:

@@ -6,19 +6,22 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from support import Cli, records
+from support import Cli, copied, draw, records
 
 OLDER = Path(__file__).parents[1] / "data" / "run-0.1.0"
 
 
 @pytest.fixture
 def older(folders: Path, tmp_path: Path) -> Path:
-    """A copy whose data is where the test's is: the same pictures."""
-    run = tmp_path / "older"
+    """A copy whose data is where the test's is: the same pictures, held to be pairs."""
+    run, data = tmp_path / "older", copied(folders, tmp_path / "data")
+    for index in range(3):
+        draw(data / f"testB/{index}.png", 300 + index)
     shutil.copytree(OLDER, run, symlinks=True)
     recipe = (run / "recipe.toml").read_text()
     assert 'root = "/data"' in recipe
-    (run / "recipe.toml").write_text(recipe.replace('"/data"', f'"{folders}"'))
+    recipe = recipe.replace('"/data"', f'"{data}"').replace("parallel = false", "parallel = true")
+    (run / "recipe.toml").write_text(recipe)
     return run
 
 
@@ -35,7 +38,10 @@ def test_it_goes_on_to_where_it_ended(older: Path, cli: Cli) -> None:
     done = cli("resume", older, "--accelerator=cpu")
     assert done.code == 0, done.err
     changes = map(json.loads, (older / "changes.jsonl").read_text().splitlines())
-    assert {change["key"] for change in changes} == {"data.root"}  # nothing that is only newer
+    assert {change["key"] for change in changes} == {
+        "data.root",
+        "data.parallel",
+    }  # nothing that is only newer
     before, after = records(OLDER), records(older)
     assert [record.keys() for record in after] == [record.keys() for record in before]
     # The last bits are those of the processor that made it.
