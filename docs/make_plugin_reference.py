@@ -33,7 +33,7 @@ SECTIONS = {
         "CycleObjective", "CycleOptions", "Objective", "Phase", "Direction", "Step", "Losses",
         "Part", "NetworkBuilder",
     ),
-    "Errors": ("BadSample", "PluginError", "RecipeError", "CheckpointError"),
+    "Errors": ("BadSample", "DataError", "PluginError", "RecipeError", "CheckpointError"),
     "The rest": ("API_VERSION", "hookimpl"),
 }  # fmt: skip
 FROM_PYTHON = ("train", "TrainResult", "Hardware", "load", "TrainedModel")

@@ -5,7 +5,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -64,20 +64,23 @@ def get(offer: Offer, request: Request, watcher: Watcher) -> Path:
         raise UsageError(f"--sha256 is for sets of one archive; {offer.name} has several.")
     storage = Storage(request.out)
     folder = storage.path / offer.name
+    job = _Job(offer, request, settings, local, storage.below(DOWNLOADS), watcher)
     if _is_there(offer, folder, settings):
         watcher.say(f"{folder} is there already.")
+        # Others may be at work, or nothing may be written here.
+        with suppress(OSError, CyclekitError):
+            if job.downloads.path.is_dir():
+                with job.alone():
+                    job.tidy(storage, done=True)
         return folder
-    job = _Job(offer, request, settings, local, storage.below(DOWNLOADS), watcher)
     with job.alone():
-        storage.clean(alone=False)
+        job.tidy(storage)
         with storage.aside() as aside:
             job.make(aside)
             if os.path.lexists(folder):
                 raise UsageError(f"{folder} has been made by something else in the meantime.")
             aside.keep(offer.name)
-        if not request.keep:
-            for archive in offer.set.archives:
-                job.forget(archive)
+        job.tidy(storage, done=True)
     return folder
 
 
@@ -137,7 +140,14 @@ class _Job:
             if archive.sha256 is None:  # only now, that it turned out to be what was meant
                 self._seen(archive).remember(digests[archive.file], self.watcher.say)
 
-    def forget(self, archive: Archive) -> None:
+    def tidy(self, storage: Storage, done: bool = False) -> None:
+        """Remove what killed processes left, and, once all is done, what was downloaded."""
+        storage.clean(alone=False)
+        self.downloads.clean(alone=False)
+        for archive in self.offer.set.archives if done and not self.request.keep else ():
+            self._forget(archive)
+
+    def _forget(self, archive: Archive) -> None:
         """Remove what was downloaded of an archive."""
         for ending in ("part", "json"):
             self.downloads.remove(f"{self._kept_as(archive)}.{ending}")
@@ -155,7 +165,7 @@ class _Job:
                 unpack(brought.file, archive.file, unpacked, limits, archive.take)
         except DataError:
             if known is None:  # it may be another one the next time
-                self.forget(archive)
+                self._forget(archive)
             raise
         return brought.sha256
 

@@ -1,7 +1,9 @@
 """Published sets arrive whole or not at all, whatever a server does, and nowhere else."""
 
 import json
+import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +15,7 @@ from pathlib import Path
 import pytest
 from datasets_support import Answer, Server, catalogue, serving, sha256, zipped
 from support import Cli, Outcome
+from torture_support import forked, train_until, trials
 
 from cyclekit.datasets import download
 
@@ -309,6 +312,24 @@ def test_a_killed_download_goes_on(toys: Getting, how: signal.Signals) -> None:
     held.gate = None
     toys.assert_whole(toys())
     assert toys.ranges[-1].startswith("bytes=")
+
+
+@pytest.mark.slow
+def test_a_kill_at_any_operation_leaves_it_whole_or_absent(toys: Getting, tmp_path: Path) -> None:
+    command = ["data", "get", "toys", f"--plugin={toys.plugin}", f"--out={toys.out}"]
+    log, count = tmp_path / "plugin/log", tmp_path / "plugin/count"
+    assert forked(lambda: train_until(command, None, count), log) == 0, log.read_text()
+    shutil.rmtree(toys.out)
+    operations = int(count.read_text())
+    assert operations > 20
+    everywhere = "CYCLEKIT_TORTURE" in os.environ
+    for operation in trials(operations, None if everywhere else 8):
+        assert forked(lambda at=operation: train_until(command, at), log) == -9, log.read_text()
+        if toys.toys.exists():
+            assert (toys.toys / "source.json").exists()
+            assert (toys.toys / "testA/ball.png").read_bytes() == b"test ball"
+        toys.assert_whole(toys())
+        shutil.rmtree(toys.out)
 
 
 def test_leftovers_of_a_killed_unpacking_go(toys: Getting) -> None:
