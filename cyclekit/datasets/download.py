@@ -60,6 +60,10 @@ class _Cut(Exception):  # noqa: N818 - it is asked again
     """A connection failed or ended too early."""
 
 
+class _NoRange(_Cut):
+    """There is nothing behind what has arrived."""
+
+
 def fetch(wanted: Wanted, storage: Storage, watcher: Watcher) -> "Checked":
     """Fetch a file, or what is missing of it; all of it is compared with its checksum.
 
@@ -154,6 +158,8 @@ def _fetch_from(url: str, wanted: Wanted, part: "_Part", watcher: Watcher) -> No
             _receive(url, wanted, part, watcher)
             return
         except _Cut as error:
+            if isinstance(error, _NoRange):
+                part.discard()
             failed = 1 if part.size > before else failed + 1
             if failed >= ATTEMPTS:
                 raise _Unusable(f"{error}, {ATTEMPTS} times without a byte in between") from error
@@ -198,7 +204,7 @@ def _asked(url: str, headers: Mapping[str, str], compared: bool) -> Iterator[Any
         response = _opener(compared).open(request, timeout=PATIENCE)
     except urllib.error.HTTPError as error:
         if error.code == 416:  # what is there is none of it
-            raise _Cut("the server has no such range") from error
+            raise _NoRange("the server has no such range") from error
         if error.code in GIVEN_UP or error.code < 400:  # redirected in circles
             raise _Unusable(f"answered {error.code} {error.reason}") from error
         raise _Cut(f"it answered {error.code} {error.reason}") from error

@@ -117,6 +117,17 @@ def test_a_range_that_begins_elsewhere_is_not_appended(toys: Getting) -> None:
     assert toys.ranges == ["", "bytes=50000-", ""]
 
 
+def test_what_is_longer_than_the_file_is_fetched_anew(toys: Getting) -> None:
+    toys.publish(sha256=sha256(TOYS))
+    toys.server.answers["toys.zip"] = Answer(TOYS[:-1] + b"wrong", said=-1, cut=[len(TOYS) + 4] * 5)
+    assert toys().code == 1
+    part = toys.out / ".downloads" / "playthings-toys.zip.part"
+    part.write_bytes(TOYS + b"more")
+    toys.server.answers["toys.zip"] = Answer(TOYS)
+    toys.assert_whole(toys())
+    assert toys.ranges[-2:] == [f"bytes={len(TOYS) + 4}-", ""]
+
+
 def test_other_bytes_of_the_right_size_are_refused_and_fetched_elsewhere(toys: Getting) -> None:
     wrong = bytearray(TOYS)
     wrong[1000] ^= 1
