@@ -21,7 +21,7 @@ ALIKE = 0.99  # correlation of two thumbnails from which on they count as nearly
 CENTRED = 16  # files from which on what all have in common is taken away first
 FLAT = 1e-3  # of the usual contrast: below it there is nothing to compare
 EDGE = 4096  # bytes of a file's beginning and end
-BLOCK = 1024  # thumbnails that are compared with all others at once
+BLOCK = 256  # thumbnails that are compared with all others at once
 CHUNK = 2**20  # bytes
 
 
