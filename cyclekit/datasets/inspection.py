@@ -17,7 +17,7 @@ from cyclekit.data.made import is_made
 from cyclekit.data.pairing import DOUBTED, FEWEST, likeness
 from cyclekit.datasets.duplicates import Duplicates, find_duplicates
 from cyclekit.datasets.looking import Group, Listed, Look, look_into
-from cyclekit.datasets.twins import Peek, peek
+from cyclekit.datasets.twins import Peek, peek_all
 from cyclekit.engine.model import build_codec
 from cyclekit.errors import BadSample, UsageError, blame_plugin
 from cyclekit.runs.planning import Plan
@@ -103,9 +103,8 @@ def inspect(plan: Plan, watcher: Watcher, everything: bool = False) -> Inspectio
     collections = find_collections(plan.recipe.data, codec, None, plan.recipe.train.seed)
     listed = Listed.of(collections)
     count = len(listed.files)
-    peeks = [
-        peek(file) for file in watcher.track(listed.files, count, "looking at beginnings and sizes")
-    ]
+    seen = peek_all(listed.files)
+    peeks = list(watcher.track(seen, count, "looking at beginnings and sizes"))
     chosen = listed.sample(count if everything else LOOKED_INTO)
     patience = PATIENCE if count > LOOKED_INTO and not everything else math.inf
     batched = plan.recipe.train.batch_size > 1
