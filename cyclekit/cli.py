@@ -50,7 +50,8 @@ def cyclekit() -> None:
     \b
     Examples:
       cyclekit train --plugin image --recipe demo
-      cyclekit train --plugin image --recipe horse2zebra --data datasets/horse2zebra
+      cyclekit data get horse2zebra
+      cyclekit train --plugin image --recipe horse2zebra
       cyclekit translate runs/00001-image-demo photo.jpg -o out --direction a2b
       cyclekit recipes list
     """

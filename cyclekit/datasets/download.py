@@ -26,6 +26,7 @@ from cyclekit.storage.handle import open_file, read_text
 CHUNK = 2**18  # bytes
 PATIENCE = 30.0  # seconds in which a server must say something
 ATTEMPTS = 5  # without a byte in between, at one mirror
+UNANSWERED = 2  # the same, at one from which nothing has come at all
 WAIT = 1.0  # seconds before the second attempt; doubles
 GIVEN_UP = {400, 401, 403, 404, 405, 410, 451}  # no use in asking again
 LARGEST_ABOUT = 10_000  # bytes
@@ -58,6 +59,10 @@ class _Unusable(Exception):  # noqa: N818 - the next mirror is asked
 
 class _Cut(Exception):  # noqa: N818 - it is asked again
     """A connection failed or ended too early."""
+
+
+class _NoAnswer(_Cut):
+    """Nobody was reached."""
 
 
 class _NoRange(_Cut):
@@ -151,7 +156,7 @@ def _found(wanted: Wanted, part: "_Part", watcher: Watcher) -> Checked | None:
 
 def _fetch_from(url: str, wanted: Wanted, part: "_Part", watcher: Watcher) -> None:
     """Ask one mirror until the file is whole, or nothing comes any more."""
-    failed = 0
+    failed, at_first = 0, part.size
     while True:
         before = part.size
         try:
@@ -161,8 +166,9 @@ def _fetch_from(url: str, wanted: Wanted, part: "_Part", watcher: Watcher) -> No
             if isinstance(error, _NoRange):
                 part.discard()
             failed = 1 if part.size > before else failed + 1
-            if failed >= ATTEMPTS:
-                raise _Unusable(f"{error}, {ATTEMPTS} times without a byte in between") from error
+            dead = isinstance(error, _NoAnswer) and part.size == at_first
+            if failed >= (UNANSWERED if dead else ATTEMPTS):
+                raise _Unusable(f"{error}, {failed} times without a byte in between") from error
             wait = WAIT * 2 ** (failed - 1)
             watcher.say(f"{url}: {error}; going on in {duration(wait)}")
             time.sleep(wait)
@@ -209,7 +215,7 @@ def _asked(url: str, headers: Mapping[str, str], compared: bool) -> Iterator[Any
             raise _Unusable(f"answered {error.code} {error.reason}") from error
         raise _Cut(f"it answered {error.code} {error.reason}") from error
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise _Cut(_reason(error)) from error
+        raise _NoAnswer(_reason(error)) from error
     with response:
         yield response
 

@@ -4,7 +4,7 @@ import importlib
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +26,9 @@ FOLDER = Path("datasets")  # where recipes look
 DOWNLOADS = ".downloads"
 SOURCE = "source.json"
 LARGEST_SOURCE = 100_000  # bytes
+
+Arrange = Callable[[Path, Path, Mapping[str, str]], Iterable[str]]
+"""Makes a set in the second folder of what was unpacked into the first; returns remarks."""
 
 
 @dataclass(frozen=True)
@@ -128,12 +131,13 @@ class _Job:
 
     def make(self, aside: Aside) -> None:
         """Make the whole set in a private folder, under its own name."""
+        arrange = _arranging(self.offer)  # what it lacks is better known before a download
         unpacked = Storage(aside.make("unpacked"))
         digests = {
             archive.file: self._unpack(archive, unpacked) for archive in self.offer.set.archives
         }
         made = aside.make(self.offer.name)
-        self._lay_out(unpacked, Storage(made))
+        self._lay_out(unpacked, Storage(made), arrange)
         source = _source(self.offer, digests, self.settings)
         Storage(made).write_text(SOURCE, json.dumps(source, indent=2) + "\n")
         for archive in self.offer.set.archives:
@@ -200,15 +204,15 @@ class _Job:
         )
         return fetch(wanted, self.downloads, self.watcher)
 
-    def _lay_out(self, unpacked: Storage, made: Storage) -> None:
+    def _lay_out(self, unpacked: Storage, made: Storage, arrange: Arrange | None) -> None:
         """Lay a set out from what was unpacked, as its recipe expects it."""
-        about = self.offer.set
-        if about.arrange:
+        if arrange:
             self.watcher.say(f"laying out {self.offer.name}")
-            for remark in _arranged(self.offer, unpacked.path, made.path, self.settings):
-                self.watcher.say(remark)
-        places = about.places
-        if not places and not about.arrange:
+            with _blamed(self.offer):
+                for remark in list(arrange(unpacked.path, made.path, self.settings)):
+                    self.watcher.say(remark)
+        places = self.offer.set.places
+        if not places and not arrange:
             with unpacked.open() as handle:
                 places = {name: name for name in handle.names()}
         for place, source in places.items():
@@ -230,18 +234,28 @@ class _Job:
         return f"{self.offer.plugin.name}-{archive.file}"
 
 
-def _arranged(
-    offer: Offer, unpacked: Path, made: Path, settings: Mapping[str, str]
-) -> Sequence[str]:
-    """Have the plugin's own function lay the set out; returns what it has to say."""
-    module, _, function = (offer.set.arrange or "").partition(":")
-    plugin = import_plugin(offer.plugin)
-    try:
-        # A plugin that is a single file has no other modules.
-        home = plugin
-        if not offer.plugin.file:
+def _arranging(offer: Offer) -> Arrange | None:
+    """The plugin's own function that lays a set out, if it has one.
+
+    Raises:
+        PluginError: If it cannot be imported.
+    """
+    if not offer.set.arrange:
+        return None
+    module, _, function = offer.set.arrange.partition(":")
+    home = import_plugin(offer.plugin)
+    with _blamed(offer):
+        if not offer.plugin.file:  # which has no other modules
             home = importlib.import_module(f"{offer.plugin.package}.{module}")
-        return list(getattr(home, function)(unpacked, made, settings))
+        found: Arrange = getattr(home, function)
+        return found
+
+
+@contextmanager
+def _blamed(offer: Offer) -> Iterator[None]:
+    """Whatever the plugin's code raises in the block is the plugin's fault."""
+    try:
+        yield
     except (CyclekitError, OSError):
         raise
     except Exception as error:

@@ -14,7 +14,7 @@ from cyclekit.data.beginnings import EMPTY
 from cyclekit.data.encoded import MOST_BAD, Tracker, list_bad, remarks_on
 from cyclekit.data.folders import Collections, find_collections
 from cyclekit.data.made import is_made
-from cyclekit.data.pairing import DOUBTED, FEWEST, likeness
+from cyclekit.data.pairing import DOUBTED, FEWEST, MOST, likeness
 from cyclekit.datasets.duplicates import Duplicates, find_duplicates
 from cyclekit.datasets.looking import Group, Listed, Look, look_into
 from cyclekit.datasets.twins import Peek, peek_all
@@ -230,15 +230,23 @@ def _pairs(
 ) -> None:
     """Count test files that are the same thing; doubt them where they look like strangers."""
     found.pairs = len(collections.paired)
-    seen = {listed.files[look.number]: look.thumbnail for look in looks}
+    seen = {listed.files[look.number]: look for look in looks}
     pairs = [
         [seen[str(file)] for file in files]
         for files in collections.paired.values()
         if all(str(file) in seen for file in files)
-    ]
-    if collections.parallel or len(pairs) < FEWEST:
+    ][:MOST]
+    if collections.parallel or not pairs:
         return
-    a, b = (torch.stack(side) for side in zip(*pairs, strict=True))
+    one, other = (list(side) for side in zip(*pairs, strict=True))
+    domain = listed.group(other[0].number).domain
+    known = {look.number for look in other}
+    # Where pairs are few, training files serve as strangers, too.
+    strangers = [look for look in looks if listed.group(look.number).domain == domain]
+    other += [look for look in strangers if look.number not in known][: MOST - len(other)]
+    if math.perm(len(other), len(one)) < FEWEST:
+        return
+    a, b = (torch.stack([look.thumbnail for look in side]) for side in (one, other))
     if likeness(a, b) > DOUBTED:
         found.warnings.append(
             f"{found.pairs} test files have equal names in both domains, but those that were "

@@ -348,3 +348,46 @@ def test_leftovers_of_a_killed_unpacking_go(toys: Getting) -> None:
     left.mkdir(parents=True)
     (left / "half.png").touch()
     toys.assert_whole(toys())
+
+
+ARRANGING = """arrange = "playthings:arrange"
+settings = { colour = { help = "of all of them", default = "red" } }
+"""
+CODE = """
+from pathlib import Path
+
+from cyclekit.api import DataError
+
+
+def arrange(unpacked, made, settings):
+    if settings["colour"] == "blue":
+        raise DataError("There are no blue ones.")
+    for file in (unpacked / "toys").rglob("*.png"):
+        (made / f"{settings['colour']}-{file.parent.name}").mkdir()
+    return [f"all of them are {settings['colour']}"]
+"""
+
+
+def test_a_strangers_own_function_lays_its_set_out(toys: Getting) -> None:
+    toys.publish(ARRANGING, sha256=sha256(TOYS))
+    toys.plugin.write_text(CODE)
+    toys.assert_refused(toys("--set", "colour=blue"), "There are no blue ones.")
+    done = toys("--set", "colour=green")
+    assert done.code == 0, done.err
+    assert "all of them are green" in done.err
+    assert (toys.toys / "green-trainA").is_dir()
+    assert len(toys.ranges) == 1, "what was downloaded for the first attempt was kept"
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("import nothing_of_the_kind", "cannot be imported"),
+        ("def other(): pass", "has no attribute 'arrange'"),
+        (CODE.replace("return [", "return 1 / 0, ["), "failed to lay out toys: ZeroDivisionError"),
+    ],
+)
+def test_a_strangers_function_that_fails(toys: Getting, code: str, said: str) -> None:
+    toys.publish(ARRANGING, sha256=sha256(TOYS))
+    toys.plugin.write_text(code)
+    toys.assert_refused(toys(), said)
