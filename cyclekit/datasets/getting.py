@@ -218,7 +218,7 @@ class _Job:
         for place, source in places.items():
             *above, last = source.split("/")
             *into, name = place.split("/")
-            if not (unpacked.path / source).is_dir():
+            if not os.path.lexists(unpacked.path / source):
                 raise DataError(
                     f"The archive of {self.offer.name} holds no {source}: it has changed."
                 )

@@ -219,3 +219,14 @@ def test_a_strangers_modality_is_read_by_its_own_codec(cli: Cli, tmp_path: Path)
     done = cli("data", "check", tmp_path, f"--plugin={plugin}", "--json")
     assert done.code == 0, done.err
     assert any(kind == "copies" for kind, *_ in duplicates(json.loads(done.out)))
+
+
+def test_slow_files_are_not_waited_for_where_there_are_many(
+    cli: Cli, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inspection, "LOOKED_INTO", 24)
+    monkeypatch.setattr(inspection, "PATIENCE", -1.0)
+    report = checked(cli, pictures)
+    assert report["decoded"] == 1
+    assert report["refusals"] == []
+    assert checked(cli, pictures, "--all")["decoded"] == 56

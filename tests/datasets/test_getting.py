@@ -251,6 +251,15 @@ def test_what_is_in_its_place_stays(toys: Getting) -> None:
     assert [path.name for path in toys.toys.iterdir()] == ["thesis.txt"]
 
 
+def test_without_places_all_of_an_archive_is_the_set(toys: Getting) -> None:
+    content = zipped(TREE | {"README": b"Balls and blocks"})
+    toys.publish("", sha256=sha256(content))
+    toys.server.answers["toys.zip"] = Answer(content)
+    assert toys().code == 0
+    assert (toys.toys / "README").read_bytes() == b"Balls and blocks"
+    assert (toys.toys / "toys/trainB/block.png").read_bytes() == b"block"
+
+
 def test_an_archive_of_another_layout(toys: Getting) -> None:
     toys.publish('places = { trainA = "elsewhere/trainA" }')
     toys.assert_refused(toys(), "holds no elsewhere/trainA")
@@ -391,3 +400,22 @@ def test_a_strangers_function_that_fails(toys: Getting, code: str, said: str) ->
     toys.publish(ARRANGING, sha256=sha256(TOYS))
     toys.plugin.write_text(code)
     toys.assert_refused(toys(), said)
+
+
+def test_downloads_can_be_kept_and_are_used_again(toys: Getting) -> None:
+    done = toys("--keep")
+    assert done.code == 0, done.err
+    shutil.rmtree(toys.toys)
+    toys.assert_whole(toys())
+    assert len(toys.ranges) == 1
+
+
+def test_sets_are_listed(toys: Getting) -> None:
+    done = toys.cli("data", "list", "--plugin", toys.plugin)
+    assert done.out.split("\n")[0].split() == [
+        "playthings", "toys", *f"{len(TOYS) / 1000:.1f} kB".split(), "Balls", "and", "blocks",
+    ]  # fmt: skip
+    (row,) = json.loads(toys.cli("data", "list", "--plugin", toys.plugin, "--json").out)
+    assert row["name"] == "toys"
+    assert row["licence"] == "CC0"
+    assert row["archives"][0]["sha256"] == sha256(TOYS)
