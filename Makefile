@@ -37,7 +37,7 @@ test-lowest:  ## the suite with the oldest versions that pyproject.toml allows
 	$(LOWEST)/bin/python -m pytest -n $(JOBS) --dist worksteal -m "not proof"
 
 torture: $(STAMP)  ## kills at every operation on files, tampered runs: all trials, half an hour
-	CYCLEKIT_TORTURE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) tests/torture
+	CYCLEKIT_TORTURE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) tests/torture tests/datasets/test_getting.py
 
 audit: $(STAMP)  ## what is known about the lowest versions that pyproject.toml allows
 	$(BIN)/python -m pip install --quiet uv pip-audit

@@ -26,7 +26,14 @@ from cyclekit.engine.objective import (
     Phase,
     Step,
 )
-from cyclekit.errors import BadSample, CheckpointError, PluginError, RecipeError, UsageError
+from cyclekit.errors import (
+    BadSample,
+    CheckpointError,
+    DataError,
+    PluginError,
+    RecipeError,
+    UsageError,
+)
 from cyclekit.hookspecs import hookimpl
 from cyclekit.importing.family import Choices, Delivery, Family, Layout, Published, Slot
 from cyclekit.judging.kept import trained_once
@@ -62,6 +69,7 @@ __all__ = [
     "Codec",
     "CycleObjective",
     "CycleOptions",
+    "DataError",
     "Delivery",
     "Direction",
     "Family",

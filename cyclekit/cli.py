@@ -16,7 +16,9 @@ from cyclekit.errors import CyclekitError, suggest
 from cyclekit.memory import is_out_of_memory
 from cyclekit.runs.supervisor import leave_last_words, obey_supervisor
 
-VERBS = ("train", "resume", "translate", "evaluate", "report", "import", "recipes", "plugins")
+VERBS = (
+    "train", "resume", "translate", "evaluate", "report", "import", "data", "recipes", "plugins",
+)  # fmt: skip
 
 
 class Verbs(click.Group):
@@ -52,7 +54,8 @@ def cyclekit() -> None:
     \b
     Examples:
       cyclekit train --plugin image --recipe demo
-      cyclekit train --plugin image --recipe horse2zebra --data datasets/horse2zebra
+      cyclekit data get horse2zebra
+      cyclekit train --plugin image --recipe horse2zebra
       cyclekit translate runs/00001-image-demo photo.jpg -o out --direction a2b
       cyclekit recipes list
     """

@@ -179,16 +179,7 @@ class PluginHost:
         return [thing for offered in offers.values() for thing in offered]
 
     def _register(self, info: PluginInfo) -> None:
-        try:
-            plugin = (
-                info.entry_point.load() if info.entry_point else _import_file(info.distribution)
-            )
-        except Exception as error:
-            # Not only ImportError: a torchaudio that does not fit its torch raises OSError.
-            raise PluginError(
-                f"Plugin {info.name!r} ({_origin(info)}) cannot be imported: "
-                f"{describe_exception(error)}. {_remedy(info, error)}"
-            ) from error
+        plugin = import_plugin(info)
         try:
             self._manager.register(plugin, name=info.name)
             self._manager.check_pending()
@@ -286,6 +277,22 @@ class PluginHost:
                 )
             added[kind] = tuple(things)
         return replace(modality, **added)
+
+
+def import_plugin(info: PluginInfo) -> Any:
+    """Import what a plugin's entry point names, or its file.
+
+    Raises:
+        PluginError: If that fails; says what to do.
+    """
+    try:
+        return info.entry_point.load() if info.entry_point else _import_file(info.distribution)
+    except Exception as error:
+        # Not only ImportError: a torchaudio that does not fit its torch raises OSError.
+        raise PluginError(
+            f"Plugin {info.name!r} ({_origin(info)}) cannot be imported: "
+            f"{describe_exception(error)}. {_remedy(info, error)}"
+        ) from error
 
 
 def load_plugin(name: str, extensions: Sequence[str] = ()) -> PluginHost:

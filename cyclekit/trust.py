@@ -5,9 +5,7 @@ line, or from Python, means it; that is remembered outside of all runs, by path 
 one's own runs open without a word. A file that only a run or a recipe names is not loaded.
 """
 
-import contextlib
 import hashlib
-import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -17,10 +15,10 @@ from pydantic import BaseModel
 
 from cyclekit.contract import RunsCode
 from cyclekit.errors import UsageError
-from cyclekit.storage.folder import Storage
-from cyclekit.storage.handle import Refused, open_file, read_text
+from cyclekit.remembered import Remembered
+from cyclekit.storage.handle import open_file
 
-FILE = "trusted.json"
+TRUSTED = Remembered("trusted.json")
 
 Part = TypeVar("Part")
 
@@ -31,12 +29,7 @@ def trust(file: Path | str) -> None:
     """Remember that a person named a file of code."""
     place, content = _known_by(file)
     _named.add((place, content))
-    folder = state_folder()
-    if folder is None or _remembered(folder).get(place) == content:
-        return
-    with contextlib.suppress(OSError, Refused):  # a disk that is full or read-only: this time only
-        told = json.dumps(_remembered(folder) | {place: content}, indent=2)
-        Storage(folder).write_text(FILE, told + "\n")
+    TRUSTED.keep(place, content)
 
 
 def require_trusted(file: Path | str, who: str) -> None:
@@ -50,8 +43,7 @@ def require_trusted(file: Path | str, who: str) -> None:
         UsageError: Saying which option names it.
     """
     place, content = _known_by(file)
-    folder = state_folder()
-    if (place, content) in _named or (folder and _remembered(folder).get(place) == content):
+    if (place, content) in _named or TRUSTED.read().get(place) == content:
         return
     raise UsageError(
         f"{who} names the code {place}, which could do anything. It was not loaded, since nobody "
@@ -115,20 +107,3 @@ def _known_by(file: Path | str) -> tuple[str, str]:
             return str(place), hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError:
         return str(place), ""
-
-
-def state_folder() -> Path | None:
-    """``$XDG_STATE_HOME/cyclekit``, or ``~/.local/state/cyclekit``, where there is a home."""
-    state = os.environ.get("XDG_STATE_HOME")
-    try:
-        return Path(state or Path.home() / ".local" / "state") / "cyclekit"
-    except RuntimeError:
-        return None
-
-
-def _remembered(folder: Path) -> dict[str, str]:
-    try:
-        told = json.loads(read_text(folder / FILE))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return told if isinstance(told, dict) else {}

@@ -36,7 +36,9 @@ SECTIONS = {
     "Other people's weights": (
         "Family", "Layout", "Slot", "Choices", "Delivery", "Published",
     ),
-    "Errors": ("BadSample", "PluginError", "RecipeError", "CheckpointError", "UsageError"),
+    "Errors": (
+        "BadSample", "DataError", "PluginError", "RecipeError", "CheckpointError", "UsageError",
+    ),
     "The rest": ("API_VERSION", "hookimpl"),
 }  # fmt: skip
 FROM_PYTHON = ("train", "TrainResult", "Hardware", "load", "TrainedModel")

@@ -18,7 +18,7 @@ SOURCES = [
 WRITERS = {
     "storage/handle.py", "storage/folder.py", "storage/tree.py", "temporary.py", "links.py",
     "data/cache.py", "data/corrupted.py", "judging/kept.py", "runs/checkpoints.py",
-    "runs/divergence.py", "importing/zoo.py",
+    "runs/divergence.py",
 }  # fmt: skip
 # In temporary folders that are their own.
 TEMPORARY = {"judging/judge.py", "runs/supervisor.py", "testing"}

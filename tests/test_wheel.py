@@ -28,9 +28,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_what_is_in_it(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    assert {"cyclekit_image/recipes/demo.toml", "cyclekit_image/recipes/horse2zebra.toml"} <= {
-        *names
-    }
+    recipes = {"cyclekit_image/recipes/demo.toml", "cyclekit_image/recipes/horse2zebra.toml"}
+    assert recipes <= {*names}
+    assert {f"cyclekit_{name}/datasets.toml" for name in ("image", "audio", "music")} <= {*names}
     assert {f"cyclekit/reporting/page.{kind}" for kind in ("html", "css", "js")} <= {*names}
     packages = ("cyclekit", "cyclekit_audio", "cyclekit_image", "cyclekit_music")
     assert {f"{package}/py.typed" for package in packages} <= {*names}

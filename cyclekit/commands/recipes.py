@@ -56,7 +56,7 @@ def show(name: str, plugin: str | None, resolved: bool) -> None:
     """
     from cyclekit.recipe.sources import read_recipe_text
 
-    path, owner = _find(name, plugin)
+    path, owner = located(name, plugin)
     if not resolved:
         click.echo(shown(read_recipe_text(path)), nl=False)
         return
@@ -80,7 +80,7 @@ def copy(name: str, destination: Path, plugin: str | None) -> None:
     """
     from cyclekit.recipe.sources import read_recipe_text
 
-    path, _ = _find(name, plugin)
+    path, _ = located(name, plugin)
     target = destination / path.name if destination.is_dir() else destination
     if target.exists():
         raise UsageError(f"{target} exists already. Name another file.")
@@ -99,7 +99,7 @@ def check(path: str, plugin: str | None) -> None:
     Example:
       cyclekit recipes check my_recipe.toml --plugin image
     """
-    file, owner = _find(path, plugin)
+    file, owner = located(path, plugin)
     from cyclekit.engine.model import build_model
     from cyclekit.runs.planning import plan_training
 
@@ -128,7 +128,7 @@ def schema(plugin: str) -> None:
     click.echo(json.dumps(recipe_model(load_plugin(plugin).modality).model_json_schema(), indent=2))
 
 
-def _find(name: str, plugin: str | None) -> tuple[Path, str]:
+def located(name: str, plugin: str | None) -> tuple[Path, str]:
     """A recipe's file and the plugin it belongs to; without ``--plugin``, whichever has it."""
     from cyclekit.errors import suggest
     from cyclekit.plugins import find_plugin, installed_plugins

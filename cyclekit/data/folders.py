@@ -296,7 +296,9 @@ def _existing(folder: Path, settings: DataSettings) -> Path:
 
 
 def _publication(settings: DataSettings) -> str:
-    return f" The set is published at {settings.published}" if settings.published else ""
+    brought = f" To get the published set: cyclekit data get {settings.fetch}"
+    elsewhere = f" The set is published at {settings.published}"
+    return (brought if settings.fetch else "") + (elsewhere if settings.published else "")
 
 
 def _if_folder(path: Path) -> Path | None:

@@ -54,8 +54,11 @@ class DataSettings(Options):
     cache: str | None = None
     """Folder for encoded windows that do not fit in memory. Without it, `cyclekit` in
     `$XDG_CACHE_HOME` or `~/.cache`. What is there may be deleted at any time."""
+    fetch: str = ""
+    """What `cyclekit data get` is told to bring the published set to where this recipe looks, such
+    as the set's name; shown when it is missing."""
     published: str = ""
-    """Where the set can be had; shown when it is missing."""
+    """Where else the set can be had; shown when it is missing."""
 
     @model_validator(mode="after")
     def _both_or_neither(self) -> "DataSettings":

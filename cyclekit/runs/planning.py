@@ -53,6 +53,20 @@ def plan_training(
     return Plan(*_resolved(layers, plugin), source)
 
 
+def plan_defaults(plugin: str, settings: Iterable[Setting] = ()) -> Plan:
+    """The same without a recipe: a plugin's defaults with ``settings`` laid over them.
+
+    Args:
+        plugin: A name, or a file, that a person named.
+        settings: Changes.
+    """
+    if plugin.endswith(".py"):
+        consider(plugin, "")
+    layers = Layers()
+    layers.lay(settings)
+    return Plan(*_resolved(layers, plugin), Path())
+
+
 def anchored(recipe: Recipe) -> Recipe:
     """The recipe with absolute paths, so that the run can be opened from anywhere."""
     data = recipe.data

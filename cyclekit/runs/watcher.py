@@ -1,20 +1,23 @@
 """What the person watching sees: messages and progress on stderr, results on stdout."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any
 
 from rich.console import Console, RenderableType
+from rich.filesize import decimal
 from rich.progress import (
     BarColumn,
+    DownloadColumn,
     MofNCompleteColumn,
     Progress,
     ProgressColumn,
     Task,
     TaskID,
     TextColumn,
+    TransferSpeedColumn,
 )
 from rich.table import Table
 from rich.text import Text
@@ -78,6 +81,23 @@ class Watcher:
                 self.say(f"{what}: {done} of {total}, about {duration(left)} left")
 
     @contextmanager
+    def transfer(self, what: str, total: int | None, done: int = 0) -> Iterator["Transfer"]:
+        """The same for bytes that come or are read.
+
+        Args:
+            what: Happens to them.
+            total: How many there will be, where that is known.
+            done: How many there are already.
+        """
+        plain = not self._shows_bars and not self._quiet
+        if plain:
+            self.say(what if total is None else f"{what}: {decimal(total)}")
+        columns = (DownloadColumn(), TransferSpeedColumn())
+        with self._bar(transient=True, columns=columns) as bar:
+            task = bar.add_task(what, total=total, completed=done)
+            yield Transfer(bar, task, self if plain else None, what, total, done)
+
+    @contextmanager
     def progress(self, total: int, done: int) -> Iterator["StepProgress"]:
         """A bar over the steps of a run, or a line now and then where there is no terminal."""
         with self._bar() as bar:
@@ -116,11 +136,13 @@ class Watcher:
         with self._bar(transient=True) as bar:
             yield bar
 
-    def _bar(self, transient: bool = False) -> Progress:
+    def _bar(
+        self, transient: bool = False, columns: Sequence[ProgressColumn] | None = None
+    ) -> Progress:
         return _NotedProgress(
             TextColumn("{task.description}"),
             BarColumn(),
-            MofNCompleteColumn(),
+            *(columns or [MofNCompleteColumn()]),
             _Times(),
             console=self._console,
             transient=transient,
@@ -155,6 +177,41 @@ class _NotedProgress(Progress):
         yield from super().get_renderables()
         notes = (task.fields.get("note") for task in self.tasks)
         yield from (Text(note, overflow="fold", no_wrap=False) for note in notes if note)
+
+
+class Transfer:
+    """The progress of bytes."""
+
+    def __init__(
+        self,
+        bar: Progress,
+        task: TaskID,
+        plain: Watcher | None,
+        what: str,
+        total: int | None,
+        done: int,
+    ) -> None:
+        self._bar = bar
+        self._task = task
+        self._plain = plain
+        self._what = what
+        self._total = total
+        self._done = self._first = done
+        self._begun = self._said = time.monotonic()
+
+    def advance(self, count: int) -> None:
+        """So many more are there."""
+        self._done += count
+        self._bar.advance(self._task, count)
+        now = time.monotonic()
+        if self._plain and now - self._said >= TRACKED_EVERY:
+            self._said = now
+            said = f"{self._what}: {decimal(self._done)}"
+            if self._total:
+                rate = (self._done - self._first) / (now - self._begun)
+                left = max(self._total - self._done, 0) / max(rate, 1e-9)
+                said += f" of {decimal(self._total)}, about {duration(left)} left"
+            self._plain.say(said)
 
 
 class StepProgress:

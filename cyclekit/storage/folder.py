@@ -90,6 +90,17 @@ class Storage:
             os.mkdir(handle.at(name), dir_fd=handle.number)
         return self.path / name
 
+    def take(self, name: str, source: "Storage", called: str) -> None:
+        """Move a file or folder here from another folder on the same disk.
+
+        Args:
+            name: What it is called here.
+            source: Where it is.
+            called: What it is called there.
+        """
+        with source.open(make=False) as there, self.open() as here:
+            here.move(there, called, name)
+
     def empty(self) -> None:
         """Remove all that is in it, and the folder itself where it is no link."""
         with contextlib.suppress(FileNotFoundError), self.open(make=False) as handle:

@@ -65,3 +65,17 @@ def test_what_takes_long_beside_training_says_so(
     said = capsys.readouterr().err
     assert "a2b: 1 of 3, about" in said
     assert "a2b: 3\n" not in said
+
+
+def test_bytes_that_come_are_told_with_the_time_that_is_left(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("cyclekit.runs.watcher.TRACKED_EVERY", 0.0)
+    with Watcher().transfer("fetching x.zip", 3_000_000, 1_000_000) as progress:
+        progress.advance(500_000)
+    with Watcher().transfer("fetching y.zip", None) as progress:
+        progress.advance(500_000)
+    said = capsys.readouterr().err
+    assert "fetching x.zip: 3.0 MB\n" in said
+    assert "fetching x.zip: 1.5 MB of 3.0 MB, about" in said
+    assert "fetching y.zip: 500.0 kB\n" in said

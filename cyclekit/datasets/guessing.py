@@ -1,0 +1,46 @@
+"""Which plugin a folder of files is for, where nobody says."""
+
+from collections import Counter
+from pathlib import Path
+
+from cyclekit.data.listing import list_samples
+from cyclekit.datasets.getting import source_of
+from cyclekit.errors import CyclekitError, DataError, UsageError
+from cyclekit.plugins import installed_plugins, load_plugin
+
+
+def guess_plugin(folder: Path) -> str:
+    """The installed plugin that knows most of a folder's files by their suffixes.
+
+    What `cyclekit data get` has brought says it itself.
+
+    Raises:
+        DataError: If there is no such folder.
+        UsageError: If no plugin knows any file.
+    """
+    if not folder.is_dir():
+        what = "is a file, not a folder" if folder.exists() else "does not exist"
+        raise DataError(f"{folder} {what}.")
+    told = source_of(folder).get("plugin")
+    if told in [info.name for info in installed_plugins()]:
+        return str(told)
+    suffixes = Counter(Path(name).suffix.lower() for name in list_samples(folder).samples.names)
+    known = {name: sum(suffixes[suffix] for suffix in of) for name, of in _suffixes().items()}
+    best = max(known, key=lambda name: known[name], default="")
+    if not best or not known[best]:
+        raise UsageError(
+            f"No installed plugin knows the files in {folder} by their suffixes. Say which one "
+            f"reads them: --plugin NAME."
+        )
+    return best
+
+
+def _suffixes() -> dict[str, frozenset[str]]:
+    """Of each installed plugin that works and names them."""
+    found = {}
+    for info in installed_plugins():
+        try:
+            found[info.name] = load_plugin(info.name).modality.codec.suffixes
+        except CyclekitError:
+            continue  # a broken neighbour never matters; `cyclekit plugins list --check` names it
+    return found
