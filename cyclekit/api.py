@@ -15,17 +15,30 @@ from cyclekit.contract import (
     TensorSpec,
     Translations,
 )
-from cyclekit.engine.cycle import CycleObjective
-from cyclekit.engine.cycle_options import CycleOptions
+from cyclekit.engine.augmentation import AugmentationOptions, augmented
+from cyclekit.engine.history import HistoryBuffer
+from cyclekit.engine.losses import (
+    ADVERSARIAL_LOSSES,
+    AdversarialLoss,
+    AdversarialName,
+    gradient_penalty,
+)
 from cyclekit.engine.objective import (
+    Batch,
     Direction,
     Losses,
     NetworkBuilder,
+    Networks,
     Objective,
     Part,
     Phase,
     Step,
+    Stream,
+    Term,
+    TermGroup,
+    added,
 )
+from cyclekit.engine.terms import called, filled, full, l1, tap_widths
 from cyclekit.errors import BadSample, CheckpointError, PluginError, RecipeError
 from cyclekit.hookspecs import hookimpl
 from cyclekit.judging.kept import trained_once
@@ -45,8 +58,11 @@ from cyclekit.nets.pixel import PixelDiscriminator, PixelOptions
 from cyclekit.nets.resnet import ResNetGenerator, ResNetOptions
 from cyclekit.nets.slopes import SlopesOptions, SlopesPatchGAN
 from cyclekit.nets.unet import UNetGenerator, UNetOptions
+from cyclekit.objectives.cycle import CycleObjective, Judge, Trip, Way
+from cyclekit.objectives.cycle_options import CycleOptions
 
 __all__ = [
+    "ADVERSARIAL_LOSSES",
     "API_VERSION",
     "PATCHGAN",
     "PATCHGAN_SLOPES",
@@ -54,20 +70,27 @@ __all__ = [
     "RESNET",
     "UNET_128",
     "UNET_256",
+    "AdversarialLoss",
+    "AdversarialName",
+    "AugmentationOptions",
     "BadSample",
     "Baseline",
+    "Batch",
     "CheckpointError",
     "Codec",
     "CycleObjective",
     "CycleOptions",
     "Direction",
+    "HistoryBuffer",
     "Init",
+    "Judge",
     "Losses",
     "Media",
     "Metric",
     "Modality",
     "Network",
     "NetworkBuilder",
+    "Networks",
     "Norm",
     "Objective",
     "Options",
@@ -87,16 +110,29 @@ __all__ = [
     "SlopesOptions",
     "SlopesPatchGAN",
     "Step",
+    "Stream",
     "TensorSpec",
+    "Term",
+    "TermGroup",
     "ToRange",
     "Translations",
+    "Trip",
     "UNetGenerator",
     "UNetOptions",
+    "Way",
+    "added",
+    "augmented",
+    "called",
     "conv",
     "conv_transpose",
+    "filled",
+    "full",
+    "gradient_penalty",
     "hookimpl",
     "initialize",
+    "l1",
     "norm_layers",
     "normalize_spectra",
+    "tap_widths",
     "trained_once",
 ]

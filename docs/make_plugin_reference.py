@@ -117,7 +117,7 @@ def described(thing: Any) -> str:
 
 PLAIN = {
     "Network": "Ready to be named in a `Modality`, over any number of axes.",
-    "int": "The version of the contract. Write the number itself in `Modality(api=1)`, not this.",
+    "int": "The version of the contract. Write the number itself in `Modality(api=2)`, not this.",
     "HookimplMarker": "Marks a function that implements a hook.",
     "_LiteralGenericAlias": "The values that it may have.",
 }

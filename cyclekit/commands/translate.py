@@ -22,7 +22,11 @@ from cyclekit.errors import CyclekitError
 @run_argument
 @click.argument("inputs", nargs=-1, required=True, type=PATH, metavar="INPUT...")
 @click.option("-o", "--output", "output", required=True, type=PATH, help="Folder for the results.")
-@click.option("--direction", required=True, metavar="a2b|b2a", help="Which way to translate.")
+@click.option(
+    "--direction",
+    metavar="NAME",
+    help="Which way to translate, such as a2b. May be left out where there is only one.",
+)
 @click.option(
     "--format",
     "format",
@@ -44,7 +48,7 @@ def translate(
     run: Path,
     inputs: tuple[Path, ...],
     output: Path,
-    direction: str,
+    direction: str | None,
     format: str | None,
     checkpoint: str,
     settings: tuple[str, ...],

@@ -6,6 +6,7 @@ from statistics import median
 from typing import Any
 
 from cyclekit.describe import duration
+from cyclekit.names import heading
 from cyclekit.reporting.curves import number
 from cyclekit.reporting.markup import Markup, element, joined
 from cyclekit.reporting.reading import RunStory
@@ -106,9 +107,10 @@ _VERSIONS = ("cyclekit", "torch", "python")
 
 def _data(story: RunStory) -> str:
     root = story.setting("data", "root")
-    place = root or " and ".join(str(story.setting("data", side)) for side in ("a", "b"))
+    named = story.setting("data", "domains")
+    place = root or " and ".join(map(str, named.values() if isinstance(named, dict) else ()))
     counted = [
-        f"{domain.upper()} {files:,} files, {windows:,} windows"
+        f"{heading(domain)} {files:,} files, {windows:,} windows"
         for domain, (files, windows) in story.training_files().items()
     ]
     return "; ".join([str(place), *counted])

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 from importlib.metadata import version
 from io import BufferedReader
 from pathlib import Path
@@ -21,6 +22,7 @@ from cyclekit.engine.training_state import TrainingState
 from cyclekit.errors import CheckpointError, CyclekitError
 from cyclekit.memory import available_memory
 from cyclekit.plugins import PluginInfo
+from cyclekit.recipe.moved import renamed
 from cyclekit.recipe.sources import parse_toml
 from cyclekit.runs.layout import MANIFEST, step_folders
 from cyclekit.runs.manifest import OLD, read_manifest
@@ -88,7 +90,7 @@ class Checkpoint:
             CheckpointError: If they cannot be read, do not fit, or are not finite.
         """
         file = f"{name}{AVERAGED}.safetensors"
-        if not averaged or file not in self._files:
+        if not (averaged and self._has_averages):
             file = f"{name}.safetensors"
         weights = self._tensors(file)
         own = network.state_dict()
@@ -108,6 +110,12 @@ class Checkpoint:
         with self.restoring(file):
             network.load_state_dict(weights)
         self._require_finite(file, network.state_dict())
+
+    @cached_property
+    def _has_averages(self) -> bool:
+        """Whether networks were averaged when it was written: then all that translate were."""
+        train = self.recipe().get("train")
+        return isinstance(train, dict) and bool(train.get("ema"))
 
     def restore_codec(self, codec: Codec[Any]) -> None:
         """Give a codec what it had learned of the data.
@@ -179,7 +187,7 @@ class Checkpoint:
             CheckpointError: If it is damaged.
         """
         try:
-            return parse_toml(self._content(RECIPE).decode())
+            return renamed(parse_toml(self._content(RECIPE).decode()))[0]
         except ValueError as error:
             raise self._damaged(RECIPE, str(error)[:200]) from error
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from cyclekit.names import heading
 from cyclekit.runs.layout import RunLayout
 from cyclekit.runs.records import json_lines
 
@@ -84,7 +85,7 @@ def changes(run: RunLayout, encoded: "Mapping[str, EncodedDomain]") -> str:
         }
         if any(counts.values()):
             told = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
-            said.append(f"{name.upper()}: {told}")
+            said.append(f"{heading(name)}: {told}")
     return "; ".join(said)
 
 

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from cyclekit.contract import DOMAINS
 from cyclekit.engine.arithmetic import choose_arithmetic, own_arithmetic
 from cyclekit.engine.hardware import Hardware
-from cyclekit.engine.model import Model, build_codec, build_model
+from cyclekit.engine.model import Model, build_model, specs_of
 from cyclekit.engine.translator import Translator
 from cyclekit.errors import CheckpointError, UsageError
 from cyclekit.plugins import PluginHost, load_plugin
@@ -98,8 +97,8 @@ def _recall_changed(run: RunDirectory, settings: tuple[Setting, ...]) -> tuple[P
     layers = read_layers_of(run)
     layers.lay(settings)
     _, changed = recall(run, layers)
-    before, after = (build_codec(host.modality, one) for one in (recipe, changed))
-    if any(before.spec(domain) != after.spec(domain) for domain in DOMAINS):
+    before, after = (specs_of(host.modality, one) for one in (recipe, changed))
+    if before != after:
         keys = ", ".join(key for key, _, _ in settings)
         raise UsageError(
             f"--set {keys}: the run's networks were trained on tensors of another shape or range. "
@@ -145,4 +144,6 @@ def read_layers_of(run: RunDirectory) -> Layers:
     """The run's recipe as it was saved, ready for changes to be laid over it."""
     if not run.recipe_file.is_file():
         raise CheckpointError(f"{run} has no recipe.toml.")
-    return read_layers(run.recipe_file)
+    layers = read_layers(run.recipe_file)
+    layers.moved.clear()  # whoever has an old run need not write it anew
+    return layers

@@ -115,7 +115,8 @@ def _concluded(
     result = TrainResult(run.folder, recorder.report, newest_samples(run))
     if result.samples:
         watcher.result(f"samples: {result.samples}")
-    watcher.say(f"translate: cyclekit translate {run} INPUT... -o OUT --direction a2b")
+    first = trainer.model.objective.directions[0].name
+    watcher.say(f"translate: cyclekit translate {run} INPUT... -o OUT --direction {first}")
     return result
 
 

@@ -11,14 +11,20 @@ from cyclekit import API_VERSION
 from cyclekit.contract import Modality
 from cyclekit.describe import describe_exception
 from cyclekit.errors import CyclekitError
-from cyclekit.plugins import PluginInfo, find_plugin, load_plugin
-from cyclekit.testing import codec_checks, encoding_checks, network_checks, output_checks
+from cyclekit.plugins import PluginInfo, completed, find_plugin, load_plugin
+from cyclekit.testing import (
+    codec_checks,
+    encoding_checks,
+    network_checks,
+    objective_checks,
+    output_checks,
+)
 from cyclekit.testing.checks import CHECKS, Check, Fault
 from cyclekit.testing.subject import Subject
 
 __all__ = ["Result", "check_modality", "run_checks"]
 # Importing them fills CHECKS.
-FAMILIES = (codec_checks, encoding_checks, network_checks, output_checks)
+FAMILIES = (codec_checks, encoding_checks, network_checks, objective_checks, output_checks)
 
 
 @dataclass(frozen=True)
@@ -43,7 +49,7 @@ def check_modality(modality: str | Modality, data: Path | str | None = None) -> 
 
     Args:
         modality: A plugin's name, the path of a single-file plugin, or a modality.
-        data: Folder with ``trainA`` and ``trainB``; default: data that the plugin makes itself.
+        data: Folder with ``trainA`` and so on; default: data that the plugin makes itself.
 
     Raises:
         AssertionError: Naming each rule that is broken, and what to change.
@@ -59,7 +65,7 @@ def run_checks(modality: str | Modality, data: Path | str | None = None) -> Iter
 
     Args:
         modality: A plugin's name, the path of a single-file plugin, or a modality.
-        data: Folder with ``trainA`` and ``trainB``; default: data that the plugin makes itself.
+        data: Folder with ``trainA`` and so on; default: data that the plugin makes itself.
 
     Yields:
         A result for each rule, as soon as it is known.
@@ -89,7 +95,7 @@ def _offered(modality: str | Modality) -> tuple[Modality, PluginInfo | None]:
             f"Modality.api is {modality.api}; this cyclekit speaks {API_VERSION}: write the number "
             f"that the plugin was written for."
         )
-    return replace(modality), None
+    return completed(replace(modality)), None
 
 
 def _run(check: Check, subject: Subject, passed: set[str]) -> Result:
