@@ -56,9 +56,9 @@ def spelt_domains(file: Path) -> Iterator[str]:
         if isinstance(node, ast.Call) and node.args and ast.unparse(node.func) == ELEMENTS
     }
     for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and id(node) not in elements:
-            if node.value in NAMES_OF_DOMAINS:
-                yield f"{node.lineno}: {node.value!r}"
+        is_text = isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if is_text and id(node) not in elements and node.value in NAMES_OF_DOMAINS:
+            yield f"{node.lineno}: {node.value!r}"
         name = getattr(node, "id", getattr(node, "arg", getattr(node, "attr", None)))
         if isinstance(name, str) and name.endswith(("_a", "_b", "a2b", "b2a")):
             yield f"{node.lineno}: {name}"  # type: ignore[attr-defined]

@@ -41,6 +41,13 @@ from cyclekit.errors import CyclekitError
     metavar="codec.KEY=VALUE",
     help="Another setting of how files are read and written, where the networks' tensors stay.",
 )
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Chooses the latent codes, of objectives that have some.",
+)
 @accelerator_option
 @precision_option
 @batch_size_option
@@ -52,6 +59,7 @@ def translate(
     format: str | None,
     checkpoint: str,
     settings: tuple[str, ...],
+    seed: int,
     accelerator: str,
     precision: str | None,
     batch_size: int | None,
@@ -73,7 +81,7 @@ def translate(
 
     watcher = Watcher()
     how = (hardware(accelerator), precision, batch_size, watcher)
-    opened = open_run(run, checkpoint, *how, settings=map(parse_setting, settings))
+    opened = open_run(run, checkpoint, *how, settings=map(parse_setting, settings), seed=seed)
     files = InputFiles.find(inputs, opened.model.codec)
     if files.others:
         watcher.say(f"passed over what is no sample: {counted(files.others)}")

@@ -46,6 +46,7 @@ def open_run(
     batch_size: int | None = None,
     watcher: Watcher = Watcher(quiet=True),  # noqa: B008 - has no state
     settings: Iterable[Setting] = (),
+    seed: int = 0,
 ) -> OpenRun:
     """Open a run; needs no flags, since recipe and plugin are in it.
 
@@ -58,6 +59,7 @@ def open_run(
         batch_size: Of a ``Translator``.
         watcher: Is told of a precision that is slow, or another than the run's.
         settings: Changes to how files are read and written: ``codec.KEY``.
+        seed: Latent codes follow from it.
 
     Raises:
         CheckpointError: If the folder is no run, or the checkpoint is missing, damaged or misfit.
@@ -80,7 +82,8 @@ def open_run(
     for network in model.translators.values():
         network.requires_grad_(False).eval()
         fabric.setup_module(network)  # moves and converts it in place; the wrapper is not needed
-    return OpenRun(run, model, chosen, Translator(model, model.networks, fabric, batch_size))
+    translator = Translator(model, model.networks, fabric, batch_size, seed)
+    return OpenRun(run, model, chosen, translator)
 
 
 def _recall_changed(run: RunDirectory, settings: tuple[Setting, ...]) -> tuple[PluginHost, Recipe]:
