@@ -70,7 +70,7 @@ if [ "$DEVICE" != cuda ]; then
 fi
 timeout 220 "$PYTHON" benchmarks/gpu.py --device "$DEVICE" "${SIZES[@]}" 2>&1 | tee "$OUT/step.txt" || status=1
 # What the demo promises holds on a GPU as well: its last lines say how close the translations come.
-{ time timeout 60 "$PYTHON" -m cyclekit train --plugin image --recipe demo --run-dir "$SITE/demo" --accelerator "$DEVICE" \
+{ time timeout 90 "$PYTHON" -m cyclekit train --plugin image --recipe demo --run-dir "$SITE/demo" --accelerator "$DEVICE" \
     --steps $STEPS --set train.evaluate_every=$STEPS; } 2>&1 | tee "$OUT/demo.txt" || status=1
 echo "results: $OUT"
 exit $status

@@ -35,6 +35,10 @@ class IncompatiblePlugin(PluginError):  # noqa: N818
     """A plugin that was written for another version of the contract."""
 
 
+class ExtensionAlone(PluginError):  # noqa: N818
+    """A plugin that adds to others' modalities was asked for one of its own."""
+
+
 class DataError(CyclekitError):
     """Folders or files that cannot serve as a data set."""
 

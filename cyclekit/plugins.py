@@ -22,7 +22,7 @@ import pluggy
 
 from cyclekit import API_VERSION, hookspecs
 from cyclekit.describe import describe_exception
-from cyclekit.errors import IncompatiblePlugin, PluginError, UsageError, suggest
+from cyclekit.errors import ExtensionAlone, IncompatiblePlugin, PluginError, UsageError, suggest
 
 if TYPE_CHECKING:
     from cyclekit.contract import Metric, Modality
@@ -80,6 +80,11 @@ class PluginInfo:
         if not folders and spec.origin:
             return [Path(spec.origin)]
         return sorted(file for folder in folders for file in Path(folder).rglob("*.py"))
+
+    @property
+    def reference(self) -> str:
+        """What a recipe calls it: its name, or its file."""
+        return self.name if self.entry_point else self.distribution
 
     @property
     def file(self) -> Path | None:
@@ -196,6 +201,11 @@ class PluginHost:
                 outcome = error
             yield name, outcome
 
+    def _hooks_of(self, name: str) -> list[str]:
+        """Which hooks a plugin implements."""
+        callers = self._manager.get_hookcallers(self._manager.get_plugin(name)) or []
+        return sorted(caller.name for caller in callers)
+
     def _offers(self, hook: str, kind: Any, **arguments: Any) -> dict[str, list[Any]]:
         offers = {}
         for name, outcome in self._call(hook, arguments):
@@ -212,6 +222,12 @@ class PluginHost:
         from cyclekit.contract import Modality
 
         offered = self._offers("cyclekit_modality", Modality).get(self.info.name, [])
+        if not offered and (added := self._hooks_of(self.info.name)):
+            raise ExtensionAlone(
+                f"Plugin {self.info.name!r} is an extension ({', '.join(added)}): it adds to "
+                f"others' modalities and brings none. Name it in a recipe, or with --set "
+                f"\"extensions=['{self.info.reference}']\", beside the plugin that it extends."
+            )
         if len(offered) != 1:
             raise PluginError(
                 f"Plugin {self.info.name!r} ({_origin(self.info)}) must yield one Modality from "

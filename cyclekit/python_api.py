@@ -5,11 +5,12 @@ Whatever the caller can put right is a ``CyclekitError`` with one clear message.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from cyclekit.data.encoded import load_file
+from cyclekit.describe import describe_exception
 from cyclekit.engine.hardware import Hardware
-from cyclekit.errors import CyclekitError
+from cyclekit.errors import CyclekitError, DataError, FailedSample
 from cyclekit.recipe.sources import Setting
 from cyclekit.reporting.page import write_report
 from cyclekit.runs.evaluation import report_on
@@ -20,6 +21,7 @@ from cyclekit.runs.planning import data_settings, plan_training
 from cyclekit.runs.resuming import resume_training
 from cyclekit.runs.training import TrainResult
 from cyclekit.runs.watcher import Watcher
+from cyclekit.storage.folder import Storage
 
 __all__ = [
     "CyclekitError", "Hardware", "TrainResult", "TrainedModel", "evaluate", "load", "report",
@@ -60,6 +62,9 @@ class TrainedModel:
 
         Returns:
             The translated item, of the same type and size; for a list a list.
+
+        Raises:
+            CyclekitError: If an item or a file cannot be used.
         """
         way = self._opened.model.direction(direction)
         wanted = item if isinstance(item, (list, tuple)) else [item]
@@ -69,7 +74,10 @@ class TrainedModel:
             else one
             for one in wanted
         ]
-        translated = self._opened.translator.items(items, way)
+        try:
+            translated = self._opened.translator.items(items, way)
+        except FailedSample as error:
+            raise DataError(f"{error}. {self._takes}, or files by their paths.") from error
         if isinstance(item, (list, tuple)):
             return type(item)(translated)
         return translated[0]
@@ -79,13 +87,34 @@ class TrainedModel:
 
         Args:
             item: What ``translate`` returned.
-            path: Where; the plugin may change the suffix.
+            path: Where, in a folder that is made if need be; the plugin may change the suffix.
             format: One of those that ``cyclekit translate --format`` takes.
+
+        Raises:
+            CyclekitError: If it is no such item, or cannot be written.
         """
-        codec = self._opened.model.codec
-        if format is None:
-            return codec.save(item, Path(path))
-        return codec.save_as(item, Path(path), format_of(codec, format))
+        codec, path = self._opened.model.codec, Path(path)
+        chosen = None if format is None else format_of(codec, format)
+        with Storage(path.parent).aside() as aside:
+            place = aside.path / path.name
+            try:
+                made = codec.save_as(item, place, chosen) if chosen else codec.save(item, place)
+            except (CyclekitError, OSError):
+                raise
+            except Exception as error:
+                raise DataError(
+                    f"{path} cannot be written ({describe_exception(error)}). {self._takes}."
+                ) from error
+            return aside.keep(made.name)
+
+    @property
+    def _takes(self) -> str:
+        """The sentence about what items are."""
+        codec = type(self._opened.model.codec)
+        bases = [base for kind in codec.__mro__ for base in getattr(kind, "__orig_bases__", ())]
+        item = next((args[0] for base in bases if (args := get_args(base))), Any)
+        kind = f"{item.__module__}.{item.__qualname__}" if isinstance(item, type) else str(item)
+        return f"{codec.__name__} works with {kind}"
 
 
 def load(
@@ -117,6 +146,7 @@ def train(
     recipe: str,
     *,
     data: str | Path | None = None,
+    steps: int | None = None,
     set: Mapping[str, Any] | None = None,
     run_dir: str | Path | None = None,
     hardware: Hardware = Hardware(),  # noqa: B008 - frozen
@@ -128,7 +158,8 @@ def train(
         plugin: A plugin's name, or the path of a single-file plugin.
         recipe: A recipe's name or path.
         data: Folder with ``trainA trainB testA testB``.
-        set: Recipe keys to change, such as ``{"train.steps": 1000}``.
+        steps: How many, in place of the recipe's.
+        set: Recipe keys to change, such as ``{"train.batch_size": 1}``.
         run_dir: A new folder; default the next number under ``runs/``.
         hardware: Devices and ranks.
         quiet: Print nothing.
@@ -136,7 +167,7 @@ def train(
     Raises:
         CyclekitError: With one clear message, for anything the caller can put right.
     """
-    plan = plan_training(plugin, recipe, _settings(data, set))
+    plan = plan_training(plugin, recipe, _settings(data, set, steps))
     return start_training(plan, Path(run_dir) if run_dir else None, hardware, Watcher(quiet))
 
 
@@ -164,9 +195,7 @@ def resume(
     Raises:
         CyclekitError: If it is no run, cannot be read, or cannot be gone on with like that.
     """
-    settings = _settings(data, set)
-    if steps is not None:
-        settings.append(("train.steps", steps, "steps"))
+    settings = _settings(data, set, steps)
     return resume_training(Path(run), settings, hardware, Watcher(quiet), strict_data)
 
 
@@ -222,6 +251,7 @@ def report(run: File, output: File | None = None) -> Path:
     return write_report(Path(run), Path(output) if output else None)
 
 
-def _settings(data: File | None, set: Mapping[str, Any] | None) -> list[Setting]:
+def _settings(data: File | None, set: Mapping[str, Any] | None, steps: int | None) -> list[Setting]:
     settings = data_settings(data) if data is not None else []
-    return [*settings, *((key, value, "set") for key, value in (set or {}).items())]
+    settings += [(key, value, "set") for key, value in (set or {}).items()]
+    return settings if steps is None else [*settings, ("train.steps", steps, "steps")]

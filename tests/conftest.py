@@ -31,13 +31,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """trainA trainB testA testB with a few pictures; test names are equal in both domains."""
+    """trainA trainB testA testB with a few pictures; test files are pairs: B's are darker."""
     root = tmp_path_factory.mktemp("data")
     for split, count, first in (("trainA", 6, 0), ("trainB", 7, 100), ("testA", 3, 200)):
         for index in range(count):
             draw(root / split / f"{index}.png", first + index)
     for index in range(3):
-        draw(root / "testB" / f"{index}.png", 300 + index)
+        draw(root / "testB" / f"{index}.png", 200 + index, brightness=0.6)
     return root
 
 

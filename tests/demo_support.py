@@ -11,7 +11,7 @@ from typing import Any
 COMMAND = Path(sys.executable).with_name("cyclekit")
 # There is no time for the whole of the demos: part of their steps, evaluated once, at the end.
 SHORTENED = ("--set=train.evaluate_every=0", "--set=train.checkpoint_every=0")
-STEPS = {"music": 250, "audio": 600, "image": 500}
+STEPS = {"music": 200, "audio": 400, "image": 500}
 
 
 @dataclass(frozen=True)

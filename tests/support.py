@@ -56,11 +56,18 @@ def training(plugin: str, recipe: str, small: dict[str, object]) -> Callable[...
     return arguments
 
 
-def draw(path: Path, seed: int, size: tuple[int, int] = (40, 40), mode: str = "RGB") -> Path:
+def draw(
+    path: Path,
+    seed: int,
+    size: tuple[int, int] = (40, 40),
+    mode: str = "RGB",
+    brightness: float = 1.0,
+) -> Path:
     """A smooth random picture."""
     path.parent.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
     coarse = rng.integers(0, 256, (4, 4, 3), dtype=np.uint8)
+    coarse = (coarse * brightness).astype(np.uint8)
     Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC).convert(mode).save(path)
     return path
 

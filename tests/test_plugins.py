@@ -212,6 +212,9 @@ def cyclekit_metrics(modality):
     assert [network.name for network in modality.generators][-1] == "mine"
     assert modality.metrics[-1].name == "always"
     assert all(network.name != "mine" for network in load_plugin("image").modality.generators)
+    said = r"is an extension \(cyclekit_generators, cyclekit_metrics\).*extensions=\['extra'\]"
+    with pytest.raises(PluginError, match=said):
+        load_plugin("extra")
 
 
 def test_an_observer_cannot_stop_a_run(site: Path) -> None:

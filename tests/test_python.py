@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from cyclekit_image.codec import ImageCodec
 from PIL import Image
 from support import copied, draw
 
@@ -30,6 +31,47 @@ def test_a_list_gives_a_list(trained: Path, tmp_path: Path) -> None:
     assert [one.size for one in made] == [picture.size] * 3
     assert made[0].tobytes() == made[1].tobytes() == model.translate(picture, "a2b").tobytes()
     assert model.translate([], "a2b") == []
+
+
+def test_grey_stays_grey_where_training_saw_colours(trained: Path, tmp_path: Path) -> None:
+    model = cyclekit.load(trained, accelerator="cpu")
+    picture = Image.open(draw(tmp_path / "x.png", 3))
+    assert model.translate(picture.convert("L"), "a2b").mode == "L"
+    assert model.translate(picture.convert("LA"), "a2b").mode == "L"
+    assert model.translate(picture, "a2b").mode == "RGB"
+
+
+def test_what_is_no_item_is_one_sentence(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = cyclekit.load(trained, accelerator="cpu")
+    with pytest.raises(CyclekitError, match=r"a PIL picture or an array is wanted, not 3\.0"):
+        model.translate(3.0, "a2b")
+    # Other codecs may not look at what they are given.
+    monkeypatch.setattr(ImageCodec, "encode", lambda self, item, domain: item.samples)
+    with pytest.raises(CyclekitError, match=r"'float'.*ImageCodec works with .*PIL.*, or files by"):
+        model.translate(3.0, "a2b")
+    with pytest.raises(CyclekitError, match="ImageCodec works with"):
+        model.save("x", tmp_path / "x.png")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_result_is_saved_into_a_new_folder(trained: Path, tmp_path: Path) -> None:
+    model = cyclekit.load(trained, accelerator="cpu")
+    made = model.translate(Image.open(draw(tmp_path / "x.png", 3)), "a2b")
+    file = model.save(made, tmp_path / "new" / "er" / "y.jpg", format="png")
+    assert file == tmp_path / "new/er/y.png"
+    assert Image.open(file).size == made.size
+
+
+def test_training_takes_its_steps(tmp_path: Path) -> None:
+    small = {"generator.channels": 2, "generator.blocks": 1, "discriminator.channels": 2}
+    cut = {"codec.crop": 32, "codec.resize": 32, "train.evaluate_every": 0, "train.batch_size": 1}
+    result = cyclekit.train("image", "demo", steps=1, set=small | cut, quiet=True,
+                            run_dir=tmp_path / "run")  # fmt: skip
+    assert cyclekit.load(result.run, accelerator="cpu").step == 1
+    with pytest.raises(CyclekitError, match=r"is finished: 1 steps are done.*train.batch_size"):
+        cyclekit.resume(result.run, set={"train.batch_size": 2}, quiet=True)
 
 
 def test_a_model_says_what_it_is(trained: Path) -> None:

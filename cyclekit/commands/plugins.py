@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from cyclekit.commands.options import PATH
-from cyclekit.errors import CyclekitError, IncompatiblePlugin
+from cyclekit.errors import CyclekitError, ExtensionAlone, IncompatiblePlugin
 
 
 @click.group()
@@ -36,6 +36,8 @@ def list_plugins(check: bool, as_json: bool) -> None:
         if check:
             try:
                 row |= {"state": "ok", "detail": load_plugin(info.name).modality.summary}
+            except ExtensionAlone as error:
+                row |= {"state": "extension", "detail": str(error)}
             except IncompatiblePlugin as error:
                 row |= {"state": "incompatible", "detail": str(error)}
             except CyclekitError as error:

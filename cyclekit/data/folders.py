@@ -1,9 +1,10 @@
 """Which files belong to which domain and split."""
 
+import filecmp
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations, islice
 from pathlib import Path
@@ -11,11 +12,15 @@ from typing import Any
 
 from cyclekit.contract import Codec
 from cyclekit.data.contents import what_it_is
+from cyclekit.data.encoded import load_file
 from cyclekit.data.listing import Files, Kinds, counted, list_samples, nothing
-from cyclekit.errors import DataError, suggest
+from cyclekit.errors import BadSample, DataError, suggest
 from cyclekit.names import heading
 from cyclekit.randomness import numpy_generator
 from cyclekit.recipe.settings import DataSettings
+
+MOST_COMPARED, MOST_COPIES = 200, 0.1  # files of two folders; share of them that may be the same
+MOST_READ = 32  # held-out files of a domain that are read to see whether they can be
 
 Folders = dict[str, tuple[str | Path, str | Path | None]]
 """Training and test folder of each domain."""
@@ -32,6 +37,7 @@ class Domain:
         train_folder: The folder that training files' names are relative to.
         folder: The folder that test files' names are relative to.
         held_out: Whether the test files are a share of the training folder.
+        found: How many samples the training folder holds.
     """
 
     name: str
@@ -40,6 +46,7 @@ class Domain:
     train_folder: Path
     folder: Path
     held_out: bool
+    found: int = 0
 
     def test_name(self, file: Path) -> str:
         """A test file's path inside its folder without suffix: equal names make a pair.
@@ -109,7 +116,7 @@ class Collections:
             if domain.held_out and domain.test:
                 found.append(
                     f"no test folder for domain {heading(name)}: {len(domain.test)} of "
-                    f"{len(domain.train) + len(domain.test)} files are held out"
+                    f"{domain.found} files are held out"
                 )
         return found
 
@@ -152,8 +159,10 @@ def find_collections(
 
     train: dict[str, Files] = {}
     test: dict[str, Files] = {}
+    counts: dict[str, int] = {}
     for name, (folder, apart) in folders.items():
         train[name] = samples(folder)
+        counts[name] = len(train[name])
         if not train[name]:
             raise DataError(f"Domain {heading(name)} is empty: {nothing(folder, others, codec)}")
         if apart is not None:
@@ -162,7 +171,8 @@ def find_collections(
         _hold_out_together(group, folders, train, test, settings.held_out)
     for name, (folder, _) in folders.items():
         if name not in test:
-            train[name], test[name] = split(train[name], Path(folder), settings.held_out)
+            usable = _usable(codec, name)
+            train[name], test[name] = split(train[name], Path(folder), settings.held_out, usable)
     alike = {name: group for group in tied for name in group}
     found = {}
     for name, (folder, apart) in folders.items():
@@ -170,10 +180,12 @@ def find_collections(
         if name in alike:
             part = _limited_together(name, alike[name], folders, train, settings.limit, seed)
         where = Path(folder)
-        found[name] = Domain(name, part, test[name], where, Path(apart or where), apart is None)
+        tests = Path(apart or where)
+        found[name] = Domain(name, part, test[name], where, tests, apart is None, counts[name])
     extra = samples(settings.extra) if settings.extra else ()
     parallel = settings.parallel or bool(tied)
-    return Collections(found, extra, parallel, others, _doubts(folders))
+    doubts = [*_doubts(folders), *_copied(found)]
+    return Collections(found, extra, parallel, others, doubts)
 
 
 def layout_folder(split: str, domain: str) -> str:
@@ -241,15 +253,12 @@ def _doubts(folders: Folders) -> list[str]:
     """What looks wrong about the folders by their names and places alone."""
     found = []
     for one, other in combinations(folders, 2):
-        a, b = (Path(folders[name][0]) for name in (one, other))
-        if os.path.realpath(a) == os.path.realpath(b):
-            said = "both domains are" if len(folders) == 2 else f"domains {one} and {other} are"
-            found.append(f"{said} the folder {a}: there is nothing to translate")
-        elif a.name.endswith(heading(other)) and b.name.endswith(heading(one)):
-            found.append(
-                f"domain {heading(one)} is {a} and domain {heading(other)} is {b}: are they "
-                f"swapped?"
-            )
+        (train, test), (other_train, other_test) = folders[one], folders[other]
+        found += _nested(train, other_train)
+        said = "domain {} is {} and domain {} is {}"
+        found += _swapped(said, (one, train), (other, other_train))
+        said = "the test files of domain {} are {}, those of {} {}"
+        found += _swapped(said, (one, test), (other, other_test))
     for domain, (train, test) in folders.items():
         if test is not None and os.path.realpath(train) == os.path.realpath(test):
             found.append(
@@ -257,6 +266,60 @@ def _doubts(folders: Folders) -> list[str]:
                 f"say what becomes of new ones"
             )
     return found
+
+
+def _nested(a: str | Path, b: str | Path) -> list[str]:
+    """The doubt about two domains' folders of which one holds the other."""
+    inside, where = sorted((os.path.realpath(a), os.path.realpath(b)), key=len, reverse=True)
+    if inside == where:
+        return [f"both domains are the folder {a}: there is nothing to translate"]
+    if Path(where) in Path(inside).parents:
+        return [f"{inside} lies in the other domain's folder: its files are in both domains"]
+    return []
+
+
+def _swapped(
+    said: str, one: tuple[str, str | Path | None], other: tuple[str, str | Path | None]
+) -> list[str]:
+    """The doubt about folders whose names end in the other domain's."""
+    (name, folder), (other_name, other_folder) = one, other
+    if folder and other_folder and _ends_in(folder, other_name) and _ends_in(other_folder, name):
+        said = said.format(heading(name), folder, heading(other_name), other_folder)
+        return [f"{said}: are they swapped?"]
+    return []
+
+
+def _ends_in(folder: str | Path, domain: str) -> bool:
+    """Whether a folder is called as a domain's would be: ``B``, ``trainWinter``, ``winter``."""
+    return Path(folder).name.endswith((heading(domain), layout_folder("", domain)))
+
+
+def _copied(domains: Mapping[str, Domain]) -> list[str]:
+    """What is there twice, by the first files that have a name and a size in common."""
+    compared = [
+        (a.train, b.train, f"domains {heading(a.name)} and {heading(b.name)}",
+         "there is little to translate")
+        for a, b in combinations(domains.values(), 2)
+    ] + [
+        (of.train, of.test, f"{heading(of.name)}'s training and test files",
+         "figures will look too good")
+        for of in domains.values()
+    ]  # fmt: skip
+    found = []
+    for one, other, what, so in compared:
+        twins = {file.name: file for file in islice(other, MOST_COMPARED)}
+        both = [(file, twins[file.name]) for file in one if file.name in twins]
+        copies = sum(_same(*pair) for pair in both)
+        if copies > MOST_COPIES * min(len(one), len(twins)):
+            found.append(f"{what} have {copies} files in common, byte for byte: {so}")
+    return found
+
+
+def _same(one: Path, other: Path) -> bool:
+    try:
+        return one.stat().st_size > 0 and filecmp.cmp(one, other, shallow=False)
+    except OSError:  # whoever reads it next says so
+        return False
 
 
 def _named(files: Files, folder: str | Path, domain: str) -> dict[str, str]:
@@ -312,10 +375,15 @@ def limited(files: Files, limit: float | None, seed: int, domain: str) -> Files:
     return Files(tuple(files.names[index] for index in sorted(chosen)))
 
 
-def split(files: Files, folder: Path, share: float) -> tuple[Files, Files]:
+def split(
+    files: Files,
+    folder: Path,
+    share: float,
+    usable: Callable[[Path], bool] = lambda file: not what_it_is(file),
+) -> tuple[Files, Files]:
     """Hold out a share of the files, chosen by a hash of their names so that it stays put.
 
-    Empty files, and those that begin like something else, come last: training names them.
+    Those that are not ``usable`` come last: training names them.
     """
     wanted = min(max(1, round(len(files) * share)), len(files) - 1) if share else 0
 
@@ -324,10 +392,28 @@ def split(files: Files, folder: Path, share: float) -> tuple[Files, Files]:
         return hashlib.sha256(inside.encode(errors="replace")).digest()
 
     order = sorted(files.names, key=key) if wanted else []
-    chosen = set(islice((name for name in order if not what_it_is(Path(name))), wanted))
+    chosen = set(islice((name for name in order if usable(Path(name))), wanted))
     chosen |= set(islice((name for name in order if name not in chosen), wanted - len(chosen)))
     kept = tuple(name for name in files.names if name not in chosen)
     return Files(kept), Files(tuple(name for name in files.names if name in chosen))
+
+
+def _usable(codec: Codec[Any] | None, domain: str) -> Callable[[Path], bool]:
+    """Whether figures can be had of a file: the first that are asked for are read for it."""
+    reads = iter(range(MOST_READ if codec else 0))
+
+    def usable(file: Path) -> bool:
+        if what_it_is(file):
+            return False
+        if codec is None or next(reads, None) is None:
+            return True
+        try:
+            load_file(codec, file, domain)
+        except BadSample:
+            return False
+        return True
+
+    return usable
 
 
 def _existing(folder: Path, settings: DataSettings, domains: Sequence[str]) -> Path:

@@ -16,7 +16,8 @@ from cyclekit.errors import BadSample
 from cyclekit.names import heading
 from cyclekit.randomness import numpy_generator
 
-FEWEST, MOST = 6, 24  # pairs that are compared
+MOST = 24  # pairs that are compared
+FEWEST = 6  # files of the other domain among which a pair has to stand out
 SHUFFLES = 500
 DOUBTED = 0.05  # share of the shuffled pairings that are as much alike
 
@@ -24,15 +25,16 @@ DOUBTED = 0.05  # share of the shuffled pairings that are as much alike
 def without_false_pairs(collections: Collections, codec: Codec[Any]) -> Collections:
     """The collections, pairs given up where these are no more alike than strangers are.
 
-    Two unrelated folders may both be numbered ``1.jpg`` and so on. Looked at are files whose
-    tensors have one size; with others, or few, or where the recipe says that the folders are
-    parallel, names are believed.
+    Two unrelated folders may both be numbered ``1.jpg`` and so on. Where pairs are few, training
+    files serve as strangers, too. Looked at are files whose tensors have one size; where sizes
+    differ, there are too few files, or the recipe says that the folders are parallel, names are
+    believed.
     """
     if collections.parallel:
         return collections
     for domains in combinations(collections.domains, 2):
         pairs = list(collections.pairs(*domains).values())
-        if len(pairs) < FEWEST or not _are_strangers(pairs, domains, codec):
+        if not pairs or not _are_strangers(pairs, collections, domains, codec):
             continue
         both = len(collections.domains) == 2
         where = "both domains" if both else f"domains {' and '.join(map(heading, domains))}"
@@ -49,10 +51,14 @@ def without_false_pairs(collections: Collections, codec: Codec[Any]) -> Collecti
 
 
 def _are_strangers(
-    pairs: Sequence[tuple[Path, Path]], domains: tuple[str, str], codec: Codec[Any]
+    pairs: Sequence[tuple[Path, Path]],
+    collections: Collections,
+    domains: tuple[str, str],
+    codec: Codec[Any],
 ) -> bool:
-    step = -(-len(pairs) // MOST)
-    sides = _tensors(pairs[::step], domains, codec)
+    some = pairs[:: -(-len(pairs) // MOST)]
+    beside = collections.domains[domains[1]].train[: MOST - len(some)]
+    sides = _tensors(some, beside, domains, codec)
     return sides is not None and likeness(*sides) > DOUBTED
 
 
@@ -61,15 +67,15 @@ def likeness(a: Tensor, b: Tensor) -> float:
 
     Args:
         a: ``(samples, ...)``.
-        b: Their supposed counterparts.
+        b: Their supposed counterparts, in the same order, and any number of others.
     """
     one, other = (_standardised(side) for side in (a, b))
     apart = torch.stack([(other - sample).abs().mean(1) for sample in one])
     own = float(apart.diagonal().mean())
-    rng, count = numpy_generator("pairs"), len(apart)
+    rng, (count, choice) = numpy_generator("pairs"), apart.shape
     as_near = 0
     for _ in range(SHUFFLES):
-        shuffled = torch.from_numpy(rng.permutation(count))
+        shuffled = torch.from_numpy(rng.permutation(choice)[:count])
         as_near += float(apart[torch.arange(count), shuffled].mean()) <= own
     return as_near / SHUFFLES
 
@@ -81,22 +87,25 @@ def _standardised(samples: Tensor) -> Tensor:
 
 
 def _tensors(
-    pairs: Sequence[tuple[Path, Path]], domains: tuple[str, str], codec: Codec[Any]
+    pairs: Sequence[tuple[Path, Path]],
+    strangers: Sequence[Path],
+    domains: tuple[str, str],
+    codec: Codec[Any],
 ) -> tuple[Tensor, Tensor] | None:
     """Both sides as networks see them; ``None`` where sizes differ or too few can be read."""
-    found: list[list[Tensor]] = []
-    for pair in pairs:
-        try:
-            samples = [
-                codec.to_network(encode_file(codec, file, domain).tensor[None], domain)[0]
-                for file, domain in zip(pair, domains, strict=True)
-            ]
-        except BadSample:
-            continue
-        if len({sample.shape for sample in (*samples, *(found[0] if found else ()))}) > 1:
-            return None
-        found.append([sample.float().nan_to_num(nan=0.0) for sample in samples])
-    if len(found) < FEWEST:
+    one, other = domains
+    read = [(_read(codec, a, one), _read(codec, b, other)) for a, b in pairs]
+    whole = [(a, b) for a, b in read if a is not None and b is not None]
+    beside = [x for file in strangers if (x := _read(codec, file, other)) is not None]
+    a, b = [pair[0] for pair in whole], [pair[1] for pair in whole] + beside
+    if not a or len(b) < FEWEST or len({x.shape for x in (*a, *b)}) > 1:
         return None
-    a, b = (torch.stack(side) for side in zip(*found, strict=True))
-    return a, b
+    return torch.stack(a), torch.stack(b)
+
+
+def _read(codec: Codec[Any], file: Path, domain: str) -> Tensor | None:
+    try:
+        sample = encode_file(codec, file, domain).tensor
+    except BadSample:  # whoever needs the file names it
+        return None
+    return codec.to_network(sample[None], domain)[0].float().nan_to_num(nan=0.0)

@@ -56,7 +56,11 @@ class Evidence:
                     f"{layout_folder('test', name)}, or name one as data.tests.{name}."
                 )
             if not self.tests[name]:
-                raise DataError(f"None of domain {heading(name)}'s test files can be read.")
+                raise DataError(
+                    f"None of domain {heading(name)}'s {len(domain.test)} test files in "
+                    f"{domain.folder} can be read: replace them, or name another folder as "
+                    f"data.tests.{name}."
+                )
 
     @property
     def described(self) -> str:

@@ -3,10 +3,19 @@
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import Field, create_model, field_validator, model_validator
+from pydantic import BeforeValidator, Field, create_model, field_validator, model_validator
 
 from cyclekit.contract import Modality, Options
 from cyclekit.recipe.precision import Precision
+
+
+def _count_or_share(limit: Any) -> Any:
+    """One sentence for whatever is neither."""
+    if limit is None or (type(limit) is int and limit >= 1):
+        return limit
+    if type(limit) is float and 0 < limit <= 1:
+        return limit
+    raise ValueError("expected a whole number from 1 on, or a share such as 0.1, at most 1.0")
 
 
 class DataSettings(Options):
@@ -34,7 +43,7 @@ class DataSettings(Options):
     other half is the second domain; test files are there both ways, as pairs."""
     held_out: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Share of the files held out for testing where there is no test folder."""
-    limit: Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, le=1)] | None = None
+    limit: Annotated[int | float | None, BeforeValidator(_count_or_share)] = None
     """Train on a part of the files, to try something first: so many of each domain, or a share such
     as 0.1. `train.seed` chooses them."""
     parallel: bool = False

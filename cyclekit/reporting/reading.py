@@ -176,8 +176,9 @@ class RunStory:
         """How many files and windows of each domain there are."""
         found: dict[str, tuple[int, int]] = {}
         for told in read_files(self.run):
-            files, total = found.get(told.domain, (0, 0))
-            found[told.domain] = files + 1, total + told.windows
+            if not told.test:
+                files, total = found.get(told.domain, (0, 0))
+                found[told.domain] = files + 1, total + told.windows
         return found
 
 

@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import cached_property
 from importlib.metadata import version
 from io import BufferedReader
 from pathlib import Path
@@ -84,13 +83,13 @@ class Checkpoint:
         return f"{name}.safetensors" in self._files
 
     def read_weights(self, network: nn.Module, name: str, *, averaged: bool) -> None:
-        """Load a network's weights, its moving average where wanted and there.
+        """Load a network's weights, or, where wanted and the run keeps one, their moving average.
 
         Raises:
             CheckpointError: If they cannot be read, do not fit, or are not finite.
         """
         file = f"{name}{AVERAGED}.safetensors"
-        if not (averaged and self._has_averages):
+        if not averaged or not self._keeps_averages:
             file = f"{name}.safetensors"
         weights = self._tensors(file)
         own = network.state_dict()
@@ -110,12 +109,6 @@ class Checkpoint:
         with self.restoring(file):
             network.load_state_dict(weights)
         self._require_finite(file, network.state_dict())
-
-    @cached_property
-    def _has_averages(self) -> bool:
-        """Whether networks were averaged when it was written: then all that translate were."""
-        train = self.recipe().get("train")
-        return isinstance(train, dict) and bool(train.get("ema"))
 
     def restore_codec(self, codec: Codec[Any]) -> None:
         """Give a codec what it had learned of the data.
@@ -190,6 +183,12 @@ class Checkpoint:
             return renamed(parse_toml(self._content(RECIPE).decode()))[0]
         except ValueError as error:
             raise self._damaged(RECIPE, str(error)[:200]) from error
+
+    @property
+    def _keeps_averages(self) -> bool:
+        """Whether it has to hold averages: a list that lacks them is no reason to do without."""
+        train = self.recipe().get("train")
+        return isinstance(train, dict) and bool(train.get("ema"))
 
     def require_plugin(self, plugin: PluginInfo) -> None:
         """Refuse a checkpoint that another plugin, or an incompatible version, wrote.

@@ -1,8 +1,9 @@
-"""What a run's training files were: kept with it, and compared when it goes on."""
+"""What a run learns from and is tested on: kept with it, and compared when it goes on."""
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,12 +24,13 @@ Natural = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 class FileRecord(BaseModel):
-    """A training file.
+    """A file.
 
     Attributes:
         file: Its path.
         domain: That it belongs to.
-        windows: How many it gave.
+        windows: How many it gave to learn from.
+        test: Whether it is a test file.
         bytes: Its size, where that was known.
         modified: When it was changed, in nanoseconds.
     """
@@ -37,26 +39,35 @@ class FileRecord(BaseModel):
 
     file: str
     domain: Annotated[str, Field(max_length=50)]
-    windows: Natural
+    windows: Natural = 0
+    test: bool = False
     bytes: Natural | None = None
     modified: int = 0
 
 
-def record_files(run: RunLayout, encoded: "Mapping[str, EncodedDomain]") -> None:
+def record_files(
+    run: RunLayout, encoded: "Mapping[str, EncodedDomain]", tests: Mapping[str, Sequence[Path]]
+) -> None:
     """Write which files were skipped and why, and what is known about the others."""
     skipped = [error for domain in encoded.values() for error in domain.bad]
     if skipped:
         run.storage.write_text(run.skipped_file.name, "".join(f"{error}\n" for error in skipped))
-    lines = (
-        json.dumps({"file": str(file), "domain": name, "windows": count, **_stamp(file), **facts})
+    learned_from = (
+        {"file": str(file), "domain": name, "windows": count, **_stamp(file), **facts}
         for name, domain in encoded.items()
         for file, count, facts in zip(domain.files, domain.counts, domain.facts, strict=True)
     )
+    tested_on = (
+        {"file": str(file), "domain": name, "test": True, **_stamp(file)}
+        for name, files in tests.items()
+        for file in files
+    )
+    lines = map(json.dumps, chain(learned_from, tested_on))
     run.storage.write_text(run.files_file.name, "".join(f"{line}\n" for line in lines))
 
 
 def read_files(run: RunLayout) -> Iterator[FileRecord]:
-    """What a run's training files were; damaged lines are left out."""
+    """What a run's files were; damaged lines are left out."""
     for _, told in json_lines(run.files_file):
         try:
             yield FileRecord.model_validate(told)
@@ -64,15 +75,19 @@ def read_files(run: RunLayout) -> Iterator[FileRecord]:
             continue
 
 
-def changes(run: RunLayout, encoded: "Mapping[str, EncodedDomain]") -> str:
-    """How the training files differ from those of the last checkpoint; empty: not at all.
+def changes(
+    run: RunLayout, encoded: "Mapping[str, EncodedDomain]", tests: Mapping[str, Sequence[Path]]
+) -> str:
+    """How the files differ from those of the last checkpoint; empty: not at all.
 
     Where the data lies elsewhere now, names and sizes are compared.
     """
     before = _recorded(run)
     said = []
-    for name, domain in encoded.items():
-        held, now = before.get(name), {str(file): _known(file) for file in domain.files}
+    sets = {heading(name): domain.files for name, domain in encoded.items()}
+    sets |= {f"{heading(name)}'s test files": files for name, files in tests.items()}
+    for name, files in sets.items():
+        held, now = before.get(name), {str(file): _known(file) for file in files}
         if held is None:
             continue
         if held and not held.keys() & now.keys():
@@ -85,7 +100,7 @@ def changes(run: RunLayout, encoded: "Mapping[str, EncodedDomain]") -> str:
         }
         if any(counts.values()):
             told = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
-            said.append(f"{heading(name)}: {told}")
+            said.append(f"{name}: {told}")
     return "; ".join(said)
 
 
@@ -103,11 +118,12 @@ def _known(file: Path) -> Stamp:
 
 
 def _recorded(run: RunLayout) -> dict[str, dict[str, Stamp]]:
-    """The files of each domain; damaged lines are left out."""
+    """The files of each set; damaged lines are left out."""
     found: dict[str, dict[str, Stamp]] = {}
     for told in read_files(run):
         stamp = None if told.bytes is None else (told.bytes, told.modified)
-        found.setdefault(told.domain, {})[told.file] = stamp
+        name = heading(told.domain) + ("'s test files" if told.test else "")
+        found.setdefault(name, {})[told.file] = stamp
     return found
 
 

@@ -64,6 +64,11 @@ class Prepared:
     encoded: Mapping[str, EncodedDomain]
     windows: Mapping[str, StreamWindows]
 
+    @property
+    def tests(self) -> dict[str, Sequence[Path]]:
+        """The test files, by domain."""
+        return {name: domain.test for name, domain in self.collections.domains.items()}
+
     def file_of(self, stream: str, window: int) -> Path:
         """The file that one of a stream's windows is from."""
         domain, place = self.windows[stream].origin(window)
@@ -72,10 +77,9 @@ class Prepared:
     def describe(self, fabric: Fabric) -> list[str]:
         """What is about to be trained: data, networks, length."""
         train = self.model.recipe.train
-        tests = {name: len(domain.test) for name, domain in self.collections.domains.items()}
         files = [
             f"{heading(name)}: {len(domain.files)} training files, {len(domain.windows)} windows"
-            + (f", {tests[name]} test files" if name in tests else "")
+            + (f", {len(self.tests[name])} test files" if name in self.tests else "")
             + "".join(f", {fact} {_short(mean)}" for fact, mean in domain.mean_facts.items())
             for name, domain in self.encoded.items()
         ]

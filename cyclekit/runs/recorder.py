@@ -2,11 +2,10 @@
 
 import errno
 import time
-from collections.abc import Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from cyclekit.data.encoded import EncodedDomain
 from cyclekit.data.folders import Collections
 from cyclekit.describe import describe_exception
 from cyclekit.engine.trainer import Trainer
@@ -20,7 +19,6 @@ from cyclekit.recipe.resolve import to_toml
 from cyclekit.runs.board import Board
 from cyclekit.runs.checkpoint import Checkpoint, describe_writer
 from cyclekit.runs.checkpoints import BEST
-from cyclekit.runs.data_record import record_files
 from cyclekit.runs.directory import RunDirectory
 from cyclekit.runs.divergence import advice
 from cyclekit.runs.layout import step_name
@@ -64,13 +62,14 @@ class Recorder:
         self._best: BestState | None = None
         self.report: dict[str, Figures] = {}
         self._unmeasured = False
-        self.files: Mapping[str, EncodedDomain] = {}
+        self.once_saved: Callable[[], None] | None = None
         self.judge = Judge(
             trainer.model,
             collections,
             watcher.warn,
             run.metrics,
             limit=self._settings.evaluate_items,
+            track=watcher.track,
         )
 
     def restore(self, checkpoint: Checkpoint) -> None:
@@ -261,9 +260,9 @@ class Recorder:
             if improved:
                 checkpoints.point(BEST, checkpoint)
             checkpoints.prune(self._settings.keep)
-            if self.files:
-                record_files(self._run, self.files)
-                self.files = {}
+            if self.once_saved:
+                self.once_saved()
+                self.once_saved = None
             self._observe("checkpoint_saved", checkpoint=checkpoint)
 
     def _translator(self) -> Translator:

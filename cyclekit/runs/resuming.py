@@ -61,6 +61,11 @@ def resume_training(
             f"that were planned."
         )
     if checkpoint and checkpoint.step >= recipe.train.steps and not _owes(run, checkpoint):
+        if changed := [key for key, _, _ in settings if key != "train.steps"]:
+            raise UsageError(
+                f"{run} is finished: {checkpoint.step} steps are done, and none is left for "
+                f"{', '.join(changed)} to change. Give --steps and a number larger than that."
+            )
         on_first(fabric, partial(_settle, run, checkpoint, recipe.train.keep))
         part(fabric)
         watcher.say(
@@ -137,14 +142,14 @@ def _with_own_cache(recipe: Recipe, layers: Layers, say: Callable[[str], None]) 
 def _compare_data(
     run: RunDirectory, prepared: Prepared, fabric: Fabric, watcher: Watcher, strict: bool
 ) -> None:
-    """Say how the training files differ from those that the run was begun with."""
-    if said := on_first(fabric, partial(changes, run, prepared.encoded)):
+    """Say how the files differ from those that the run was begun with."""
+    if said := on_first(fabric, partial(changes, run, prepared.encoded, prepared.tests)):
         if strict:
             raise UsageError(
-                f"The training files are not what they were: {said}. Put them back, or leave out "
+                f"The files are not what they were: {said}. Put them back, or leave out "
                 f"--strict-data to go on with what is there."
             )
-        watcher.warn(f"the training files are not what they were: {said}. Going on with them.")
+        watcher.warn(f"the files are not what they were: {said}. Going on with them.")
 
 
 def keep_global_batch(

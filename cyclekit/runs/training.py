@@ -56,10 +56,11 @@ def train(
         recorder.restore(checkpoint)
         checkpoint.close()
     recorder.start()
+    record = partial(record_files, run, prepared.encoded, prepared.tests)
     if led_here is None:
-        on_first(fabric, partial(record_files, run, prepared.encoded))
+        on_first(fabric, record)
     else:
-        recorder.files = prepared.encoded  # until they are saved, the run is one on what was there
+        recorder.once_saved = record  # until then the run is one on what was there
         change = partial(run.log_changes, trainer.step, led_here, prepared.model.recipe)
         on_first(fabric, change)
     _fit(trainer, recorder, prepared, run, watcher)

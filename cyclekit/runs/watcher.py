@@ -35,6 +35,7 @@ class Watcher:
 
     def __init__(self, quiet: bool = False) -> None:
         self._quiet = quiet
+        self._training: Progress | None = None
         self._console = Console(stderr=True, quiet=quiet, highlight=False, soft_wrap=True)
         self._results = Console(quiet=quiet, highlight=False, soft_wrap=True)
         if not self._results.is_terminal:
@@ -53,13 +54,21 @@ class Watcher:
         self._console.print(f"warning: {shown(message)}", style="yellow", markup=False)
 
     def track(self, things: Iterable[Any], total: int, what: str) -> Iterator[Any]:
-        """Pass ``things`` through with a bar that goes at the end, or with lines of progress."""
+        """Pass ``things`` through with a bar that goes at the end, or with lines of progress.
+
+        Beside a bar or lines of training, there is no line for what takes a moment.
+        """
         if self._shows_bars or self._quiet:
-            with self._bar(transient=True) as bar:
-                yield from bar.track(things, total=total, description=what)
+            with self._bar_beside() as bar:
+                task = bar.add_task(what, total=total)
+                for thing in things:
+                    yield thing
+                    bar.advance(task)
+                bar.remove_task(task)
             return
         begun = said = time.monotonic()
-        self.say(f"{what}: {total}")
+        if self._training is None:
+            self.say(f"{what}: {total}")
         for done, thing in enumerate(things, 1):
             yield thing
             now = time.monotonic()
@@ -74,7 +83,11 @@ class Watcher:
         with self._bar() as bar:
             task = bar.add_task("training", total=total, completed=done, note="")
             plain = not self._shows_bars and not self._quiet
-            yield StepProgress(bar, task, self if plain else None, total, done)
+            self._training = bar
+            try:
+                yield StepProgress(bar, task, self if plain else None, total, done)
+            finally:
+                self._training = None
 
     def table(self, title: str, reports: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
         """Figures, a row each, a column for each way of translating, direction under direction.
@@ -93,6 +106,15 @@ class Watcher:
                 table.add_row(_plain(f"{direction} {name}"), *cells)
             table.add_section()
         self._results.print(table)
+
+    @contextmanager
+    def _bar_beside(self) -> Iterator[Progress]:
+        """Training's, of which there can be only one at a time, or one that goes at the end."""
+        if self._training is not None:
+            yield self._training
+            return
+        with self._bar(transient=True) as bar:
+            yield bar
 
     def _bar(self, transient: bool = False) -> Progress:
         return _NotedProgress(

@@ -9,7 +9,7 @@ import soundfile
 
 from cyclekit.api import BadSample
 from cyclekit_audio.extents import HEAD, Corrected, Extent, ends_within_a_page, find_extent
-from cyclekit_audio.inaudible import Array, high_passed
+from cyclekit_audio.inaudible import Array, heard_part
 from cyclekit_audio.kinds import NEVER_MPEG, OTHER_SUFFIXES, is_sound, other_kind
 from cyclekit_audio.quiet import quiet_natives
 from cyclekit_audio.sound import Waveform
@@ -147,7 +147,7 @@ def _mean_of_channels(path: Path, file: soundfile.SoundFile) -> tuple[Array, Arr
         mean = block.mean(axis=1)
         parts.append(_required(path, mean))
         if file.channels > 1:
-            heard, state = high_passed(np.column_stack([block, mean]), file.samplerate, state)
+            heard, state = heard_part(np.column_stack([block, mean]), file.samplerate, state)
             energies += np.square(heard).sum(axis=0)
     return np.concatenate(parts), energies
 

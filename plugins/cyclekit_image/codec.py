@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from cyclekit.api import BadSample, Codec, Media, Options, PreviewRow, Sample, TensorSpec
-from cyclekit_image.arrays import Item, Refusal, as_item, as_pixels
+from cyclekit_image.arrays import Item, Refusal, as_item, as_pixels, count_channels
 from cyclekit_image.channels import plain_item, with_channels
 from cyclekit_image.depths import DEPTHS, FLOAT, SIXTEEN, depth_of
 from cyclekit_image.kinds import SUFFIXES, is_telling
@@ -20,6 +20,8 @@ from cyclekit_image.sheet import draw_sheet
 from cyclekit_image.translated import FORMATS, write_translation
 from cyclekit_image.windows import make_window, vary
 
+MOST_LOOKED_AT = 64  # pictures that say whether a domain has colours
+
 
 class ImageCodec(Codec[Item]):
     """PIL pictures and arrays, encoded in the depth they have, in -1..1 for the networks."""
@@ -29,6 +31,10 @@ class ImageCodec(Codec[Item]):
 
     suffixes: ClassVar[frozenset[str]] = SUFFIXES
     formats: ClassVar[tuple[str, ...]] = tuple(FORMATS)
+
+    def __init__(self, options: ImageOptions) -> None:
+        super().__init__(options)
+        self._coloured: dict[str, bool] = {}
 
     def recognises(self, head: bytes) -> bool:
         """Pictures whose names do not tell; TIFF is none of them, since raw files begin so."""
@@ -54,12 +60,15 @@ class ImageCodec(Codec[Item]):
         """The whole picture as uint8, int16 (less 32768) or float32 (in 0..1), as its depth is."""
         wanted, key = self.options.channels_of(domain), self.options.channels_key(domain)
         try:
-            plain = with_channels(plain_item(item), wanted, key)
+            own = plain_item(item)
+            plain = with_channels(own, wanted, key)
         except Refusal as error:
             raise BadSample("picture", str(error)) from error
         pixels, origin = as_pixels(plain), origin_of(plain)
         depth = DEPTHS[8 * pixels.itemsize]
+        grey = wanted in (3, 4) and count_channels(own) < 3
         meta = {
+            "grey_of": domain if grey else "",
             "bits": depth.bits,
             "array": isinstance(item, np.ndarray),
             "origin": origin.as_meta(),
@@ -67,13 +76,19 @@ class ImageCodec(Codec[Item]):
         return Sample(depth.to_tensor(pixels), meta, dict.fromkeys(origin.noticed, 1.0))
 
     def decode(self, tensor: Tensor, domain: str, meta: Mapping[str, Any]) -> Item:
-        """A picture of the source's depth and kind, or of ``bits`` where that is more."""
+        """A picture of the source's depth and kind, or of ``bits`` where that is more.
+
+        It is grey where the source was, unless training has seen that domain grey throughout:
+        then colours are what it has learned to give.
+        """
         bits = max(meta.get("bits", 8), self.options.bits)
         if tensor.is_floating_point():
             pixels = DEPTHS[bits].from_fractions(tensor)
         else:
             pixels = depth_of(tensor).to_pixels(tensor)
         made = pixels if meta.get("array") else as_item(pixels)
+        if self._coloured.get(meta.get("grey_of", "")):
+            made = with_channels(made, pixels.shape[2] - 2, "")
         return with_origin(made, Origin.from_meta(meta.get("origin", {})))
 
     def save(self, item: Item, path: Path) -> Path:
@@ -99,6 +114,19 @@ class ImageCodec(Codec[Item]):
         """One window a picture, resized as ``preprocess`` says."""
         return [Sample(make_window(sample.tensor, self.options))]
 
+    def fit(self, domain: str, windows: Sequence[Sample]) -> None:
+        """Whether the domain has colours."""
+        some = (windows[index].tensor for index in range(min(len(windows), MOST_LOOKED_AT)))
+        self._coloured[domain] = any(_has_colours(tensor) for tensor in some)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Which domains have colours."""
+        return {name: torch.tensor(float(said)) for name, said in self._coloured.items()}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Take it back; runs of before know nothing of it."""
+        self._coloured = {name: bool(said) for name, said in state.items()}
+
     def augment(self, tensor: Tensor, domain: str, rng: torch.Generator) -> Tensor:
         """Random crop and mirror, and the options' jitter."""
         return vary(tensor, self.options, rng)
@@ -123,3 +151,11 @@ class ImageCodec(Codec[Item]):
         path = write_picture(sheet, folder / "sheet")
         pixels = torch.from_numpy(np.array(sheet)).permute(2, 0, 1)
         return [Media("samples", path, image=pixels)]
+
+
+def _has_colours(tensor: Tensor) -> bool:
+    """Whether red, green and blue of ``(channels, height, width)`` differ anywhere."""
+    if len(tensor) < 3:
+        return False
+    red, green, blue = tensor[:3].float()
+    return not (torch.equal(red, green) and torch.equal(green, blue))

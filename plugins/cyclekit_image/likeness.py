@@ -54,18 +54,30 @@ def score_lite0(pictures: Translations[Item], seen: Seen) -> dict[str, float]:
         )
         return {}
     made, figures = seen.of(pictures.outputs), {}
-    if min(len(made), len(pictures.targets)) >= LEAST:
+    if _enough(pictures, "kid_lite0 is"):
         figures["kid_lite0"] = kernel_distance(made, seen.of_fixed(pictures.targets))
     if pictures.truths:
         figures["feature_cosine"] = cosine(made, seen.of_fixed(pictures.truths))
     return figures
 
 
+def _enough(pictures: Translations[Item], what: str) -> bool:
+    """Whether both sides have pictures enough to be compared as collections."""
+    few = min(len(pictures.outputs), len(pictures.targets))
+    if few < LEAST:
+        warnings.warn(
+            f"{what} left out: {few} test picture{'s' * (few != 1)}, {LEAST} are needed; "
+            f"patch_distance needs one",
+            stacklevel=3,
+        )
+    return few >= LEAST
+
+
 def score_inception(pictures: Translations[Item], known: dict[str, Seen]) -> dict[str, float]:
     """``fid`` and ``kid``, where the user has named an Inception file."""
     options = pictures.options
     file = options.inception if isinstance(options, ImageMetricOptions) else ""
-    if not file or min(len(pictures.outputs), len(pictures.targets)) < LEAST:
+    if not file or not _enough(pictures, "fid and kid are"):
         return {}
     if not can_see(pictures.outputs):
         warnings.warn("fid and kid are left out: for pictures of 1 or 3 channels", stacklevel=2)

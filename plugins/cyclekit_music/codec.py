@@ -149,7 +149,7 @@ class MusicCodec(Codec[Piece]):
 
     def encode(self, item: Piece | pretty_midi.PrettyMIDI, domain: str) -> Sample:
         """The whole piece: phrases side by side, without those that are silent."""
-        piece = Piece.from_pretty_midi(item) if isinstance(item, pretty_midi.PrettyMIDI) else item
+        piece = _as_piece(item)
         spans = self._spans(piece)
         grid = self._grid(spans, piece.resolution)
         usable = in_roll(piece, grid)
@@ -160,6 +160,7 @@ class MusicCodec(Codec[Piece]):
         heard: Array = np.asarray(cut.any(axis=(0, 2, 3)))
         heard[0] |= not heard.any()  # a tensor has one phrase at least
         meta = {
+            "pretty_midi": item is not piece,
             "piece": replace(piece, notes=piece.notes[~usable]).meta(),
             "spans": [list(span) for span in spans],
             "cells": cells(roll),
@@ -182,8 +183,9 @@ class MusicCodec(Codec[Piece]):
         tensor = np.ascontiguousarray(cut[:, heard]).reshape(len(roll), -1, PITCHES)
         return Sample(torch.from_numpy(tensor), meta, facts)
 
-    def decode(self, tensor: Tensor, domain: str, meta: Mapping[str, Any]) -> Piece:
-        """Notes of a roll, on the source's tempo map, with what was set aside."""
+    def decode(self, tensor: Tensor, domain: str, meta: Mapping[str, Any]) -> Any:
+        """Notes of a roll, on the source's tempo map, with what was set aside: a piece, or what
+        pretty_midi makes of it where that was encoded."""
         source = Piece.from_meta(meta["piece"])
         grid = self._grid(meta["spans"], source.resolution)
         values = self._taken_back(tensor.numpy(), grid, meta["heard"])
@@ -202,11 +204,12 @@ class MusicCodec(Codec[Piece]):
         aside["part"] += 1
         together = np.concatenate([notes, aside])
         together.sort(order=("start", "pitch", "end", "part"))
-        return replace(source, notes=together, parts=(part, *source.parts))
+        made = replace(source, notes=together, parts=(part, *source.parts))
+        return made.to_pretty_midi() if meta.get("pretty_midi") else made
 
-    def save(self, item: Piece, path: Path) -> Path:
+    def save(self, item: Piece | pretty_midi.PrettyMIDI, path: Path) -> Path:
         """Write MIDI."""
-        return write_piece(item, path)
+        return write_piece(_as_piece(item), path)
 
     def windows(self, sample: Sample) -> Sequence[Sample]:
         """Phrases of whole bars from every region, its last ones among them; silent ones are left
@@ -286,6 +289,10 @@ class MusicCodec(Codec[Piece]):
         taken: Array = values[:, np.where(there[number], found, 0)]
         taken[:, ~there[number]] = 0  # a long rest stays one
         return taken
+
+
+def _as_piece(item: Piece | pretty_midi.PrettyMIDI) -> Piece:
+    return Piece.from_pretty_midi(item) if isinstance(item, pretty_midi.PrettyMIDI) else item
 
 
 def _at(roll: Array, steps: Array) -> Array:

@@ -50,6 +50,14 @@ def test_level_and_spectrogram_are_as_without_it(fault: str) -> None:
     torch.testing.assert_close(statistics["a"], statistics["b"], atol=0.05, rtol=0.02)
 
 
+@pytest.mark.parametrize(("rate", "ultrasound"), [(48_000, 22_500.0), (96_000, 40_000.0)])
+def test_ultrasound_decides_nothing(rate: int, ultrasound: float) -> None:
+    clean = tone(0.7, rate, 440.0)
+    whistle = 8 * np.sin(2 * np.pi * ultrasound / rate * np.arange(len(clean.samples)))
+    faulty = Waveform(clean.samples + whistle.astype(np.float32), rate)
+    assert 20 * np.log10(faulty.level / clean.level) == pytest.approx(0, abs=0.2)
+
+
 @pytest.mark.parametrize("pitch", [40.0, 60.0, 220.0, 1000.0])
 @pytest.mark.parametrize("rate", [8_000, 16_000, 192_000])
 def test_what_is_heard_stays_as_it_is(pitch: float, rate: int) -> None:

@@ -10,7 +10,7 @@ from support import find_two as find_collections
 from cyclekit.contract import Codec, Options
 from cyclekit.data.folders import find_collections as find_any
 from cyclekit.data.listing import Listing, list_samples
-from cyclekit.errors import DataError
+from cyclekit.errors import BadSample, DataError
 from cyclekit.recipe.settings import DataSettings
 
 
@@ -147,7 +147,10 @@ class Pictures(Codec[Any]):
     """Takes two suffixes, and what begins like one of them; reads nothing."""
 
     suffixes = frozenset({".png", ".jpg"})
-    spec = load = encode = decode = save = Codec.fit  # type: ignore[assignment]
+    spec = encode = decode = save = Codec.fit  # type: ignore[assignment]
+
+    def load(self, path: Path) -> Any:
+        return path
 
     def recognises(self, head: bytes) -> bool:
         return head.startswith(b"PNG")
@@ -197,6 +200,46 @@ def test_folders_that_look_wrong_are_doubted(tmp_path: Path) -> None:
     assert "are they swapped?" in doubts(b, a)[0]
     assert "test files are its training files" in doubts(a, b, a=a)[0]
     assert not any("?" in doubt for doubt in doubts(a, b))
+
+
+def test_folders_that_hold_the_same_are_doubted(tmp_path: Path) -> None:
+    for folder in ("cats", "copy", "dogs", "testA", "testB"):
+        touch(*(tmp_path / folder / f"{n}.png" for n in range(20)))
+        for n in range(20):
+            (tmp_path / folder / f"{n}.png").write_text(f"{folder.replace('copy', 'cats')} {n}")
+    touch(tmp_path / "cats/dogs/7.png")
+
+    def doubts(one: str, other: str, **tests: str) -> list[str]:
+        named, own = ({key: str(tmp_path / name) for key, name in some.items()} for some in
+                      ({"a": one, "b": other}, tests))  # fmt: skip
+        return find_collections(DataSettings(held_out=0, domains=named, tests=own)).warnings()
+
+    assert "20 files in common, byte for byte" in doubts("cats", "copy")[0]
+    assert "training and test files have 20" in doubts("cats", "dogs", a="copy")[0]
+    assert "lies in the other domain's folder" in doubts("cats", "cats/dogs")[0]
+    assert "swapped?" in doubts("cats", "dogs", a="testB", b="testA")[0]
+    assert not doubts("cats", "dogs", a="testA", b="testB")
+
+
+def test_what_cannot_be_read_is_not_held_out(tmp_path: Path) -> None:
+    folders = {"a": str(tmp_path / "cats"), "b": str(tmp_path / "dogs")}
+    settings = DataSettings(domains=folders, held_out=0.25)
+    for n in range(12):
+        touch(tmp_path / f"cats/{n}.png", tmp_path / f"dogs/{n}.png")
+        (tmp_path / f"cats/{n}.png").write_text("a cat")
+    held = find_collections(settings, Pictures(Options())).domains["a"].test
+    broken = {file.name for file in held[:2]}
+
+    class Choosy(Pictures):
+        def load(self, path: Path) -> Any:
+            if path.name in broken:
+                raise BadSample(path, "is broken off")
+            return super().load(path)
+
+    cats = find_collections(settings, Choosy(Options())).domains["a"]
+    assert len(cats.test) == 3
+    assert not broken & {file.name for file in cats.test}
+    assert broken < {file.name for file in cats.train}
 
 
 def test_bystanders_are_not_held_out(tmp_path: Path) -> None:

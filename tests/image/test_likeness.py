@@ -109,7 +109,8 @@ def test_the_target_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_cannot_be_computed_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = features.Seen(lambda pictures: torch.ones(len(pictures), 4))
-    assert score_lite0(shown(noise(1, 0), noise(3, 1)), seen) == {}
+    with pytest.warns(UserWarning, match="left out: 1 test picture, 2 are needed"):
+        assert score_lite0(shown(noise(1, 0), noise(3, 1)), seen) == {}
     deep = [np.zeros((24, 24, 5), np.uint16)] * 3
     with pytest.warns(UserWarning, match="1 or 3 channels"):
         assert score_lite0(shown(deep, deep), seen) == {}  # type: ignore[arg-type]

@@ -113,7 +113,7 @@ def interrupted(_: Trainer) -> None:
     raise KeyboardInterrupt
 
 
-def test_training_files_that_changed_are_counted(
+def test_files_that_changed_are_counted(
     cli: Cli, folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data, run = copied(folders, tmp_path / "data"), tmp_path / "run"
@@ -125,10 +125,11 @@ def test_training_files_that_changed_are_counted(
     draw(data / "trainA/new.png", 77)
     (data / "trainA/0.png").unlink()
     os.utime(data / "trainB/0.png", ns=(1, 1))
+    (data / "testB/2.png").unlink()
     recorded = (run / "files.jsonl").read_text()
     refused = cli(*resume, 6, "--strict-data")
     assert refused.code == 2
-    assert "A: 1 added, 1 gone; B: 1 changed. Put them back" in refused.err
+    assert "A: 1 added, 1 gone; B: 1 changed; B's test files: 1 gone. Put them" in refused.err
     assert (run / "files.jsonl").read_text() == recorded
     with monkeypatch.context() as patch:  # killed before anything was saved
         patch.setattr(Trainer, "train_step", interrupted)
@@ -136,5 +137,5 @@ def test_training_files_that_changed_are_counted(
     assert cli(*resume, 6, "--strict-data").code == 2
     taken = cli(*resume, 6)
     assert taken.code == 0
-    assert "A: 1 added, 1 gone; B: 1 changed. Going on" in taken.err
+    assert "A: 1 added, 1 gone; B: 1 changed; B's test files: 1 gone. Going on" in taken.err
     assert "not what they were" not in cli(*resume, 7, "--strict-data").err

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from support import Cli, records
+from support import Cli, copied, draw, records
 
 DATA = Path(__file__).parents[1] / "data"
 OLDER = {name: DATA / name for name in ("run-0.1.0", "run-contract-1")}
 MOVED = {
-    "run-0.1.0": {"data.root"},
+    "run-0.1.0": {"data.root", "data.parallel"},
     "run-contract-1": {
         "data.root",
+        "data.parallel",
         *(f"data.{table}.{domain}" for table in ("domains", "tests") for domain in "ab"),
     },
 }
@@ -27,13 +28,16 @@ def name(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def older(name: str, folders: Path, tmp_path: Path) -> Path:
-    """A copy whose data is where the test's is: the same pictures."""
-    run = tmp_path / "older"
+    """A copy whose data is where the test's is: the same pictures, held to be pairs."""
+    run, data = tmp_path / "older", copied(folders, tmp_path / "data")
+    for index in range(3):
+        draw(data / f"testB/{index}.png", 300 + index)
     shutil.copytree(OLDER[name], run, symlinks=True)
     recipe = (run / "recipe.toml").read_text()
     assert "[history]" in recipe
     assert 'root = "/data"' in recipe
-    (run / "recipe.toml").write_text(recipe.replace('"/data', f'"{folders}'))
+    recipe = recipe.replace('"/data', f'"{data}').replace("parallel = false", "parallel = true")
+    (run / "recipe.toml").write_text(recipe)
     return run
 
 

@@ -48,3 +48,20 @@ def test_losses_fit_a_narrow_terminal(narrow: Any) -> None:
         losses = {"cycle_a": 0.1234, "cycle_b": 0.1, "generators": 3.2, "discriminators": 0.5}
         progress.show(1, losses, 12.3)
     assert "discriminators 0.500" in " ".join(out.getvalue().split())
+
+
+def test_what_takes_long_beside_training_says_so(
+    narrow: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    watcher, out = narrow
+    with watcher.progress(1000, 0):
+        assert list(watcher.track(range(3), 3, "a2b, and back")) == [0, 1, 2]
+        watcher._training.refresh()
+    assert "a2b, and back" not in out.getvalue().splitlines()[-1]
+    monkeypatch.setattr("cyclekit.runs.watcher.TRACKED_EVERY", 0.0)
+    plain = Watcher()
+    with plain.progress(1000, 0):
+        assert list(plain.track(range(3), 3, "a2b")) == [0, 1, 2]
+    said = capsys.readouterr().err
+    assert "a2b: 1 of 3, about" in said
+    assert "a2b: 3\n" not in said

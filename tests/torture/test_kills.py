@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from support import SMALL, as_options
+from support import SMALL, as_options, copied
 from torture_support import everything, forked, train_until, trials
 
 from cyclekit.cli import main
@@ -45,3 +45,36 @@ def test_a_kill_anywhere_leaves_nothing_undone(folders: Path, tmp_path: Path) ->
         assert found.keys() == wanted.keys(), (operation, found.keys() ^ wanted.keys())
         assert [name for name in wanted if found[name] != wanted[name]] == [], operation
         shutil.rmtree(run)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("verb", ["evaluate", "translate", "report"])
+def test_what_is_killed_is_whole_when_asked_for_again(
+    verb: str, trained: Path, folders: Path, tmp_path: Path
+) -> None:
+    run, out, log, count = (tmp_path / name for name in ("run", "out", "log", "count"))
+    more = {
+        "evaluate": ["--quick", "--accelerator=cpu"],
+        "translate": [str(folders / "testA"), "-o", str(out), "--direction=a2b"],
+        "report": ["-o", str(out / "page.html")],
+    }
+    command = [verb, str(run), *more[verb]]
+
+    def begin() -> None:
+        copied(trained, run)
+        out.mkdir()
+
+    begin()
+    assert forked(lambda: train_until(command, None, count), log) == 0, log.read_text()
+    wanted = everything(tmp_path)
+    operations = int(count.read_text())
+    everywhere = "CYCLEKIT_TORTURE" in os.environ
+    for operation in trials(operations, None if everywhere else SAMPLE // 3):
+        shutil.rmtree(run)
+        shutil.rmtree(out)
+        begin()
+        assert forked(lambda at=operation: train_until(command, at), log) == -9, log.read_text()
+        assert forked(lambda: main(command), log) == 0, (operation, log.read_text())
+        found = everything(tmp_path)
+        assert [name for name in found.keys() | wanted.keys() if "log" not in name
+                and found.get(name) != wanted.get(name)] == [], operation  # fmt: skip
