@@ -191,6 +191,10 @@ class Term:
     compute: Callable[[], Tensor]
 
 
+def nothing() -> None:
+    """Where terms share nothing."""
+
+
 @dataclass(frozen=True)
 class TermGroup:
     """Terms that share what networks made of a batch, and so are differentiated together.
@@ -201,7 +205,7 @@ class TermGroup:
     """
 
     terms: Sequence[Term]
-    share: Callable[[], None] = lambda: None
+    share: Callable[[], None] = nothing
 
 
 class NetworkBuilder(Protocol):
