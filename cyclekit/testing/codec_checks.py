@@ -29,6 +29,7 @@ def options(subject: Subject) -> None:
     networks = (*subject.modality.generators, *subject.modality.discriminators)
     tables = [("Codec.Options", subject.modality.codec.Options)]
     tables += [(f"The options of {network.name!r}", network.options) for network in networks]
+    tables += [(f"{kind.__name__}.Options", kind.Options) for kind in subject.modality.objectives]
     for what, table in tables:
         is_table = isinstance(table, type) and issubclass(table, Options)
         require(is_table, f"{what} must be a subclass of cyclekit.api.Options.")

@@ -36,6 +36,7 @@ class Subject:
         info: Where it was found; ``None`` for a modality that was passed as an object.
         data: Folder with a training folder for each domain; ``None`` for the modality's own data.
         folder: For whatever checks write.
+        objective: Name of the one to try; ``None`` for the recipe's.
         files: Some training files of each domain.
         items: What they hold.
         samples: Encoded.
@@ -46,6 +47,7 @@ class Subject:
     info: PluginInfo | None
     data: Path | None
     folder: Path
+    objective: str | None = None
     files: dict[str, list[Path]] = field(default_factory=dict)
     items: dict[str, list[Any]] = field(default_factory=dict)
     samples: dict[str, list[Sample]] = field(default_factory=dict)
@@ -60,6 +62,8 @@ class Subject:
         else:
             layers = Layers({"plugin": self.modality.name})
         layers.table |= {"plugin": self.modality.name, "extensions": []}
+        if self.objective is not None:
+            layers.lay([("objective.name", self.objective, "--objective")])
         return resolve(layers, self.modality)
 
     @cached_property

@@ -394,6 +394,31 @@ def test_a_recipe_that_cannot_be_used_is_found_and_the_command_fails(
     assert f"not run  {next(iter(CHECKS))}" in unknown.out
 
 
+OWN_OBJECTIVE = """
+from cyclekit.api import CycleObjective, hookimpl
+
+class Mine(CycleObjective):
+    name = "mine"
+
+@hookimpl
+def cyclekit_objectives(modality):
+    yield Mine
+"""
+
+
+def test_an_extensions_objective_is_tried_with_somebodys_modality(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    plugin, extension = tmp_path / "series.py", tmp_path / "mine.py"
+    plugin.write_text(PLUGIN)
+    extension.write_text(OWN_OBJECTIVE)
+    asked = {"objective": "mine", "extensions": [str(extension)]}
+    assert not failed(run_checks(str(plugin), **asked))  # type: ignore[arg-type]
+    (fault,) = failed(run_checks(str(plugin), objective="mine")).values()
+    assert "objective.name (from --objective): 'mine' is not known" in fault
+
+
 @pytest.mark.parametrize(
     ("codec", "rule", "said"),
     [
