@@ -86,7 +86,8 @@ def _show(
     ways |= {BEST: report[BEST]} if BEST in report else {}
     ways |= report["baselines"] | {"real": report.get("real", {})}
     steps = [f"{way}: step {figures['step']}" for way, figures in ways.items() if "step" in figures]
-    shown = [*directions, "both"]
+    shown = list(directions)
+    shown += ["both"] if len(shown) > 1 else []
     watcher.table(
         f"{run}, {', '.join(steps)}",
         {way: {d: figures[d] for d in shown} for way, figures in ways.items() if figures},

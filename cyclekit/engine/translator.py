@@ -18,7 +18,7 @@ from cyclekit.engine.model import Model
 from cyclekit.engine.objective import Direction
 from cyclekit.engine.padding import crop_to, least_multiples, pad_to_multiple, padded_sizes
 from cyclekit.engine.tiling import FADE, Joiner, Tiling, cut
-from cyclekit.errors import BadSample
+from cyclekit.errors import BadSample, PluginError
 from cyclekit.memory import available_memory, is_out_of_memory
 from cyclekit.randomness import torch_generator
 
@@ -302,13 +302,29 @@ class Translator:
             for network in networks:
                 stack.enter_context(evaluating(network))
             stack.enter_context(self._fabric.autocast())
-            made = self._objective.translate(self._networks, batch, direction, code)
+            named = Named(self._networks, direction)
+            made = self._objective.translate(named, batch, direction, code)
             return made.float().cpu()
 
     def _finished(self, whole: Tensor, sizes: Sequence[int], direction: Direction) -> Tensor:
         """A network's output cut to its sample's size, ready to be decoded."""
         cut = crop_to(whole[None], tuple(sizes))
         return self._codec.from_network(cut, direction.target)[0]
+
+
+class Named(dict[str, nn.Module]):
+    """The networks that a direction names, and no others: those may never have been loaded."""
+
+    def __init__(self, networks: Mapping[str, nn.Module], direction: Direction) -> None:
+        super().__init__({name: networks[name] for name in direction.networks})
+        self._direction = direction
+
+    def __missing__(self, name: str) -> nn.Module:
+        raise PluginError(
+            f"The objective's translate calls the network {name!r}, but direction "
+            f"{self._direction.name!r} does not name it in networks: what is not named is neither "
+            f"averaged nor loaded. Name it."
+        )
 
 
 @contextmanager

@@ -109,7 +109,8 @@ def _concluded(
     # Rank 0 alone has figures; every rank has to ask for what it makes of them.
     report = on_first(trainer.fabric, partial(_kept_report, trainer, recorder, run))
     if report and trainer.fabric.is_global_zero:
-        translated = {way: report[way] for way in (*recorder.report, "both")}
+        several = ("both",) if len(recorder.report) > 1 else ()
+        translated = {way: report[way] for way in (*recorder.report, *several)}
         rivals = report["baselines"] | ({"real": report["real"]} if "real" in report else {})
         on = recorder.judge.evidence.described
         watcher.table(on, {"translated": translated, **rivals})

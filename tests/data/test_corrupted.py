@@ -41,7 +41,7 @@ class NumberCodec(Codec[float]):
 
 
 MODALITY = Modality(
-    "numbers", 1, "", NumberCodec, [RESNET], [PATCHGAN],
+    "numbers", 2, "", NumberCodec, [RESNET], [PATCHGAN],
     corruptions={"noisy": lambda item, rng: item + 1000 + rng.random(), "broken": lambda *_: 1 / 0},
 )  # fmt: skip
 

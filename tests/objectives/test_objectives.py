@@ -12,9 +12,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from objectives.toy import write_signals
+from objectives.one_way import OneWay
+from objectives.toy import toy, write_signals
 from safetensors.torch import load_file, save_file
 from support import QUICK, Cli, as_options, assert_resumes_exactly, copied, records
+
+from cyclekit.api import Direction
+from cyclekit.testing import run_checks
 
 HERE = Path(__file__).parent
 SMALL = QUICK | {
@@ -273,6 +277,18 @@ def test_the_bad_half_of_a_pair_drops_the_pair(folder: Folder, cli: Cli, tmp_pat
     refused = cli(*arguments(kind, data, tmp_path / "none"))
     assert "there are none: no names are equal" in refused.err
     assert not (tmp_path / "none").exists()
+
+
+def test_a_network_that_no_direction_names_translates_nothing() -> None:
+    class Silent(OneWay):
+        directions = (Direction("rough", "smooth", ("generator",)),)
+
+    broken = {r.name: r.message for r in run_checks(toy("silent", Silent)) if r.outcome == "failed"}
+    assert list(broken) == ["translate"]
+    assert (
+        "calls the network 'polish', but direction 'rough2smooth' does not name it"
+        in (broken["translate"])
+    )
 
 
 @pytest.mark.parametrize(
