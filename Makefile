@@ -10,7 +10,7 @@ BENCHMARKS = $(filter-out $(addprefix benchmarks/,gpu.py measures.py waiting.py)
 
 LOWEST := .venv-lowest
 
-.PHONY: demo test test-fast test-lowest torture audit lint bench clean-venv
+.PHONY: demo test proofs test-fast test-lowest torture audit lint bench clean-venv
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -21,17 +21,20 @@ demo: $(STAMP)  ## train plain shapes <-> striped shapes (three to five minutes 
 	$(BIN)/cyclekit train --plugin image --recipe demo
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not proof"
+
+proofs: $(STAMP)  ## the demos keep their promises: what CI runs beside the tests
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m proof
 
 test-fast: $(STAMP)  ## what is quick, for while you write code
-	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not slow and not gpu"
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not slow and not gpu and not proof"
 
 test-lowest:  ## the suite with the oldest versions that pyproject.toml allows
 	test -x $(LOWEST)/bin/python || $(PYTHON) -m venv $(LOWEST)
 	$(LOWEST)/bin/python -m pip install --quiet uv
 	$(LOWEST)/bin/uv pip compile --quiet --resolution lowest-direct --extra dev pyproject.toml -o $(LOWEST)/lowest.txt
 	$(LOWEST)/bin/python -m pip install --quiet -r $(LOWEST)/lowest.txt --no-deps --editable .
-	$(LOWEST)/bin/python -m pytest -n $(JOBS) --dist worksteal
+	$(LOWEST)/bin/python -m pytest -n $(JOBS) --dist worksteal -m "not proof"
 
 torture: $(STAMP)  ## kills at every operation on files, tampered runs: all trials, half an hour
 	CYCLEKIT_TORTURE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) tests/torture

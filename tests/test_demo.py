@@ -11,7 +11,7 @@ import symusic
 from demo_support import run, train_demo
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 def test_the_image_demo_learns_stripes(tmp_path: Path) -> None:
     report = train_demo("image", tmp_path).report
     for direction in ("a2b", "b2a"):
@@ -19,7 +19,7 @@ def test_the_image_demo_learns_stripes(tmp_path: Path) -> None:
         assert report[direction]["l1"] <= 0.5 * identity, direction
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 def test_the_audio_demo_comes_nearer_to_the_truth_than_statistics_do(tmp_path: Path) -> None:
     demo = train_demo("audio", tmp_path)
     for direction in ("a2b", "b2a"):
@@ -36,7 +36,7 @@ def test_the_audio_demo_comes_nearer_to_the_truth_than_statistics_do(tmp_path: P
     assert np.sqrt(np.mean(after**2)) == pytest.approx(np.sqrt(np.mean(before**2)), rel=0.05)
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 def test_half_of_the_music_demo_makes_chorales_of_jazz_and_keeps_the_harmony(
     tmp_path: Path,
 ) -> None:

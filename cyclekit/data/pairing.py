@@ -1,5 +1,6 @@
 """Whether test files of equal names are the same thing, seen from both sides."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations
@@ -17,7 +18,7 @@ from cyclekit.names import heading
 from cyclekit.randomness import numpy_generator
 
 MOST = 24  # pairs that are compared
-FEWEST = 6  # files of the other domain among which a pair has to stand out
+FEWEST = 40  # pairings that are possible: of fewer, true ones would not stand out
 SHUFFLES = 500
 DOUBTED = 0.05  # share of the shuffled pairings that are as much alike
 
@@ -98,7 +99,7 @@ def _tensors(
     whole = [(a, b) for a, b in read if a is not None and b is not None]
     beside = [x for file in strangers if (x := _read(codec, file, other)) is not None]
     a, b = [pair[0] for pair in whole], [pair[1] for pair in whole] + beside
-    if not a or len(b) < FEWEST or len({x.shape for x in (*a, *b)}) > 1:
+    if math.perm(len(b), len(a)) < FEWEST or len({x.shape for x in (*a, *b)}) > 1:
         return None
     return torch.stack(a), torch.stack(b)
 

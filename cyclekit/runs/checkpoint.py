@@ -143,7 +143,8 @@ class Checkpoint:
 
     def _require_finite(self, file: str, tensors: Mapping[str, Tensor]) -> None:
         for key, tensor in tensors.items():
-            if not bool(tensor.isfinite().all()):
+            eight_bits = tensor.is_floating_point() and tensor.element_size() == 1
+            if not bool((tensor.float() if eight_bits else tensor).isfinite().all()):
                 raise CheckpointError(
                     f"{self.folder / file} holds numbers that are not finite ({key}): nothing "
                     f"can be made with them. {self.advice()}"

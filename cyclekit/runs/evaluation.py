@@ -8,7 +8,7 @@ from typing import Any
 from cyclekit.contract import Options
 from cyclekit.data.counterparts import tied_domains
 from cyclekit.data.folders import find_collections
-from cyclekit.data.made import made_root
+from cyclekit.data.made import is_made, made_root
 from cyclekit.data.pairing import without_false_pairs
 from cyclekit.engine.hardware import Hardware
 from cyclekit.judging.figures import Figures, with_both
@@ -126,7 +126,8 @@ def evaluate_run(
         model.recipe.train.seed,
         tied_domains(model.objective.streams),
     )
-    collections = without_false_pairs(collections, model.codec)
+    if data is not None or not is_made(model.recipe.data):
+        collections = without_false_pairs(collections, model.codec)
     for doubt in collections.doubts:
         watcher.warn(doubt)
     cache = run.metrics

@@ -122,9 +122,10 @@ def prepare(
         watcher.warn("there are no test files in all domains: nothing will be evaluated")
     encoded = _encode(model, collections, _cache(host, recipe, run), watcher)
     _require_state(model.codec)
-    before, collections = collections, without_false_pairs(collections, model.codec)
-    for doubt in collections.doubts[len(before.doubts) :]:
-        watcher.warn(doubt)
+    if not is_made(recipe.data):
+        before, collections = collections, without_false_pairs(collections, model.codec)
+        for doubt in collections.doubts[len(before.doubts) :]:
+            watcher.warn(doubt)
     facts = {name: domain.facts for name, domain in encoded.items()}
     for remark in remarks_on(model.codec, facts):
         watcher.say(f"note: {remark}")
