@@ -24,7 +24,7 @@ from tables import show
 from cyclekit.contract import Codec
 from cyclekit.data.cache import Cache
 from cyclekit.data.encoded import Memory, encode_domain, encode_file
-from cyclekit.data.sampling import UnpairedBatches
+from cyclekit.data.sampling import Batches
 from cyclekit.plugins import find_plugin, load_plugin
 from cyclekit.recipe.resolve import resolve
 from cyclekit.recipe.sources import find_recipe, read_layers
@@ -77,7 +77,7 @@ def draws(
     assert domain.on_disk == (memory == 0)
     codec.fit("a", [window.sample for window in domain.windows])
     streams = {"a": domain.windows, "b": domain.windows}
-    batches = UnpairedBatches(codec, streams, seed=0, batch_size=batch)
+    batches = Batches(codec, streams, seed=0, batch_size=batch)
     for step in range(BATCHES):
         yield lambda step=step: batches.batch(step, 0, torch.device("cpu"))
 

@@ -22,7 +22,7 @@ from made import MADE
 from tables import show
 
 import cyclekit
-from cyclekit.data.sampling import UnpairedBatches
+from cyclekit.data.sampling import Batches
 from cyclekit.engine.trainer import Trainer
 
 QUIET = {f"train.{what}_every": 0 for what in ("checkpoint", "evaluate", "preview")}
@@ -76,7 +76,7 @@ def rows(names: list[str]) -> Iterator[dict[str, object]]:
         with (
             tempfile.TemporaryDirectory() as folder,
             patch.object(Trainer, "train_step", clock.step(Trainer.train_step)),
-            patch.object(UnpairedBatches, "batch", clock.wait(UnpairedBatches.batch)),
+            patch.object(Batches, "batch", clock.wait(Batches.batch)),
         ):
             cyclekit.train(
                 plugin,

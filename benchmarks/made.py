@@ -12,6 +12,8 @@ MADE = {"image": "builtin:shapes", "audio": "builtin:speakers", "music": "builti
 
 def make(modality: Modality, codec: Codec[Any], folder: Path) -> Path:
     """The root of a plugin's data, made in ``folder``."""
-    root = made_root(DataSettings(root=MADE[modality.name]), modality, codec, folder / "data")
+    root = made_root(
+        DataSettings(root=MADE[modality.name]), modality, codec, folder / "data", ("a", "b")
+    )
     assert root is not None
     return root

@@ -63,7 +63,7 @@ MEASURES = {
     "activations in place": Measure(change=in_place),
     "channels last": Measure(change=channels_last),
     "channels last, bf16-mixed": Measure(precision="bf16-mixed", change=channels_last),
-    "no history buffer": Measure({"history.size": 0}),
+    "no history buffer": Measure({"objective.history_size": 0}),
     "memory = low": Measure({"train.memory": "low"}),
     "compiled": Measure(change=compiled),
     "compiled, bf16-mixed": Measure(precision="bf16-mixed", change=compiled),

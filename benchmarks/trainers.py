@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from cyclekit.api import Sample, TensorSpec
-from cyclekit.data.sampling import UnpairedBatches, Window
+from cyclekit.data.sampling import Batches, Window
 from cyclekit.engine.hardware import Hardware, start_fabric
 from cyclekit.engine.model import Model, build_model
 from cyclekit.engine.trainer import Trainer
@@ -56,8 +56,10 @@ class ReadyBatches:
         rng = torch.Generator().manual_seed(0)
         self._batches = [
             {
-                stream: self._drawn(model.codec.spec(domains[0]), length, rng).to(device, dtype)
-                for stream, domains in model.objective.streams.items()
+                name: self._drawn(model.codec.spec(stream.domains[0]), length, rng).to(
+                    device, dtype
+                )
+                for name, stream in model.objective.streams.items()
             }
             for _ in range(4)
         ]
@@ -94,7 +96,7 @@ def make_trainer(pixels: int, blocks: int, batch: int, **more: object) -> Traine
         for _ in range(8)
     ]
     streams = {name: [Window(picture, name) for picture in pictures] for name in ("a", "b")}
-    batches = UnpairedBatches(model.codec, streams, seed=0, batch_size=batch)
+    batches = Batches(model.codec, streams, seed=0, batch_size=batch)
     return Trainer(start_fabric(Hardware(accelerator="cpu"), "32-true"), model, batches)
 
 

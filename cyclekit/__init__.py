@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         train,
     )
 
-API_VERSION = 1
+API_VERSION = 2
 """The plugin contract this host speaks; compared with ``Modality.api``."""
 
 choose_waiting()  # before anything loads torch

@@ -15,17 +15,30 @@ from cyclekit.contract import (
     TensorSpec,
     Translations,
 )
-from cyclekit.engine.cycle import CycleObjective
-from cyclekit.engine.cycle_options import CycleOptions
+from cyclekit.engine.augmentation import AugmentationOptions, augmented
+from cyclekit.engine.history import HistoryBuffer
+from cyclekit.engine.losses import (
+    ADVERSARIAL_LOSSES,
+    AdversarialLoss,
+    AdversarialName,
+    gradient_penalty,
+)
 from cyclekit.engine.objective import (
+    Batch,
     Direction,
     Losses,
     NetworkBuilder,
+    Networks,
     Objective,
     Part,
     Phase,
     Step,
+    Stream,
+    Term,
+    TermGroup,
+    added,
 )
+from cyclekit.engine.terms import called, filled, full, l1, tap_widths
 from cyclekit.errors import (
     BadSample,
     CheckpointError,
@@ -53,8 +66,11 @@ from cyclekit.nets.pixel import PixelDiscriminator, PixelOptions
 from cyclekit.nets.resnet import ResNetGenerator, ResNetOptions
 from cyclekit.nets.slopes import SlopesOptions, SlopesPatchGAN
 from cyclekit.nets.unet import UNetGenerator, UNetOptions
+from cyclekit.objectives.cycle import CycleObjective, Judge, Trip, Way
+from cyclekit.objectives.cycle_options import CycleOptions
 
 __all__ = [
+    "ADVERSARIAL_LOSSES",
     "API_VERSION",
     "PATCHGAN",
     "PATCHGAN_SLOPES",
@@ -62,8 +78,12 @@ __all__ = [
     "RESNET",
     "UNET_128",
     "UNET_256",
+    "AdversarialLoss",
+    "AdversarialName",
+    "AugmentationOptions",
     "BadSample",
     "Baseline",
+    "Batch",
     "CheckpointError",
     "Choices",
     "Codec",
@@ -73,7 +93,9 @@ __all__ = [
     "Delivery",
     "Direction",
     "Family",
+    "HistoryBuffer",
     "Init",
+    "Judge",
     "Layout",
     "Losses",
     "Media",
@@ -81,6 +103,7 @@ __all__ = [
     "Modality",
     "Network",
     "NetworkBuilder",
+    "Networks",
     "Norm",
     "Objective",
     "Options",
@@ -102,17 +125,30 @@ __all__ = [
     "SlopesPatchGAN",
     "Slot",
     "Step",
+    "Stream",
     "TensorSpec",
+    "Term",
+    "TermGroup",
     "ToRange",
     "Translations",
+    "Trip",
     "UNetGenerator",
     "UNetOptions",
     "UsageError",
+    "Way",
+    "added",
+    "augmented",
+    "called",
     "conv",
     "conv_transpose",
+    "filled",
+    "full",
+    "gradient_penalty",
     "hookimpl",
     "initialize",
+    "l1",
     "norm_layers",
     "normalize_spectra",
+    "tap_widths",
     "trained_once",
 ]

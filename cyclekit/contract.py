@@ -11,13 +11,13 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
+from cyclekit.names import heading
+
 if TYPE_CHECKING:
     from cyclekit.engine.objective import Objective
 
 Item = TypeVar("Item")
 """What a file holds once it is read: a PIL picture, a waveform, a MIDI object."""
-
-DOMAINS = ("a", "b")
 
 
 class Options(BaseModel):
@@ -111,11 +111,11 @@ class Media:
 
 @dataclass(frozen=True)
 class PreviewRow(Generic[Item]):
-    """One test item on its way through both networks, ready to be shown.
+    """One test item on its way there and back, ready to be shown.
 
     Attributes:
         name: The file's name without folder, cut where it is very long.
-        source: Domain of the real item, ``"a"`` or ``"b"``.
+        source: Domain of the real item.
         target: Domain it was translated to.
         real: The item as it was read.
         translated: The generator's output.
@@ -134,7 +134,7 @@ class PreviewRow(Generic[Item]):
     @property
     def labelled(self) -> dict[str, Item]:
         """What there is to see, under headings such as "real A", "A to B", "A to B to A"."""
-        a, b = self.source.upper(), self.target.upper()
+        a, b = heading(self.source), heading(self.target)
         items = {
             f"real {a}": self.real,
             f"{a} to {b}": self.translated,
@@ -145,7 +145,7 @@ class PreviewRow(Generic[Item]):
 
 
 class Codec(ABC, Generic[Item]):
-    """Files <-> items <-> tensors for both domains of a run.
+    """Files <-> items <-> tensors for all domains of a run.
 
     A codec is made once per run from its validated ``Options``. Whole items of any size go through
     ``encode``; padding, tiling and joining are the engine's work. Only the abstract methods must
@@ -291,12 +291,17 @@ class Network:
             statistics of instance norms are held fixed; never less than the truth.
         options: Settings of the recipe's table besides ``name``.
         summary: One line for listings.
+        takes: What objectives may ask of it besides: ``"condition"``, ``"taps"`` (generators),
+            ``"classes"`` (discriminators), with the meanings that ``NetworkBuilder`` gives them.
+            ``build`` then takes ``condition=size`` or ``classes=count`` where one is asked for;
+            ``taps`` are asked for in calls alone.
     """
 
     name: str
-    build: Callable[[TensorSpec, TensorSpec, Any], nn.Module]
+    build: Callable[..., nn.Module]
     options: type[Options] = Options
     summary: str = ""
+    takes: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -338,8 +343,8 @@ class Metric:
             what it needs is not installed, of which it warns.
         needs_pairs: Call it only on items whose true counterpart is known.
         needs_cycle: Call it only where cycled items exist (baselines have none).
-        fit: ``(train_a, train_b, seed, cache) -> fitted``: what must be learned or computed once
-            from training items before scoring; ``cache`` is a folder of its own.
+        fit: ``(items, seed, cache) -> fitted``: what must be learned or computed once from training
+            items, which are given by domain, before scoring; ``cache`` is a folder of its own.
         costly: Leave it to ``cyclekit evaluate``; while training it is called only where
             ``train.best.metric`` is one of its figures.
         protocol: One line for readers of its figures: of what, how and by whom they are computed.
@@ -350,7 +355,7 @@ class Metric:
     score: Callable[[Translations[Any], Any], Mapping[str, float]]
     needs_pairs: bool = False
     needs_cycle: bool = False
-    fit: Callable[[Sequence[Any], Sequence[Any], int, Path], Any] | None = None
+    fit: Callable[[Mapping[str, Sequence[Any]], int, Path], Any] | None = None
     costly: bool = False
     protocol: str = ""
 
@@ -362,7 +367,7 @@ class Baseline:
     Attributes:
         name: Key in the report.
         fit: ``(source_train, target_train) -> (item -> item)``, from unpaired training items.
-        equal_channels: Whether it makes sense only where both domains have as many channels.
+        equal_channels: Whether it makes sense only where all domains have as many channels.
     """
 
     name: str
@@ -383,7 +388,9 @@ class Modality:
         discriminators: The same for ``discriminator.name``.
         metrics: Measures of translated items.
         baselines: Translations to compare with; ``identity`` is always there.
-        objective: Class that computes the losses; default ``CycleObjective``.
+        objective: Name of the objective that recipes mean which name none.
+        objectives: Objectives that ``objective.name`` may choose besides those that the hook
+            ``cyclekit_objectives`` brings, cyclekit's own among them.
         datasets: Built-in data: name -> ``make(folder, seed)``, which fills
             ``trainA trainB testA testB`` and can do so again from the same seed.
         corruptions: Ways to spoil an item that training may learn to undo: name ->
@@ -400,7 +407,8 @@ class Modality:
     discriminators: Sequence[Network]
     metrics: Sequence[Metric] = ()
     baselines: Sequence[Baseline] = ()
-    objective: "type[Objective] | None" = None
+    objective: str = "cycle"
+    objectives: "Sequence[type[Objective]]" = ()
     datasets: Mapping[str, Callable[[Path, int], None]] = field(default_factory=dict)
     corruptions: Mapping[str, Callable[[Any, Any], Any]] = field(default_factory=dict)
     metric_options: type[Options] = Options

@@ -13,6 +13,7 @@ import pluggy
 
 if TYPE_CHECKING:
     from cyclekit.contract import Metric, Modality, Network
+    from cyclekit.engine.objective import Objective
     from cyclekit.importing.family import Family, Published
 
 PROJECT = "cyclekit"
@@ -33,6 +34,11 @@ def cyclekit_generators(modality: str) -> "Iterable[Network]":  # type: ignore[e
 @hookspec
 def cyclekit_discriminators(modality: str) -> "Iterable[Network]":  # type: ignore[empty-body]
     """Yield discriminators to add to ``modality``."""
+
+
+@hookspec
+def cyclekit_objectives(modality: str) -> "Iterable[type[Objective]]":  # type: ignore[empty-body]
+    """Yield objectives, the classes themselves, that recipes of ``modality`` may name."""
 
 
 @hookspec

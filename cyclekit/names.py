@@ -1,7 +1,10 @@
-"""Names of files that are made from other names."""
+"""Names: of files that are made from other names, of domains as people read them."""
 
 import hashlib
 import os
+
+EXTRA = "extra"
+"""Files of no domain, from ``data.extra``: a stream may draw from them beside domains."""
 
 MOST_BYTES = 120  # a name of 255 has to hold more than this
 
@@ -21,3 +24,8 @@ def fitting(name: str, most: int = MOST_BYTES) -> str:
     digest = hashlib.sha256(raw).hexdigest()[:8]
     room = most - len(os.fsencode(suffix)) - len(digest) - 1
     return f"{os.fsencode(stem)[:room].decode(errors='ignore')}-{digest}{suffix}"
+
+
+def heading(domain: str) -> str:
+    """A domain's name as messages and headings show it: a letter is a capital one."""
+    return domain.upper() if len(domain) == 1 else domain

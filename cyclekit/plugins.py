@@ -16,7 +16,7 @@ from importlib.metadata import (
 )
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 import pluggy
 
@@ -25,9 +25,10 @@ from cyclekit.describe import describe_exception
 from cyclekit.errors import ExtensionAlone, IncompatiblePlugin, PluginError, UsageError, suggest
 
 if TYPE_CHECKING:
-    from cyclekit.contract import Modality
+    from cyclekit.contract import Metric, Modality
 
 GROUP = "cyclekit"
+NAMED = 'name = "..."'
 
 
 @dataclass(frozen=True)
@@ -153,6 +154,7 @@ class PluginHost:
         self._reported: set[tuple[str, str]] = set()
         for plugin in (info, *(find_plugin(name) for name in extensions)):
             self._register(plugin)
+        self._register_own()
         self.modality = self._extended(self._own_modality())
 
     def observe(self, hook: str, warn: Callable[[str], None], **event: Any) -> None:
@@ -186,6 +188,12 @@ class PluginHost:
         except (pluggy.PluginValidationError, ValueError) as error:
             raise PluginError(f"Plugin {info.name!r}: {_explain_hook(str(error))}") from error
 
+    def _register_own(self) -> None:
+        """Register what cyclekit itself brings through the same hooks; it needs torch."""
+        from cyclekit import objectives
+
+        self._manager.register(objectives, name=hookspecs.PROJECT)
+
     def _call(self, hook: str, arguments: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
         """Call ``hook`` plugin by plugin, so that a failure has a name."""
         for name, plugin in self._manager.list_name_plugin():
@@ -205,7 +213,7 @@ class PluginHost:
         callers = self._manager.get_hookcallers(self._manager.get_plugin(name)) or []
         return sorted(caller.name for caller in callers)
 
-    def _offers(self, hook: str, kind: type, **arguments: Any) -> dict[str, list[Any]]:
+    def _offers(self, hook: str, kind: Any, **arguments: Any) -> dict[str, list[Any]]:
         offers = {}
         for name, outcome in self._call(hook, arguments):
             if isinstance(outcome, Exception):
@@ -237,15 +245,14 @@ class PluginHost:
         if modality.api != API_VERSION:
             raise IncompatiblePlugin(
                 f"Plugin {self.info.name!r} was written for plugin API {modality.api}; this "
-                f"cyclekit speaks {API_VERSION}. Install a version of {self.info.distribution} "
-                f"that fits, or another cyclekit."
+                f"cyclekit speaks {API_VERSION}. {_way_on(modality.api, self.info)}"
             )
         if self.info.entry_point and modality.name != self.info.name:
             raise PluginError(
                 f"Plugin {self.info.name!r} calls its modality {modality.name!r}. Give the entry "
                 f"point and Modality.name the same name."
             )
-        for kind in ("generators", "discriminators", "metrics", "baselines"):
+        for kind in ("generators", "discriminators", "metrics", "baselines", "objectives"):
             if not isinstance(getattr(modality, kind), (list, tuple)):
                 raise PluginError(
                     f"Modality {modality.name!r}: {kind} must be a list, as in {kind}=[...]."
@@ -257,12 +264,14 @@ class PluginHost:
 
     def _extended(self, modality: "Modality") -> "Modality":
         from cyclekit.contract import Metric, Network
+        from cyclekit.engine.objective import Objective
 
         added: dict[str, Any] = {}
         for kind, hook, what in (
             ("generators", "cyclekit_generators", Network),
             ("discriminators", "cyclekit_discriminators", Network),
             ("metrics", "cyclekit_metrics", Metric),
+            ("objectives", "cyclekit_objectives", type[Objective]),
         ):
             things = list(getattr(modality, kind))
             for thing in things:
@@ -276,7 +285,9 @@ class PluginHost:
                     f"Modality {modality.name!r} has two {kind} called {min(twice)!r}. Rename one."
                 )
             added[kind] = tuple(things)
-        return replace(modality, **added)
+        for metric in added["metrics"]:
+            _require_fit_by_domain(metric)
+        return _with_default_first(replace(modality, **added))
 
 
 def import_plugin(info: PluginInfo) -> Any:
@@ -324,9 +335,73 @@ def _yielded(made: Any) -> Iterable[Any]:
     raise TypeError(f"it returned {type(made).__name__} instead of yielding it: write `yield`")
 
 
-def _require_kind(thing: Any, kind: type, where: str) -> None:
-    if not isinstance(thing, kind):
+def _require_kind(thing: Any, kind: Any, where: str) -> None:
+    """Of a class, ``type[Objective]``, subclasses are wanted; of any other, objects."""
+    if get_origin(kind) is type:
+        (base,) = get_args(kind)
+        if not (isinstance(thing, type) and issubclass(thing, base)):
+            found = repr(thing) if isinstance(thing, type) else type(thing).__name__
+            raise PluginError(f"{where} must be subclasses of {base.__name__}, not {found}.")
+        if not getattr(thing, "name", ""):
+            raise PluginError(f"{where}: {thing.__name__} has no name; say it as {NAMED}.")
+    elif not isinstance(thing, kind):
         raise PluginError(f"{where} must be {kind.__name__} objects, not {type(thing).__name__}.")
+
+
+def _require_fit_by_domain(metric: "Metric") -> None:
+    """Refuse how metrics were fitted in version 1 of the contract."""
+    if metric.fit is None:
+        return
+    try:
+        inspect.signature(metric.fit).bind({}, 0, Path())
+    except TypeError as error:
+        raise PluginError(
+            f"Metric {metric.name!r}: fit must take (items, seed, cache), items being a mapping "
+            f"from domains to training items; in version 1 of the contract it took two collections."
+        ) from error
+    except ValueError:
+        return  # a callable that does not say what it takes
+
+
+def completed(modality: "Modality") -> "Modality":
+    """A modality that no plugin host has seen, with cyclekit's own objectives."""
+    from cyclekit.objectives import cyclekit_objectives
+
+    own = (kind for kind in cyclekit_objectives(modality.name) if kind not in modality.objectives)
+    return _with_default_first(replace(modality, objectives=(*modality.objectives, *own)))
+
+
+def _with_default_first(modality: "Modality") -> "Modality":
+    """The modality with the objective first that it names as its default.
+
+    Raises:
+        PluginError: If there is none of that name.
+    """
+    named = modality.objective
+    if not isinstance(named, str):
+        raise PluginError(
+            f"Modality {modality.name!r}: objective must be the name of one, not {named!r:.80}; "
+            f"offer the class by the hook cyclekit_objectives, or in objectives=[...]."
+        )
+    by_name = {kind.name: kind for kind in modality.objectives}
+    if named not in by_name:
+        raise PluginError(
+            f"Modality {modality.name!r}: there is no objective {named!r}. "
+            f"{suggest(named, by_name)}"
+        )
+    others = (kind for kind in modality.objectives if kind.name != named)
+    return replace(modality, objectives=(by_name[named], *others))
+
+
+def _way_on(api: Any, info: PluginInfo) -> str:
+    """What to do about a plugin that was written for another version of the contract."""
+    if api == 1:
+        return (
+            "Let Modality.objective be a name (classes come by the hook cyclekit_objectives), let "
+            "Metric.fit take (items by domain, seed, cache), and write api=2: see "
+            "docs/plugins/from-1-to-2.md."
+        )
+    return f"Install a version of {info.distribution} that fits, or another cyclekit."
 
 
 def _origin(info: PluginInfo) -> str:

@@ -44,7 +44,7 @@ class TrainedModel:
 
     @property
     def directions(self) -> list[str]:
-        """What it translates: ``"a2b"``, ``"b2a"``."""
+        """What it translates, such as ``"a2b"`` and ``"b2a"``."""
         return list(self._opened.model.directions)
 
     @property
@@ -52,13 +52,13 @@ class TrainedModel:
         """Training steps of the checkpoint in use."""
         return self._opened.checkpoint.step
 
-    def translate(self, item: Any, direction: str) -> Any:
+    def translate(self, item: Any, direction: str | None = None) -> Any:
         """Translate an item, or a list of them.
 
         Args:
             item: What the plugin's codec works with (a PIL picture, say), the path of a file, or a
                 list of such things, which go through the networks together.
-            direction: ``"a2b"`` or ``"b2a"``.
+            direction: One of ``directions``; may be left out where there is only one.
 
         Returns:
             The translated item, of the same type and size; for a list a list.
@@ -122,6 +122,7 @@ def load(
     checkpoint: str = "latest",
     accelerator: str = "auto",
     precision: str | None = None,
+    seed: int = 0,
 ) -> TrainedModel:
     """Open a run for translation.
 
@@ -131,12 +132,13 @@ def load(
         accelerator: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
         precision: Arithmetic, such as ``"32-true"`` or ``"auto"``; ``None`` for the run's own, or
             float32 where that is slow.
+        seed: Latent codes follow from it, of objectives that have some.
 
     Raises:
         CyclekitError: If it is no run, or cannot be read.
     """
     where = Hardware(accelerator=accelerator)
-    return TrainedModel(open_run(run, checkpoint, where, precision))
+    return TrainedModel(open_run(run, checkpoint, where, precision, seed=seed))
 
 
 def train(
@@ -222,7 +224,7 @@ def evaluate(
         quiet: Print nothing.
 
     Returns:
-        The report that ``cyclekit evaluate --json`` prints: figures under ``a2b``, ``b2a`` and
+        The report that ``cyclekit evaluate --json`` prints: figures by direction and under
         ``both``, those of other ways to translate under ``baselines``.
 
     Raises:

@@ -30,9 +30,15 @@ SECTIONS = {
         "ToRange", "Norm", "Init",
     ),
     "Objectives": (
-        "CycleObjective", "CycleOptions", "Objective", "Phase", "Direction", "Step", "Losses",
-        "Part", "NetworkBuilder",
+        "Objective", "Stream", "Direction", "Phase", "NetworkBuilder", "Networks", "Batch", "Step",
+        "Losses", "Term", "TermGroup", "Part", "added",
     ),
+    "What objectives are made of": (
+        "ADVERSARIAL_LOSSES", "AdversarialLoss", "AdversarialName", "gradient_penalty", "l1",
+        "full", "filled", "called", "tap_widths", "HistoryBuffer", "augmented",
+        "AugmentationOptions",
+    ),
+    "CycleGAN, to be varied": ("CycleObjective", "CycleOptions", "Trip", "Way", "Judge"),
     "Other people's weights": (
         "Family", "Layout", "Slot", "Choices", "Delivery", "Published",
     ),
@@ -47,6 +53,11 @@ WHOLE = (
     "Codec",
     "Objective",
     "CycleObjective",
+    "NetworkBuilder",
+    "Phase",
+    "Direction",
+    "HistoryBuffer",
+    "Trip",
     "Step",
     "TrainedModel",
 )  # classes whose methods are listed
@@ -96,7 +107,7 @@ def signature(name: str, thing: Any) -> str:
     elif name == "hookimpl":
         told = "@hookimpl"
     else:
-        told = f"{name} = {thing!r}"
+        told = f"{name} = {thing!r}" if name not in UNSHOWN else f"{name}: {UNSHOWN[name]}"
     told = re.sub(r"<(?:class|function) '?([\w.]+)'?[^>]*>", r"\1", told)
     told = re.sub(r"ForwardRef\('([^']+)'[^)]*\)", r"\1", told)
     return QUALIFIED.sub("", told).replace("~", "").replace("'", '"').replace("NoneType", "None")
@@ -120,9 +131,12 @@ def described(thing: Any) -> str:
     return "\n".join(lines) + "\n"
 
 
+UNSHOWN = {"ADVERSARIAL_LOSSES": "dict[AdversarialName, AdversarialLoss]"}
 PLAIN = {
+    "dict": "The four kinds by name: `lsgan`, `vanilla`, `hinge`, `wgan-gp`.",
+    "GenericAlias": "By name.",
     "Network": "Ready to be named in a `Modality`, over any number of axes.",
-    "int": "The version of the contract. Write the number itself in `Modality(api=1)`, not this.",
+    "int": "The version of the contract. Write the number itself in `Modality(api=2)`, not this.",
     "HookimplMarker": "Marks a function that implements a hook.",
     "_LiteralGenericAlias": "The values that it may have.",
 }

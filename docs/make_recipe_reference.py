@@ -8,6 +8,7 @@ from typing import Any, get_args
 from pydantic_core import PydanticUndefined
 
 from cyclekit.contract import Options
+from cyclekit.objectives import cyclekit_objectives
 from cyclekit.plugins import load_plugin
 from cyclekit.recipe.resolve import keys
 from cyclekit.recipe.settings import recipe_model
@@ -27,11 +28,13 @@ and builds its networks. Where a recipe is silent, the defaults below hold.
 - A key that does not exist is an error that suggests the right one. All faults are reported at once.
 - The resolved recipe, every key written out, lies in each run directory and each checkpoint.
 
-The engine's keys come first. `[codec]`, `[generator]` and `[discriminator]` belong to the plugin; which of the networks'
-tables holds depends on their `name`. This page is made by `docs/make_recipe_reference.py`; a test keeps it true.
+The engine's keys come first. Which table holds for `[objective]`, `[generator]` and `[discriminator]` depends on the `name` that they say;
+`[codec]` and the networks belong to the plugin, which may bring objectives too. Keys that have another name since an earlier version still work under the old one, and
+`train` says what they are called now. This page is made by `docs/make_recipe_reference.py`; a test keeps it true.
 """
 PLUGINS = ("image", "audio", "music")
-OWNED = ("codec", "generator", "discriminator")
+DEFAULT = "cycle"
+OWNED = ("codec", "generator", "discriminator", "objective")
 
 
 def reference() -> str:
@@ -44,10 +47,20 @@ def reference() -> str:
     ]
     for name, group in groupby(engine, key=lambda pair: table_of(pair[0])):
         page += table(f"## `[{name}]`" if name else "## Top level", group)
+    own = list(cyclekit_objectives(PLUGINS[0]))
+    for kind in own:
+        page += objective(f'## `[objective]` with `name = "{kind.name}"`: {kind.summary}', kind)
     for plugin in PLUGINS:
         modality = load_plugin(plugin).modality
         page.append(f"\n## Plugin `{plugin}`")
         page += table("### `[codec]`", keys(modality.codec.Options, "codec."))
+        for kind in modality.objectives:
+            if kind not in own:
+                page += objective(
+                    f'### `[objective]` with `name = "{kind.name}"`: {kind.summary}', kind
+                )
+        if modality.objective != DEFAULT:
+            page.append(f"\nWhere a recipe names no objective, `{modality.objective}` is meant.")
         for kind, networks in (
             ("generator", modality.generators), ("discriminator", modality.discriminators)
         ):  # fmt: skip
@@ -58,6 +71,11 @@ def reference() -> str:
             heading = "### Settings of `cyclekit evaluate --set`, which no recipe holds"
             page += table(heading, keys(modality.metric_options, "metrics."))
     return "\n".join(page) + "\n"
+
+
+def objective(heading: str, kind: Any) -> list[str]:
+    """The table of an objective."""
+    return table(heading, keys(kind.Options, "objective."))
 
 
 def table_of(key: str) -> str:

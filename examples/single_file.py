@@ -51,7 +51,7 @@ def make_terrain(folder, seed):
 def cyclekit_modality():
     yield api.Modality(
         name="elevation",
-        api=1,
+        api=2,
         summary="Elevation maps",
         codec=ElevationCodec,
         generators=[api.RESNET],

@@ -12,9 +12,11 @@ from lightning_fabric import Fabric
 from PIL import Image
 from safetensors.torch import load_file
 
+from cyclekit.data.folders import Collections, find_collections
 from cyclekit.engine.hardware import Hardware, start_fabric
 from cyclekit.engine.trainer import Trainer
 from cyclekit.engine.training_state import TrainingState
+from cyclekit.recipe.settings import DataSettings
 from cyclekit.runs.checkpoint import Checkpoint
 from cyclekit.runs.directory import RunDirectory
 from cyclekit.runs.planning import data_settings, plan_training
@@ -152,3 +154,8 @@ def make_trainer(
     run = RunDirectory(folder)
     prepared = prepare(plan.host, plan.recipe, run, fabric, Watcher(quiet=True))
     return Trainer(fabric, prepared.model, prepared.batches), prepared
+
+
+def find_two(settings: DataSettings, *arguments: Any, **options: Any) -> Collections:
+    """The files of two domains called a and b."""
+    return find_collections(settings, ("a", "b"), *arguments, **options)

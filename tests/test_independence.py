@@ -41,3 +41,30 @@ def test_plugins_import_the_public_api_alone() -> None:
         if module.partition(".")[0] == "cyclekit" and module != "cyclekit.api"
     ]
     assert found == []
+
+
+NAMES_OF_DOMAINS = {"a", "b", "A", "B", "a2b", "b2a", "trainA", "trainB", "testA", "testB"}
+ELEMENTS = "element"  # of pages: links and bold text are called a and b
+
+
+def spelt_domains(file: Path) -> Iterator[str]:
+    """Domains of some objective that a module spells: as texts, or at the ends of its names."""
+    tree = ast.parse(file.read_text())
+    elements = {
+        id(node.args[0])
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and node.args and ast.unparse(node.func) == ELEMENTS
+    }
+    for node in ast.walk(tree):
+        is_text = isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if is_text and id(node) not in elements and node.value in NAMES_OF_DOMAINS:
+            yield f"{node.lineno}: {node.value!r}"
+        name = getattr(node, "id", getattr(node, "arg", getattr(node, "attr", None)))
+        if isinstance(name, str) and name.endswith(("_a", "_b", "a2b", "b2a")):
+            yield f"{node.lineno}: {name}"  # type: ignore[attr-defined]
+
+
+def test_only_objectives_know_what_domains_are_called() -> None:
+    engine = [file for file in ENGINE.rglob("*.py") if "objectives" not in file.parts]
+    assert [(file.name, spelt) for file in engine for spelt in spelt_domains(file)] == []
+    assert list(spelt_domains(ENGINE / "objectives/cycle.py"))  # the reading itself works

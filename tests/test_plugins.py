@@ -72,25 +72,59 @@ def test_a_broken_neighbour_is_harmless(site: Path, cli: Callable[..., Any]) -> 
 
 
 def test_only_the_plugin_asked_for_is_imported(site: Path) -> None:
-    neighbour(site, "numbers", GOOD.format(name="numbers", api=1))
+    neighbour(site, "numbers", GOOD.format(name="numbers", api=2))
     load_plugin("image")
     assert "neighbour_numbers" not in sys.modules
     assert load_plugin("numbers").modality.summary == "numbers"
+
+
+OLD_FIT = """
+@hookimpl
+def cyclekit_metrics(modality):
+    yield Metric("old", {}, lambda shown, fitted: {}, fit=lambda a, b, seed, cache: None)
+"""
+NAMELESS = """
+class Nameless(CycleObjective): name = ""
+@hookimpl
+def cyclekit_objectives(modality):
+    yield Nameless
+"""
 
 
 @pytest.mark.parametrize(
     ("source", "said"),
     [
         ("import a_module_that_is_not_there", "cannot be imported: ModuleNotFoundError.*Install"),
-        (GOOD.format(name="bad", api=2), "written for plugin API 2; this cyclekit speaks 1"),
-        (GOOD.format(name="other", api=1), "calls its modality 'other'"),
+        (
+            GOOD.format(name="bad", api=1),
+            "written for plugin API 1; this cyclekit speaks 2. Let Modality.objective be a name.*"
+            "fit take .items by domain, seed, cache.*write api=2: see docs/plugins/from-1-to-2.md",
+        ),
+        (
+            GOOD.format(name="bad", api=3),
+            "plugin API 3; this cyclekit speaks 2. Install",
+        ),
+        (
+            GOOD.format(name="bad", api=2) + OLD_FIT,
+            "Metric 'old': fit must take .items, seed, cache.",
+        ),
+        (
+            GOOD.format(name="bad", api=2).replace("api=2", "api=2, objective=Numbers"),
+            "objective must be the name of one, not <class",
+        ),
+        (
+            GOOD.format(name="bad", api=2).replace("api=2", "api=2, objective='cicle'"),
+            "there is no objective 'cicle'. Did you mean 'cycle'",
+        ),
+        (GOOD.format(name="bad", api=2) + NAMELESS, "Nameless has no name"),
+        (GOOD.format(name="other", api=2), "calls its modality 'other'"),
         ("x = 1", "must yield one Modality.*yielded 0"),
         (
-            GOOD.format(name="bad", api=1).replace("cyclekit_modality", "cyclekit_modalty"),
+            GOOD.format(name="bad", api=2).replace("cyclekit_modality", "cyclekit_modalty"),
             "no hook 'cyclekit_modalty'. Did you mean 'cyclekit_modality'",
         ),
         (
-            GOOD.format(name="bad", api=1).replace("yield Modality", "yield 1/0, Modality"),
+            GOOD.format(name="bad", api=2).replace("yield Modality", "yield 1/0, Modality"),
             "failed in cyclekit_modality: ZeroDivisionError",
         ),
         (
@@ -98,23 +132,23 @@ def test_only_the_plugin_asked_for_is_imported(site: Path) -> None:
             "must be Modality objects, not str",
         ),
         (
-            GOOD.format(name="bad", api=1).replace("(RESNET,)", "RESNET"),
+            GOOD.format(name="bad", api=2).replace("(RESNET,)", "RESNET"),
             "generators must be a list",
         ),
         (
-            GOOD.format(name="bad", api=1).replace("(RESNET,)", "('resnet',)"),
+            GOOD.format(name="bad", api=2).replace("(RESNET,)", "('resnet',)"),
             "generators must be Network objects, not str",
         ),
         (
-            GOOD.format(name="bad", api=1) + "@hookimpl\ndef cyclekit_run_started(runs): pass",
+            GOOD.format(name="bad", api=2) + "@hookimpl\ndef cyclekit_run_started(runs): pass",
             "hook cyclekit_run_started has no argument 'runs': it may take run, recipe",
         ),
         (
-            GOOD.format(name="bad", api=1).replace("yield Modality", "return Modality"),
+            GOOD.format(name="bad", api=2).replace("yield Modality", "return Modality"),
             "it returned Modality instead of yielding it",
         ),
         (
-            GOOD.format(name="bad", api=1).replace("(RESNET,)", "(RESNET, RESNET)"),
+            GOOD.format(name="bad", api=2).replace("(RESNET,)", "(RESNET, RESNET)"),
             "two generators called 'resnet'",
         ),
     ],
@@ -221,10 +255,10 @@ def test_nothing_heavy_is_imported_for_listings_and_help(tmp_path: Path) -> None
 
 
 def test_code_and_requirements_make_a_fingerprint(site: Path) -> None:
-    neighbour(site, "printed", GOOD.format(name="printed", api=1))
+    neighbour(site, "printed", GOOD.format(name="printed", api=2))
     before = find_plugin("printed").fingerprint()
     assert find_plugin("printed").fingerprint() == before
-    (site / "neighbour_printed.py").write_text(GOOD.format(name="printed", api=1) + "x = 1")
+    (site / "neighbour_printed.py").write_text(GOOD.format(name="printed", api=2) + "x = 1")
     assert find_plugin("printed").fingerprint() != before
     spaced = site / "no_init_file"
     spaced.mkdir()

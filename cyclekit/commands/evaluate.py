@@ -79,19 +79,20 @@ def _show(
     run: str, name: str, report: dict[str, Any], directions: Iterable[str], watcher: "Watcher"
 ) -> None:
     """Print a report as a table, with how its figures were computed."""
+    from cyclekit.names import heading
     from cyclekit.runs.checkpoints import BEST
 
     ways = {name: report}
     ways |= {BEST: report[BEST]} if BEST in report else {}
     ways |= report["baselines"] | {"real": report.get("real", {})}
     steps = [f"{way}: step {figures['step']}" for way, figures in ways.items() if "step" in figures]
-    shown = [*directions]
+    shown = list(directions)
     shown += ["both"] if len(shown) > 1 else []
     watcher.table(
         f"{run}, {', '.join(steps)}",
         {way: {d: figures[d] for d in shown} for way, figures in ways.items() if figures},
     )
-    items = " and ".join(f"{n} of {name.upper()}" for name, n in report["test_items"].items())
+    items = " and ".join(f"{n} of {heading(name)}" for name, n in report["test_items"].items())
     watcher.result(f"{items}, test items; seed {report['seed']}")
     for line in report["protocol"].values():
         watcher.result(f"- {line}")

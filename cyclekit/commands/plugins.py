@@ -55,19 +55,30 @@ def list_plugins(check: bool, as_json: bool) -> None:
 
 @plugins.command("check")
 @click.argument("plugin", metavar="NAME|FILE.py")
-@click.option("--data", type=PATH, help="Folder with trainA and trainB; default: built-in data.")
-def check_plugin(plugin: str, data: Path | None) -> None:
+@click.option("--data", type=PATH, help="Folder with trainA and so on; default: built-in data.")
+@click.option("--objective", metavar="NAME", help="The objective to try; default: the recipe's.")
+@click.option(
+    "--extension",
+    "extensions",
+    metavar="NAME|FILE.py",
+    multiple=True,
+    help="Another plugin to load, such as one that brings an objective; may be repeated.",
+)
+def check_plugin(
+    plugin: str, data: Path | None, objective: str | None, extensions: tuple[str, ...]
+) -> None:
     """Hold a plugin against the contract, rule by rule.
 
     \b
     Examples:
       cyclekit plugins check image
       cyclekit plugins check ./my_plugin.py --data some_of_my_data
+      cyclekit plugins check image --extension ./my_objective.py --objective mine
     """
     from cyclekit.testing import run_checks
 
     outcomes = []
-    for result in run_checks(plugin, data):
+    for result in run_checks(plugin, data, objective, extensions):
         outcomes.append(result.outcome)
         said = f": {result.message}" if result.outcome == "failed" else ""
         click.echo(f"{result.outcome:<8} {result.name}{said}")

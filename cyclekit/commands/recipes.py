@@ -108,6 +108,8 @@ def check(path: str, plugin: str | None) -> None:
     for name, network in model.networks.items():
         size = sum(parameter.numel() for parameter in network.parameters())
         click.echo(f"{name}: {size / 1e6:.3f} M parameters")
+    for warning in plan.warnings:
+        click.echo(f"warning: {warning}", err=True)
     click.echo(f"{file}: ok")
 
 

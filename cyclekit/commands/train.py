@@ -47,7 +47,7 @@ def train(
       cyclekit train --plugin image --recipe demo
       cyclekit train --plugin image --recipe horse2zebra --data datasets/horse2zebra
       cyclekit train --plugin image --recipe horse2zebra \\
-          --set data.a=cats --set data.b=dogs --set codec.resize=143 --set codec.crop=128
+          --set data.domains.a=cats --set data.domains.b=dogs --set codec.crop=128
       cyclekit train --plugin ./my_plugin.py --recipe my_recipe.toml --steps 100
     """
     from cyclekit.recipe.sources import parse_setting

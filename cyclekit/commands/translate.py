@@ -22,7 +22,11 @@ from cyclekit.errors import CyclekitError
 @run_argument
 @click.argument("inputs", nargs=-1, required=True, type=PATH, metavar="INPUT...")
 @click.option("-o", "--output", "output", required=True, type=PATH, help="Folder for the results.")
-@click.option("--direction", required=True, metavar="a2b|b2a", help="Which way to translate.")
+@click.option(
+    "--direction",
+    metavar="NAME",
+    help="Which way to translate, such as a2b. May be left out where there is only one.",
+)
 @click.option(
     "--format",
     "format",
@@ -37,6 +41,13 @@ from cyclekit.errors import CyclekitError
     metavar="codec.KEY=VALUE",
     help="Another setting of how files are read and written, where the networks' tensors stay.",
 )
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Chooses the latent codes, of objectives that have some.",
+)
 @accelerator_option
 @precision_option
 @batch_size_option
@@ -44,10 +55,11 @@ def translate(
     run: Path,
     inputs: tuple[Path, ...],
     output: Path,
-    direction: str,
+    direction: str | None,
     format: str | None,
     checkpoint: str,
     settings: tuple[str, ...],
+    seed: int,
     accelerator: str,
     precision: str | None,
     batch_size: int | None,
@@ -69,7 +81,7 @@ def translate(
 
     watcher = Watcher()
     how = (hardware(accelerator), precision, batch_size, watcher)
-    opened = open_run(run, checkpoint, *how, settings=map(parse_setting, settings))
+    opened = open_run(run, checkpoint, *how, settings=map(parse_setting, settings), seed=seed)
     files = InputFiles.find(inputs, opened.model.codec)
     if files.others:
         watcher.say(f"passed over what is no sample: {counted(files.others)}")

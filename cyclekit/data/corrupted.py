@@ -1,4 +1,4 @@
-"""Domain A made from domain B: for learning to undo a corruption, with one collection."""
+"""One domain made from another: for learning to undo a corruption, with one collection."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -9,7 +9,7 @@ from typing import Any
 
 from cyclekit.contract import Codec, Modality
 from cyclekit.data.encoded import guarded, load_file
-from cyclekit.data.folders import split
+from cyclekit.data.folders import layout_folder, split
 from cyclekit.data.listing import Files, list_samples
 from cyclekit.describe import describe_exception
 from cyclekit.errors import BadSample, DataError, PluginError, suggest
@@ -23,52 +23,71 @@ Corruption = Callable[[Any, Any], Any]
 
 
 def make_corrupted(
-    settings: DataSettings, modality: Modality, codec: Codec[Any], folder: Path
+    settings: DataSettings,
+    modality: Modality,
+    codec: Codec[Any],
+    folder: Path,
+    domains: Sequence[str],
 ) -> None:
-    """Fill ``folder`` with ``trainA trainB testA testB`` from the one collection there is.
+    """Fill ``folder`` with training and test folders of two domains from one collection.
 
-    Half of the training files stay as they are and are domain B; the other half, corrupted, is
-    domain A: nothing is seen from both sides. Test files are: each is there whole and corrupted.
+    Half of the training files stay as they are and are the second domain; the other half,
+    corrupted, is the first: nothing is seen from both sides. Test files are: each is there whole
+    and corrupted.
 
     Raises:
-        DataError: If the modality has no such corruption, or there are too few files.
+        DataError: If there are more domains than two, if the modality has no such corruption, or
+            if there are too few files.
         PluginError: If the corruption fails; names the file.
     """
+    if len(domains) != 2:
+        raise DataError(
+            f"data.corruption makes one of two domains, but the objective has {len(domains)}: "
+            f"choose another objective, or make the data yourself."
+        )
+    spoilt_domain, whole_domain = domains
     name = settings.corruption or ""
     if name not in modality.corruptions:
         raise DataError(
             f"data.corruption: plugin {modality.name!r} has none called {name!r}. "
             f"{suggest(name, modality.corruptions)}"
         )
-    train, test = _collection(settings, codec)
+    train, test = _collection(settings, codec, whole_domain)
     if len(train) < 2:
         raise DataError(f"{settings.root} has too few files: at least 3 are needed, better 100.")
     whole, spoilt = split(train, _root(settings), 0.5)
-    corrupt = partial(_corrupt, codec, modality.corruptions[name], name)
+    corrupt = partial(_corrupt, codec, modality.corruptions[name], name, whole_domain)
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        jobs = [*_named(spoilt, folder / "trainA"), *_named(test, folder / "testA")]
+        jobs = [
+            *_named(spoilt, folder / layout_folder("train", spoilt_domain)),
+            *_named(test, folder / layout_folder("test", spoilt_domain)),
+        ]
         for _ in pool.map(lambda job: corrupt(*job), jobs):
             pass
-    for file, place in (*_named(whole, folder / "trainB"), *_named(test, folder / "testB")):
+    for file, place in (
+        *_named(whole, folder / layout_folder("train", whole_domain)),
+        *_named(test, folder / layout_folder("test", whole_domain)),
+    ):
         borrow(place.with_name(place.name + file.suffix), file)
 
 
-def _collection(settings: DataSettings, codec: Codec[Any]) -> tuple[Files, Files]:
-    """Training and test files: ``trainB`` and ``testB`` if there are such folders."""
+def _collection(settings: DataSettings, codec: Codec[Any], domain: str) -> tuple[Files, Files]:
+    """Training and test files: the domain's own folders if there are such."""
     root = _root(settings)
-    if not (root / "trainB").is_dir():
+    own, tests = (root / layout_folder(split, domain) for split in ("train", "test"))
+    if not own.is_dir():
         files = _without_runs(list_samples(root, codec).samples, root)
         return split(files, root, settings.held_out)
-    train = list_samples(root / "trainB", codec).samples
-    if (root / "testB").is_dir():
-        return train, list_samples(root / "testB", codec).samples
+    train = list_samples(own, codec).samples
+    if tests.is_dir():
+        return train, list_samples(tests, codec).samples
     return split(train, root, settings.held_out)
 
 
 def _root(settings: DataSettings) -> Path:
     if settings.root is None or not Path(settings.root).is_dir():
         raise DataError(
-            f"data.corruption makes domain A from a folder of good files, but "
+            f"data.corruption makes a domain from a folder of good files, but "
             f"{settings.root or 'none'} was named. Name one with --data DIR."
         )
     return Path(settings.root)
@@ -91,11 +110,13 @@ def _plain(stem: str) -> str:
     return stem.replace(".", "_")  # what follows a dot may be taken for a suffix
 
 
-def _corrupt(codec: Codec[Any], corruption: Corruption, name: str, file: Path, to: Path) -> None:
+def _corrupt(
+    codec: Codec[Any], corruption: Corruption, name: str, domain: str, file: Path, to: Path
+) -> None:
     try:
-        item = load_file(codec, file, "b")
+        item = load_file(codec, file, domain)
     except BadSample:
-        return  # few are left out; a folder of the wrong kind shows in domain B
+        return  # few are left out; a folder of the wrong kind shows in the domain itself
     try:
         made = corruption(item, numpy_generator("corruption", SEED, to.name))
     except Exception as error:

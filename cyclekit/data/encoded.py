@@ -22,6 +22,7 @@ from cyclekit.data.windows import InMemory, Tensors, Windows
 from cyclekit.describe import describe_exception
 from cyclekit.errors import BadSample, DataError, FailedSample, PluginError, blame_plugin
 from cyclekit.memory import is_out_of_memory
+from cyclekit.names import heading
 from cyclekit.storage.handle import describe_kind
 
 MOST_BAD = 0.2  # share of a domain's files that may be unusable
@@ -273,8 +274,8 @@ def _refuse_bad(outcomes: Sequence[Any], files: Sequence[Path], domain: str) -> 
     blame_plugin(bad, len(files))
     if len(bad) > MOST_BAD * len(files):
         raise DataError(
-            f"{len(bad)} of {len(files)} files of domain {domain.upper()} cannot be used, which is "
-            f"more than a fifth: {list_bad(bad)}. Remove them, or check that this is the "
+            f"{len(bad)} of {len(files)} files of domain {heading(domain)} cannot be used, which "
+            f"is more than a fifth: {list_bad(bad)}. Remove them, or check that this is the "
             f"right folder."
         )
 

@@ -1,6 +1,6 @@
 """Data that is made rather than found: a plugin's own, or a collection's corrupted twin."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,11 @@ def is_made(settings: DataSettings) -> bool:
 
 
 def made_root(
-    settings: DataSettings, modality: Modality, codec: Codec[Any], folder: Path
+    settings: DataSettings,
+    modality: Modality,
+    codec: Codec[Any],
+    folder: Path,
+    domains: Sequence[str],
 ) -> Path | None:
     """Where data that has to be made is: ``folder``, filled if it is not there yet.
 
@@ -41,7 +45,7 @@ def made_root(
     elif settings.corruption:
 
         def make(aside: Path) -> None:
-            make_corrupted(settings, modality, codec, aside)
+            make_corrupted(settings, modality, codec, aside, domains)
     else:
         return None
     if not folder.exists():

@@ -3,16 +3,18 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from cyclekit.contract import DOMAINS, Codec
+from cyclekit.contract import Codec
 from cyclekit.data.encoded import encode_file
 from cyclekit.data.folders import Collections
 from cyclekit.errors import BadSample
+from cyclekit.names import heading
 from cyclekit.randomness import numpy_generator
 
 MOST = 24  # pairs that are compared
@@ -22,25 +24,43 @@ DOUBTED = 0.05  # share of the shuffled pairings that are as much alike
 
 
 def without_false_pairs(collections: Collections, codec: Codec[Any]) -> Collections:
-    """The collections, their pairs given up where these are no more alike than strangers are.
+    """The collections, pairs given up where these are no more alike than strangers are.
 
     Two unrelated folders may both be numbered ``1.jpg`` and so on. Where pairs are few, training
     files serve as strangers, too. Looked at are files whose tensors have one size; where sizes
     differ, there are too few files, or the recipe says that the folders are parallel, names are
     believed.
     """
-    pairs = list(collections.paired.values())
-    if collections.parallel or not pairs:
+    if collections.parallel:
         return collections
+    for domains in combinations(collections.domains, 2):
+        pairs = list(collections.pairs(*domains).values())
+        if not pairs or not _are_strangers(pairs, collections, domains, codec):
+            continue
+        both = len(collections.domains) == 2
+        where = "both domains" if both else f"domains {' and '.join(map(heading, domains))}"
+        doubt = (
+            f"{len(pairs)} test files have equal names in {where}, but are no more alike than any "
+            f"others: they are not taken for pairs. If they are, set data.parallel = true"
+        )
+        collections = replace(
+            collections,
+            unrelated=collections.unrelated | {frozenset(domains)},
+            doubts=(*collections.doubts, doubt),
+        )
+    return collections
+
+
+def _are_strangers(
+    pairs: Sequence[tuple[Path, Path]],
+    collections: Collections,
+    domains: tuple[str, str],
+    codec: Codec[Any],
+) -> bool:
     some = pairs[:: -(-len(pairs) // MOST)]
-    sides = _tensors(some, collections.domains[DOMAINS[1]].train[: MOST - len(some)], codec)
-    if sides is None or likeness(*sides) <= DOUBTED:
-        return collections
-    doubt = (
-        f"{len(pairs)} test files have equal names in both domains, but are no more alike than any "
-        f"others: they are not taken for pairs. If they are, set data.parallel = true"
-    )
-    return replace(collections, unrelated=True, doubts=(*collections.doubts, doubt))
+    beside = collections.domains[domains[1]].train[: MOST - len(some)]
+    sides = _tensors(some, beside, domains, codec)
+    return sides is not None and likeness(*sides) > DOUBTED
 
 
 def likeness(a: Tensor, b: Tensor) -> float:
@@ -68,10 +88,13 @@ def _standardised(samples: Tensor) -> Tensor:
 
 
 def _tensors(
-    pairs: Sequence[tuple[Path, Path]], strangers: Sequence[Path], codec: Codec[Any]
+    pairs: Sequence[tuple[Path, Path]],
+    strangers: Sequence[Path],
+    domains: tuple[str, str],
+    codec: Codec[Any],
 ) -> tuple[Tensor, Tensor] | None:
     """Both sides as networks see them; ``None`` where sizes differ or too few can be read."""
-    one, other = DOMAINS
+    one, other = domains
     read = [(_read(codec, a, one), _read(codec, b, other)) for a, b in pairs]
     whole = [(a, b) for a, b in read if a is not None and b is not None]
     beside = [x for file in strangers if (x := _read(codec, file, other)) is not None]

@@ -1,4 +1,4 @@
-"""Unpaired batches, addressed by step: nothing to save, nothing that depends on the ranks."""
+"""Batches, addressed by step: nothing to save, nothing that depends on the ranks."""
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,7 +11,9 @@ from torch import Tensor
 from cyclekit.contract import Codec
 from cyclekit.data.windows import Window
 from cyclekit.describe import describe_exception
+from cyclekit.engine.objective import Stream
 from cyclekit.errors import DataError, PluginError
+from cyclekit.names import heading
 from cyclekit.randomness import numpy_generator, torch_generator
 
 Sampled = tuple[str, Tensor]
@@ -47,12 +49,14 @@ class Order:
         return int(self._permutation[place])
 
 
-class UnpairedBatches:
-    """Draws each stream on its own and augments every sample from (seed, step, position).
+class Batches:
+    """Draws streams and augments every sample from (seed, step, position).
 
     Args:
         codec: Augments windows and turns them into what networks see.
-        streams: Entries of a batch, each with the windows it draws from.
+        windows: What each stream draws from.
+        streams: What the objective says of them; those that it does not speak of are drawn by
+            themselves. One that is drawn with another has as many windows, its counterparts.
         seed: The run's.
         batch_size: Samples of each entry per rank and micro-batch.
         accumulate: Micro-batches in a step.
@@ -65,7 +69,8 @@ class UnpairedBatches:
     def __init__(
         self,
         codec: Codec[Any],
-        streams: Mapping[str, Sequence[Window]],
+        windows: Mapping[str, Sequence[Window]],
+        streams: Mapping[str, Stream] | None = None,
         *,
         seed: int,
         batch_size: int,
@@ -75,7 +80,12 @@ class UnpairedBatches:
         workers: int = 0,
     ) -> None:
         self._codec = codec
-        self._streams = streams
+        self._windows = windows
+        stated = streams or {}
+        self._leaders = {
+            name: (name in stated and stated[name].drawn_with) or name for name in windows
+        }
+        self._labelled = {name: stream for name, stream in stated.items() if stream.label}
         self._seed = seed
         self._batch_size = batch_size
         self._ranks = ranks
@@ -85,11 +95,11 @@ class UnpairedBatches:
         self._ahead: dict[tuple[int, int], Drawn] = {}
         self.global_batch = batch_size * accumulate * ranks
         self._orders = {
-            name: Order(len(windows), self.global_batch, seed, name)
-            for name, windows in streams.items()
+            name: Order(len(windows[leader]), self.global_batch, seed, leader)
+            for name, leader in self._leaders.items()
         }
-        for name, windows in streams.items():
-            if not windows:
+        for name, held in windows.items():
+            if not held:
                 raise DataError(f"There is nothing to draw {name!r} from: no usable files.")
 
     def positions(self, micro: int) -> range:
@@ -98,7 +108,8 @@ class UnpairedBatches:
         return range(first, first + self._batch_size)
 
     def batch(self, step: int, micro: int, device: torch.device) -> dict[str, Tensor]:
-        """One micro-batch: each entry ``(batch_size, channels, *sizes)`` as networks see it."""
+        """One micro-batch: each entry ``(batch_size, channels, *sizes)`` as networks see it, and
+        the labels that streams have."""
         if self._pool is None:
             return self.draw(step, self.positions(micro), device)
         drawn = self._ahead.pop((step, micro), None) or self._start(step, self.positions(micro))
@@ -132,17 +143,19 @@ class UnpairedBatches:
 
     def _sample(self, name: str, index: int, step: int, position: int) -> Sampled:
         """A window's domain, and the window augmented."""
-        window = self._streams[name][index]
-        rng = torch_generator("augment", self._seed, step, position, name)
+        window = self._windows[name][index]
+        leader = self._leaders[name]
+        rng = torch_generator("augment", self._seed, step, position, leader)
         return window.domain, self._augment(window, rng)
 
     def _finish(self, drawn: "Drawn", device: torch.device) -> dict[str, Tensor]:
-        return {
-            name: self._joined(
-                name, [one.result() if isinstance(one, Future) else one for one in samples], device
-            )
-            for name, samples in drawn.items()
-        }
+        batch, labels = {}, {}
+        for name, found in drawn.items():
+            samples = [one.result() if isinstance(one, Future) else one for one in found]
+            batch[name] = self._joined(name, samples, device)
+            if stream := self._labelled.get(name):
+                labels[stream.label] = _labels(samples, stream).to(device, batch[name].dtype)
+        return batch | labels
 
     def _joined(self, name: str, samples: Sequence[Sampled], device: torch.device) -> Tensor:
         """A stream's samples as one batch, as networks see them."""
@@ -163,7 +176,7 @@ class UnpairedBatches:
         except Exception as error:
             raise PluginError(
                 f"{type(self._codec).__name__}.augment failed on a sample of domain "
-                f"{window.domain.upper()} of shape {tuple(window.sample.tensor.shape)}: "
+                f"{heading(window.domain)} of shape {tuple(window.sample.tensor.shape)}: "
                 f"{describe_exception(error)}"
             ) from error
 
@@ -171,6 +184,12 @@ class UnpairedBatches:
         shapes = sorted({tuple(tensor.shape) for tensor in tensors})
         if len(shapes) > 1:
             raise DataError(
-                f"A batch needs samples of one size, but {name.upper()} gave {shapes[0]} and "
+                f"A batch needs samples of one size, but {heading(name)} gave {shapes[0]} and "
                 f"{shapes[1]}. Crop or resize in the codec, or set train.batch_size to 1."
             )
+
+
+def _labels(samples: Sequence[Sampled], stream: Stream) -> Tensor:
+    """``(batch, domains)``: 1 at the domain that each sample is from."""
+    own = [[float(domain == each) for each in stream.domains] for domain, _ in samples]
+    return torch.tensor(own)

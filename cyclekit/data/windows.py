@@ -31,6 +31,10 @@ class Window:
 class Tensors(Lazy[Tensor]):
     """Tensors of several shapes and types."""
 
+    @abstractmethod
+    def shape(self, index: int) -> torch.Size:
+        """Of one of them, which need not be read for it."""
+
     @property
     @abstractmethod
     def smallest(self) -> int:
@@ -51,6 +55,10 @@ class InMemory(Tensors):
     def make(self, index: int) -> Tensor:
         """The tensor at ``index``."""
         return self._tensors[index]
+
+    def shape(self, index: int) -> torch.Size:
+        """Of one of them."""
+        return self._tensors[index].shape
 
     def __len__(self) -> int:
         return len(self._tensors)
@@ -106,6 +114,11 @@ class OnDisk(Tensors):
             place, left = place + count, left[count:]
         return torch.frombuffer(raw, dtype=dtype).view(shape)
 
+    def shape(self, index: int) -> torch.Size:
+        """Of one of them."""
+        kind: Kind = self._kinds[self._kind_of[index]]
+        return kind[0]
+
     def _read(self, into: memoryview, place: int) -> int:
         """Read from a place in the file, whatever other threads do; returns how much."""
         if hasattr(os, "preadv"):
@@ -129,49 +142,84 @@ class OnDisk(Tensors):
         return sorted(np.unique(self._kind_of, return_index=True)[1].tolist())
 
 
-class Windows(Lazy[Window]):
+class StreamWindows(Lazy[Window]):
+    """The windows that a stream draws from."""
+
+    @property
+    @abstractmethod
+    def smallest(self) -> int:
+        """The first of those with the fewest elements."""
+
+    @property
+    @abstractmethod
+    def firsts(self) -> list[int]:
+        """The first of each shape, in each domain."""
+
+    @abstractmethod
+    def origin(self, index: int) -> tuple[str, int]:
+        """The domain of the window at ``index``, and its place among that one's windows."""
+
+
+class Windows(StreamWindows):
     """The windows of one domain, in the order of its files."""
 
     def __init__(self, domain: str, tensors: Tensors) -> None:
-        self._domain = domain
+        self.domain = domain
         self._tensors = tensors
 
+    def shape(self, index: int) -> torch.Size:
+        """Of a window's tensor."""
+        return self._tensors.shape(index)
+
     @property
-    def smallest(self) -> Window:
-        """The window with the fewest elements."""
-        return self[self._tensors.smallest]
+    def smallest(self) -> int:
+        """The first of those with the fewest elements."""
+        return self._tensors.smallest
 
     @property
     def firsts(self) -> list[int]:
         """The first of each shape."""
         return self._tensors.firsts
 
+    def origin(self, index: int) -> tuple[str, int]:
+        """The domain, and the same place."""
+        return self.domain, index
+
     def __len__(self) -> int:
         return len(self._tensors)
 
     def make(self, index: int) -> Window:
         """The window at ``index``."""
-        return Window(Sample(self._tensors[index]), self._domain)
+        return Window(Sample(self._tensors[index]), self.domain)
 
 
-class Joined(Lazy[Window]):
+class Joined(StreamWindows):
     """Several domains' windows as one sequence."""
 
     def __init__(self, parts: Sequence[Windows]) -> None:
         self._parts = [part for part in parts if len(part)]
         self._ends = list(accumulate(len(part) for part in self._parts))
+        self._starts = [0, *self._ends][:-1]
 
     @property
-    def smallest(self) -> Window:
-        """The window with the fewest elements."""
-        return min((p.smallest for p in self._parts), key=lambda w: w.sample.tensor.numel())
+    def smallest(self) -> int:
+        """The first of those with the fewest elements."""
+        firsts = zip(self._starts, self._parts, strict=True)
+        found = [
+            (part.shape(part.smallest).numel(), start + part.smallest) for start, part in firsts
+        ]
+        return min(found, key=lambda sized: sized[0])[1]
 
     @property
     def firsts(self) -> list[int]:
-        """The first of each shape, in each part."""
-        starts = [0, *self._ends]
-        return [start + i for start, part in zip(starts, self._parts, strict=False)
-                for i in part.firsts]  # fmt: skip
+        """The first of each shape, in each domain."""
+        firsts = zip(self._starts, self._parts, strict=True)
+        return [start + index for start, part in firsts for index in part.firsts]
+
+    def origin(self, index: int) -> tuple[str, int]:
+        """The domain of the window at ``index``, and its place among that one's windows."""
+        number = bisect_right(self._ends, index)
+        return self._parts[number].domain, index - self._starts[number]
 
     def __len__(self) -> int:
         return self._ends[-1] if self._ends else 0
@@ -179,5 +227,37 @@ class Joined(Lazy[Window]):
     def make(self, index: int) -> Window:
         """The window at ``index``."""
         number = bisect_right(self._ends, index)
-        before = self._ends[number - 1] if number else 0
-        return self._parts[number].make(index - before)
+        return self._parts[number].make(index - self._starts[number])
+
+
+class Selected(StreamWindows):
+    """Some of a domain's windows, in an order of their own."""
+
+    def __init__(self, windows: Windows, places: Sequence[int]) -> None:
+        self._windows = windows
+        self._places = places
+
+    @property
+    def smallest(self) -> int:
+        """The first of those with the fewest elements."""
+        shapes = map(self._windows.shape, self._places)
+        return min(enumerate(shapes), key=lambda shaped: shaped[1].numel())[0]
+
+    @property
+    def firsts(self) -> list[int]:
+        """The first of each shape."""
+        found: dict[torch.Size, int] = {}
+        for index, place in enumerate(self._places):
+            found.setdefault(self._windows.shape(place), index)
+        return list(found.values())
+
+    def origin(self, index: int) -> tuple[str, int]:
+        """The domain, and the place among all of its windows."""
+        return self._windows.domain, self._places[index]
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def make(self, index: int) -> Window:
+        """The window at ``index``."""
+        return self._windows.make(self._places[index])

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations_with_replacement
+from itertools import combinations, combinations_with_replacement
 
 import torch
 
@@ -125,8 +125,9 @@ def _alike(
 def _twins(collections: Collections, place_of: Mapping[str, int]) -> dict[int, int]:
     """Test files that may look alike, since they are pairs."""
     found: dict[int, int] = {}
-    for files in collections.paired.values():
-        one, other = (place_of.get(str(file)) for file in files)
-        if one is not None and other is not None:
-            found |= {one: other, other: one}
+    for source, target in combinations(collections.domains, 2):
+        for files in collections.pairs(source, target).values():
+            one, other = (place_of.get(str(file)) for file in files)
+            if one is not None and other is not None:
+                found |= {one: other, other: one}
     return found

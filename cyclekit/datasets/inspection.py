@@ -18,7 +18,7 @@ from cyclekit.data.pairing import DOUBTED, FEWEST, MOST, likeness
 from cyclekit.datasets.duplicates import Duplicates, find_duplicates
 from cyclekit.datasets.looking import Group, Listed, Look, look_into
 from cyclekit.datasets.twins import Peek, peek_all
-from cyclekit.engine.model import build_codec
+from cyclekit.engine.model import build_codec, domains_of
 from cyclekit.errors import BadSample, UsageError, blame_plugin
 from cyclekit.runs.planning import Plan
 from cyclekit.runs.watcher import Watcher
@@ -100,7 +100,8 @@ def inspect(plan: Plan, watcher: Watcher, everything: bool = False) -> Inspectio
     if is_made(plan.recipe.data):
         raise UsageError("The recipe's data is made, not found: there is nothing to look at.")
     codec = build_codec(plan.host.modality, plan.recipe)
-    collections = find_collections(plan.recipe.data, codec, None, plan.recipe.train.seed)
+    domains = domains_of(plan.host.modality, plan.recipe)
+    collections = find_collections(plan.recipe.data, domains, codec, seed=plan.recipe.train.seed)
     listed = Listed.of(collections)
     count = len(listed.files)
     seen = peek_all(listed.files)
@@ -229,15 +230,25 @@ def _pairs(
     found: Inspection, listed: Listed, looks: Sequence[Look], collections: Collections
 ) -> None:
     """Count test files that are the same thing; doubt them where they look like strangers."""
-    found.pairs = len(collections.paired)
     seen = {listed.files[look.number]: look for look in looks}
-    pairs = [
-        [seen[str(file)] for file in files]
-        for files in collections.paired.values()
-        if all(str(file) in seen for file in files)
-    ][:MOST]
-    if collections.parallel or not pairs:
-        return
+    for source, target in combinations(collections.domains, 2):
+        pairs = collections.pairs(source, target).values()
+        found.pairs += len(pairs)
+        both = [
+            [seen[str(file)] for file in files]
+            for files in pairs
+            if all(str(file) in seen for file in files)
+        ]
+        if both and not collections.parallel and _are_strangers(both[:MOST], listed, looks):
+            found.warnings.append(
+                f"{len(pairs)} test files have equal names in domains {source} and {target}, but "
+                f"those that were looked into are no more alike than any others: training will "
+                f"not take them for pairs"
+            )
+
+
+def _are_strangers(pairs: Sequence[Sequence[Look]], listed: Listed, looks: Sequence[Look]) -> bool:
+    """Whether files are no more like their counterparts than like others."""
     one, other = (list(side) for side in zip(*pairs, strict=True))
     domain = listed.group(other[0].number).domain
     known = {look.number for look in other}
@@ -245,10 +256,6 @@ def _pairs(
     strangers = [look for look in looks if listed.group(look.number).domain == domain]
     other += [look for look in strangers if look.number not in known][: MOST - len(other)]
     if math.perm(len(other), len(one)) < FEWEST:
-        return
+        return False
     a, b = (torch.stack([look.thumbnail for look in side]) for side in (one, other))
-    if likeness(a, b) > DOUBTED:
-        found.warnings.append(
-            f"{found.pairs} test files have equal names in both domains, but those that were "
-            f"looked into are no more alike than any others: training will not take them for pairs"
-        )
+    return likeness(a, b) > DOUBTED

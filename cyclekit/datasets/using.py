@@ -7,8 +7,6 @@ from cyclekit.datasets.catalogue import Offer
 from cyclekit.datasets.getting import FOLDER
 from cyclekit.recipe.sources import find_recipe, read_layers
 
-FOLDERS = ("root", "a", "b", "test_a", "test_b")
-
 
 def training_command(offer: Offer, folder: Path) -> str:
     """What trains on a set with its recipe, wherever the set is."""
@@ -34,11 +32,14 @@ def _elsewhere(offer: Offer, folder: Path) -> str:
     if folder == usual:
         return ""
     recipe = find_recipe(offer.set.recipe, offer.plugin)
-    named = read_layers(recipe, offer.plugin).table.get("data", {})
+    data = read_layers(recipe, offer.plugin).table.get("data", {})
+    named = {key: data[key] for key in ("root",) if key in data}
+    for kind in ("domains", "tests"):
+        named |= {f"{kind}.{domain}": place for domain, place in data.get(kind, {}).items()}
     moved = {
-        key: folder / Path(str(named[key])).relative_to(usual)
-        for key in FOLDERS
-        if key in named and Path(str(named[key])).is_relative_to(usual)
+        key: folder / Path(str(place)).relative_to(usual)
+        for key, place in named.items()
+        if Path(str(place)).is_relative_to(usual)
     }
     if set(moved) <= {"root"}:
         return f" --data {shlex.quote(str(folder))}"

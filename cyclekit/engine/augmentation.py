@@ -4,13 +4,32 @@ Few samples are soon known by heart; moved, covered and recoloured at random, th
 samples and fakes are varied alike and gradients pass, so that a generator learns no variation.
 """
 
+from typing import Annotated
+
 import torch
+from pydantic import Field
 from torch import Tensor
 
-from cyclekit.contract import TensorSpec
-from cyclekit.engine.cycle_options import AugmentationOptions
+from cyclekit.contract import Options, TensorSpec
 from cyclekit.engine.objective import Step
 from cyclekit.errors import RecipeError
+
+
+class AugmentationOptions(Options):
+    """Vary what discriminators see, real samples and fakes alike (DiffAugment, arXiv 2006.10738),
+    where there are so few samples that discriminators learn them by heart."""
+
+    translation: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Largest shift along every axis, as a share of its size; zeros move in. Published: 0.125."""
+    cutout: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Size of a hole of zeros along every axis, as a share of it. Published: 0.5."""
+    colour: bool = False
+    """Change brightness, contrast and, of three channels, saturation; needs values with a range."""
+
+    @property
+    def active(self) -> bool:
+        """Whether anything is done at all."""
+        return bool(self.translation or self.cutout or self.colour)
 
 
 def augmented(

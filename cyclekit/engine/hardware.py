@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.strategies import DDPStrategy, Strategy
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from cyclekit.describe import describe_exception
@@ -120,12 +120,32 @@ class LocalNetwork(nn.Module):
         self.network = network
         self._precision = fabric.strategy.precision
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Any batch that the network takes."""
+    def forward(self, *inputs: Any, **options: Any) -> Any:
+        """Whatever the network takes and returns."""
+        inputs, options = self._precision.convert_input((inputs, options))
         with self._precision.forward_context():
-            out = self.network(self._precision.convert_input(x))
-        converted: Tensor = self._precision.convert_output(out)
-        return converted
+            out = self.network(*inputs, **options)
+        return self._precision.convert_output(out)
+
+
+class Reached(nn.Module):
+    """A network whose calls all reach all of its parameters, those that look at inner features too.
+
+    DDP goes by the last call before a backward pass: parameters that this one left out would count
+    as done before others' gradients have come.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, *inputs: Any, **options: Any) -> Any:
+        """Whatever the network takes and returns."""
+        out = self.network(*inputs, **options)
+        if not (isinstance(out, list) and torch.is_grad_enabled()):
+            return out
+        nothing = sum(p.flatten()[:1].sum() * 0 for p in self.parameters() if p.requires_grad)
+        return [out[0] + nothing, *out[1:]]
 
 
 def gather(fabric: Fabric, own: Any) -> list[Any]:

@@ -5,11 +5,12 @@ Every function takes logits of any shape and returns a scalar. Means run over pa
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from lightning_fabric import is_wrapped
+from torch import Tensor, nn
 
 from cyclekit.errors import RecipeError
 
@@ -62,13 +63,11 @@ ADVERSARIAL_LOSSES: dict[str, AdversarialLoss] = {
 }
 
 
-def gradient_penalty(
-    discriminator: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, share: Tensor
-) -> Tensor:
+def gradient_penalty(discriminator: nn.Module, real: Tensor, fake: Tensor, share: Tensor) -> Tensor:
     """``mean((|grad D(x)| - 1)^2)`` at points between real and fake (arXiv 1704.00028, eq. 3).
 
     Args:
-        discriminator: Maps samples to logits.
+        discriminator: Maps samples to logits, or to a pair of which these are the first.
         real: ``(batch, channels, *sizes)``.
         fake: The same shape.
         share: ``(batch,)`` in 0..1, how much of each point is real.
@@ -79,11 +78,16 @@ def gradient_penalty(
     if real.shape != fake.shape:
         raise RecipeError(
             f"wgan-gp needs windows of one size; it met {tuple(real.shape[1:])} and "
-            f"{tuple(fake.shape[1:])}. Crop them to one size, or set history.size to 0."
+            f"{tuple(fake.shape[1:])}. Crop them to one size, or store no fakes "
+            f"(objective.history_size = 0)."
         )
     share = share.view(-1, *(1,) * (real.dim() - 1))
     between = (share * real + (1 - share) * fake).detach().requires_grad_(True)
-    logits = discriminator(between)
+    # Without Fabric's wrapper, which allows no backward pass but Fabric's own, and in full
+    # precision, as the gradient of a gradient should be.
+    inner: Any = discriminator.module if is_wrapped(discriminator) else discriminator
+    made = inner(between)
+    logits = made[0] if isinstance(made, tuple) else made
     (gradient,) = torch.autograd.grad(logits.sum(), between, create_graph=True)
     steepness: Tensor = torch.linalg.vector_norm(gradient.flatten(1), dim=1)
     return ((steepness - 1) ** 2).mean()

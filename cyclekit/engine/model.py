@@ -1,20 +1,29 @@
 """A recipe made real: codec, objective and networks."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
 
-from cyclekit.contract import DOMAINS, Codec, Modality, Network, TensorSpec
+from cyclekit.contract import Codec, Modality, Network, TensorSpec
 from cyclekit.describe import describe_exception
-from cyclekit.engine.cycle import CycleObjective
 from cyclekit.engine.objective import Direction, Objective
-from cyclekit.errors import CyclekitError, PluginError, UsageError, suggest
+from cyclekit.engine.soundness import require_sound
+from cyclekit.errors import CyclekitError, PluginError, RecipeError, UsageError, suggest
 from cyclekit.nets.recompute import spare_memory
 from cyclekit.randomness import derive_seed
 from cyclekit.recipe.settings import Recipe
+
+Own = TypeVar("Own", bound=nn.Module)
+
+ABILITIES = {
+    "condition": "a condition",
+    "taps": "inner features",
+    "classes": "logits for whole samples",
+}
+"""What ``Network.takes`` may name, in words."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +33,7 @@ class Model:
     Attributes:
         modality: The plugin's.
         recipe: The resolved recipe.
-        codec: One for both domains.
+        codec: One for all domains.
         objective: Computes the losses.
         networks: By the objective's names.
         lacking: Networks without weights, as where only one generator was imported.
@@ -41,14 +50,21 @@ class Model:
     def directions(self) -> dict[str, Direction]:
         """Translations by name, those that can be done."""
         ways = self.objective.directions
-        return {way.name: way for way in ways if way.network not in self.lacking}
+        return {way.name: way for way in ways if not self.lacking.intersection(way.networks)}
 
-    def direction(self, name: str) -> Direction:
-        """The translation called ``name``.
+    def direction(self, name: str | None) -> Direction:
+        """The translation called ``name``, or the only one.
 
         Raises:
-            UsageError: If there is none.
+            UsageError: If there is none of that name, or several without one.
         """
+        if name is None and len(self.directions) == 1:
+            (name,) = self.directions
+        if name is None:
+            raise UsageError(
+                f"Say which direction to translate in: {', '.join(self.directions)} "
+                f"(--direction NAME)."
+            )
         if name not in self.directions:
             raise UsageError(f"No direction {name!r}. {suggest(name, self.directions)}")
         return self.directions[name]
@@ -61,7 +77,8 @@ class Model:
     @property
     def translators(self) -> dict[str, nn.Module]:
         """The networks that translate, without the ones that only judge."""
-        names = {direction.network for direction in self.directions.values()}
+        ways = self.directions.values()
+        names = {name for direction in ways for name in direction.networks}
         return {name: network for name, network in self.networks.items() if name in names}
 
 
@@ -70,15 +87,23 @@ def build_model(modality: Modality, recipe: Recipe, rank: int = 0) -> Model:
 
     Raises:
         PluginError: If the plugin's code fails; names the place.
+        RecipeError: If the recipe asks for what does not go together.
     """
     codec = build_codec(modality, recipe)
-    specs: dict[str, TensorSpec] = _guarded(
-        modality, "codec.spec", lambda: {domain: codec.spec(domain) for domain in DOMAINS}
-    )
-    objective = (modality.objective or CycleObjective)(
-        recipe.objective, specs, recipe.history.size, recipe.train.seed, rank
-    )
-    networks = objective.networks(_RecipeNetworks(modality, recipe))
+    objective = _objective(modality, recipe, codec, rank)
+    what = f"the networks of objective {objective.name!r}"
+    build = RecipeNetworks(modality, recipe)
+    networks = _guarded(modality, what, lambda: objective.networks(build))
+    require_sound(objective, networks)
+    best = recipe.train.best.direction
+    names = [direction.name for direction in objective.directions]
+    if best not in ("both", *names):
+        raise RecipeError(f"train.best.direction: {best!r} is no direction. {suggest(best, names)}")
+    if recipe.train.compile and objective.differentiates_twice:
+        raise RecipeError(
+            "train.compile does not go together with a gradient penalty, such as wgan-gp's: "
+            "compiled networks have no second derivatives. Leave one of them out."
+        )
     for network in networks.values():
         network.requires_grad_(True)
         if recipe.train.memory == "low":
@@ -96,7 +121,48 @@ def build_codec(modality: Modality, recipe: Recipe) -> Codec[Any]:
     return codec
 
 
-class _RecipeNetworks:
+def domains_of(modality: Modality, recipe: Recipe) -> list[str]:
+    """The objective's domains, which its options alone decide on."""
+    kind = _kind(modality, recipe)
+    unmade = kind.__new__(kind)
+    unmade.options = recipe.objective
+    return list(unmade.domains)
+
+
+def specs_of(modality: Modality, recipe: Recipe) -> Mapping[str, TensorSpec]:
+    """The tensors of each domain that a recipe describes."""
+    return _objective(modality, recipe, build_codec(modality, recipe), 0).specs
+
+
+def _objective(modality: Modality, recipe: Recipe, codec: Codec[Any], rank: int) -> Objective:
+    kind = _kind(modality, recipe)
+    specs = _Specs(lambda domain: _guarded(modality, "codec.spec", lambda: codec.spec(domain)))
+    made: Objective = _guarded(
+        modality,
+        f"objective {kind.name!r}",
+        lambda: kind(recipe.objective, specs, recipe.train.seed, rank),
+    )
+    return made
+
+
+def _kind(modality: Modality, recipe: Recipe) -> type[Objective]:
+    named = recipe.objective.name
+    return next(kind for kind in modality.objectives if kind.name == named)
+
+
+class _Specs(dict[str, TensorSpec]):
+    """A codec's specs: which domains there are, the objective says."""
+
+    def __init__(self, spec: Callable[[str], TensorSpec]) -> None:
+        super().__init__()
+        self._spec = spec
+
+    def __missing__(self, domain: str) -> TensorSpec:
+        self[domain] = self._spec(domain)
+        return self[domain]
+
+
+class RecipeNetworks:
     """Builds the architectures that the recipe names, each from a seed of its own."""
 
     def __init__(self, modality: Modality, recipe: Recipe) -> None:
@@ -104,22 +170,63 @@ class _RecipeNetworks:
         self._recipe = recipe
         self._built = 0
 
-    def generator(self, source: TensorSpec, target: TensorSpec) -> nn.Module:
-        return self._build(self._modality.generators, self._recipe.generator, source, target)
+    def generator(
+        self, source: TensorSpec, target: TensorSpec, *, condition: int = 0, taps: bool = False
+    ) -> nn.Module:
+        """See ``NetworkBuilder``."""
+        wanted = {"condition": condition} if condition else {}
+        network = self._chosen("generator", wanted, ("taps",) if taps else ())
+        return self._build(network, self._recipe.generator, source, target, wanted)
 
-    def discriminator(self, source: TensorSpec) -> nn.Module:
-        chosen = self._recipe.discriminator
-        return self._build(self._modality.discriminators, chosen, source, source.logits())
+    def discriminator(self, source: TensorSpec, *, classes: int = 0) -> nn.Module:
+        """See ``NetworkBuilder``."""
+        wanted = {"classes": classes} if classes else {}
+        network = self._chosen("discriminator", wanted)
+        return self._build(network, self._recipe.discriminator, source, source.logits(), wanted)
+
+    def own(self, name: str, make: Callable[[], Own]) -> Own:
+        """See ``NetworkBuilder``."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derive_seed(self._recipe.train.seed, "own network", name))
+            return make()
+
+    def _chosen(
+        self, role: str, wanted: Mapping[str, int], in_calls: Sequence[str] = ()
+    ) -> Network:
+        """The network that a table of the recipe names.
+
+        Raises:
+            RecipeError: If it has not what the objective wants of it.
+        """
+        networks: Sequence[Network] = getattr(self._modality, f"{role}s")
+        name = getattr(self._recipe, role).name
+        network = next(network for network in networks if network.name == name)
+        asked = {*wanted, *in_calls}
+        if missing := sorted(asked - network.takes):
+            able = [network.name for network in networks if network.takes >= asked]
+            hint = f"Choose {' or '.join(able)} as {role}.name." if able else "No other has them."
+            raise RecipeError(
+                f"Objective {self._recipe.objective.name!r} needs a {role} with "
+                f"{' and '.join(ABILITIES[what] for what in missing)}, which {name!r} has not. "
+                f"{hint}"
+            )
+        return network
 
     def _build(
-        self, networks: Any, options: Any, source: TensorSpec, target: TensorSpec
+        self,
+        network: Network,
+        options: Any,
+        source: TensorSpec,
+        target: TensorSpec,
+        wanted: Mapping[str, int],
     ) -> nn.Module:
-        network: Network = next(n for n in networks if n.name == options.name)
         self._built += 1
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(self._recipe.train.seed, "network", self._built))
             made: nn.Module = _guarded(
-                self._modality, network.name, lambda: network.build(source, target, options)
+                self._modality,
+                network.name,
+                lambda: network.build(source, target, options, **wanted),
             )
         return made
 

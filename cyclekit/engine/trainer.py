@@ -10,10 +10,10 @@ from lightning_fabric.strategies import DDPStrategy
 from lightning_fabric.wrappers import _FabricOptimizer
 from torch import Tensor, nn
 
-from cyclekit.data.sampling import UnpairedBatches
+from cyclekit.data.sampling import Batches
 from cyclekit.engine.ema import MovingAverage
 from cyclekit.engine.guard import FiniteGuard, NotFinite
-from cyclekit.engine.hardware import LocalNetwork, gather, require_compiler
+from cyclekit.engine.hardware import LocalNetwork, Reached, gather, require_compiler
 from cyclekit.engine.meter import Meter
 from cyclekit.engine.model import Model
 from cyclekit.engine.objective import Batch, Networks, Part, Phase, Step, whole
@@ -41,7 +41,7 @@ class Trainer:
         batches: Where samples come from.
     """
 
-    def __init__(self, fabric: Fabric, model: Model, batches: UnpairedBatches) -> None:
+    def __init__(self, fabric: Fabric, model: Model, batches: Batches) -> None:
         self.fabric = fabric
         self.model = model
         self.batches = batches
@@ -59,7 +59,11 @@ class Trainer:
             name: torch.compile(network) if self.settings.compile else network
             for name, network in model.networks.items()
         }
-        self._wrapped = {name: fabric.setup_module(network) for name, network in called.items()}
+        self._exchanges = isinstance(fabric.strategy, DDPStrategy)
+        self._wrapped = {
+            name: fabric.setup_module(Reached(network) if self._exchanges else network)
+            for name, network in called.items()
+        }
         self._local = {name: LocalNetwork(network, fabric) for name, network in called.items()}
         self._optimizers = {p.name: self._optimizer(p) for p in model.objective.phases}
         # Frozen only now: DDP refuses a module without trainable parameters.
@@ -86,12 +90,14 @@ class Trainer:
         return self.step >= self.settings.steps
 
     def train_step(self) -> None:
-        """One optimizer step of every phase, on one global batch."""
+        """One optimizer step of every phase that is due, on one global batch."""
         seed, rank = self.settings.seed, self.fabric.global_rank
         torch.manual_seed(derive_seed(seed, "step", self.step, rank))  # dropout and the like
         micros = self._micro_batches()
         buffers = self._buffers() if self.settings.nonfinite == "skip" else None
         for phase in self.model.objective.phases:
+            if not phase.is_due(self.step):
+                continue
             optimizer = self._optimizers[phase.name]
             self._set_learning_rate(optimizer, phase)
             with self._only(phase):
@@ -108,7 +114,7 @@ class Trainer:
     def learning_rate(self, phase: Phase, step: int) -> float:
         """The rate of a phase in the step that follows ``step`` others."""
         peak = self.settings.learning_rate
-        if phase.judges and self.settings.discriminator_learning_rate is not None:
+        if phase.rate == "discriminator" and self.settings.discriminator_learning_rate is not None:
             peak = self.settings.discriminator_learning_rate
         return peak * rate_factor(step, self.settings)
 
@@ -207,7 +213,7 @@ class Trainer:
 
     def _networks_in(self, phase: Phase) -> dict[str, nn.Module]:
         """The networks as a phase calls them: those that it trains exchange gradients under DDP."""
-        if not isinstance(self.fabric.strategy, DDPStrategy):
+        if not self._exchanges:
             return dict(self._wrapped)
         return self._local | {name: self._wrapped[name] for name in phase.trains}
 

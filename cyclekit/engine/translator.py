@@ -18,8 +18,9 @@ from cyclekit.engine.model import Model
 from cyclekit.engine.objective import Direction
 from cyclekit.engine.padding import crop_to, least_multiples, pad_to_multiple, padded_sizes
 from cyclekit.engine.tiling import FADE, Joiner, Tiling, cut
-from cyclekit.errors import BadSample
+from cyclekit.errors import BadSample, PluginError
 from cyclekit.memory import available_memory, is_out_of_memory
+from cyclekit.randomness import torch_generator
 
 OVERLAP = 8  # share of a tile that neighbours have in common, where a network's reach is not known
 TOGETHER = 256 * 256  # positions; more would be no faster, and take more memory
@@ -39,6 +40,7 @@ class Translator:
         fabric: Says where and in which precision.
         batch_size: Samples of one size that go through the network together. ``None``: as many as
             have ``TOGETHER`` positions between them.
+        seed: Latent codes follow from it, and from the names of what is translated.
     """
 
     def __init__(
@@ -47,7 +49,9 @@ class Translator:
         networks: Mapping[str, nn.Module],
         fabric: Fabric,
         batch_size: int | None = None,
+        seed: int = 0,
     ) -> None:
+        self._seed = seed
         self._codec = model.codec
         self._codec.device = fabric.device
         self._objective = model.objective
@@ -56,9 +60,19 @@ class Translator:
         self._batch_size = batch_size
         self._specs = model.objective.specs
 
-    def samples(self, samples: Sequence[Sample], direction: Direction) -> list[Tensor]:
-        """Translate encoded samples of any sizes; tensors come back in their order and sizes."""
-        return [self._finished(*whole, direction) for whole in self._wholes(samples, direction)]
+    def samples(
+        self, samples: Sequence[Sample], direction: Direction, names: Sequence[str] | None = None
+    ) -> list[Tensor]:
+        """Translate encoded samples of any sizes; tensors come back in their order and sizes.
+
+        Args:
+            samples: As ``Codec.encode`` made them.
+            direction: Which way.
+            names: What each sample's latent code follows from, where the direction takes one.
+        """
+        codes = self._codes(names or [""] * len(samples), direction)
+        wholes = self._wholes(samples, direction, codes)
+        return [self._finished(*whole, direction) for whole in wholes]
 
     def items(
         self, items: Sequence[Any], direction: Direction, files: Sequence[Path] | None = None
@@ -119,7 +133,7 @@ class Translator:
             sample.tensor.shape[1:],
             self._multiples(direction),
             source.sizes,
-            least_multiples(self._networks[direction.network]),
+            self._fewest(direction),
         )
         # In and out, each once as it is worked on and once as it is handed on: float32.
         wanted = 2 * 4 * (source.channels + target.channels) * math.prod(sizes)
@@ -159,14 +173,24 @@ class Translator:
     def _decoded(
         self, samples: Sequence[Sample], direction: Direction, files: Sequence[Path]
     ) -> list[Any]:
-        tensors = self.samples(samples, direction)
+        tensors = self.samples(samples, direction, [file.name for file in files])
         return [
             guarded(self._codec, "decode", file, tensor, direction.target, sample.meta)
             for tensor, sample, file in zip(tensors, samples, files, strict=True)
         ]
 
+    def _codes(self, names: Sequence[str], direction: Direction) -> list[Tensor | None]:
+        """Each item's latent code, ``(size,)``, where the direction takes one."""
+        size = self._objective.code(direction)
+        if size is None:
+            return [None] * len(names)
+        return [
+            torch.randn(size, generator=torch_generator("code", self._seed, direction.name, name))
+            for name in names
+        ]
+
     def _wholes(
-        self, samples: Sequence[Sample], direction: Direction
+        self, samples: Sequence[Sample], direction: Direction, codes: Sequence[Tensor | None]
     ) -> Iterator[tuple[Tensor, Sequence[int]]]:
         """What the network makes of each sample, with mirrored ends, and the sample's own sizes.
 
@@ -186,10 +210,11 @@ class Translator:
             with ExitStack() as stack:
                 if group is not together:
                     (index,) = group
-                    stack.enter_context(self._alike(padded[index], tilings[index], direction))
+                    about = padded[index], tilings[index], direction, codes[index]
+                    stack.enter_context(self._alike(*about))
                 for batch in _batches(places, lambda at: tilings[at[0]].tile, self._at_once):
                     tiles = [tilings[index].cut(padded[index], offsets) for index, offsets in batch]
-                    made = self._run(tiles, direction)
+                    made = self._run(tiles, direction, [codes[index] for index, _ in batch])
                     for (index, offsets), tile in zip(batch, made, strict=True):
                         joined[index].add(tile, offsets)
         padded.clear()  # before others are as large
@@ -201,19 +226,31 @@ class Translator:
         spec = self._specs[direction.source]
         x = self._codec.to_network(tensor[None], direction.source)
         x = x.nan_to_num(nan=0.0) if spec.gaps else x
-        fewest = least_multiples(self._networks[direction.network])
-        padded = pad_to_multiple(x, self._multiples(direction), spec.sizes, fewest)
+        padded = pad_to_multiple(x, self._multiples(direction), spec.sizes, self._fewest(direction))
         return padded[0], tuple(x.shape[2:])
 
     def _multiples(self, direction: Direction) -> tuple[int, ...]:
         spec = self._specs[direction.source]
-        return common_multiple(spec, self._networks[direction.network])
+        each = [common_multiple(spec, network) for network in self._called(direction)]
+        return tuple(math.lcm(*of_axis) for of_axis in zip(*each, strict=True))
+
+    def _fewest(self, direction: Direction) -> int:
+        return max(least_multiples(network) for network in self._called(direction))
+
+    def _reach(self, direction: Direction) -> int:
+        """How far a translation looks; 0 where several networks are called, in whatever order."""
+        (first, *others) = self._called(direction)
+        return 0 if others else int(getattr(first, "reach", 0))
+
+    def _called(self, direction: Direction) -> list[nn.Module]:
+        """All networks that translate."""
+        return [self._networks[name] for name in direction.networks]
 
     def _tiling(self, whole: Tensor, direction: Direction) -> Tiling:
         """One tile for the whole, except on axes of which networks see only so much."""
         sizes = tuple(whole.shape[1:])
         spec = self._specs[direction.source]
-        reach = int(getattr(self._networks[direction.network], "reach", 0))
+        reach = self._reach(direction)
         tile, overlap = [], []
         for length, fixed, most, multiple in zip(
             sizes, spec.sizes, spec.tiles or spec.sizes, self._multiples(direction), strict=True
@@ -230,33 +267,64 @@ class Translator:
         return Tiling(sizes, tuple(tile), tuple(overlap), reach if any(overlap) else 0)
 
     @contextmanager
-    def _alike(self, whole: Tensor, tiling: Tiling, direction: Direction) -> Iterator[None]:
+    def _alike(
+        self, whole: Tensor, tiling: Tiling, direction: Direction, code: Tensor | None
+    ) -> Iterator[None]:
         """Have all tiles of a whole normalised alike, else each would have a look of its own.
 
         The statistics are those of windows spread over the whole, together as large as a tile.
         """
-        network = self._networks[direction.network]
-        if not normalizes_instances(network):
+        networks = [each for each in self._called(direction) if normalizes_instances(each)]
+        if not networks:
             yield
             return
-        with measured(network) as statistics:
-            self._run(_windows(whole, tiling, self._multiples(direction)), direction)
-        with held(network, statistics):
+        windows = _windows(whole, tiling, self._multiples(direction))
+        with ExitStack() as stack:
+            statistics = [stack.enter_context(measured(network)) for network in networks]
+            self._run(windows, direction, [code] * len(windows))
+        with ExitStack() as stack:
+            for network, found in zip(networks, statistics, strict=True):
+                stack.enter_context(held(network, found))
             yield
 
     @torch.no_grad()
-    def _run(self, tiles: Sequence[Tensor], direction: Direction) -> Tensor:
-        """Tiles of one size -> ``(tiles, channels, *sizes)`` float32 on the CPU."""
-        network = self._networks[direction.network]
-        dtype = next(network.parameters()).dtype
+    def _run(
+        self, tiles: Sequence[Tensor], direction: Direction, codes: Sequence[Tensor | None]
+    ) -> Tensor:
+        """Tiles of one size, each with its item's code -> ``(tiles, channels, *sizes)`` float32 on
+        the CPU."""
+        networks = self._called(direction)
+        dtype = next((p.dtype for each in networks for p in each.parameters()), torch.float32)
         batch = torch.stack(list(tiles)).to(self._fabric.device, dtype)
-        with evaluating(network), self._fabric.autocast():
-            return self._objective.translate(self._networks, batch, direction).float().cpu()
+        drawn = [code for code in codes if code is not None]
+        code = torch.stack(drawn).to(self._fabric.device, dtype) if drawn else None
+        with ExitStack() as stack:
+            for network in networks:
+                stack.enter_context(evaluating(network))
+            stack.enter_context(self._fabric.autocast())
+            named = Named(self._networks, direction)
+            made = self._objective.translate(named, batch, direction, code)
+            return made.float().cpu()
 
     def _finished(self, whole: Tensor, sizes: Sequence[int], direction: Direction) -> Tensor:
         """A network's output cut to its sample's size, ready to be decoded."""
         cut = crop_to(whole[None], tuple(sizes))
         return self._codec.from_network(cut, direction.target)[0]
+
+
+class Named(dict[str, nn.Module]):
+    """The networks that a direction names, and no others: those may never have been loaded."""
+
+    def __init__(self, networks: Mapping[str, nn.Module], direction: Direction) -> None:
+        super().__init__({name: networks[name] for name in direction.networks})
+        self._direction = direction
+
+    def __missing__(self, name: str) -> nn.Module:
+        raise PluginError(
+            f"The objective's translate calls the network {name!r}, but direction "
+            f"{self._direction.name!r} does not name it in networks: what is not named is neither "
+            f"averaged nor loaded. Name it."
+        )
 
 
 @contextmanager

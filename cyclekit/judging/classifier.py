@@ -1,7 +1,7 @@
-"""A small network that tells items of A from items of B, over any number of axes.
+"""A small network that tells items of each domain from the others', over any number of axes.
 
-Every item, real or made, is encoded as domain A's: otherwise the way it is encoded, such as a
-normalisation by its domain's statistics, would already tell what it is.
+Every item, real or made, is encoded as the first domain's: otherwise the way it is encoded, such as
+a normalisation by its domain's statistics, would already tell what it is.
 """
 
 import warnings
@@ -12,13 +12,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cyclekit.contract import DOMAINS, Codec, Sample, TensorSpec
+from cyclekit.contract import Codec, Sample, TensorSpec
 from cyclekit.data.sampling import Order
 from cyclekit.errors import CyclekitError
+from cyclekit.names import heading
 from cyclekit.nets.blocks import conv, norm_layers
 from cyclekit.randomness import derive_seed, numpy_generator, torch_generator
 
-SHARED = DOMAINS[0]
 STEPS = 400
 BATCH = 16  # windows of each domain in a step, as far as WORK allows
 LEAST = 4
@@ -33,9 +33,9 @@ TRUSTED = 0.75  # accuracy on real test items below which a verdict means little
 
 
 class ClassifierNetwork(nn.Module):
-    """Map ``(batch, channels, *sizes)`` of any sizes to ``(batch,)`` logits, positive for B."""
+    """Map ``(batch, channels, *sizes)`` of any sizes to ``(batch, domains)`` logits."""
 
-    def __init__(self, dims: int, channels: int) -> None:
+    def __init__(self, dims: int, channels: int, domains: int) -> None:
         super().__init__()
         self._dims = dims
         layers: list[nn.Module] = []
@@ -46,7 +46,7 @@ class ClassifierNetwork(nn.Module):
             layers.append(nn.LeakyReLU(0.2))
             before = width
         self.layers = nn.Sequential(*layers)
-        self.head = nn.Linear(before, 1)
+        self.head = nn.Linear(before, domains)
         self.register_buffer("mean", torch.zeros(channels))
         self.register_buffer("deviation", torch.ones(channels))
 
@@ -55,7 +55,7 @@ class ClassifierNetwork(nn.Module):
         by_channel = (1, -1) + (1,) * self._dims
         x = (x - self.mean.view(by_channel)) / self.deviation.view(by_channel)
         logits: Tensor = self.head(self.layers(x).flatten(2).mean(2))
-        return logits[:, 0]
+        return logits
 
     def standardize(self, windows: Sequence[Tensor]) -> None:
         """Take over each channel's mean and deviation in ``(channels, *sizes)`` windows."""
@@ -64,48 +64,53 @@ class ClassifierNetwork(nn.Module):
         self.deviation = values.std(1).clamp(min=1e-6)
 
 
-def build_network(spec: TensorSpec, seed: int) -> ClassifierNetwork:
+def build_network(spec: TensorSpec, domains: int, seed: int) -> ClassifierNetwork:
     """An untrained network for tensors of ``spec``; the same seed gives the same weights."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(seed, "classifier"))
-        return ClassifierNetwork(spec.dims, spec.channels)
+        return ClassifierNetwork(spec.dims, spec.channels, domains)
 
 
 class Classifier:
-    """Tells items of the two domains apart.
+    """Tells items of some domains apart.
 
     Args:
-        codec: Makes windows of items.
+        codec: Makes windows of items, all as the first domain's.
         network: Untrained.
+        domains: In the order of the network's logits.
         seed: Everything random follows from it.
 
     Attributes:
         network: The one that was given.
-        accuracy: On the items that it was last examined on, the mean of both domains.
+        accuracy: On the items that it was last examined on, the mean of all domains.
     """
 
-    def __init__(self, codec: Codec[Any], network: ClassifierNetwork, seed: int) -> None:
+    def __init__(
+        self, codec: Codec[Any], network: ClassifierNetwork, domains: Sequence[str], seed: int
+    ) -> None:
         self._codec = codec
+        self._domains = domains
         self._seed = seed
         self.network = network.eval()
         self.accuracy = 0.0
 
     def train(self, items: Mapping[str, Sequence[Any]]) -> None:
-        """Train on windows of real items, as many of either domain, augmented as for the GAN."""
-        windows = {name: self._windows(items[name], name) for name in DOMAINS}
+        """Train on windows of real items, as many of each domain, augmented as for the GAN."""
+        windows = {name: self._windows(items[name], name) for name in self._domains}
         drawn = [self._draw(windows, step, LEAST) for step in range(8)]
-        looks = [window for pair in drawn for some in pair.values() for window in some]
-        batch = max(LEAST, min(BATCH, WORK // (2 * max(look[0].numel() for look in looks))))
+        looks = [window for step in drawn for some in step.values() for window in some]
+        size = len(windows) * max(look[0].numel() for look in looks)
+        batch = max(LEAST, min(BATCH, WORK // size))
         self.network.standardize(looks)
         optimizer = torch.optim.Adam(self.network.parameters(), lr=RATE)
         schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, STEPS)
         self.network.train()
         for step in range(STEPS):
             some = self._draw(windows, step, batch)
-            logits = self._logits([*some["a"], *some["b"]])
-            labels = torch.arange(2.0).repeat_interleave(batch)
+            logits = self._logits([look for looks in some.values() for look in looks])
+            labels = torch.arange(len(some)).repeat_interleave(batch)
             optimizer.zero_grad()
-            loss: Any = F.binary_cross_entropy_with_logits(logits, labels)
+            loss: Any = F.cross_entropy(logits, labels)
             loss.backward()
             optimizer.step()
             schedule.step()
@@ -113,7 +118,7 @@ class Classifier:
 
     def examine(self, items: Mapping[str, Sequence[Any]]) -> None:
         """Find out how often it is right about real items."""
-        shares = [self.share(items[name], name) for name in DOMAINS]
+        shares = [self.share(items[name], name) for name in self._domains]
         self.accuracy = sum(shares) / len(shares)
         if self.accuracy < TRUSTED:
             warnings.warn(
@@ -125,7 +130,7 @@ class Classifier:
     @torch.no_grad()
     def share(self, items: Sequence[Any], domain: str) -> float:
         """The share of ``items`` that it takes for ``domain``'s; an item with no window is not."""
-        sign = -1 if domain == DOMAINS[0] else 1
+        wanted = self._domains.index(domain)
         taken = 0
         for index, item in enumerate(items):
             windows = self._cut(item)
@@ -136,7 +141,7 @@ class Classifier:
                 )
                 for number in range(LOOKS if windows else 0)
             ]
-            taken += bool(looks) and sign * float(self._logits(looks).mean()) > 0
+            taken += bool(looks) and int(self._logits(looks).mean(0).argmax()) == wanted
         return taken / max(len(items), 1)
 
     def _windows(self, items: Sequence[Any], domain: str) -> list[Tensor]:
@@ -152,11 +157,12 @@ class Classifier:
         return kept
 
     def _cut(self, item: Any) -> Sequence[Sample]:
+        shared = self._domains[0]
         try:
-            return self._codec.windows(self._codec.encode(item, SHARED))
+            return self._codec.windows(self._codec.encode(item, shared))
         except CyclekitError as error:  # no fault of the run: the codec keeps the domains apart
             raise ValueError(
-                f"an item cannot be encoded as domain {SHARED.upper()}'s: {error}"
+                f"an item cannot be encoded as domain {heading(shared)}'s: {error}"
             ) from error
 
     def _draw(
@@ -177,14 +183,15 @@ class Classifier:
 
     def _look(self, window: Tensor, rng: torch.Generator) -> Tensor:
         """A window as networks see it, averaged down where it is large."""
-        augmented = self._codec.augment(window, SHARED, rng)
-        x = self._codec.to_network(augmented[None], SHARED).float().nan_to_num(nan=0.0)
+        shared = self._domains[0]
+        augmented = self._codec.augment(window, shared, rng)
+        x = self._codec.to_network(augmented[None], shared).float().nan_to_num(nan=0.0)
         while x[0, 0].numel() > LARGEST:
             x = _POOL[x.dim() - 2](x, tuple(min(size, 2) for size in x.shape[2:]))
         return x[0]
 
     def _logits(self, looks: Sequence[Tensor]) -> Tensor:
-        """``(looks,)``; those of one size go through the network together."""
+        """``(looks, domains)``; those of one size go through the network together."""
         logits: list[Tensor] = [torch.empty(0)] * len(looks)
         for places in _alike(looks):
             batch = torch.stack([looks[place] for place in places])

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cyclekit.contract import DOMAINS, Metric, Translations
+from cyclekit.contract import Metric, Translations
 from cyclekit.engine.model import Model
 from cyclekit.judging import classifier
 from cyclekit.judging.classifier import Classifier, build_network
@@ -26,26 +26,25 @@ PROTOCOL = (
     "MEMORY",
     "WIDTHS",
     "RATE",
-    "SHARED",
 )
 
 
 def classifier_metric(model: Model, evidence: Evidence) -> Metric:
     """``taken_for_target``: share of the items that the classifier takes for the target's.
 
-    ``classifier_accuracy`` is its own, on real test items, the mean of both domains.
+    ``classifier_accuracy`` is its own, on real test items, the mean of all domains.
 
     Args:
         model: Whose codec makes windows of items.
         evidence: The files that it is trained and tried on.
     """
 
-    def fit(a: Sequence[Any], b: Sequence[Any], seed: int, cache: Path) -> Classifier:
-        spec = model.objective.specs[classifier.SHARED]
-        judge = Classifier(model.codec, build_network(spec, seed), seed)
-        collections = dict(zip(DOMAINS, (a, b), strict=True))
+    def fit(items: Mapping[str, Sequence[Any]], seed: int, cache: Path) -> Classifier:
+        domains = list(items)
+        network = build_network(model.objective.specs[domains[0]], len(domains), seed)
+        judge = Classifier(model.codec, network, domains, seed)
         name = _digest(model, evidence.train, seed)
-        trained_once(judge.network, lambda: judge.train(collections), cache, name)
+        trained_once(judge.network, lambda: judge.train(items), cache, name)
         judge.examine(evidence.test_items)
         return judge
 

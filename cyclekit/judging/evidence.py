@@ -2,14 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
-from cyclekit.contract import DOMAINS, Codec
+from cyclekit.contract import Codec
 from cyclekit.data.encoded import list_bad, load_file
-from cyclekit.data.folders import Collections
+from cyclekit.data.folders import Collections, layout_folder
 from cyclekit.data.lazy import Lazy, LazyList
 from cyclekit.errors import BadSample, DataError
+from cyclekit.names import heading
 from cyclekit.randomness import numpy_generator
 
 MOST_FITTED = 1000  # training files that metrics and baselines are fitted on
@@ -50,14 +52,14 @@ class Evidence:
         for name, domain in self._collections.domains.items():
             if not domain.test:
                 raise DataError(
-                    f"Domain {name.upper()} has no test files: add a folder test{name.upper()}, or "
-                    f"name one as data.test_{name}."
+                    f"Domain {heading(name)} has no test files: add a folder "
+                    f"{layout_folder('test', name)}, or name one as data.tests.{name}."
                 )
             if not self.tests[name]:
                 raise DataError(
-                    f"None of domain {name.upper()}'s {len(domain.test)} test files in "
+                    f"None of domain {heading(name)}'s {len(domain.test)} test files in "
                     f"{domain.folder} can be read: replace them, or name another folder as "
-                    f"data.test_{name}."
+                    f"data.tests.{name}."
                 )
 
     @property
@@ -65,7 +67,8 @@ class Evidence:
         """On how much of the test set figures are."""
         used = sum(map(len, self.tests.values()))
         there = sum(len(domain.test) for domain in self._collections.domains.values())
-        paired = f", {len(self.twins) // 2} pairs" if self.twins else ""
+        pairs = {frozenset(pair) for twins in self._twins.values() for pair in twins.items()}
+        paired = f", {len(pairs)} pairs" if pairs else ""
         return (
             f"on {used} of {there} test items{paired}"
             if used < there
@@ -74,21 +77,52 @@ class Evidence:
 
     @cached_property
     def tests(self) -> dict[str, list[Path]]:
-        """Readable test files of each domain, the same things in both where they are paired."""
-        pairs = self._collections.paired.values()
+        """Readable test files of each domain, the same things in all where they are paired."""
         tests = {}
-        for index, (name, domain) in enumerate(self._collections.domains.items()):
-            files = [pair[index] for pair in pairs] if self._limit and pairs else domain.test
-            wanted = files[: self._limit] if self._limit else files
-            tests[name] = self._readable(wanted, name, self._warn)
+        for name, domain in self._collections.domains.items():
+            files: Sequence[Path] = domain.test
+            if self._limit:
+                files = (self._paired_first(name) or files)[: self._limit]
+            tests[name] = self._readable(files, name, self._warn)
         return tests
 
+    @property
+    def has_pairs(self) -> bool:
+        """Whether any test file has a readable counterpart."""
+        return any(self._twins.values())
+
+    def twins(self, source: str, target: str) -> dict[Path, Path]:
+        """Readable test files of ``source`` with readable counterparts in ``target``."""
+        return self._twins[source, target]
+
     @cached_property
-    def twins(self) -> dict[Path, Path]:
-        """Each readable test file's counterpart in the other domain, where it is readable too."""
+    def _twins(self) -> dict[tuple[str, str], dict[Path, Path]]:
         readable = {file for files in self.tests.values() for file in files}
-        pairs = [pair for pair in self._collections.paired.values() if readable.issuperset(pair)]
-        return dict(pairs) | {b: a for a, b in pairs}
+        return {
+            (source, target): {
+                file: twin
+                for file, twin in self._collections.pairs(source, target).values()
+                if file in readable and twin in readable
+            }
+            for source, target in permutations(self._collections.domains, 2)
+        }
+
+    def _paired_first(self, name: str) -> list[Path]:
+        """A domain's test files that have counterparts in all other domains, if there are some."""
+        domains = self._collections.domains
+        first = next(iter(domains))
+        if name != first:
+            pairs = self._collections.pairs(first, name)
+            return [pairs[shared][1] for shared in self._shared if shared in pairs]
+        own = {domains[name].test_name(file): file for file in domains[name].test}
+        return [own[shared] for shared in self._shared]
+
+    @cached_property
+    def _shared(self) -> list[str]:
+        """Names that test files of all domains have."""
+        first, *others = self._collections.domains
+        each = [self._collections.pairs(first, other) for other in others]
+        return [name for name in (each[0] if each else ()) if all(name in of for of in each)]
 
     @cached_property
     def train(self) -> dict[str, list[Path]]:
@@ -106,15 +140,10 @@ class Evidence:
         """What the test files hold."""
         return {name: self.items(files, name) for name, files in self.tests.items()}
 
-    @cached_property
-    def truths(self) -> dict[str, Lazy[Any]]:
-        """Items of each domain that are counterparts, in the order of the other's test files."""
-        return {
-            target: self.items(
-                [self.twins[file] for file in self.tests[source] if file in self.twins], target
-            )
-            for source, target in (DOMAINS, DOMAINS[::-1])
-        }
+    def truths(self, source: str, target: str) -> Lazy[Any]:
+        """Items of ``target`` that are counterparts, in the order of ``source``'s test files."""
+        twins = self.twins(source, target)
+        return self.items([twins[file] for file in self.tests[source] if file in twins], target)
 
     @cached_property
     def train_items(self) -> dict[str, Lazy[Any]]:

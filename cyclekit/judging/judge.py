@@ -105,7 +105,7 @@ class Judge:
         ``codec``, where the test set is paired, is the truth encoded and decoded: what a perfect
         generator would score. A direction in which the codec loses nothing has no figures.
         """
-        rows = {"codec": self._score_codec} if self.evidence.twins else {}
+        rows = {"codec": self._score_codec} if self.evidence.has_pairs else {}
         for baseline in self._baselines():
             rows[baseline.name] = partial(self._score_baseline, baseline)
         scored = {}
@@ -151,12 +151,12 @@ class Judge:
             for metric in self._model.modality.metrics
             if self._thorough or not metric.costly or best in metric.higher_is_better
         ]
-        if not self.evidence.twins or best == PATCH_DISTANCE:
+        if not self.evidence.has_pairs or best == PATCH_DISTANCE:
             metrics.append(patch_metric(self._model, self.seed))
         if self._thorough and self._same_channels:
             metrics.append(classifier_metric(self._model, self.evidence))
         elif self._thorough:
-            self._warn("left out the classifier of A against B: for domains with as many channels")
+            self._warn("left out the classifier of domains: for domains with as many channels")
         return Scorer(metrics, self.evidence, self.seed, self._cache, self._warn, self._say)
 
     @property
@@ -181,7 +181,7 @@ class Judge:
         scored = {}
         for name, direction in self._model.directions.items():
             # Items without a counterpart hold their own place; nobody judges them.
-            twins = self.evidence.twins
+            twins = self.evidence.twins(*direction.ends)
             wanted = [
                 (twins[file], direction.target) if file in twins else (file, direction.source)
                 for file in self.evidence.tests[direction.source]
@@ -232,7 +232,8 @@ class Judge:
         self, direction: Direction, outputs: Sequence[Path], cycled: Sequence[Path]
     ) -> Translations[Any]:
         """What metrics are shown; where some items are paired, the paired ones alone."""
-        inputs, twins = self.evidence.tests[direction.source], self.evidence.twins
+        inputs = self.evidence.tests[direction.source]
+        twins = self.evidence.twins(*direction.ends)
         paired = [n for n, file in enumerate(inputs) if file in twins]
         judged = paired or range(len(inputs))
 
@@ -245,7 +246,7 @@ class Judge:
             inputs=self.evidence.items([inputs[n] for n in judged], direction.source),
             outputs=written(outputs),
             cycled=written(cycled),
-            truths=self.evidence.truths[direction.target],
+            truths=self.evidence.truths(*direction.ends),
             targets=self.evidence.test_items[direction.target],
             options=self._options,
         )

@@ -4,11 +4,12 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from cyclekit.contract import DOMAINS, Metric, Translations
+from cyclekit.contract import Metric, Translations
 from cyclekit.describe import describe_exception
 from cyclekit.errors import CyclekitError
 from cyclekit.judging.evidence import Evidence
 from cyclekit.judging.figures import Figures
+from cyclekit.names import heading
 from cyclekit.storage.folder import Storage
 from cyclekit.warned import Told
 
@@ -77,15 +78,14 @@ class Scorer:
         """What the metric learns, which is tried once."""
         if metric.fit is not None and metric.name not in self._fitted:
             cache = self._cache.below(metric.name).make()
-            a, b = (self._evidence.train_items[domain] for domain in DOMAINS)
             self._unfit.add(metric.name)
-            self._fitted[metric.name] = metric.fit(a, b, self._seed, cache)
+            self._fitted[metric.name] = metric.fit(self._evidence.train_items, self._seed, cache)
             self._unfit.remove(metric.name)
         return self._fitted.get(metric.name)
 
     def _finite(self, figures: Figures, metric: Metric, judged: Translations[Any]) -> Figures:
         """Leave out, with a warning, what is no number."""
-        way = f"{judged.source.upper()} to {judged.target.upper()}"
+        way = f"{heading(judged.source)} to {heading(judged.target)}"
         for name, value in figures.items():
             if not math.isfinite(value):
                 self._told.once(f"metric {metric.name!r}, {way}: {name} is {value}; left out")

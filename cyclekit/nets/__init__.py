@@ -8,7 +8,11 @@ from cyclekit.nets.slopes import SlopesOptions, SlopesPatchGAN
 from cyclekit.nets.unet import UNet128Options, UNetGenerator, UNetOptions
 
 RESNET = Network(
-    "resnet", ResNetGenerator, ResNetOptions, "Johnson et al.'s residual network, CycleGAN's own"
+    "resnet",
+    ResNetGenerator,
+    ResNetOptions,
+    "Johnson et al.'s residual network, CycleGAN's own",
+    takes=frozenset({"condition", "taps"}),
 )
 UNET_128 = Network(
     "unet_128", UNetGenerator, UNet128Options, "pix2pix's U-Net, for windows that divide by 128"
@@ -17,7 +21,11 @@ UNET_256 = Network(
     "unet_256", UNetGenerator, UNetOptions, "pix2pix's U-Net, for windows that divide by 256"
 )
 PATCHGAN = Network(
-    "patchgan", PatchGAN, PatchGANOptions, "Fully convolutional; judges overlapping patches"
+    "patchgan",
+    PatchGAN,
+    PatchGANOptions,
+    "Fully convolutional; judges overlapping patches",
+    takes=frozenset({"classes"}),
 )
 PATCHGAN_SLOPES = Network(
     "patchgan_slopes", SlopesPatchGAN, SlopesOptions, "Two patchgans: of values, of their slopes"

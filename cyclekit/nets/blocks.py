@@ -127,6 +127,37 @@ def dropout_layers(p: float, lasting: bool, place: int) -> list[nn.Module]:
     return [LastingDropout(p, place) if lasting else nn.Dropout(p)]
 
 
+class Modulation(nn.Module):
+    """``x * (1 + scale) + shift``, both of them linear in a condition: after a norm, that is
+    conditional instance normalisation (Dumoulin et al., arXiv 1610.07629).
+
+    Args:
+        channels: Of the maps.
+        condition: Numbers in a condition.
+    """
+
+    takes_condition = True
+
+    def __init__(self, channels: int, condition: int) -> None:
+        super().__init__()
+        self.told = nn.Linear(condition, 2 * channels)
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        """``(batch, channels, *sizes)`` and ``(batch, condition)`` in, the former's shape out."""
+        told: Tensor = self.told(condition)
+        told = told.view(*condition.shape[:1], -1, *(1,) * (x.dim() - 2))
+        scale, shift = told.chunk(2, dim=1)
+        modulated: Tensor = x * (1 + scale) + shift
+        return modulated
+
+
+def told(layer: nn.Module, x: Tensor, condition: Tensor | None) -> Tensor:
+    """A layer's output; those that take a condition are told it."""
+    takes = condition is not None and getattr(layer, "takes_condition", False)
+    out: Tensor = layer(x, condition) if takes else layer(x)
+    return out
+
+
 class ToRange(nn.Module):
     """Squash onto ``low..high`` with tanh; pass through where the range is unbounded."""
 

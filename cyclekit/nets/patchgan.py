@@ -4,7 +4,7 @@ from itertools import pairwise
 from typing import Annotated, Literal
 
 from pydantic import Field
-from torch import nn
+from torch import Tensor, nn
 
 from cyclekit.contract import Options, TensorSpec
 from cyclekit.nets.blocks import (
@@ -50,9 +50,17 @@ class PatchGAN(nn.Sequential):
         source: Spec of the tensors to judge.
         target: Spec of the logits.
         options: Width, depth and norm.
+        classes: Further logits for the whole sample, the means of its patches'; where there are
+            some, it returns a pair, ``(batch, 1, *fewer)`` and ``(batch, classes)``.
     """
 
-    def __init__(self, source: TensorSpec, target: TensorSpec, options: PatchGANOptions) -> None:
+    def __init__(
+        self,
+        source: TensorSpec,
+        target: TensorSpec,
+        options: PatchGANOptions,
+        classes: int = 0,
+    ) -> None:
         dims = source.dims
         widths = [options.channels * min(2**n, 8) for n in range(options.layers + 1)]
         layers: list[nn.Module] = []
@@ -78,6 +86,17 @@ class PatchGAN(nn.Sequential):
         beyond = options.padding
         layers.append(conv(dims, widths[-1], target.channels, 4, padding=1, padding_mode=beyond))
         super().__init__(*layers)
+        self.classes = classes
+        if classes:
+            self.add_module("classify", conv(dims, widths[-1], classes, 1))
         initialize(self, method=options.init)
         if options.spectral_norm:
             normalize_spectra(self)
+
+    def forward(self, x: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        """See the class."""
+        *layers, judge = list(self)[: len(self) - bool(self.classes)]
+        for layer in layers:
+            x = layer(x)
+        logits: Tensor = judge(x)
+        return (logits, self[-1](x).flatten(2).mean(2)) if self.classes else logits

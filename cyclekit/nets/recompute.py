@@ -1,16 +1,16 @@
 """Values that are computed again for the backward pass instead of being kept (arXiv 1604.06174)."""
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from cyclekit.nets.blocks import is_per_sample
+from cyclekit.nets.blocks import is_per_sample, told
 
 
 class Recomputed(nn.Sequential):
     """Layers whose inner values need not be kept; what they compute is the same either way.
+
+    Those of them that take a condition are told it.
 
     Attributes:
         forgets: Whether nothing but the input is kept while training.
@@ -18,14 +18,20 @@ class Recomputed(nn.Sequential):
 
     forgets = False
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
         """Any batch that the layers take."""
-        run: Callable[[Tensor], Tensor] = super().forward
         if not (self.forgets and self.training and torch.is_grad_enabled()):
-            return run(x)
+            return self._run(x, condition)
         # Dropout has to drop the same values both times.
-        out: Tensor = checkpoint(run, x, use_reentrant=False, preserve_rng_state=True)
+        out: Tensor = checkpoint(
+            self._run, x, condition, use_reentrant=False, preserve_rng_state=True
+        )
         return out
+
+    def _run(self, x: Tensor, condition: Tensor | None) -> Tensor:
+        for layer in self:
+            x = told(layer, x, condition)
+        return x
 
 
 def spare_memory(network: nn.Module) -> None:

@@ -1,5 +1,6 @@
 """The residual generator of CycleGAN (arXiv 1703.10593, section 7.2), over 1, 2 or 3 dimensions."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -9,6 +10,7 @@ from cyclekit.contract import Options, TensorSpec
 from cyclekit.errors import RecipeError
 from cyclekit.nets.blocks import (
     Init,
+    Modulation,
     Norm,
     Padding,
     ToRange,
@@ -18,6 +20,7 @@ from cyclekit.nets.blocks import (
     initialize,
     norm_layers,
     takes_bias,
+    told,
 )
 from cyclekit.nets.reach import Span, reach, seen
 from cyclekit.nets.recompute import Recomputed
@@ -87,12 +90,15 @@ class ResNetGenerator(nn.Module):
         source: Spec of the input; sizes must divide by ``multiple_of``.
         target: Spec of the output; its range decides the last activation.
         options: Width, depth and the rest.
+        condition: Numbers that it is told besides; they scale and shift every normalised map.
 
     Raises:
         RecipeError: If ``residual`` is asked for between different numbers of channels.
     """
 
-    def __init__(self, source: TensorSpec, target: TensorSpec, options: ResNetOptions) -> None:
+    def __init__(
+        self, source: TensorSpec, target: TensorSpec, options: ResNetOptions, condition: int = 0
+    ) -> None:
         super().__init__()
         if options.residual and source.channels != target.channels:
             raise RecipeError(
@@ -110,15 +116,17 @@ class ResNetGenerator(nn.Module):
                 padding_mode=at.enter or options.padding,
                 bias=takes_bias(options.norm, options.affine),
             ),
-            *norm_layers(options.norm, dims, width, options.affine),
+            *_norm(dims, width, options, condition),
             _activation(options),
         ]
         for _ in range(options.downsamplings):
-            layers += _down(dims, width, options)
+            layers += _down(dims, width, options, condition)
             width *= 2
-        layers += [ResidualBlock(dims, width, options, place) for place in range(options.blocks)]
+        layers += [
+            ResidualBlock(dims, width, options, place, condition) for place in range(options.blocks)
+        ]
         for _ in range(options.downsamplings):
-            layers += _up(dims, width, options)
+            layers += _up(dims, width, options, condition)
             width //= 2
         beyond = at.leave or options.padding
         layers.append(conv(dims, width, target.channels, 7, padding=3, padding_mode=beyond))
@@ -133,11 +141,32 @@ class ResNetGenerator(nn.Module):
             if isinstance(module, ShuffleUp):
                 module.start_smooth()
 
-    def forward(self, x: Tensor) -> Tensor:
-        """``(batch, source.channels, *sizes)`` to ``(batch, target.channels, *sizes)``."""
-        made = self.layers(x)
+    def forward(
+        self, x: Tensor, condition: Tensor | None = None, taps: Sequence[float] = ()
+    ) -> Tensor | list[Tensor]:
+        """``(batch, source.channels, *sizes)`` to ``(batch, target.channels, *sizes)``, or, where
+        there are ``taps``, to the maps at these shares of the layers.
+
+        Args:
+            x: Samples.
+            condition: ``(batch, condition)``, where it takes one.
+            taps: Depths in 0..1.
+        """
+        if taps:
+            return self._tapped(x, condition, taps)
+        made = x
+        for layer in self.layers:
+            made = told(layer, made, condition)
         finished: Tensor = self.finish(x + made if self.residual else made)
         return finished
+
+    def _tapped(self, x: Tensor, condition: Tensor | None, taps: Sequence[float]) -> list[Tensor]:
+        wanted = [round(depth * len(self.layers)) for depth in taps]
+        found = {0: x}
+        for number, layer in enumerate(self.layers[: max(wanted)], start=1):
+            x = told(layer, x, condition)
+            found[number] = x
+        return [found[number] for number in wanted]
 
 
 class ResidualBlock(nn.Module):
@@ -148,9 +177,19 @@ class ResidualBlock(nn.Module):
         channels: In and out.
         options: Of the network.
         place: Blocks before this one.
+        condition: Numbers that it is told besides.
     """
 
-    def __init__(self, dims: int, channels: int, options: ResNetOptions, place: int = 0) -> None:
+    takes_condition = True
+
+    def __init__(
+        self,
+        dims: int,
+        channels: int,
+        options: ResNetOptions,
+        place: int = 0,
+        condition: int = 0,
+    ) -> None:
         super().__init__()
         beyond = options.padding_at.blocks or options.padding
 
@@ -164,15 +203,15 @@ class ResidualBlock(nn.Module):
                 padding_mode=beyond,
                 bias=takes_bias(options.norm, options.affine),
             )
-            return [layer, *norm_layers(options.norm, dims, channels, options.affine)]
+            return [layer, *_norm(dims, channels, options, condition)]
 
         dropout = dropout_layers(options.dropout, options.dropout_lasts, place)
         self.residual = Recomputed(*convolution(), _activation(options), *dropout, *convolution())
         self.finish = _activation(options) if options.activate_sum else nn.Identity()
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
         """``(batch, channels, *sizes)``, unchanged in shape."""
-        out: Tensor = self.finish(x + self.residual(x))
+        out: Tensor = self.finish(x + self.residual(x, condition))
         return out
 
     def seen(self, span: Span) -> Span:
@@ -185,12 +224,15 @@ def _activation(options: ResNetOptions) -> nn.Module:
     return nn.LeakyReLU(options.leak) if options.leak else nn.ReLU()
 
 
-def _down(dims: int, width: int, options: ResNetOptions) -> list[nn.Module]:
+def _norm(dims: int, width: int, options: ResNetOptions, condition: int) -> list[nn.Module]:
+    """What the options name, and what a condition does to its maps."""
+    norm = norm_layers(options.norm, dims, width, options.affine)
+    return [*norm, Modulation(width, condition)] if condition else norm
+
+
+def _down(dims: int, width: int, options: ResNetOptions, condition: int) -> list[nn.Module]:
     bias = takes_bias(options.norm, options.affine)
-    anew = [
-        *norm_layers(options.norm, dims, width * 2, options.affine),
-        _activation(options),
-    ]
+    anew = [*_norm(dims, width * 2, options, condition), _activation(options)]
     beyond = options.padding_at.resampling
     if options.downsample == "stride":
         how: dict[str, Any] = {"stride": 2, "padding_mode": beyond or "zeros"}
@@ -200,7 +242,7 @@ def _down(dims: int, width: int, options: ResNetOptions) -> list[nn.Module]:
     return [same, *anew, BlurDown(dims, options.padding, options.blur_taps)]
 
 
-def _up(dims: int, width: int, options: ResNetOptions) -> list[nn.Module]:
+def _up(dims: int, width: int, options: ResNetOptions, condition: int) -> list[nn.Module]:
     bias = takes_bias(options.norm, options.affine)
     beyond = options.padding_at.resampling or options.padding
     if options.upsample == "deconv":
@@ -216,8 +258,4 @@ def _up(dims: int, width: int, options: ResNetOptions) -> list[nn.Module]:
             blur_up(dims) if options.upsample == "blur" else nn.Upsample(scale_factor=2),
             conv(dims, width, width // 2, 3, padding=1, padding_mode=beyond, bias=bias),
         ]
-    return [
-        *enlarge,
-        *norm_layers(options.norm, dims, width // 2, options.affine),
-        _activation(options),
-    ]
+    return [*enlarge, *_norm(dims, width // 2, options, condition), _activation(options)]

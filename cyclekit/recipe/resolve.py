@@ -21,12 +21,13 @@ def resolve(layers: Layers, modality: Modality) -> Recipe:
         RecipeError: Listing every fault: the key, where it came from, what was expected.
     """
     table = dict(layers.table)
-    for kind, networks in (
+    for kind, choices in (
         ("generator", modality.generators),
         ("discriminator", modality.discriminators),
+        ("objective", modality.objectives),
     ):
         if isinstance(table.get(kind, {}), Mapping):
-            table[kind] = layers.chosen(kind, networks[0].name)
+            table[kind] = layers.chosen(kind, choices[0].name)
     faults = _unknown_figures(table, modality, layers)
     return _validated(recipe_model(modality), table, layers, "The recipe has", faults)
 
@@ -147,7 +148,7 @@ def _explain(fault: Any, model: type[BaseModel], written: Mapping[str, Any], lay
         if fault["type"] == "union_tag_invalid":
             key = f"{key}.name"
             where = layers.origin(key)
-        brought = fault["type"] == "union_tag_invalid"
+        brought = key in ("generator.name", "discriminator.name", "objective.name")
         hint = " What an extension brings needs its name in `extensions`." if brought else ""
         listed = suggest(str(wrong), known)
         return f"{key} (from {where}): {wrong!r:.100} is not known. {listed}{hint}"

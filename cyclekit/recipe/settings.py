@@ -1,10 +1,11 @@
 """The recipe's tables that the engine owns, validated by pydantic."""
 
-from typing import Annotated, Any, Literal
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BeforeValidator, Field, create_model, field_validator, model_validator
 
-from cyclekit.contract import Modality, Network, Options
+from cyclekit.contract import Modality, Options
 from cyclekit.recipe.precision import Precision
 
 
@@ -18,35 +19,35 @@ def _count_or_share(limit: Any) -> Any:
 
 
 class DataSettings(Options):
-    """Where the two collections are."""
+    """Where the collections are."""
 
     root: str | None = None
-    """Folder with `trainA trainB testA testB` (searched recursively), or `builtin:NAME` for data
-    that the plugin makes itself. `--data` sets it."""
-    a: str | None = None
-    """Folder of domain A's training files, instead of `root`."""
-    b: str | None = None
-    """Folder of domain B's training files."""
-    test_a: str | None = None
-    """Folder of domain A's test files. Without it a share of the training files is held out."""
-    test_b: str | None = None
-    """Folder of domain B's test files."""
+    """Folder with a training folder for each of the objective's domains, `trainA` or `train/A` for
+    a domain called `a`, and test folders `testA` or `test/A` where there are some (all searched
+    recursively), or `builtin:NAME` for data that the plugin makes itself. `--data` sets it."""
+    domains: dict[str, str] | None = None
+    """Folders of training files by domain, instead of `root`: `domains = { a = "...", b = "..." }`
+    for the objective `cycle`."""
+    tests: dict[str, str] | None = None
+    """Folders of test files by domain. Of a domain without one a share of the training files is
+    held out."""
     extra: str | None = None
-    """Folder of further real samples for `objective.mixed_domain`."""
+    """Folder of further real samples of no domain, for objectives that want some, as `cycle` does
+    for `objective.mixed_domain`."""
     workers: Annotated[int, Field(ge=0, le=256)] | None = None
     """Threads that read and augment the next batch while a step computes. Without it, 4 where
     windows lie on disk, and none where they are in memory. The samples are the same."""
     corruption: str | None = None
-    """Make domain A from `root`, a folder of one kind of files, by one of the modality's
-    corruptions: training then learns to undo it. Half of the files are corrupted, the other half
-    is domain B; test files are there both ways, as pairs."""
+    """Make the first of two domains from `root`, a folder of one kind of files, by one of the
+    modality's corruptions: training then learns to undo it. Half of the files are corrupted, the
+    other half is the second domain; test files are there both ways, as pairs."""
     held_out: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Share of the files held out for testing where there is no test folder."""
     limit: Annotated[int | float | None, BeforeValidator(_count_or_share)] = None
     """Train on a part of the files, to try something first: so many of each domain, or a share such
     as 0.1. `train.seed` chooses them."""
     parallel: bool = False
-    """Equal names in the two folders are the same thing, such as a sentence that both voices read:
+    """Equal names in the folders are the same thing, such as a sentence that both voices read:
     those held out are then pairs, as in test folders they always are."""
     memory: Annotated[int, Field(ge=0, le=2**24)] = 2048
     """MiB of encoded training windows kept in memory. A domain that does not fit is kept in `cache`
@@ -61,11 +62,9 @@ class DataSettings(Options):
     """Where else the set can be had; shown when it is missing."""
 
     @model_validator(mode="after")
-    def _both_or_neither(self) -> "DataSettings":
-        if (self.a is None) != (self.b is None):
-            raise ValueError("data.a and data.b go together: give both folders")
-        if self.corruption and self.a is not None:
-            raise ValueError("data.corruption makes domain A: give one folder, as data.root")
+    def _made_from_one(self) -> "DataSettings":
+        if self.corruption and self.domains is not None:
+            raise ValueError("data.corruption makes a domain: give one folder, as data.root")
         return self
 
 
@@ -78,8 +77,8 @@ class BestSettings(Options):
     metric: str = ""
     """A figure of `evaluate`, such as `l1`. Empty: the modality's first figure, or, where that
     cannot be computed, `patch_distance`, which compares small details with the target's."""
-    direction: Literal["both", "a2b", "b2a"] = "both"
-    """The translation direction it is read from; `both` takes the mean."""
+    direction: str = "both"
+    """The translation direction it is read from, such as `a2b`; `both` takes the mean of all."""
 
 
 Rate = Annotated[float, Field(gt=0, le=1)]
@@ -155,13 +154,6 @@ class TrainSettings(Options):
     """What makes a checkpoint the best (needs `evaluate_every`)."""
 
 
-class HistorySettings(Options):
-    """The buffer of earlier fakes that discriminators are shown."""
-
-    size: Annotated[int, Field(ge=0, le=10**6)] = 50
-    """Fakes kept for each domain on each rank; 0 turns it off."""
-
-
 class Recipe(Options):
     """A resolved recipe. `recipe_model` narrows the tables that a modality owns."""
 
@@ -176,7 +168,6 @@ class Recipe(Options):
     generator: Any = None
     discriminator: Any = None
     objective: Any = None
-    history: HistorySettings = HistorySettings()
     train: TrainSettings = TrainSettings()
 
     @field_validator("plugin")
@@ -186,36 +177,32 @@ class Recipe(Options):
             raise ValueError("name a plugin")
         return name
 
-    @model_validator(mode="after")
-    def _compiled_once(self) -> "Recipe":
-        adversarial = getattr(self.objective, "adversarial", None)
-        if self.train.compile and getattr(adversarial, "loss", None) == "wgan-gp":
-            raise ValueError(
-                "train.compile and wgan-gp do not go together: compiled networks have no second "
-                "derivatives, which its penalty needs; leave one of them out"
-            )
-        return self
-
 
 def recipe_model(modality: Modality) -> type[Recipe]:
-    """The recipe of one modality: its codec's, networks' and objective's options filled in."""
-    from cyclekit.engine.cycle import CycleObjective
-
-    objective = (modality.objective or CycleObjective).Options
+    """The recipe of one modality: its codec's, networks' and objectives' options filled in."""
+    objectives = [Choice(kind.name, kind.Options, kind.summary) for kind in modality.objectives]
     return create_model(
         f"{modality.name.title()}Recipe",
         __base__=Recipe,
         __doc__=f"A recipe of the {modality.name} plugin.",
         codec=(modality.codec.Options, Field(default_factory=modality.codec.Options)),
-        generator=_choice(modality.generators),
-        discriminator=_choice(modality.discriminators),
-        objective=(objective, Field(default_factory=objective)),
+        generator=_choice("The architecture.", modality.generators),
+        discriminator=_choice("The architecture.", modality.discriminators),
+        objective=_choice("What is trained on what.", objectives),
     )
 
 
-def _choice(networks: Any) -> tuple[Any, Any]:
-    """A field that holds the options of whichever network its ``name`` says."""
-    settings = [_network_settings(network) for network in networks]
+class Choice(NamedTuple):
+    """What a table's ``name`` may say: as networks have them."""
+
+    name: str
+    options: type[Options]
+    summary: str
+
+
+def _choice(what: str, choices: Sequence[Any]) -> tuple[Any, Any]:
+    """A field that holds the options of whatever its ``name`` says."""
+    settings = [_named_settings(choice, what) for choice in choices]
     first = settings[0]
     if len(settings) == 1:
         return first, Field(default_factory=first)
@@ -225,11 +212,12 @@ def _choice(networks: Any) -> tuple[Any, Any]:
     return Annotated[union, Field(discriminator="name")], Field(default_factory=first)
 
 
-def _network_settings(network: Network) -> type[Options]:
-    literal: Any = Literal[network.name]
-    return create_model(
-        f"{network.name.title().replace('-', '').replace('_', '')}Settings",
-        __base__=network.options,
-        __doc__=network.summary or network.options.__doc__,
-        name=(literal, Field(network.name, description="The architecture.")),
+def _named_settings(choice: Any, what: str) -> type[Options]:
+    literal: Any = Literal[choice.name]
+    made: type[Options] = create_model(
+        f"{choice.name.title().replace('-', '').replace('_', '')}Settings",
+        __base__=choice.options,
+        __doc__=choice.summary or choice.options.__doc__,
+        name=(literal, Field(choice.name, description=what)),
     )
+    return made

@@ -10,6 +10,7 @@ from typing import Any
 
 from cyclekit.errors import RecipeError, UsageError, suggest
 from cyclekit.plugins import PluginInfo
+from cyclekit.recipe.moved import renamed
 from cyclekit.storage.handle import open_file
 
 LARGEST_RECIPE = 100_000  # bytes; a recipe is a page of text
@@ -28,14 +29,17 @@ class Layers:
     Attributes:
         table: The merged values.
         origins: Dotted key of each leaf -> the file or option that set it last.
+        moved: A sentence about each key that was used under an old name.
     """
 
     table: Table = field(default_factory=dict)
     origins: dict[str, str] = field(default_factory=dict)
+    moved: list[str] = field(default_factory=list)
     _laid: list[Mapping[str, Any]] = field(default_factory=list)
 
     def merge(self, table: Mapping[str, Any], origin: str) -> None:
         """Lay ``table`` over what is there; sub-tables merge key by key."""
+        table = self._renamed(table, origin)
         self._laid.append(table)
         self._merge(self.table, table, origin, "")
 
@@ -64,6 +68,7 @@ class Layers:
             table: Any = value
             for part in reversed(key.split(".")):
                 table = {part: table}
+            table = self._renamed(table, origin)
             together.merge(table, "")
             self._merge(self.table, table, origin, "")
         self._laid.append(together.table)
@@ -83,6 +88,14 @@ class Layers:
                 return self.origins[prefix]
         below = [origin for name, origin in self.origins.items() if name.startswith(key + ".")]
         return below[-1] if below else "the defaults"
+
+    def _renamed(self, table: Mapping[str, Any], origin: str) -> Mapping[str, Any]:
+        table, moved = renamed(table)
+        self.moved += [
+            f"{old} (from {origin}) is called {new} now; the old name still works"
+            for old, new in moved.items()
+        ]
+        return table
 
     def _merge(self, into: Table, table: Mapping[str, Any], origin: str, prefix: str) -> None:
         for key, value in table.items():

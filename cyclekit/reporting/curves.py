@@ -2,10 +2,11 @@
 
 import itertools
 import math
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from cyclekit.names import heading
 
 PHASES, RATES = "Sum by phase", "Learning rate"  # titles of charts
 MOST_POINTS = 400
@@ -13,6 +14,9 @@ SMOOTHED_FROM = 40  # points; fewer are shown as they are
 
 Point = tuple[float, float]
 """Step and value."""
+
+Sides = Mapping[str, str]
+"""Domains and directions, each with how it is shown."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,7 @@ def smoothed(label: str, points: Sequence[Point]) -> Curve:
     return Curve(label, course, raw)
 
 
-def group(names: Iterable[str]) -> dict[str, dict[str, str]]:
+def group(names: Iterable[str], sides: Sides) -> dict[str, dict[str, str]]:
     """Which quantities share a chart: title -> name -> label.
 
     The sums of the phases share one, the others with a domain or direction at the end of their
@@ -90,8 +94,8 @@ def group(names: Iterable[str]) -> dict[str, dict[str, str]]:
     for name in names:
         if name in phases or name in rates:
             continue
-        stem, side = split_name(name)
-        groups.setdefault(capitalised(stem), {})[name] = shown_side(side) or worded(name)
+        stem, side = split_name(name, sides)
+        groups.setdefault(capitalised(stem), {})[name] = sides.get(side) or worded(name)
     groups[RATES] = {name: worded(name.removeprefix("learning_rate_")) for name in rates}
     # By label, so that a domain has one colour wherever it is drawn.
     return {
@@ -103,17 +107,21 @@ def group(names: Iterable[str]) -> dict[str, dict[str, str]]:
     }
 
 
-def split_name(name: str) -> tuple[str, str]:
-    """``cycle_a`` is ``cycle`` in ``a``; ``adversarial_a2b`` is ``adversarial`` for ``a2b``."""
-    found = re.fullmatch(r"(.+)_([a-z](?:2[a-z])?)", name)
-    return (found[1], found[2]) if found else (name, "")
+def split_name(name: str, sides: Sides) -> tuple[str, str]:
+    """A quantity and the domain or direction that it is about, where its name ends in one."""
+    for side in sides:
+        if name.endswith(f"_{side}"):
+            return name.removesuffix(f"_{side}"), side
+    return name, ""
 
 
-def shown_side(side: str) -> str:
-    """``A`` for ``a``, ``A → B`` for ``a2b``, anything else as it is."""
-    if re.fullmatch(r"[a-z](2[a-z])?", side):
-        return side.upper().replace("2", " → ")
-    return side
+def sides_of(domains: Iterable[str]) -> dict[str, str]:
+    """Domains and directions as headings show them: an arrow between two domains, say."""
+    domains = list(domains)
+    ways = itertools.permutations(domains, 2)
+    return {f"{one}2{other}": f"{heading(one)} → {heading(other)}" for one, other in ways} | {
+        domain: heading(domain) for domain in domains
+    }
 
 
 def worded(name: str) -> str:

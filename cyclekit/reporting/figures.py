@@ -3,8 +3,9 @@
 import math
 from collections.abc import Mapping, Sequence
 
+from cyclekit.names import heading
 from cyclekit.reporting.charts import Axes, Level, draw, legend, short, span_of
-from cyclekit.reporting.curves import Curve, shown_side, worded
+from cyclekit.reporting.curves import Curve, Sides, worded
 from cyclekit.reporting.markup import Markup, element, joined
 from cyclekit.reporting.reading import Directions, Evaluation, RunStory
 
@@ -19,39 +20,49 @@ def evaluations(story: RunStory) -> Markup:
     own = next((found for found in story.evaluations if not found.other), None)
     others = [found for found in story.evaluations if found.other]
     newest = max(story.evaluated, default=None)
-    tables = [_newest(own)] if own else []
+    sides = story.sides
+    tables = [_newest(own, sides)] if own else []
     if newest is not None and (own is None or newest > own.step):
-        tables.insert(0, _while_training(newest, story.evaluated[newest]))
-    tables += [_newest(found) for found in others]
+        tables.insert(0, _while_training(newest, story.evaluated[newest], sides))
+    tables += [_newest(found, sides) for found in others]
     if not tables:
         return Markup("")
     return joined(element("h2", "Figures"), *tables, _curves(story, own))
 
 
-def _newest(found: Evaluation) -> Markup:
+def _newest(found: Evaluation, sides: Sides) -> Markup:
     where = f"on {found.other}" if found.other else "on the test set"
     counted = _items(found)
     caption = f"Step {found.step:,} {where}" + f" ({counted})" * bool(counted)
     ways = {LEARNED: found.translated}
     ways |= {"best checkpoint": found.best} if found.best else {}
     ways |= found.baselines | ({REAL: found.real} if found.real else {})
-    return _table(caption, ways, found.higher_is_better)
+    return _table(caption, ways, found.higher_is_better, sides)
 
 
 def _items(found: Evaluation) -> str:
-    return " and ".join(f"{count:,} items of {name.upper()}" for name, count in found.items.items())
+    return " and ".join(
+        f"{count:,} items of {heading(name)}" for name, count in found.items.items()
+    )
 
 
-def _while_training(step: int, figures: Directions) -> Markup:
-    return _table(f"Step {step:,}, measured while training", {LEARNED: figures}, {})
+def _while_training(step: int, figures: Directions, sides: Sides) -> Markup:
+    return _table(f"Step {step:,}, measured while training", {LEARNED: figures}, {}, sides)
 
 
-def _table(caption: str, ways: Mapping[str, Directions], higher: Mapping[str, bool]) -> Markup:
+def _table(
+    caption: str, ways: Mapping[str, Directions], higher: Mapping[str, bool], sides: Sides
+) -> Markup:
     """Figures by direction, a column for each way to translate."""
     heads = [element("th", worded(way), scope="col") for way in ways]
     bodies = [
-        _direction(direction, [of.get(direction, {}) for of in ways.values()], list(ways), higher)
-        for direction in ways[LEARNED]
+        _direction(
+            "Mean of all directions" if direction == MEAN else sides.get(direction, direction),
+            [of.get(direction, {}) for of in ways.values()],
+            list(ways),
+            higher,
+        )
+        for direction in _worth_showing(ways[LEARNED])
     ]
     remarks = []
     if higher and len(ways) > 1:
@@ -71,13 +82,17 @@ def _table(caption: str, ways: Mapping[str, Directions], higher: Mapping[str, bo
     )
 
 
+def _worth_showing(figures: Directions) -> list[str]:
+    """Directions, and their mean where there are several."""
+    return [name for name in figures if name != MEAN or len(figures) > 2]
+
+
 def _direction(
-    direction: str,
+    title: str,
     of_ways: Sequence[Mapping[str, float]],
     ways: Sequence[str],
     higher: Mapping[str, bool],
 ) -> Markup:
-    title = "Mean of both" if direction == MEAN else shown_side(direction)
     rows = [element("tr", element("th", title, colspan=len(ways) + 1), class_="way")]
     for name in dict.fromkeys(name for figures in of_ways for name in figures):
         values = [figures.get(name) for figures in of_ways]
@@ -148,7 +163,7 @@ def _card(name: str, story: RunStory, own: Evaluation | None) -> Markup:
     panels = [
         element(
             "div",
-            element("h4", shown_side(direction), element("span", class_="at")),
+            element("h4", story.sides.get(direction, direction), element("span", class_="at")),
             draw([curve], axes, levels[direction]),
             legend([curve], levels[direction]),
             class_="chart",

@@ -17,7 +17,7 @@ def losses(story: RunStory) -> Markup:
         return Markup("")
     charts = {
         title: [_curve(title, label, logged[name]) for name, label in members.items()]
-        for title, members in group(logged).items()
+        for title, members in group(logged, story.sides).items()
     }
     speed = collect(story.timing).get(SPEED)
     if speed:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from cyclekit.names import heading
 from cyclekit.reporting.markup import Markup, element, joined
 from cyclekit.reporting.media import (
     DOWNLOADS,
@@ -48,7 +49,7 @@ def previews(story: RunStory) -> Markup:
 
 def _items(story: RunStory) -> Markup:
     shown = [
-        f"{domain.upper()}: {', '.join(names)}"
+        f"{heading(domain)}: {', '.join(names)}"
         for domain, names in story.shown_items().items()
         if names
     ]

@@ -9,12 +9,16 @@ from typing import Any
 
 from cyclekit.errors import CheckpointError
 from cyclekit.links import pointed_at
+from cyclekit.names import EXTRA
+from cyclekit.recipe.moved import renamed
 from cyclekit.recipe.sources import LARGEST_RECIPE, parse_toml
-from cyclekit.reporting.curves import number
+from cyclekit.reporting.curves import number, sides_of
 from cyclekit.runs.data_record import read_files
 from cyclekit.runs.layout import MANIFEST, TRIES, RunLayout, step_folders
 from cyclekit.runs.records import lines_by_step, read_json
 from cyclekit.storage.handle import read_text
+
+MOST_DOMAINS = 100  # that are told apart
 
 Figures = dict[str, float]
 Directions = dict[str, Figures]
@@ -66,7 +70,7 @@ class RunStory:
         self.info = read_json(run.info_file)
         self.recipe_text = without_homes(read_text(run.recipe_file, LARGEST_RECIPE))
         try:
-            self.recipe: dict[str, Any] = parse_toml(self.recipe_text)
+            self.recipe: dict[str, Any] = renamed(parse_toml(self.recipe_text))[0]
         except ValueError as error:
             raise CheckpointError(f"{run.recipe_file} cannot be read: {error}.") from error
         records = [record for _, record in lines_by_step(run.metrics_file)]
@@ -154,6 +158,14 @@ class RunStory:
             for name, network in (told.items() if isinstance(told, dict) else ())
             if isinstance(network, dict)
         ]
+
+    @cached_property
+    def sides(self) -> dict[str, str]:
+        """Domains and directions as headings show them, the domains in their order."""
+        items = (name for evaluation in self.evaluations for name in evaluation.items)
+        domains = [*self.training_files(), *self.shown_items(), *items]
+        known = {name: None for name in domains if name != EXTRA}
+        return sides_of(list(known)[:MOST_DOMAINS])
 
     def changes(self) -> list[str]:
         """What was changed of the recipe when the run was gone on with, and from which step."""

@@ -6,6 +6,7 @@ from statistics import median
 from typing import Any
 
 from cyclekit.describe import duration
+from cyclekit.names import heading
 from cyclekit.reporting.curves import number
 from cyclekit.reporting.markup import Markup, element, joined
 from cyclekit.reporting.reading import RunStory
@@ -113,12 +114,14 @@ _VERSIONS = ("cyclekit", "torch", "python")
 
 
 def _data(story: RunStory) -> str:
-    root, sides = story.setting("data", "root"), [story.setting("data", s) for s in ("a", "b")]
-    if root is None and not any(sides):
+    root = story.setting("data", "root")
+    named = story.setting("data", "domains")
+    folders = list(named.values()) if isinstance(named, dict) else []
+    if root is None and not folders:
         return ""  # it was imported, and has none
-    place = root or " and ".join(map(str, sides))
+    place = root or " and ".join(map(str, folders))
     counted = [
-        f"{domain.upper()} {files:,} files, {windows:,} windows"
+        f"{heading(domain)} {files:,} files, {windows:,} windows"
         for domain, (files, windows) in story.training_files().items()
     ]
     return "; ".join([str(place), *counted])

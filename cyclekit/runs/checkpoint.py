@@ -21,6 +21,7 @@ from cyclekit.engine.training_state import TrainingState
 from cyclekit.errors import CheckpointError, CyclekitError
 from cyclekit.memory import available_memory
 from cyclekit.plugins import PluginInfo
+from cyclekit.recipe.moved import renamed
 from cyclekit.recipe.sources import parse_toml
 from cyclekit.runs.layout import MANIFEST, step_folders
 from cyclekit.runs.manifest import OLD, read_manifest
@@ -185,7 +186,7 @@ class Checkpoint:
             CheckpointError: If it is damaged.
         """
         try:
-            return parse_toml(self._content(RECIPE).decode())
+            return renamed(parse_toml(self._content(RECIPE).decode()))[0]
         except ValueError as error:
             raise self._damaged(RECIPE, str(error)[:200]) from error
 

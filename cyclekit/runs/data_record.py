@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from cyclekit.names import heading
 from cyclekit.runs.layout import RunLayout
 from cyclekit.runs.records import json_lines
 
@@ -83,8 +84,8 @@ def changes(
     """
     before = _recorded(run)
     said = []
-    sets = {name.upper(): domain.files for name, domain in encoded.items()}
-    sets |= {f"{name.upper()}'s test files": files for name, files in tests.items()}
+    sets = {heading(name): domain.files for name, domain in encoded.items()}
+    sets |= {f"{heading(name)}'s test files": files for name, files in tests.items()}
     for name, files in sets.items():
         held, now = before.get(name), {str(file): _known(file) for file in files}
         if held is None:
@@ -121,7 +122,7 @@ def _recorded(run: RunLayout) -> dict[str, dict[str, Stamp]]:
     found: dict[str, dict[str, Stamp]] = {}
     for told in read_files(run):
         stamp = None if told.bytes is None else (told.bytes, told.modified)
-        name = told.domain.upper() + ("'s test files" if told.test else "")
+        name = heading(told.domain) + ("'s test files" if told.test else "")
         found.setdefault(name, {})[told.file] = stamp
     return found
 

@@ -27,7 +27,9 @@ def keep_batch(error: NotFinite, prepared: Prepared, run: RunDirectory) -> str:
         for stream, sample in batches.draw(step, [position], torch.device("cpu")).items():
             name = f"{stream}.{position}"
             samples[name] = sample[0].contiguous()
-            files[name] = str(prepared.file_of(stream, batches.window(stream, step, position)))
+            if stream in prepared.windows:  # else it is a label
+                window = batches.window(stream, step, position)
+                files[name] = str(prepared.file_of(stream, window))
     name = step_name(step + 1)
     found = {"step": step + 1, "phase": error.found.phase, "terms": error.found.terms}
     try:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cyclekit.contract import Options
+from cyclekit.data.counterparts import tied_domains
 from cyclekit.data.folders import find_collections
 from cyclekit.data.made import is_made, made_root
 from cyclekit.data.pairing import without_false_pairs
@@ -102,20 +103,29 @@ def evaluate_run(
         ``{"checkpoint", "step", "seed", "a2b": {...}, "b2a": {...}, "both": {...}, "baselines":
         {name: {...}}, "best": {"checkpoint", "step", "a2b": ...}, "real": {...},
         "higher_is_better": {...}, "test_items": {...}, "protocol": {metric: line}}``, which is also
-        written into the run directory. ``both`` is the directions' mean; ``best`` is there where it
-        was given, ``real`` where a metric needs neither pairs nor a way back.
+        written into the run directory. ``both`` is the mean of all directions; ``best`` is there
+        where it was given, ``real`` where a metric needs neither pairs nor a way back.
 
     Raises:
         DataError: If a domain has no test files.
     """
     model, run = opened.model, opened.run
     if data is None:
-        made = made_root(model.recipe.data, model.modality, model.codec, run.data)
-        collections = find_collections(
-            model.recipe.data, model.codec, made, model.recipe.train.seed
+        objective = model.objective
+        made = made_root(
+            model.recipe.data, model.modality, model.codec, run.data, objective.domains
         )
+        where = model.recipe.data
     else:
-        collections = find_collections(DataSettings(root=str(data)), model.codec)
+        made, where = None, DataSettings(root=str(data))
+    collections = find_collections(
+        where,
+        model.objective.domains,
+        model.codec,
+        made,
+        model.recipe.train.seed,
+        tied_domains(model.objective.streams),
+    )
     if data is not None or not is_made(model.recipe.data):
         collections = without_false_pairs(collections, model.codec)
     for doubt in collections.doubts:

@@ -23,6 +23,8 @@ def start_training(
     )
     plan = replace(plan, recipe=recipe)
     watcher.say(f"recipe: {plan.source}")
+    for warning in plan.warnings:
+        watcher.warn(warning)
     with contextlib.ExitStack() as stack:
         if dry_run:
             if run_dir is not None:

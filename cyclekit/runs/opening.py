@@ -5,10 +5,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from cyclekit.contract import DOMAINS
 from cyclekit.engine.arithmetic import choose_arithmetic, own_arithmetic
 from cyclekit.engine.hardware import Hardware
-from cyclekit.engine.model import Model, build_codec, build_model
+from cyclekit.engine.model import Model, build_model, specs_of
 from cyclekit.engine.translator import Translator
 from cyclekit.errors import CheckpointError, UsageError
 from cyclekit.plugins import PluginHost, load_plugin
@@ -47,6 +46,7 @@ def open_run(
     batch_size: int | None = None,
     watcher: Watcher = Watcher(quiet=True),  # noqa: B008 - has no state
     settings: Iterable[Setting] = (),
+    seed: int = 0,
 ) -> OpenRun:
     """Open a run; needs no flags, since recipe and plugin are in it.
 
@@ -59,6 +59,7 @@ def open_run(
         batch_size: Of a ``Translator``.
         watcher: Is told of a precision that is slow, or another than the run's.
         settings: Changes to how files are read and written: ``codec.KEY``.
+        seed: Latent codes follow from it.
 
     Raises:
         CheckpointError: If the folder is no run, or the checkpoint is missing, damaged or misfit.
@@ -81,7 +82,8 @@ def open_run(
     for network in model.translators.values():
         network.requires_grad_(False).eval()
         fabric.setup_module(network)  # moves and converts it in place; the wrapper is not needed
-    return OpenRun(run, model, chosen, Translator(model, model.networks, fabric, batch_size))
+    translator = Translator(model, model.networks, fabric, batch_size, seed)
+    return OpenRun(run, model, chosen, translator)
 
 
 def _without_the_lacking(model: Model, checkpoint: Checkpoint) -> Model:
@@ -113,8 +115,8 @@ def _recall_changed(run: RunDirectory, settings: tuple[Setting, ...]) -> tuple[P
     layers = read_layers_of(run)
     layers.lay(settings)
     _, changed = recall(run, layers)
-    before, after = (build_codec(host.modality, one) for one in (recipe, changed))
-    if any(before.spec(domain) != after.spec(domain) for domain in DOMAINS):
+    before, after = (specs_of(host.modality, one) for one in (recipe, changed))
+    if before != after:
         keys = ", ".join(key for key, _, _ in settings)
         raise UsageError(
             f"--set {keys}: the run's networks were trained on tensors of another shape or range. "
@@ -160,4 +162,6 @@ def read_layers_of(run: RunDirectory) -> Layers:
     """The run's recipe as it was saved, ready for changes to be laid over it."""
     if not run.recipe_file.is_file():
         raise CheckpointError(f"{run} has no recipe.toml.")
-    return read_layers(run.recipe_file)
+    layers = read_layers(run.recipe_file)
+    layers.moved.clear()  # whoever has an old run need not write it anew
+    return layers

@@ -1,8 +1,9 @@
 """From names and settings to a plan: which recipe, resolved, with which plugins."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cyclekit.data.made import is_builtin
 from cyclekit.errors import UsageError
@@ -15,7 +16,7 @@ from cyclekit.trust import code_files, consider
 
 def data_settings(root: Path | str) -> list[Setting]:
     """Settings that make ``root`` the data, whatever folders the recipe names."""
-    others = [(f"data.{key}", None, "--data") for key in ("a", "b", "test_a", "test_b")]
+    others = [(f"data.{key}", None, "--data") for key in ("domains", "tests")]
     return [*others, ("data.parallel", False, "--data"), ("data.root", str(root), "--data")]
 
 
@@ -27,11 +28,13 @@ class Plan:
         host: The plugins.
         recipe: The resolved recipe.
         source: The recipe's file.
+        warnings: What a person should know about how the recipe is written.
     """
 
     host: PluginHost
     recipe: Recipe
     source: Path
+    warnings: Sequence[str] = ()
 
 
 def plan_training(
@@ -50,7 +53,7 @@ def plan_training(
     info = find_plugin(plugin)
     source = find_recipe(recipe, info)
     layers = read_layers(source, info, settings)
-    return Plan(*_resolved(layers, plugin), source)
+    return Plan(*_resolved(layers, plugin), source, layers.moved)
 
 
 def plan_defaults(plugin: str, settings: Iterable[Setting] = ()) -> Plan:
@@ -70,9 +73,9 @@ def plan_defaults(plugin: str, settings: Iterable[Setting] = ()) -> Plan:
 def anchored(recipe: Recipe) -> Recipe:
     """The recipe with absolute paths, so that the run can be opened from anywhere."""
     data = recipe.data
-    folders = {
-        key: str(Path(path).expanduser().resolve())
-        for key in ("root", "a", "b", "test_a", "test_b", "extra", "cache")
+    folders: dict[str, Any] = {
+        key: _anchored(path)
+        for key in ("root", "domains", "tests", "extra", "cache")
         if (path := getattr(data, key)) is not None and not (key == "root" and is_builtin(data))
     }
     extensions = tuple(
@@ -81,6 +84,12 @@ def anchored(recipe: Recipe) -> Recipe:
     )
     changes = {"data": data.model_copy(update=folders), "extensions": extensions}
     return recipe.model_copy(update=changes)
+
+
+def _anchored(path: str | Mapping[str, str]) -> str | dict[str, str]:
+    if isinstance(path, str):
+        return str(Path(path).expanduser().resolve())
+    return {domain: str(Path(each).expanduser().resolve()) for domain, each in path.items()}
 
 
 def _resolved(layers: Layers, plugin: str) -> tuple[PluginHost, Recipe]:

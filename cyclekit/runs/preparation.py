@@ -14,6 +14,7 @@ from lightning_fabric import Fabric
 from cyclekit import __version__
 from cyclekit.contract import Codec
 from cyclekit.data.cache import Cache, default_folder
+from cyclekit.data.counterparts import draw_from, tied_domains
 from cyclekit.data.encoded import (
     EncodedDomain,
     Memory,
@@ -26,14 +27,15 @@ from cyclekit.data.folders import Collections, find_collections
 from cyclekit.data.lazy import LazyList
 from cyclekit.data.made import is_made, made_root
 from cyclekit.data.pairing import without_false_pairs
-from cyclekit.data.sampling import UnpairedBatches
-from cyclekit.data.windows import Joined, Window
+from cyclekit.data.sampling import Batches
+from cyclekit.data.windows import StreamWindows, Window
 from cyclekit.describe import describe_exception
 from cyclekit.engine.hardware import on_first
 from cyclekit.engine.model import Model, build_model
 from cyclekit.engine.objective import Step
 from cyclekit.engine.translator import evaluating
 from cyclekit.errors import CyclekitError, DataError, PluginError
+from cyclekit.names import EXTRA, heading
 from cyclekit.plugins import PluginHost
 from cyclekit.recipe.settings import Recipe
 from cyclekit.runs.directory import RunDirectory
@@ -51,14 +53,16 @@ class Prepared:
     Attributes:
         model: Built from the recipe.
         collections: The files.
-        batches: Their encoded windows, unpaired.
+        batches: Their encoded windows.
         encoded: The training files, by domain.
+        windows: What each stream draws from.
     """
 
     model: Model
     collections: Collections
-    batches: UnpairedBatches
+    batches: Batches
     encoded: Mapping[str, EncodedDomain]
+    windows: Mapping[str, StreamWindows]
 
     @property
     def tests(self) -> dict[str, Sequence[Path]]:
@@ -67,18 +71,14 @@ class Prepared:
 
     def file_of(self, stream: str, window: int) -> Path:
         """The file that one of a stream's windows is from."""
-        for domain in self.model.objective.streams[stream]:
-            encoded = self.encoded.get(domain)
-            if encoded and window < len(encoded.windows):
-                return encoded.file_of(window)
-            window -= len(encoded.windows) if encoded else 0
-        raise IndexError(f"stream {stream!r} has fewer windows")
+        domain, place = self.windows[stream].origin(window)
+        return self.encoded[domain].file_of(place)
 
     def describe(self, fabric: Fabric) -> list[str]:
         """What is about to be trained: data, networks, length."""
         train = self.model.recipe.train
         files = [
-            f"{name.upper()}: {len(domain.files)} training files, {len(domain.windows)} windows"
+            f"{heading(name)}: {len(domain.files)} training files, {len(domain.windows)} windows"
             + (f", {len(self.tests[name])} test files" if name in self.tests else "")
             + "".join(f", {fact} {_short(mean)}" for fact, mean in domain.mean_facts.items())
             for name, domain in self.encoded.items()
@@ -105,13 +105,21 @@ def prepare(
     """
     model = build_model(host.modality, recipe, fabric.global_rank)
     made = _made_data(model, run, fabric)
-    collections = find_collections(recipe.data, model.codec, made, recipe.train.seed)
+    objective = model.objective
+    collections = find_collections(
+        recipe.data,
+        objective.domains,
+        model.codec,
+        made,
+        recipe.train.seed,
+        tied_domains(objective.streams),
+    )
     for remark in collections.remarks():
         watcher.say(remark)
     for warning in collections.warnings():
         watcher.warn(warning)
     if recipe.train.evaluate_every and not collections.has_tests:
-        watcher.warn("there are no test files in both domains: nothing will be evaluated")
+        watcher.warn("there are no test files in all domains: nothing will be evaluated")
     encoded = _encode(model, collections, _cache(host, recipe, run), watcher)
     _require_state(model.codec)
     if not is_made(recipe.data):
@@ -121,13 +129,16 @@ def prepare(
     facts = {name: domain.facts for name, domain in encoded.items()}
     for remark in remarks_on(model.codec, facts):
         watcher.say(f"note: {remark}")
-    streams = {
-        stream: Joined([encoded[domain].windows for domain in domains if domain in encoded])
-        for stream, domains in model.objective.streams.items()
-    }
-    batches = UnpairedBatches(
+    windows, pairs = draw_from(objective.streams, encoded, collections)
+    for found in pairs:
+        for remark in found.remarks():
+            watcher.say(remark)
+        for warning in found.warnings():
+            watcher.warn(warning)
+    batches = Batches(
         model.codec,
-        streams,
+        windows,
+        objective.streams,
         seed=recipe.train.seed,
         batch_size=recipe.train.batch_size,
         accumulate=recipe.train.accumulate,
@@ -135,20 +146,20 @@ def prepare(
         rank=fabric.global_rank,
         workers=_workers(recipe, encoded),
     )
-    prepared = Prepared(model, collections, batches, encoded)
+    prepared = Prepared(model, collections, batches, encoded, windows)
     if recipe.train.batch_size > 1:
-        _require_one_size(prepared, streams)
-    _require_fit(model, streams)
+        _require_one_size(prepared)
+    _require_fit(model, windows)
     return prepared
 
 
-def _require_one_size(prepared: Prepared, streams: Mapping[str, Joined]) -> None:
+def _require_one_size(prepared: Prepared) -> None:
     """Name a file whose windows cannot be in one batch with others', before it is drawn.
 
     Raises:
         DataError: Naming it, and what to do.
     """
-    for name, windows in streams.items():
+    for name, windows in prepared.windows.items():
         sizes = {
             prepared.batches.shape(name, index): index for index in windows.firsts[:MOST_SIZES]
         }
@@ -167,7 +178,8 @@ def _sizes(shape: Sequence[int]) -> str:
 
 def _made_data(model: Model, run: RunDirectory, fabric: Fabric) -> Path | None:
     """The folder of data that has to be made, if there is such; rank 0 makes it."""
-    made = partial(made_root, model.recipe.data, model.modality, model.codec, run.data)
+    domains = model.objective.domains
+    made = partial(made_root, model.recipe.data, model.modality, model.codec, run.data, domains)
     on_first(fabric, made)
     return made()
 
@@ -180,7 +192,7 @@ def _encode(
         name: domain.train for name, domain in collections.domains.items()
     }
     if collections.extra:
-        files["extra"] = collections.extra
+        files[EXTRA] = collections.extra
     memory = Memory(model.recipe.data.memory * 2**20)
     encoded = {}
     for domain, paths in files.items():
@@ -188,10 +200,10 @@ def _encode(
             model.codec, paths, domain, memory, cache, _tracker(watcher, domain)
         )
         if encoded[domain].on_disk:
-            watcher.say(f"domain {domain.upper()}'s encoded windows are kept in {cache.folder}")
+            watcher.say(f"domain {heading(domain)}'s encoded windows are kept in {cache.folder}")
         if bad := encoded[domain].bad:
             watcher.warn(
-                f"skipped {len(bad)} of {len(paths)} files of domain {domain.upper()}: "
+                f"skipped {len(bad)} of {len(paths)} files of domain {heading(domain)}: "
                 f"{list_bad(bad)}"
             )
         _fit(model, domain, encoded[domain].windows)
@@ -237,23 +249,27 @@ def _fit(model: Model, domain: str, windows: Sequence[Window]) -> None:
         model.codec.fit(domain, LazyList(lambda index: windows[index].sample, len(windows)))
     except Exception as error:
         raise PluginError(
-            f"{type(model.codec).__name__}.fit failed on domain {domain.upper()}: "
+            f"{type(model.codec).__name__}.fit failed on domain {heading(domain)}: "
             f"{describe_exception(error)}"
         ) from error
 
 
 def _tracker(watcher: Watcher, domain: str) -> Tracker:
-    what = f"reading domain {domain.upper()}"
+    what = f"reading domain {heading(domain)}"
     return lambda things, total: watcher.track(things, total, what)
 
 
-def _require_fit(model: Model, streams: Mapping[str, Joined]) -> None:
+def _require_fit(model: Model, windows: Mapping[str, StreamWindows]) -> None:
     """Compute every loss of the smallest windows, so that a misfit is named before training.
 
     A copy of the objective is used, since its buffers must not see the samples.
     """
-    smallest = {name: [windows.smallest] for name, windows in streams.items()}
-    one = UnpairedBatches(model.codec, smallest, seed=0, batch_size=1).batch(
+    streams = model.objective.streams
+    smallest = {
+        name: [windows[name][windows[stream.drawn_with or name].smallest]]
+        for name, stream in streams.items()
+    }
+    one = Batches(model.codec, smallest, streams, seed=0, batch_size=1).batch(
         0, 0, torch.device("cpu")
     )
     objective = copy.deepcopy(model.objective)
@@ -269,7 +285,7 @@ def _require_fit(model: Model, streams: Mapping[str, Joined]) -> None:
     except CyclekitError:
         raise
     except Exception as error:
-        shapes = ", ".join(f"{name.upper()} {tuple(x.shape[1:])}" for name, x in one.items())
+        shapes = ", ".join(f"{heading(name)} {tuple(one[name].shape[1:])}" for name in streams)
         raise PluginError(
             f"The networks cannot take samples of these shapes: {shapes} "
             f"({describe_exception(error)}). Use larger windows, sizes that divide by what the "

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from cyclekit.contract import DOMAINS, PreviewRow
+from cyclekit.contract import PreviewRow
 from cyclekit.data.encoded import load_file
 from cyclekit.data.folders import Collections
 from cyclekit.engine.model import Model
@@ -36,27 +36,30 @@ class Previewer:
     ) -> None:
         self._model = model
         self._run = run
-        self._picked: dict[str, list[tuple[Path, Any, Any]]] = {}
+        self._picked: dict[str, list[tuple[Path, Any]]] = {}
+        self._twins = {
+            direction.ends: dict(collections.pairs(*direction.ends).values())
+            for direction in model.objective.directions
+        }
         shown = read_json(run.preview_file) if run.preview_file.exists() else {}
-        paired = dict(collections.paired.values())
-        twins = paired | {b: a for a, b in paired.items()}
         for name, domain in collections.domains.items():
             there = {self._name(file): file for file in (*domain.train, *domain.test)}
             before = [there[given] for given in _texts(shown.get(name)) if given in there]
-            files = _spread([f for f in domain.test if f in twins] or domain.test or domain.train)
+            twins = [of for (source, _), of in self._twins.items() if source == name]
+            paired = [file for file in domain.test if any(file in of for of in twins)]
+            files = _spread(paired or domain.test or domain.train)
             self._picked[name] = []
             for file in dict.fromkeys((*before, *files)):
                 if len(self._picked[name]) == count:
                     break
                 item = self._read(file, name)
                 if item is not None:
-                    truth = self._read(twins[file], _other(name)) if file in twins else None
-                    self._picked[name].append((file, item, truth))
+                    self._picked[name].append((file, item))
 
     def remember(self) -> None:
         """Write what was picked into the run."""
         names = {
-            domain: [self._name(file) for file, _, _ in picked]
+            domain: [self._name(file) for file, _ in picked]
             for domain, picked in self._picked.items()
         }
         self._run.storage.write_text(self._run.preview_file.name, to_json(names))
@@ -66,7 +69,10 @@ class Previewer:
         rows = []
         for direction in self._model.directions.values():
             back = self._model.reverse(direction)
-            for file, real, truth in self._picked[direction.source]:
+            twins = self._twins[direction.ends]
+            for file, real in self._picked[direction.source]:
+                twin = twins.get(file)
+                truth = self._read(twin, direction.target) if twin else None
                 (translated,) = translator.items([real], direction, [file])
                 (cycled,) = translator.items([translated], back, [file]) if back else (None,)
                 rows.append(
@@ -92,10 +98,6 @@ class Previewer:
             return load_file(self._model.codec, file, domain)
         except BadSample:
             return None  # named when the data was read
-
-
-def _other(domain: str) -> str:
-    return next(other for other in DOMAINS if other != domain)
 
 
 def _spread(files: Sequence[Path]) -> list[Path]:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from lightning_fabric import Fabric
 
-from cyclekit.contract import DOMAINS
 from cyclekit.data.cache import is_cache
 from cyclekit.engine.hardware import Hardware, on_first, part
-from cyclekit.engine.model import build_codec
+from cyclekit.engine.model import specs_of
 from cyclekit.errors import UsageError
+from cyclekit.names import heading
 from cyclekit.plugins import PluginHost
 from cyclekit.recipe.settings import Recipe
 from cyclekit.recipe.sources import Layers, Setting
@@ -48,6 +48,8 @@ def resume_training(
     run, settings = RunDirectory.open(folder), list(settings)
     layers = read_layers_of(run)
     layers.lay(settings)
+    for warning in layers.moved:
+        watcher.warn(warning)
     host, recipe = recall(run, layers)
     recipe = anchored(recipe)
     checkpoint = run.checkpoints.open("latest") if run.checkpoints.all() else None
@@ -119,13 +121,13 @@ def _require_same_samples(host: PluginHost, before: Recipe, after: Recipe) -> No
     Raises:
         UsageError: Saying in what they differ.
     """
-    old, new = (build_codec(host.modality, recipe) for recipe in (before, after))
-    for domain in DOMAINS:
-        was, now = old.spec(domain), new.spec(domain)
+    old, new = (specs_of(host.modality, recipe) for recipe in (before, after))
+    for domain, was in old.items():
+        now = new[domain]
         for what in ("channels", "dims", "range", "gaps"):
             if getattr(was, what) != getattr(now, what):
                 raise UsageError(
-                    f"The run has learned from samples of domain {domain.upper()} with {what} "
+                    f"The run has learned from samples of domain {heading(domain)} with {what} "
                     f"{getattr(was, what)}, and codec would make some with "
                     f"{getattr(now, what)}. Train anew for that, or leave the setting as it was."
                 )

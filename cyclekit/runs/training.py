@@ -109,14 +109,16 @@ def _concluded(
     # Rank 0 alone has figures; every rank has to ask for what it makes of them.
     report = on_first(trainer.fabric, partial(_kept_report, trainer, recorder, run))
     if report and trainer.fabric.is_global_zero:
-        translated = {way: report[way] for way in (*recorder.report, "both")}
+        several = ("both",) if len(recorder.report) > 1 else ()
+        translated = {way: report[way] for way in (*recorder.report, *several)}
         rivals = report["baselines"] | ({"real": report["real"]} if "real" in report else {})
         on = recorder.judge.evidence.described
         watcher.table(on, {"translated": translated, **rivals})
     result = TrainResult(run.folder, recorder.report, newest_samples(run))
     if result.samples:
         watcher.result(f"samples: {result.samples}")
-    watcher.say(f"translate: cyclekit translate {run} INPUT... -o OUT --direction a2b")
+    first = trainer.model.objective.directions[0].name
+    watcher.say(f"translate: cyclekit translate {run} INPUT... -o OUT --direction {first}")
     return result
 
 

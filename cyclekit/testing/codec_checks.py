@@ -5,7 +5,7 @@ from difflib import get_close_matches
 import numpy as np
 from torch import Tensor
 
-from cyclekit.contract import DOMAINS, Codec, Options, Sample, TensorSpec
+from cyclekit.contract import Codec, Options, Sample, TensorSpec
 from cyclekit.describe import describe_exception
 from cyclekit.errors import BadSample
 from cyclekit.testing.checks import (
@@ -29,6 +29,7 @@ def options(subject: Subject) -> None:
     networks = (*subject.modality.generators, *subject.modality.discriminators)
     tables = [("Codec.Options", subject.modality.codec.Options)]
     tables += [(f"The options of {network.name!r}", network.options) for network in networks]
+    tables += [(f"{kind.__name__}.Options", kind.Options) for kind in subject.modality.objectives]
     for what, table in tables:
         is_table = isinstance(table, type) and issubclass(table, Options)
         require(is_table, f"{what} must be a subclass of cyclekit.api.Options.")
@@ -67,9 +68,9 @@ def recipe(subject: Subject) -> None:
 
 @check("spec", "recipe")
 def spec(subject: Subject) -> None:
-    """Both domains have tensors of one to three axes, as many in one as in the other."""
+    """All domains have tensors of one to three axes, as many in one as in the others."""
     dims = {}
-    for domain in DOMAINS:
+    for domain in subject.domains:
         with calling("spec"):
             told = subject.codec.spec(domain)
         require(isinstance(told, TensorSpec), f"spec must return a TensorSpec, not {told!r}.")
@@ -88,12 +89,15 @@ def spec(subject: Subject) -> None:
             limits is None or limits[0] < limits[1],
             f"spec's range must be (lowest, highest) or None, not {limits}.",
         )
-    require(dims["a"] == dims["b"], "spec must have as many axes in domain a as in b.")
+    require(
+        len(set(dims.values())) == 1,
+        f"spec must have as many axes in one domain as in the others, not {dims}.",
+    )
 
 
 @check("data", "recipe")
 def data(subject: Subject) -> None:
-    """There are training files of both domains."""
+    """There are training files of all domains."""
     subject.find_files()
 
 
@@ -112,7 +116,7 @@ def load(subject: Subject) -> None:
 @check("refusal", "load")
 def refusal(subject: Subject) -> None:
     """Files that are something else are refused in so many words."""
-    suffix = subject.files["a"][0].suffix
+    suffix = subject.files[subject.first][0].suffix
     junk = np.random.default_rng(0).bytes(999)
     for what, content in (("random bytes", junk), ("an empty file", b"")):
         file = subject.folder / f"{what.replace(' ', '-')}{suffix}"
@@ -157,8 +161,9 @@ def encode(subject: Subject) -> None:
 @check("deterministic", "encode")
 def deterministic(subject: Subject) -> None:
     """Encoding the same item twice gives the same tensor."""
-    item, first = subject.items["a"][0], subject.samples["a"][0]
-    again = subject.new_codec().encode(item, "a")
+    domain = subject.first
+    item, first = subject.items[domain][0], subject.samples[domain][0]
+    again = subject.new_codec().encode(item, domain)
     require(
         same(first.tensor, again.tensor),
         "encode gives another tensor the second time: leave all chance to augment, and do not "

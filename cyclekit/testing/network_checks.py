@@ -6,7 +6,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from cyclekit.contract import DOMAINS, Network, TensorSpec, common_multiple
+from cyclekit.contract import Network, TensorSpec, common_multiple
 from cyclekit.engine.padding import least_multiples, pad_to_multiple
 from cyclekit.engine.training_state import TrainingState
 from cyclekit.storage.tree import load_tree, save_tree
@@ -24,7 +24,7 @@ def generators(subject: Subject) -> None:
     """Every generator maps tensors of one domain to tensors of the other."""
     chosen = subject.recipe.generator
     for network in subject.modality.generators:
-        for source, target in (DOMAINS, DOMAINS[::-1]):
+        for source, target in _ways(subject):
             told = subject.codec.spec(target)
             module = _built(network, subject.codec.spec(source), told, chosen)
             x = _fitted(subject, module, source)
@@ -41,9 +41,9 @@ def generators(subject: Subject) -> None:
 def discriminators(subject: Subject) -> None:
     """Every discriminator gives finite logits of one channel."""
     for network in subject.modality.discriminators:
-        told = subject.codec.spec("a")
+        told = subject.codec.spec(subject.first)
         module = _built(network, told, told.logits(), subject.recipe.discriminator)
-        x = _fitted(subject, module, "a")
+        x = _fitted(subject, module, subject.first)
         y = _called(module, x, network)
         require(
             y.shape[:2] == (1, 1),
@@ -57,9 +57,10 @@ def window_sizes(subject: Subject) -> None:
     """Training windows fit the generator that the recipe names, which cannot pad them."""
     chosen = subject.recipe.generator
     (network,) = [n for n in subject.modality.generators if n.name == chosen.name]
-    told = subject.codec.spec("a")
-    module = _built(network, told, subject.codec.spec("b"), chosen)
-    lengths, multiples = sizes(subject.window("a")), common_multiple(told, module)
+    source, target = _ways(subject)[0]
+    told = subject.codec.spec(source)
+    module = _built(network, told, subject.codec.spec(target), chosen)
+    lengths, multiples = sizes(subject.window(source)), common_multiple(told, module)
     require(
         all(length % multiple == 0 for length, multiple in zip(lengths, multiples, strict=True)),
         f"Training windows have sizes {lengths}, but generator {chosen.name!r} needs multiples of "
@@ -69,12 +70,16 @@ def window_sizes(subject: Subject) -> None:
 
 @check("step", "window sizes", "discriminators")
 def step(subject: Subject) -> None:
-    """One training step changes every network and leaves finite numbers."""
+    """One training step of each phase changes every network and leaves finite numbers."""
     trainer = subject.trainer
+    phases = trainer.model.objective.phases
+    trained = {name for phase in phases for name in phase.trains}
     before = {name: _weights(net).clone() for name, net in trainer.model.networks.items()}
     with calling("A training step"):
         try:
-            trainer.train_step()
+            for _ in range(max(phase.every for phase in phases)):
+                trainer.train_step()
+                trainer.step += 1
         except RuntimeError as error:
             require("does not require grad" not in str(error), f"A training step {UNTRAINABLE}")
             raise
@@ -84,10 +89,9 @@ def step(subject: Subject) -> None:
             f"A training step is not finite: {', '.join(found.terms)} in the {found.phase} phase. "
             f"Look for a logarithm of zero, a division by zero or a huge scale in the networks."
         )
-    trainer.step += 1
     for name, network in trainer.model.networks.items():
         require(
-            not before[name].equal(_weights(network)),
+            name not in trained or not before[name].equal(_weights(network)),
             f"A training step of {name} {UNTRAINABLE}",
         )
 
@@ -105,14 +109,20 @@ def checkpoint(subject: Subject) -> None:
     for name, network in other.model.networks.items():
         network.load_state_dict(trainer.model.networks[name].state_dict())
     for each in (trainer, other):
-        each.train_step()
-        each.step += 1
+        for _ in range(max(phase.every for phase in each.model.objective.phases)):
+            each.train_step()
+            each.step += 1
     for name, network in trainer.model.networks.items():
         require(
             _weights(network).equal(_weights(other.model.networks[name])),
             f"A step from a checkpoint trains {name} otherwise than the step it was saved before: "
             f"keep all that changes while training in parameters, buffers or state_dict.",
         )
+
+
+def _ways(subject: Subject) -> list[tuple[str, str]]:
+    """Sources and targets of the objective's directions."""
+    return [direction.ends for direction in subject.trainer.model.objective.directions]
 
 
 def _built(network: Network, source: TensorSpec, target: TensorSpec, chosen: Any) -> nn.Module:

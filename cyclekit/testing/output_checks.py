@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cyclekit.contract import DOMAINS, Media, Metric, PreviewRow, Translations
+from cyclekit.contract import Media, Metric, PreviewRow, Translations
+from cyclekit.engine.objective import Direction
 from cyclekit.engine.translator import Translator
 from cyclekit.errors import CyclekitError
 from cyclekit.recipe.resolve import resolve
@@ -22,10 +23,10 @@ SOUND = ("(samples,) of floats in -1..1", 1, True)
 
 @check("translate", "decode", "step")
 def translate(subject: Subject) -> None:
-    """Whole items are translated to items of the same size."""
-    for source in DOMAINS:
-        translated = _translated(subject, source)
-        target = DOMAINS[1 - DOMAINS.index(source)]
+    """Whole items are translated to items of the same size, in every direction."""
+    for direction in subject.trainer.model.objective.directions:
+        source, target = direction.ends
+        translated = _translated(subject, direction)
         with calling("encode, of a translation,"):
             after = subject.codec.encode(translated, target).tensor
         require(bool(after.isfinite().all()), "A translation holds what is no finite number.")
@@ -42,8 +43,9 @@ def render(subject: Subject) -> None:
     """Previews are files."""
     folder = subject.folder / "previews"
     folder.mkdir()
-    real, translated = subject.items["a"][0], _translated(subject, "a")
-    row = PreviewRow("some.name", "a", "b", real, translated, real)
+    direction = subject.trainer.model.objective.directions[0]
+    real, translated = subject.items[direction.source][0], _translated(subject, direction)
+    row = PreviewRow("some.name", direction.source, direction.target, real, translated, real)
     with calling("render"):
         media = subject.codec.render([row], folder)
     require(any(folder.iterdir()), "render wrote no file: write at least one into the folder.")
@@ -81,28 +83,32 @@ def baselines(subject: Subject) -> None:
     """Baselines turn items into items."""
     for baseline in subject.modality.baselines:
         with calling(f"Baseline {baseline.name!r}"):
-            convert = baseline.fit(subject.items["a"], subject.items["b"])
-            made = convert(subject.items["a"][0])
-            subject.codec.encode(made, "b")
+            source, target = subject.trainer.model.objective.directions[0].ends
+            convert = baseline.fit(subject.items[source], subject.items[target])
+            made = convert(subject.items[source][0])
+            subject.codec.encode(made, target)
 
 
 @check("corruptions", "save", "deterministic")
 def corruptions(subject: Subject) -> None:
     """Corruptions turn items into others that can be encoded, and leave what they get alone."""
-    codec, item = subject.codec, subject.items["b"][0]
+    if len(subject.domains) != 2:
+        return  # there is nothing to make one of the other
+    spoilt_domain, whole = subject.domains
+    codec, item = subject.codec, subject.items[whole][0]
     for name, spoil in subject.modality.corruptions.items():
         what = f"Corruption {name!r}"
         with calling(what):
             spoilt = [spoil(item, np.random.default_rng(SEED)) for _ in range(2)]
         with calling(f"encode, of what {name!r} made,"):
-            first, again = (codec.encode(one, "a").tensor for one in spoilt)
+            first, again = (codec.encode(one, spoilt_domain).tensor for one in spoilt)
         require(
             same(first, again),
             f"{what} gives something else for the same generator: draw all chance from rng.",
         )
-        now = codec.encode(item, "b").tensor
+        now = codec.encode(item, whole).tensor
         require(
-            same(now, subject.samples["b"][0].tensor),
+            same(now, subject.samples[whole][0].tensor),
             f"{what} changes the item that it is given: work on a copy.",
         )
 
@@ -135,21 +141,21 @@ def _require_shape(what: str, tensor: Any, wanted: tuple[str, int, bool]) -> Non
     require(fits, f"{what} must be {told}, not {found}.")
 
 
-def _translated(subject: Subject, source: str) -> Any:
+def _translated(subject: Subject, direction: Direction) -> Any:
     trainer = subject.trainer
     translator = Translator(trainer.model, trainer.translating_networks, subject.fabric)
-    (direction,) = [way for way in trainer.model.directions.values() if way.source == source]
     with calling("Translation"):
-        (translated,) = translator.items([subject.items[source][0]], direction)
+        (translated,) = translator.items([subject.items[direction.source][0]], direction)
     return translated
 
 
 def _scored(subject: Subject, metric: Metric) -> Any:
     """A metric's figures for items that stand for their own translations."""
-    a, b = subject.items["a"], subject.items["b"]
+    source, target = subject.trainer.model.objective.directions[0].ends
+    a, b = subject.items[source], subject.items[target]
     count = min(len(a), len(b))
     options = subject.modality.metric_options()
-    shown = Translations("a", "b", a[:count], b[:count], a[:count], b[:count], b, options)
+    shown = Translations(source, target, a[:count], b[:count], a[:count], b[:count], b, options)
     with calling(f"Metric {metric.name!r}"):
-        fitted = metric.fit(a, b, SEED, subject.folder) if metric.fit else None
+        fitted = metric.fit(subject.items, SEED, subject.folder) if metric.fit else None
         return metric.score(shown, fitted)

@@ -2,7 +2,7 @@
 
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -11,14 +11,20 @@ from cyclekit import API_VERSION
 from cyclekit.contract import Modality
 from cyclekit.describe import describe_exception
 from cyclekit.errors import CyclekitError
-from cyclekit.plugins import PluginInfo, find_plugin, load_plugin
-from cyclekit.testing import codec_checks, encoding_checks, network_checks, output_checks
+from cyclekit.plugins import PluginInfo, completed, find_plugin, load_plugin
+from cyclekit.testing import (
+    codec_checks,
+    encoding_checks,
+    network_checks,
+    objective_checks,
+    output_checks,
+)
 from cyclekit.testing.checks import CHECKS, Check, Fault
 from cyclekit.testing.subject import Subject
 
 __all__ = ["Result", "check_modality", "run_checks"]
 # Importing them fills CHECKS.
-FAMILIES = (codec_checks, encoding_checks, network_checks, output_checks)
+FAMILIES = (codec_checks, encoding_checks, network_checks, objective_checks, output_checks)
 
 
 @dataclass(frozen=True)
@@ -38,41 +44,57 @@ class Result:
     error: Exception | None = None
 
 
-def check_modality(modality: str | Modality, data: Path | str | None = None) -> None:
+def check_modality(
+    modality: str | Modality,
+    data: Path | str | None = None,
+    objective: str | None = None,
+    extensions: Sequence[str] = (),
+) -> None:
     """Hold a plugin against the contract; for its own tests.
 
     Args:
         modality: A plugin's name, the path of a single-file plugin, or a modality.
-        data: Folder with ``trainA`` and ``trainB``; default: data that the plugin makes itself.
+        data: Folder with ``trainA`` and so on; default: data that the plugin makes itself.
+        objective: Name of the objective to try; default: the recipe's or the modality's.
+        extensions: Further plugins to load, such as one that brings that objective.
 
     Raises:
         AssertionError: Naming each rule that is broken, and what to change.
     """
-    broken = [result for result in run_checks(modality, data) if result.outcome == "failed"]
+    results = run_checks(modality, data, objective, extensions)
+    broken = [result for result in results if result.outcome == "failed"]
     if broken:
         listed = "\n".join(f"  {result.name}: {result.message}" for result in broken)
         raise AssertionError(f"the contract is broken:\n{listed}")
 
 
-def run_checks(modality: str | Modality, data: Path | str | None = None) -> Iterator[Result]:
+def run_checks(
+    modality: str | Modality,
+    data: Path | str | None = None,
+    objective: str | None = None,
+    extensions: Sequence[str] = (),
+) -> Iterator[Result]:
     """Check a plugin rule by rule.
 
     Args:
         modality: A plugin's name, the path of a single-file plugin, or a modality.
-        data: Folder with ``trainA`` and ``trainB``; default: data that the plugin makes itself.
+        data: Folder with ``trainA`` and so on; default: data that the plugin makes itself.
+        objective: Name of the objective to try; default: the recipe's or the modality's.
+        extensions: Further plugins to load, such as one that brings that objective.
 
     Yields:
         A result for each rule, as soon as it is known.
     """
     with tempfile.TemporaryDirectory(prefix="cyclekit-") as folder:
         try:
-            offered, info = _offered(modality)
+            offered, info = _offered(modality, extensions)
         except CyclekitError as error:
             yield Result("plugin", "failed", str(error), error)
             yield from (Result(name, "not run", "needs plugin") for name in CHECKS)
             return
         yield Result("plugin", "ok")
-        subject = Subject(offered, info, Path(data) if data else None, Path(folder))
+        where = Path(data) if data else None
+        subject = Subject(offered, info, where, Path(folder), objective)
         passed: set[str] = set()
         for check in CHECKS.values():
             result = _run(check, subject, passed)
@@ -81,15 +103,17 @@ def run_checks(modality: str | Modality, data: Path | str | None = None) -> Iter
             yield result
 
 
-def _offered(modality: str | Modality) -> tuple[Modality, PluginInfo | None]:
+def _offered(
+    modality: str | Modality, extensions: Sequence[str]
+) -> tuple[Modality, PluginInfo | None]:
     if isinstance(modality, str):
-        return load_plugin(modality).modality, find_plugin(modality)
+        return load_plugin(modality, extensions).modality, find_plugin(modality)
     if modality.api != API_VERSION:
         raise CyclekitError(
             f"Modality.api is {modality.api}; this cyclekit speaks {API_VERSION}: write the number "
             f"that the plugin was written for."
         )
-    return replace(modality), None
+    return completed(replace(modality)), None
 
 
 def _run(check: Check, subject: Subject, passed: set[str]) -> Result:

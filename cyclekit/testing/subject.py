@@ -1,6 +1,5 @@
 """What checks look at: a modality with a recipe and a few of its files."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -10,12 +9,13 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from cyclekit.contract import DOMAINS, Codec, Modality, Sample
+from cyclekit.contract import Codec, Modality, Sample
+from cyclekit.data.counterparts import tied_streams
 from cyclekit.data.folders import find_collections
-from cyclekit.data.sampling import UnpairedBatches
+from cyclekit.data.sampling import Batches
 from cyclekit.data.windows import Window
 from cyclekit.engine.hardware import Hardware, start_fabric
-from cyclekit.engine.model import build_codec, build_model
+from cyclekit.engine.model import build_codec, build_model, domains_of
 from cyclekit.engine.trainer import Trainer
 from cyclekit.plugins import PluginInfo
 from cyclekit.recipe.resolve import resolve
@@ -34,8 +34,9 @@ class Subject:
     Attributes:
         modality: As it was offered.
         info: Where it was found; ``None`` for a modality that was passed as an object.
-        data: Folder with ``trainA`` and ``trainB``; ``None`` for the modality's own data.
+        data: Folder with a training folder for each domain; ``None`` for the modality's own data.
         folder: For whatever checks write.
+        objective: Name of the one to try; ``None`` for the recipe's.
         files: Some training files of each domain.
         items: What they hold.
         samples: Encoded.
@@ -46,6 +47,7 @@ class Subject:
     info: PluginInfo | None
     data: Path | None
     folder: Path
+    objective: str | None = None
     files: dict[str, list[Path]] = field(default_factory=dict)
     items: dict[str, list[Any]] = field(default_factory=dict)
     samples: dict[str, list[Sample]] = field(default_factory=dict)
@@ -60,6 +62,8 @@ class Subject:
         else:
             layers = Layers({"plugin": self.modality.name})
         layers.table |= {"plugin": self.modality.name, "extensions": []}
+        if self.objective is not None:
+            layers.lay([("objective.name", self.objective, "--objective")])
         return resolve(layers, self.modality)
 
     @cached_property
@@ -77,6 +81,16 @@ class Subject:
         """Another codec that has seen no data."""
         return build_codec(self.modality, self.recipe)
 
+    @cached_property
+    def domains(self) -> list[str]:
+        """The objective's domains."""
+        return domains_of(self.modality, self.recipe)
+
+    @property
+    def first(self) -> str:
+        """One of the domains, where any will do."""
+        return self.domains[0]
+
     @property
     def built_in(self) -> str | None:
         """The name of the data that the plugin makes itself, where that is looked at."""
@@ -86,7 +100,7 @@ class Subject:
         """Look for training files, or have the plugin make some."""
         require(
             self.data is not None or self.built_in is not None,
-            f"There is nothing to look at: pass a folder with trainA and trainB (data=..., --data "
+            f"There is nothing to look at: pass a folder with trainA and so on (data=..., --data "
             f"DIR), or offer data that the plugin makes itself as Modality.datasets = "
             f"{{{DEMO!r}: make}}.",
         )
@@ -94,9 +108,9 @@ class Subject:
         self.files = self.files_in(root)
 
     def files_in(self, root: Path) -> dict[str, list[Path]]:
-        """The first training files of each domain."""
-        domains = find_collections(DataSettings(root=str(root)), self.codec).domains
-        return {name: list(domain.train[:FILES]) for name, domain in domains.items()}
+        """The first training files of each domain, of such names as all have where pairs are."""
+        found = find_collections(DataSettings(root=str(root)), self.domains, self.codec).domains
+        return {name: list(domain.train[:FILES]) for name, domain in found.items()}
 
     def make_data(self, name: str, folder: str) -> Path:
         """Have the plugin make its data."""
@@ -132,14 +146,20 @@ class Subject:
     def new_trainer(self) -> Trainer:
         """Another trainer, at step 0."""
         model = build_model(self.modality, self.recipe)
-        for domain in DOMAINS:
+        for domain in self.domains:
             model.codec.fit(domain, self.windows[domain])
-        streams: Mapping[str, Any] = {
-            stream: [
-                Window(sample, name) for name in names for sample in self.windows.get(name, ())
+        streams = model.objective.streams
+        windows: dict[str, list[Window]] = {
+            name: [
+                Window(sample, domain)
+                for domain in stream.domains
+                for sample in self.windows.get(domain, ())
             ]
-            for stream, names in model.objective.streams.items()
+            for name, stream in streams.items()
         }
-        return Trainer(
-            self.fabric, model, UnpairedBatches(model.codec, streams, seed=0, batch_size=1)
-        )
+        for leader, followers in tied_streams(streams).items():
+            # The first of each will do for pairs, whatever the files are called.
+            count = min(len(windows[name]) for name in (leader, *followers))
+            windows |= {name: windows[name][:count] for name in (leader, *followers)}
+        batches = Batches(model.codec, windows, streams, seed=0, batch_size=1)
+        return Trainer(self.fabric, model, batches)

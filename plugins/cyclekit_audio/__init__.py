@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from cyclekit.api import Family, Modality, hookimpl
+from cyclekit.api import Family, Modality, Objective, hookimpl
 from cyclekit_audio.baselines import BASELINES
 from cyclekit_audio.codec import AudioCodec
 from cyclekit_audio.metrics import METRICS
@@ -16,14 +16,14 @@ def cyclekit_modality() -> Iterator[Modality]:
     """Offer the ``audio`` modality."""
     yield Modality(
         name="audio",
-        api=1,
+        api=2,
         summary="Audio: one voice to another, on mel spectrograms",
         codec=AudioCodec,
         generators=GENERATORS,
         discriminators=DISCRIMINATORS,
         metrics=METRICS,
         baselines=BASELINES,
-        objective=VoiceObjective,
+        objective=VoiceObjective.name,
         datasets={"speakers": make_speakers},
     )
 
@@ -35,3 +35,10 @@ def cyclekit_families(modality: str) -> Iterator[Family]:
 
     if modality == "audio":
         yield from FAMILIES
+
+
+@hookimpl
+def cyclekit_objectives(modality: str) -> Iterator[type[Objective]]:
+    """Offer CycleGAN-VC's objective to those who hear."""
+    if modality == "audio":
+        yield VoiceObjective

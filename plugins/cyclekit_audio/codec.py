@@ -214,17 +214,18 @@ class AudioCodec(Codec[Waveform]):
 
         Raises:
             CheckpointError: If they are of others.
-            ValueError: If they are none of both voices.
+            ValueError: If they are of another kind, or of fewer voices than were fitted.
         """
         if not torch.equal(state["mel"].cpu(), self._fingerprint):
             raise CheckpointError(
                 "The checkpoint was trained on other spectrograms than codec.mel, codec.fade, "
                 "codec.dither and codec.level now say. Put the run's recipe back, or train anew."
             )
-        for domain in ("a", "b"):
-            if tuple(state[domain].shape) != (2, self.options.mel.bins):
-                raise ValueError(f"the statistics of voice {domain.upper()} are of another kind")
-        self._statistics = {name: table for name, table in state.items() if name != "mel"}
+        tables = {name: table for name, table in state.items() if name != "mel"}
+        for domain in {*tables, *self._statistics}:
+            if domain not in tables or tuple(tables[domain].shape) != (2, self.options.mel.bins):
+                raise ValueError(f"the statistics of voice {domain!r:.50} are of another kind")
+        self._statistics = tables
 
     def to_network(self, tensor: Tensor, domain: str) -> Tensor:
         """Every mel band with mean 0 and deviation 1 over its voice."""
@@ -272,6 +273,10 @@ class AudioCodec(Codec[Waveform]):
 
     def _bands(self, domain: str, like: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and deviation, each ``(1, mel bands, 1)``."""
+        if domain not in self._statistics:
+            raise CheckpointError(
+                f"There are no statistics of voice {domain!r:.50}. Is the checkpoint of this run?"
+            )
         mean, deviation = self._statistics[domain].to(like)[:, None, :, None]
         return mean, deviation
 

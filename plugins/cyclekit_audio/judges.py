@@ -4,7 +4,7 @@ Resemblyzer's own dependency does not build everywhere, so it is installed by ha
 ``pip install webrtcvad-wheels && pip install --no-deps resemblyzer``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from importlib.util import find_spec
@@ -23,12 +23,10 @@ ENROLLED = 50  # training recordings that make a voice's portrait
 Portraits = dict[str, Array]
 
 
-def draw_portraits(
-    train_a: Sequence[Waveform], train_b: Sequence[Waveform], seed: int, cache: Path
-) -> Portraits:
+def draw_portraits(voices: Mapping[str, Sequence[Waveform]], seed: int, cache: Path) -> Portraits:
     """Mean embedding of each voice's training recordings."""
     portraits = {}
-    for domain, sounds in (("a", train_a), ("b", train_b)):
+    for domain, sounds in voices.items():
         mean = np.mean([_embed(sound) for sound in sounds[:ENROLLED]], axis=0)
         portraits[domain] = mean / np.linalg.norm(mean)
     return portraits

@@ -28,6 +28,8 @@ class VoiceOptions(CycleOptions):
 class VoiceObjective(CycleObjective):
     """``CycleObjective`` whose generators may see a second channel: 1 where frames are given."""
 
+    name = "cycle-vc"
+    summary = "CycleGAN for voices, with frames to fill in (MaskCycleGAN-VC)"
     Options = VoiceOptions
     options: VoiceOptions
 

@@ -25,7 +25,7 @@ def cyclekit_modality() -> Iterator[Modality]:
     """Offer the ``image`` modality."""
     yield Modality(
         name="image",
-        api=1,
+        api=2,
         summary="Pictures: PNG, JPEG, TIFF and others; 8 or 16 bits or floats; 1 to 64 channels",
         codec=ImageCodec,
         generators=(RESNET, UNET_128, UNET_256),

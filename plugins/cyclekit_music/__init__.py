@@ -14,7 +14,7 @@ def cyclekit_modality() -> Iterator[Modality]:
     """Offer the ``music`` modality."""
     yield Modality(
         name="music",
-        api=1,
+        api=2,
         summary="Music: MIDI files as piano rolls on the beat grid",
         codec=MusicCodec,
         generators=GENERATORS,

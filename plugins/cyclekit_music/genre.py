@@ -2,7 +2,7 @@
 
 import hashlib
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,6 @@ from cyclekit_music.phrases import Score
 from cyclekit_music.piece import Array, Piece
 from cyclekit_music.roll import transpose
 
-DOMAINS = ("a", "b")
 TRUSTED = 0.75  # accuracy on real test pieces below which a verdict means little
 STEPS, BATCH, CHECK_EVERY = 600, 32, 50
 HELD_OUT = 0.1  # share of the training pieces that chooses among the classifier's states
@@ -25,15 +24,15 @@ NOISE = 0.1  # standard deviation added to phrases in -1..1 while training
 RESAMPLES = 1000
 
 
-def genre_network() -> nn.Sequential:
-    """Map ``(batch, 1, 64, 84)`` in -1..1 to two logits ``(batch, 2)``, for A and B."""
+def genre_network(genres: int) -> nn.Sequential:
+    """Map ``(batch, 1, 64, 84)`` in -1..1 to logits, ``(batch, genres)``."""
     return nn.Sequential(
         nn.Conv2d(1, 64, (1, 12), stride=(1, 12), bias=False),
         nn.LeakyReLU(0.2),
         *_layer(64, 128, 4),
         *_layer(128, 256, 2),
         *_layer(256, 512, 8),
-        nn.Conv2d(512, 2, (1, 7), bias=False),
+        nn.Conv2d(512, genres, (1, 7), bias=False),
         nn.Flatten(),
     )
 
@@ -82,10 +81,12 @@ class GenreJudge:
 
     Attributes:
         network: Makes logits of phrases.
+        domains: In the order of the logits.
     """
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, domains: Sequence[str]) -> None:
         self.network = network.eval()
+        self.domains = domains
         self._accuracies: dict[str, float] = {}
 
     @torch.no_grad()
@@ -95,7 +96,7 @@ class GenreJudge:
             return np.zeros(0)
         batches = torch.split(torch.from_numpy(phrases.rolls), 256)
         logits = torch.cat([self.network(_input(batch)) for batch in batches])
-        shares: Array = logits.softmax(dim=1)[:, DOMAINS.index(domain)].numpy()
+        shares: Array = logits.softmax(dim=1)[:, self.domains.index(domain)].numpy()
         return shares
 
     def accuracy(self, pieces: Translations[Piece], source: Array) -> float:
@@ -114,18 +115,18 @@ class GenreJudge:
         return self._accuracies[pieces.target]
 
 
-def fit_genre(a: Sequence[Piece], b: Sequence[Piece], seed: int, cache: Path) -> GenreJudge:
+def fit_genre(genres: Mapping[str, Sequence[Piece]], seed: int, cache: Path) -> GenreJudge:
     """Train the classifier on real pieces, or take it from ``cache`` where it was trained before.
 
-    Phrases of both genres come equally often, transposed alike and with noise; of the states that
+    Phrases of all genres come equally often, transposed alike and with noise; of the states that
     training passes through, the one that does best on pieces held out is kept.
     """
-    collections = [Phrases.of(pieces) for pieces in (a, b)]
-    collections = [phrases.only(phrases.heard) for phrases in collections]
+    collections = {domain: Phrases.of(pieces) for domain, pieces in genres.items()}
+    collections = {domain: of.only(of.heard) for domain, of in collections.items()}
     digest = hashlib.sha256(str((seed, STEPS, BATCH)).encode())
-    for phrases in collections:
+    for phrases in collections.values():
         digest.update(np.packbits(phrases.rolls).tobytes())
-    network = genre_network()
+    network = genre_network(len(collections))
 
     def train() -> None:
         with torch.random.fork_rng(devices=[]):
@@ -133,18 +134,21 @@ def fit_genre(a: Sequence[Piece], b: Sequence[Piece], seed: int, cache: Path) ->
             _train(initialize(network), collections, np.random.default_rng(seed))
 
     trained_once(network, train, cache, digest.hexdigest()[:16])
-    return GenreJudge(network)
+    return GenreJudge(network, list(collections))
 
 
-def _train(network: nn.Module, collections: Sequence[Phrases], rng: np.random.Generator) -> None:
-    split = [_held_out(phrases, rng) for phrases in collections]
+def _train(
+    network: nn.Module, collections: Mapping[str, Phrases], rng: np.random.Generator
+) -> None:
+    split = [_held_out(phrases, rng) for phrases in collections.values()]
+    domains, share = list(collections), BATCH // len(collections)
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3, betas=(0.5, 0.999))
     best, kept = -1.0, network.state_dict()
-    labels = torch.arange(2).repeat_interleave(BATCH // 2)
+    labels = torch.arange(len(domains)).repeat_interleave(share)
     for step in range(1, STEPS + 1):
         network.train()
         drawn = [
-            _transposed(train.rolls[rng.integers(len(train.rolls), size=BATCH // 2)], rng)
+            _transposed(train.rolls[rng.integers(len(train.rolls), size=share)], rng)
             for train, _ in split
         ]
         phrases = _input(torch.from_numpy(np.concatenate(drawn)))
@@ -154,10 +158,10 @@ def _train(network: nn.Module, collections: Sequence[Phrases], rng: np.random.Ge
         loss.backward()
         optimizer.step()
         if step % CHECK_EVERY == 0:
-            judge = GenreJudge(network)
+            judge = GenreJudge(network, domains)
             right = [
                 float((judge.share(held, domain) > 0.5).mean())
-                for (_, held), domain in zip(split, DOMAINS, strict=True)
+                for (_, held), domain in zip(split, domains, strict=True)
             ]
             if np.mean(right) > best:
                 best = float(np.mean(right))

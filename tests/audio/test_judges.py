@@ -24,7 +24,7 @@ def test_similarity_compares_with_the_mean_of_either_voice(monkeypatch: pytest.M
         return [Waveform(np.full(9, angle), 16_000) for angle in angles]
 
     monkeypatch.setattr(judges, "_embed", embed)
-    portraits = judges.draw_portraits(voice(-0.1, 0.1), voice(1.4, 1.6), 0, None)  # type: ignore[arg-type]
+    portraits = judges.draw_portraits({"a": voice(-0.1, 0.1), "b": voice(1.4, 1.6)}, 0, None)  # type: ignore[arg-type]
     scored = judges.score_similarity(translations(voice(1.2)), portraits)
     assert scored["similarity_target"] == pytest.approx(np.cos(0.3))
     assert scored["similarity_source"] == pytest.approx(np.cos(1.2))

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
+from support import find_two as find_collections
 
-from cyclekit.data.folders import Collections, find_collections
+from cyclekit.data.folders import Collections
 from cyclekit.runs.planning import plan_training
 
 
@@ -32,7 +33,7 @@ def test_vcc2018(here: Path) -> None:
     touch(root / "vcc2018_reference/VCC2TM1", "30001", "30002")
     voices = found("vcc2018")
     assert [len(domain.train) for domain in voices.domains.values()] == [2, 3]
-    assert {name: pair[1].parent.name for name, pair in voices.paired.items()} == {
+    assert {name: pair[1].parent.name for name, pair in voices.pairs("a", "b").items()} == {
         "30001": "VCC2TM1",
         "30002": "VCC2TM1",
     }
@@ -44,7 +45,7 @@ def test_arctic_holds_out_the_same_sentences_of_both(here: Path) -> None:
         touch(here / f"datasets/arctic/cmu_us_{voice}_arctic/wav", *names)
     voices = found("arctic")
     assert [len(domain.train) for domain in voices.domains.values()] == [27, 27]
-    assert len(voices.paired) == 3
+    assert len(voices.pairs("a", "b")) == 3
 
 
 def test_own_folders_take_the_place_of_all_of_a_recipes(here: Path) -> None:
@@ -53,4 +54,4 @@ def test_own_folders_take_the_place_of_all_of_a_recipes(here: Path) -> None:
     for letter in "AB":
         touch(here / f"mine/train{letter}", *"abcdefghij")
     plan = plan_training("audio", "arctic", data_settings(here / "mine"))
-    assert find_collections(plan.recipe.data).paired == {}
+    assert find_collections(plan.recipe.data).pairs("a", "b") == {}

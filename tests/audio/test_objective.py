@@ -11,8 +11,8 @@ SPEC = TensorSpec(1, sizes=(8, None), range=None, gaps=True)
 
 
 def objective(**options: object) -> VoiceObjective:
-    settings = VoiceOptions.model_validate(options)
-    return VoiceObjective(settings, {"a": SPEC, "b": SPEC}, history_size=0)
+    settings = VoiceOptions.model_validate({"history_size": 0} | options)
+    return VoiceObjective(settings, {"a": SPEC, "b": SPEC})
 
 
 def a_step(samples: int) -> Step:

@@ -143,7 +143,7 @@ def bad_metric(translations, fitted): raise ValueError("no ruler")
 
 @hookimpl
 def cyclekit_modality():
-    yield Modality("broken", 1, "", Broken, (RESNET,), (PATCHGAN,),
+    yield Modality("broken", 2, "", Broken, (RESNET,), (PATCHGAN,),
                    metrics=(Metric("ruler", {"length": True}, bad_metric),))
 """
     plugin = tmp_path / "broken.py"

@@ -111,7 +111,7 @@ def test_the_same_seed_trains_the_same_weights(
             "objective__adversarial__loss": "hinge", "objective__input_noise__sigma": 0.1,
             "objective__second_adversarial__weight": 1, "objective__mixed_domain__weight": 1,
             "generator__dropout": 0.5, "generator__norm": "batch", "train__log_every": 3,
-            "discriminator__spectral_norm": "true", "history__size": 3,
+            "discriminator__spectral_norm": "true", "objective__history_size": 3,
         },
         {"train__precision": "bf16-mixed", "objective__adversarial__loss": "wgan-gp"},
     ],

@@ -315,7 +315,7 @@ def test_runs_that_cannot_be_used(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "Missing option '--direction'"),
+        ([], "Say which direction to translate in: a2b, b2a"),
         (["--direction=a2c"], "No direction 'a2c'. Did you mean 'a2b'"),
         (["--direction=a2b", "--checkpoint=newest"], "No checkpoint 'newest': expected latest"),
         (["--direction=a2b", "--checkpoint=²"], "No checkpoint '²': expected latest"),

@@ -17,6 +17,8 @@ from cyclekit.api import (
     BadSample,
     Baseline,
     Codec,
+    CycleObjective,
+    Losses,
     Media,
     Metric,
     Modality,
@@ -24,6 +26,7 @@ from cyclekit.api import (
     Options,
     ResNetGenerator,
     Sample,
+    Step,
     TensorSpec,
 )
 from cyclekit.testing import Result, check_modality, run_checks
@@ -90,7 +93,7 @@ class Small(ResNetGenerator):
 SMALL = Network("small", Small, RESNET.options)
 SOUND = Modality(
     name="series",
-    api=1,
+    api=2,
     summary="Columns of numbers",
     codec=Series,
     generators=(SMALL,),
@@ -270,14 +273,22 @@ def unseeded(folder: Path, seed: int) -> None:
     make_waves(folder, torch.seed() % 2**32)
 
 
+class Halved(CycleObjective):
+    name = "halved"
+
+    def losses(self, phase: str, networks: Any, batch: Any, step: Step) -> Losses:
+        losses = super().losses(phase, networks, batch, step)
+        return Losses(losses.total / 2, losses.terms)
+
+
 BROKEN: dict[str, tuple[Modality, str]] = {
-    "plugin": (replace(SOUND, api=2), "this cyclekit speaks 1"),
+    "plugin": (replace(SOUND, api=1), "this cyclekit speaks 2"),
     "options": (with_codec(NeedsOptions), "Codec.Options, without any setting, raised .*rate"),
     "recipe": (replace(SOUND, generators=(SMALL, SMALL)), "no name twice"),
     "spec": (with_codec(TupleSpec), "must return a TensorSpec"),
     "names": (with_codec(Misspelt), "augement is never called: did you mean 'augment'"),
     "datasets": (replace(SOUND, datasets={"demo": unseeded}), "from the same seed"),
-    "data": (replace(SOUND, datasets={}), "pass a folder with trainA and trainB"),
+    "data": (replace(SOUND, datasets={}), "pass a folder with trainA and so on"),
     "load": (with_codec(Forgetful), "load returned None"),
     "refusal": (with_codec(Credulous), "load accepts random bytes: raise BadSample"),
     "encode": (with_codec(Batched), "without a batch axis"),
@@ -298,6 +309,10 @@ BROKEN: dict[str, tuple[Modality, str]] = {
     "window sizes": (with_codec(OddWindows), r"sizes \(63,\).*multiples of \(4,\)"),
     "step": (with_generator(Detached), "changes nothing.*the gradient is cut off"),
     "checkpoint": (with_generator(Counting), "in parameters, buffers or state_dict"),
+    "parts": (
+        replace(SOUND, objective="halved", objectives=(Halved,)),
+        "The objective's parts do not add up to its losses",
+    ),
     "translate": (with_codec(OwnDomainOnly), "Translation raised .*length_b"),
     "render": (with_codec(PathsForMedia), "must return a list of Media"),
     "metrics": (
@@ -377,6 +392,31 @@ def test_a_recipe_that_cannot_be_used_is_found_and_the_command_fails(
     assert unknown.code == 1
     assert "Did you mean 'image'" in unknown.out
     assert f"not run  {next(iter(CHECKS))}" in unknown.out
+
+
+OWN_OBJECTIVE = """
+from cyclekit.api import CycleObjective, hookimpl
+
+class Mine(CycleObjective):
+    name = "mine"
+
+@hookimpl
+def cyclekit_objectives(modality):
+    yield Mine
+"""
+
+
+def test_an_extensions_objective_is_tried_with_somebodys_modality(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    plugin, extension = tmp_path / "series.py", tmp_path / "mine.py"
+    plugin.write_text(PLUGIN)
+    extension.write_text(OWN_OBJECTIVE)
+    asked = {"objective": "mine", "extensions": [str(extension)]}
+    assert not failed(run_checks(str(plugin), **asked))  # type: ignore[arg-type]
+    (fault,) = failed(run_checks(str(plugin), objective="mine")).values()
+    assert "objective.name (from --objective): 'mine' is not known" in fault
 
 
 @pytest.mark.parametrize(

@@ -7,14 +7,16 @@ from typing import Any
 
 import pytest
 import torch
+from support import find_two as find_collections
 from torch import Tensor
 
 from cyclekit.contract import Codec, Modality, Options, Sample, TensorSpec
-from cyclekit.data.folders import find_collections
 from cyclekit.data.made import made_root
 from cyclekit.errors import BadSample, DataError, PluginError
 from cyclekit.nets import PATCHGAN, RESNET
 from cyclekit.recipe.settings import DataSettings
+
+AB = ("a", "b")
 
 
 class NumberCodec(Codec[float]):
@@ -39,7 +41,7 @@ class NumberCodec(Codec[float]):
 
 
 MODALITY = Modality(
-    "numbers", 1, "", NumberCodec, [RESNET], [PATCHGAN],
+    "numbers", 2, "", NumberCodec, [RESNET], [PATCHGAN],
     corruptions={"noisy": lambda item, rng: item + 1000 + rng.random(), "broken": lambda *_: 1 / 0},
 )  # fmt: skip
 
@@ -54,12 +56,16 @@ def collection(folder: Path, count: int, first: int = 0) -> Path:
 def made(root: Path, folder: Path, corruption: str = "noisy", **settings: Any) -> dict[str, Any]:
     """The numbers of each part of what was made."""
     data = DataSettings(root=str(root), corruption=corruption, **settings)
-    found = find_collections(data, root=made_root(data, MODALITY, NumberCodec(Options()), folder))
+    found = find_collections(
+        data, root=made_root(data, MODALITY, NumberCodec(Options()), folder, AB)
+    )
     parts = {}
     for name, domain in found.domains.items():
         for part in ("train", "test"):
             parts[part + name] = [float(file.read_text()) for file in getattr(domain, part)]
-    parts["pairs"] = [tuple(float(f.read_text()) for f in pair) for pair in found.paired.values()]
+    parts["pairs"] = [
+        tuple(float(f.read_text()) for f in pair) for pair in found.pairs("a", "b").values()
+    ]
     return parts
 
 
@@ -103,14 +109,14 @@ def test_what_cannot_be_made_is_said(tmp_path: Path) -> None:
     bare = replace(MODALITY, corruptions={})
     data = DataSettings(root=str(root), corruption="noisy")
     with pytest.raises(DataError, match=r"has none called 'noisy'. There are none"):
-        made_root(data, bare, NumberCodec(Options()), tmp_path / "data")
+        made_root(data, bare, NumberCodec(Options()), tmp_path / "data", AB)
 
 
 def test_files_that_cannot_be_read_are_left_out(tmp_path: Path) -> None:
     root = collection(tmp_path / "mine", 20)
     (root / "bad.txt").write_text("no number")
     data = DataSettings(root=str(root), corruption="noisy")
-    folder = made_root(data, MODALITY, NumberCodec(Options()), tmp_path / "data")
+    folder = made_root(data, MODALITY, NumberCodec(Options()), tmp_path / "data", AB)
     assert folder is not None
     assert len(list(folder.glob("*A/*"))) + len(list(folder.glob("trainB/*"))) in (20, 21)
 
@@ -119,9 +125,9 @@ def test_without_a_folder_nothing_is_taken(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.chdir(collection(tmp_path / "here", 10))
     data = DataSettings(corruption="noisy")
     with pytest.raises(DataError, match=r"none was named. Name one with --data DIR"):
-        made_root(data, MODALITY, NumberCodec(Options()), tmp_path / "data")
+        made_root(data, MODALITY, NumberCodec(Options()), tmp_path / "data", AB)
     with pytest.raises(ValueError, match=r"give one folder, as data.root"):
-        DataSettings(corruption="noisy", a="x", b="y")
+        DataSettings(corruption="noisy", domains={"a": "x", "b": "y"})
 
 
 def test_what_runs_have_written_is_not_learned_from(tmp_path: Path) -> None:

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support import find_two as find_collections
 
 from cyclekit.contract import Codec, Options
-from cyclekit.data.folders import find_collections
+from cyclekit.data.folders import find_collections as find_any
 from cyclekit.data.listing import Listing, list_samples
 from cyclekit.errors import BadSample, DataError
 from cyclekit.recipe.settings import DataSettings
@@ -30,14 +31,14 @@ def test_the_known_layout(tmp_path: Path) -> None:
     assert len(found.domains["a"].train) == 3
     assert len(found.domains["b"].test) == 1
     pair = (tmp_path / "testA" / "x.png", tmp_path / "testB" / "x.jpg")
-    assert found.paired == {"x": pair}
+    assert found.pairs("a", "b") == {"x": pair}
     assert found.warnings() == []
 
 
 def test_names_that_end_in_their_domain_are_pairs(tmp_path: Path) -> None:
     settings = layout(tmp_path)
     touch(tmp_path / "testA" / "1_A.jpg", tmp_path / "testB" / "1_B.jpg")
-    assert set(find_collections(settings).paired) == {"x", "1"}
+    assert set(find_collections(settings).pairs("a", "b")) == {"x", "1"}
 
 
 def test_folders_are_searched_and_hidden_files_passed_over(tmp_path: Path) -> None:
@@ -50,7 +51,7 @@ def test_folders_are_searched_and_hidden_files_passed_over(tmp_path: Path) -> No
 
 def test_two_folders_hold_out_a_share_that_stays_put(tmp_path: Path) -> None:
     touch(*(tmp_path / folder / f"{n}.png" for folder in ("cats", "dogs") for n in range(40)))
-    settings = DataSettings(a=str(tmp_path / "cats"), b=str(tmp_path / "dogs"))
+    settings = DataSettings(domains={"a": str(tmp_path / "cats"), "b": str(tmp_path / "dogs")})
     found = find_collections(settings)
     cats = found.domains["a"]
     assert (len(cats.train), len(cats.test)) == (36, 4)
@@ -59,31 +60,58 @@ def test_two_folders_hold_out_a_share_that_stays_put(tmp_path: Path) -> None:
     touch(tmp_path / "cats" / "new.png")
     again = find_collections(settings).domains["a"]
     assert len(set(again.test) & set(cats.test)) >= 3
-    assert found.paired == {}  # equal names in unrelated folders mean nothing
+    assert found.pairs("a", "b") == {}  # equal names in unrelated folders mean nothing
     assert any("4 of 40 files are held out" in warning for warning in found.warnings())
 
 
 def test_of_parallel_folders_equal_names_are_pairs(tmp_path: Path) -> None:
     touch(*(tmp_path / folder / f"{n}.wav" for folder in ("slt", "rms") for n in range(40)))
     folders = {"a": str(tmp_path / "slt"), "b": str(tmp_path / "rms")}
-    found = find_collections(DataSettings(**folders, parallel=True))
-    assert len(found.paired) == 4
-    assert all(a.name == b.name for a, b in found.paired.values())
+    found = find_collections(DataSettings(domains=folders, parallel=True))
+    assert len(found.pairs("a", "b")) == 4
+    assert all(a.name == b.name for a, b in found.pairs("a", "b").values())
 
 
 def test_holding_out_never_takes_every_file(tmp_path: Path) -> None:
     touch(*(tmp_path / folder / f"{n}.png" for folder in ("cats", "dogs") for n in range(4)))
     folders = {"a": str(tmp_path / "cats"), "b": str(tmp_path / "dogs")}
-    found = find_collections(DataSettings(**folders, held_out=0.95))
+    found = find_collections(DataSettings(domains=folders, held_out=0.95))
     assert (len(found.domains["a"].train), len(found.domains["a"].test)) == (1, 3)
 
 
 def test_own_test_folders(tmp_path: Path) -> None:
     touch(*(tmp_path / name / "1.png" for name in ("a", "b", "ta", "tb")))
-    folders = {"a": "a", "b": "b", "test_a": "ta", "test_b": "tb"}
-    paths = {key: str(tmp_path / name) for key, name in folders.items()}
-    found = find_collections(DataSettings.model_validate(paths))
-    assert list(found.paired) == ["1"]
+    train, tests = (
+        {"a": str(tmp_path / f"{mark}a"), "b": str(tmp_path / f"{mark}b")} for mark in ("", "t")
+    )
+    found = find_collections(DataSettings(domains=train, tests=tests))
+    assert list(found.pairs("a", "b")) == ["1"]
+
+
+def test_every_domain_needs_its_folder(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"set data\.domains\.b too"):
+        find_collections(DataSettings(domains={"a": str(tmp_path)}))
+    with pytest.raises(DataError, match=r"names a domain 'c', but the objective has a and b"):
+        find_collections(DataSettings(domains=dict.fromkeys("abc", str(tmp_path))))
+
+
+@pytest.mark.parametrize("place", ["trainHorse", "train/horse"])
+def test_domains_have_whatever_names(tmp_path: Path, place: str) -> None:
+    touch(tmp_path / place / "1.png", tmp_path / "trainZebra/1.png")
+    touch(tmp_path / "test/zebra/2.png")
+    found = find_any(DataSettings(root=str(tmp_path)), ("horse", "zebra")).domains
+    assert [domain.train[0].name for domain in found.values()] == ["1.png", "1.png"]
+    assert [domain.held_out for domain in found.values()] == [True, False]
+
+
+def test_pairs_are_held_out_and_chosen_as_pairs(tmp_path: Path) -> None:
+    touch(*(tmp_path / f"train{side}/{n}.png" for side in "AB" for n in range(20)))
+    touch(*(tmp_path / f"trainA/only-{n}.png" for n in range(20)))
+    settings = DataSettings(root=str(tmp_path), held_out=0.2, limit=6)
+    found = find_collections(settings, tied=[("a", "b")])
+    a, b = found.domains.values()
+    assert [file.name for file in a.train] == [file.name for file in b.train]
+    assert (len(a.train), len(a.test), len(found.pairs("a", "b"))) == (6, 4, 4)
 
 
 def test_one_file_is_enough_and_is_warned_about(tmp_path: Path) -> None:
@@ -164,13 +192,14 @@ def test_folders_that_look_wrong_are_doubted(tmp_path: Path) -> None:
     touch(tmp_path / "trainA/1.png", tmp_path / "trainB/1.png", tmp_path / "testA/1.png")
     a, b = str(tmp_path / "trainA"), str(tmp_path / "trainB")
 
-    def doubts(**named: str) -> list[str]:
-        return find_collections(DataSettings(held_out=0, **named)).warnings()
+    def doubts(one: str, other: str, **tests: str) -> list[str]:
+        settings = DataSettings(held_out=0, domains={"a": one, "b": other}, tests=tests)
+        return find_collections(settings).warnings()
 
-    assert "there is nothing to translate" in doubts(a=a, b=a)[0]
-    assert "are they swapped?" in doubts(a=b, b=a)[0]
-    assert "test files are its training files" in doubts(a=a, b=b, test_a=a)[0]
-    assert not any("?" in doubt for doubt in doubts(a=a, b=b))
+    assert "there is nothing to translate" in doubts(a, a)[0]
+    assert "are they swapped?" in doubts(b, a)[0]
+    assert "test files are its training files" in doubts(a, b, a=a)[0]
+    assert not any("?" in doubt for doubt in doubts(a, b))
 
 
 def test_folders_that_hold_the_same_are_doubted(tmp_path: Path) -> None:
@@ -180,19 +209,21 @@ def test_folders_that_hold_the_same_are_doubted(tmp_path: Path) -> None:
             (tmp_path / folder / f"{n}.png").write_text(f"{folder.replace('copy', 'cats')} {n}")
     touch(tmp_path / "cats/dogs/7.png")
 
-    def doubts(**named: str) -> list[str]:
-        folders = {key: str(tmp_path / name) for key, name in named.items()}
-        return find_collections(DataSettings.model_validate({"held_out": 0, **folders})).warnings()
+    def doubts(one: str, other: str, **tests: str) -> list[str]:
+        named, own = ({key: str(tmp_path / name) for key, name in some.items()} for some in
+                      ({"a": one, "b": other}, tests))  # fmt: skip
+        return find_collections(DataSettings(held_out=0, domains=named, tests=own)).warnings()
 
-    assert "20 files in common, byte for byte" in doubts(a="cats", b="copy")[0]
-    assert "training and test files have 20" in doubts(a="cats", b="dogs", test_a="copy")[0]
-    assert "lies in the other domain's folder" in doubts(a="cats", b="cats/dogs")[0]
-    assert "swapped?" in doubts(a="cats", b="dogs", test_a="testB", test_b="testA")[0]
-    assert not doubts(a="cats", b="dogs", test_a="testA", test_b="testB")
+    assert "20 files in common, byte for byte" in doubts("cats", "copy")[0]
+    assert "training and test files have 20" in doubts("cats", "dogs", a="copy")[0]
+    assert "lies in the other domain's folder" in doubts("cats", "cats/dogs")[0]
+    assert "swapped?" in doubts("cats", "dogs", a="testB", b="testA")[0]
+    assert not doubts("cats", "dogs", a="testA", b="testB")
 
 
 def test_what_cannot_be_read_is_not_held_out(tmp_path: Path) -> None:
-    settings = DataSettings(a=str(tmp_path / "cats"), b=str(tmp_path / "dogs"), held_out=0.25)
+    folders = {"a": str(tmp_path / "cats"), "b": str(tmp_path / "dogs")}
+    settings = DataSettings(domains=folders, held_out=0.25)
     for n in range(12):
         touch(tmp_path / f"cats/{n}.png", tmp_path / f"dogs/{n}.png")
         (tmp_path / f"cats/{n}.png").write_text("a cat")
@@ -215,7 +246,7 @@ def test_bystanders_are_not_held_out(tmp_path: Path) -> None:
     for folder in ("cats", "dogs"):
         touch(*(tmp_path / folder / f"{n}.png" for n in range(4)))
         touch(*(tmp_path / folder / f"{n}.txt" for n in range(40)))
-    settings = DataSettings(a=str(tmp_path / "cats"), b=str(tmp_path / "dogs"))
+    settings = DataSettings(domains={"a": str(tmp_path / "cats"), "b": str(tmp_path / "dogs")})
     found = find_collections(settings, Pictures(Options()))
     cats = found.domains["a"]
     assert (len(cats.train), [file.suffix for file in cats.test]) == (3, [".png"])

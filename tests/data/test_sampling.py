@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from cyclekit.contract import Sample, TensorSpec
-from cyclekit.data.sampling import Order, UnpairedBatches
+from cyclekit.data.sampling import Batches, Order
 from cyclekit.data.windows import Window
 from cyclekit.errors import DataError, PluginError
 
@@ -32,9 +32,9 @@ def windows(count: int, domain: str = "a", size: int = 1) -> list[Window]:
     return [Window(Sample(torch.full((1, size), float(n))), domain) for n in range(count)]
 
 
-def batches(count: int = 10, **settings: Any) -> UnpairedBatches:
+def batches(count: int = 10, **settings: Any) -> Batches:
     streams = {"a": windows(count), "b": windows(count, "b")}
-    return UnpairedBatches(NoisyCodec(), streams, **({"seed": 1, "batch_size": 2} | settings))  # type: ignore[arg-type]
+    return Batches(NoisyCodec(), streams, **({"seed": 1, "batch_size": 2} | settings))  # type: ignore[arg-type]
 
 
 def test_every_item_comes_once_an_epoch() -> None:
@@ -93,14 +93,14 @@ def test_ranks_and_accumulation_share_out_the_same_global_batch() -> None:
 
 def test_a_mixed_stream_knows_each_samples_domain() -> None:
     streams = {"mixed": windows(5) + windows(5, "b")}
-    made = UnpairedBatches(NoisyCodec(), streams, seed=0, batch_size=10)  # type: ignore[arg-type]
+    made = Batches(NoisyCodec(), streams, seed=0, batch_size=10)  # type: ignore[arg-type]
     values = made.batch(0, 0, CPU)["mixed"].flatten()
     assert (values >= 100).sum() == 5
 
 
 def test_windows_of_different_sizes_cannot_be_stacked() -> None:
     streams = {"a": windows(2, size=3) + windows(2, size=4)}
-    mixed = UnpairedBatches(NoisyCodec(), streams, seed=0, batch_size=4)  # type: ignore[arg-type]
+    mixed = Batches(NoisyCodec(), streams, seed=0, batch_size=4)  # type: ignore[arg-type]
     with pytest.raises(DataError, match=r"one size, but A gave \(1, 3\) and \(1, 4\)"):
         mixed.batch(0, 0, CPU)
 
@@ -123,7 +123,7 @@ def test_what_fails_ahead_is_told_when_it_is_asked_for() -> None:
             return tensor
 
     streams = {"a": windows(4), "b": windows(2)}
-    made = UnpairedBatches(Fragile(), streams, seed=0, batch_size=1, workers=1)  # type: ignore[arg-type]
+    made = Batches(Fragile(), streams, seed=0, batch_size=1, workers=1)  # type: ignore[arg-type]
     (step,) = (step for step in range(4) if made.window("a", step, 0) == 3)
     with pytest.raises(PluginError, match=r"augment failed .*three"):
         made.batch(step, 0, CPU)

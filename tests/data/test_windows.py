@@ -40,7 +40,7 @@ def test_what_was_put_in_comes_out(where: str, tmp_path: Path) -> None:
         assert window.domain == "a"
         assert window.sample.tensor.dtype == tensor.dtype
         assert torch.equal(window.sample.tensor, tensor)
-    assert windows.smallest.sample.tensor.numel() == 4
+    assert windows[windows.smallest].sample.tensor.numel() == 4
 
 
 def test_a_window_read_from_the_file_can_be_changed(tmp_path: Path) -> None:

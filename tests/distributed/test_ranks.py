@@ -31,7 +31,7 @@ DETERMINISTIC = SMALL | {
     "train.steps": 5,
     "train.evaluate_every": 0,
     "train.preview_every": 0,
-    "history.size": 0,  # buffers are each rank's own
+    "objective.history_size": 0,  # buffers are each rank's own
     "generator.downsample": "blur",  # has a buffer
     "objective.input_noise.sigma": 0.1,
     "objective.augmentation": "{translation = 0.25, cutout = 0.5, colour = true}",
@@ -206,7 +206,7 @@ def test_two_ranks_train_other_modalities_as_one_does(
     settings = settings | {
         "train.precision": "64-true",
         "train.preview_every": 0,
-        "history.size": 0,
+        "objective.history_size": 0,
         "train.steps": 3,
         "train.batch_size": 2,
     }

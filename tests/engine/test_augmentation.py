@@ -14,8 +14,13 @@ from cyclekit.api import (
     Step,
     TensorSpec,
 )
-from cyclekit.engine.augmentation import augmented, covered, recoloured, shifted
-from cyclekit.engine.cycle_options import AugmentationOptions
+from cyclekit.engine.augmentation import (
+    AugmentationOptions,
+    augmented,
+    covered,
+    recoloured,
+    shifted,
+)
 from cyclekit.errors import RecipeError
 
 ALL = AugmentationOptions(translation=0.25, cutout=0.5, colour=True)
@@ -195,11 +200,11 @@ def test_every_discriminator_sees_every_sample_varied_anew() -> None:
     told = TensorSpec(1, (None,), range=(-1.0, 1.0), gaps=True)
     shifts = {"translation": 0.5}
     objective = CycleObjective(
-        options(augmentation=shifts, **FULL), {"a": told, "b": told}, history_size=0
+        options(augmentation=shifts, history_size=0, **FULL), {"a": told, "b": told}
     )
     torch.manual_seed(0)
     networks = objective.networks(Builder())
-    judges = {name: Witness() for name in objective.judges}
+    judges = {judge.name: Witness() for judge in objective.judges}
     assert len(judges) == 6
     networks |= judges
     rng = torch.Generator().manual_seed(0)
@@ -232,7 +237,7 @@ def test_every_discriminator_sees_every_sample_varied_anew() -> None:
 def test_a_batch_in_parts_costs_what_the_whole_does(phase: str) -> None:
     told = spec(1)
     table = {"translation": 0.25, "cutout": 0.25, "colour": True}
-    objective = CycleObjective(options(augmentation=table), {"a": told, "b": told}, history_size=0)
+    objective = CycleObjective(options(augmentation=table, history_size=0), {"a": told, "b": told})
     torch.manual_seed(0)
     networks = objective.networks(Builder())
     assert isinstance(networks["discriminator_a"], PatchGAN)

@@ -45,7 +45,7 @@ class Affine(nn.Module):
         return self.scale * x + self.shift
 
 
-def options(**tables: Mapping[str, object] | bool) -> CycleOptions:
+def options(**tables: Mapping[str, object] | bool | int) -> CycleOptions:
     return CycleOptions.model_validate(tables)
 
 
@@ -73,7 +73,7 @@ A, B = torch.full((2, 1, 8), 3.0), torch.full((2, 1, 8), 4.0)
 
 
 def test_generator_terms_by_hand() -> None:
-    objective = CycleObjective(options(), SPECS, history_size=0)
+    objective = CycleObjective(options(history_size=0), SPECS)
     losses = objective.losses("generators", affine_networks(), {"a": A, "b": B}, step())
     # a=3 -> fake b 6 -> a 4 (cycle 1); b=4 -> fake a 3 -> b 6 (cycle 2)
     # identity: G_AB(b) = 8 (4 off), G_BA(a) = 2.5 (.5 off)
@@ -92,7 +92,7 @@ def test_generator_terms_by_hand() -> None:
 
 def test_each_cycle_may_have_a_weight_of_its_own() -> None:
     def total(**cycle: object) -> float:
-        objective = CycleObjective(options(cycle=cycle), SPECS, history_size=0)
+        objective = CycleObjective(options(cycle=cycle, history_size=0), SPECS)
         networks = affine_networks()
         return float(
             objective.losses("generators", networks, {"a": A, "b": B}, step()).total.detach()
@@ -106,7 +106,7 @@ def test_each_cycle_may_have_a_weight_of_its_own() -> None:
 
 def test_self_regularization_keeps_fakes_close_to_what_they_are_made_from() -> None:
     def losses(**tables: Mapping[str, object]) -> dict[str, float]:
-        objective = CycleObjective(options(**tables), SPECS, history_size=0)
+        objective = CycleObjective(options(**tables, history_size=0), SPECS)
         made = objective.losses("generators", affine_networks(), {"a": A, "b": B}, step())
         return {"total": made.total.item(), **{k: v.item() for k, v in made.terms.items()}}
 
@@ -118,7 +118,7 @@ def test_self_regularization_keeps_fakes_close_to_what_they_are_made_from() -> N
 
 
 def test_discriminator_terms_by_hand() -> None:
-    objective = CycleObjective(options(), SPECS, history_size=0)
+    objective = CycleObjective(options(history_size=0), SPECS)
     where = step()
     networks = affine_networks()
     objective.losses("generators", networks, {"a": A, "b": B}, where)
@@ -130,7 +130,7 @@ def test_discriminator_terms_by_hand() -> None:
 
 
 def test_gradient_equals_that_of_separately_computed_terms() -> None:
-    objective = CycleObjective(options(), SPECS, history_size=0)
+    objective = CycleObjective(options(history_size=0), SPECS)
     torch.manual_seed(0)
     networks = objective.networks(Builder())
     samples = batch()
@@ -161,7 +161,7 @@ def test_gradient_equals_that_of_separately_computed_terms() -> None:
 def test_batched_calls_equal_separate_ones(phase: str) -> None:
     totals = []
     for together in (True, False):
-        objective = CycleObjective(options(batch_calls=together), SPECS, history_size=0)
+        objective = CycleObjective(options(batch_calls=together, history_size=0), SPECS)
         torch.manual_seed(0)
         networks = objective.networks(Builder())
         where, samples = step(), batch()
@@ -188,13 +188,13 @@ def test_networks_with_batch_statistics_are_called_separately() -> None:
             return out
 
     networks: dict[str, nn.Module] = {name: Counting() for name in affine_networks()}
-    objective = CycleObjective(options(), SPECS, history_size=0)
+    objective = CycleObjective(options(history_size=0), SPECS)
     objective.losses("generators", networks, {"a": A, "b": B}, step())
     assert networks["generator_a2b"].sizes == [2, 2, 2]  # fake, identity, cycle: never four at once
 
 
 def test_identity_ends_at_its_step() -> None:
-    objective = CycleObjective(options(identity={"until_step": 10}), SPECS, history_size=0)
+    objective = CycleObjective(options(identity={"until_step": 10}, history_size=0), SPECS)
     samples = {"a": A, "b": B}
     before = objective.losses("generators", affine_networks(), samples, step(9)).terms
     after = objective.losses("generators", affine_networks(), samples, step(10)).terms
@@ -203,7 +203,7 @@ def test_identity_ends_at_its_step() -> None:
 
 
 def test_second_adversarial_judges_cycled_samples() -> None:
-    objective = CycleObjective(options(second_adversarial={"weight": 2.0}), SPECS, history_size=0)
+    objective = CycleObjective(options(second_adversarial={"weight": 2.0}, history_size=0), SPECS)
     networks = affine_networks() | {
         "second_discriminator_a": Affine(1.0, 0.0),
         "second_discriminator_b": Affine(1.0, 0.0),
@@ -223,7 +223,7 @@ def test_mixed_domain_reaches_generators_only_with_a_weight() -> None:
     samples = {"a": A, "b": B, "mixed": torch.full((2, 1, 8), 1.0)}
     for weight, reached in ((0.0, False), (0.5, True)):
         mixed = {"weight": 1.0, "gamma": 3.0, "generator_weight": weight}
-        objective = CycleObjective(options(mixed_domain=mixed), SPECS, history_size=0)
+        objective = CycleObjective(options(mixed_domain=mixed, history_size=0), SPECS)
         networks = affine_networks() | {
             "mixed_discriminator_a": Affine(1.0, 0.0),
             "mixed_discriminator_b": Affine(1.0, 0.0),
@@ -237,7 +237,7 @@ def test_mixed_domain_reaches_generators_only_with_a_weight() -> None:
         # real 1: 0, fake a 3: 9, halved 4.5; fake b 6: 36, halved 18; gamma 3
         assert judged.terms["mixed_discriminator_a"].item() == 4.5
         assert judged.total.item() == 33.75 + 3 * (4.5 + 18)
-    assert objective.streams["mixed"] == ("a", "b", "extra")
+    assert objective.streams["mixed"].domains == ("a", "b", "extra")
 
 
 @pytest.mark.parametrize(("weight", "moved"), [(0.0, False), (0.5, True)])
@@ -274,7 +274,7 @@ class Watching(Affine):
 @pytest.mark.parametrize("everywhere", [False, True])
 def test_rounded_fakes_have_two_values_and_a_gradient(everywhere: bool) -> None:
     rounding = {"discriminators": True, "cycle": everywhere}
-    objective = CycleObjective(options(rounding=rounding), two_valued(), history_size=0)
+    objective = CycleObjective(options(rounding=rounding, history_size=0), two_valued())
     judge, back = Watching(), Watching()
     networks = affine_networks() | {"discriminator_b": judge, "generator_b2a": back}
     networks["generator_a2b"] = Affine(1.0, 0.2)
@@ -299,7 +299,7 @@ def test_wgan_gp_really_pays_its_penalty() -> None:
     totals = []
     for weight in (0.0, 10.0):
         adversarial = {"loss": "wgan-gp", "gradient_penalty": weight}
-        objective = CycleObjective(options(adversarial=adversarial), SPECS, history_size=0)
+        objective = CycleObjective(options(adversarial=adversarial, history_size=0), SPECS)
         networks, where, samples = affine_networks(), step(), {"a": A, "b": B}
         objective.losses("generators", networks, samples, where)
         totals.append(objective.losses("discriminators", networks, samples, where).total.item())
@@ -308,7 +308,7 @@ def test_wgan_gp_really_pays_its_penalty() -> None:
 
 
 def test_input_noise_is_drawn_from_step_and_position() -> None:
-    objective = CycleObjective(options(input_noise={"sigma": 0.5}), SPECS, history_size=0)
+    objective = CycleObjective(options(input_noise={"sigma": 0.5}, history_size=0), SPECS)
     samples = {"a": A, "b": B}
 
     def term(where: Step) -> float:
@@ -330,7 +330,7 @@ def test_back_translation_trains_the_way_back_alone(back_translation: bool) -> N
         "identity": {"weight": 0.0},
         "adversarial": {"weight": 0.0},
     }
-    objective = CycleObjective(options(**tables), SPECS, history_size=0)
+    objective = CycleObjective(options(**tables, history_size=0), SPECS)
     networks = affine_networks()
     # Of a -> b -> a alone: the other way's samples are zero, and so is what it makes of them.
     networks["generator_b2a"] = Affine(0.7, 0.0)
@@ -348,7 +348,7 @@ def test_noise_on_the_way_back_reaches_the_cycle_alone() -> None:
         judge, back = Watching(), Watching()
         networks = affine_networks() | {"discriminator_b": judge, "generator_b2a": back}
         objective = CycleObjective(
-            options(cycle={"noise": noise}, identity={"weight": 0.0}), SPECS, history_size=0
+            options(cycle={"noise": noise}, identity={"weight": 0.0}, history_size=0), SPECS
         )
         objective.losses("generators", networks, samples, step(3))
         shown[noise] = judge.shown[0], back.shown[-1]
@@ -362,9 +362,9 @@ def test_noise_on_the_way_back_reaches_the_cycle_alone() -> None:
 
 
 def test_history_shows_old_fakes() -> None:
-    objective = CycleObjective(options(), SPECS, history_size=2)
+    objective = CycleObjective(options(history_size=2), SPECS)
     networks, samples = affine_networks(), {"a": A, "b": B}
-    fresh = CycleObjective(options(), SPECS, history_size=0)
+    fresh = CycleObjective(options(history_size=0), SPECS)
     differing = 0
     for index in range(20):
         with torch.no_grad():
@@ -387,7 +387,7 @@ def test_different_channels_need_the_identity_term_off() -> None:
 
 def test_a_generator_that_changes_sizes_is_named() -> None:
     networks = affine_networks() | {"generator_a2b": nn.AvgPool1d(2)}
-    objective = CycleObjective(options(), SPECS, history_size=0)
+    objective = CycleObjective(options(history_size=0), SPECS)
     with pytest.raises(PluginError, match="changes the size"):
         objective.losses("generators", networks, {"a": A, "b": B}, step())
 
@@ -407,7 +407,7 @@ def test_variants_prepare_the_generators_input() -> None:
             return torch.cat([x * mask, mask], dim=1)
 
     seen: list[tuple[str, str, float]] = []
-    objective = Masked(options(), SPECS, history_size=0)
+    objective = Masked(options(history_size=0), SPECS)
     networks = objective.networks(Builder())
     objective.losses("generators", networks, batch(), step()).total.backward()
     assert set(seen) == {
@@ -424,7 +424,7 @@ def test_gaps_weigh_nothing_and_networks_see_zeros() -> None:
     samples = {"a": A.clone(), "b": B.clone()}
     samples["a"][..., 6:] = torch.nan  # a quarter
     networks = affine_networks()
-    objective = CycleObjective(options(), {"a": gappy, "b": gappy}, history_size=0)
+    objective = CycleObjective(options(history_size=0), {"a": gappy, "b": gappy})
     where = step()
     terms = objective.losses("generators", networks, samples, where).terms
     assert terms["cycle_a"].item() == 0.75
@@ -438,7 +438,7 @@ def test_gaps_weigh_nothing_and_networks_see_zeros() -> None:
 
 
 def test_without_gaps_a_nan_stays_an_error() -> None:
-    objective = CycleObjective(options(), SPECS, history_size=0)
+    objective = CycleObjective(options(history_size=0), SPECS)
     samples = {"a": A.clone(), "b": B.clone()}
     samples["a"][..., 6:] = torch.nan
     assert objective.losses("generators", affine_networks(), samples, step()).total.isnan()

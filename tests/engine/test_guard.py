@@ -15,7 +15,7 @@ from lightning_fabric.plugins import MixedPrecision
 from safetensors.torch import load_file
 from support import SMALL, Cli, make_trainer, records, state_of, training
 
-from cyclekit.data.sampling import UnpairedBatches
+from cyclekit.data.sampling import Batches
 from cyclekit.errors import CyclekitError
 
 BAD_STEP = 5  # counted from 1
@@ -32,7 +32,7 @@ arguments = training("image", "horse2zebra", LONGER)
 @contextmanager
 def poisoned(monkeypatch: pytest.MonkeyPatch, number: float = torch.nan) -> Iterator[None]:
     """One number of one sample of one batch is not finite."""
-    draw = UnpairedBatches.draw
+    draw = Batches.draw
 
     def drawn(batches: Any, step: int, positions: Any, device: Any) -> Any:
         batch = draw(batches, step, positions, device)
@@ -41,7 +41,7 @@ def poisoned(monkeypatch: pytest.MonkeyPatch, number: float = torch.nan) -> Iter
         return batch
 
     with monkeypatch.context() as patch:
-        patch.setattr(UnpairedBatches, "draw", drawn)
+        patch.setattr(Batches, "draw", drawn)
         yield
 
 

@@ -23,6 +23,7 @@ from cyclekit.engine.held_norms import held, measured
 from cyclekit.engine.model import build_model
 from cyclekit.engine.translator import Translator
 from cyclekit.nets import PATCHGAN
+from cyclekit.plugins import completed
 from cyclekit.recipe.resolve import resolve
 from cyclekit.recipe.sources import Layers
 
@@ -53,7 +54,8 @@ def translated(x: Tensor, tile: int | None, network: Any) -> Tensor:
     """A generator with weights that are the same for the same network, applied to a whole."""
     dims = x.dim() - 1
     generator = Network("small", network, ResNetOptions)
-    modality = Modality("plain", 1, "", codec_of(dims, tile), [generator], [PATCHGAN])
+    modality = Modality("plain", 2, "", codec_of(dims, tile), [generator], [PATCHGAN])
+    modality = completed(modality)
     layers = Layers()
     layers.merge(
         {

@@ -1,6 +1,6 @@
 """``train.memory = "low"``: losses in parts add up to the whole, and so do their gradients."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +13,18 @@ from cyclekit.api import (
     CycleObjective,
     CycleOptions,
     Losses,
+    Part,
     PatchGAN,
     PatchGANOptions,
     ResNetGenerator,
     ResNetOptions,
     Step,
     TensorSpec,
+    Term,
+    Trip,
 )
 from cyclekit.engine.hardware import full_precision
-from cyclekit.engine.objective import Batch, Networks, whole
+from cyclekit.engine.objective import Batch, Networks, Phase, whole
 from cyclekit.engine.trainer import Trainer
 
 TERMS: dict[str, dict[str, object]] = {
@@ -65,7 +68,8 @@ def made(
 ) -> tuple[CycleObjective, dict[str, nn.Module], dict[str, Tensor]]:
     spec = TensorSpec(1, (None,), range=(0.0, 1.0), gaps=gaps)
     # Two fakes are stored, so that stored ones are shown from the second step on.
-    objective = kind(CycleOptions.model_validate(terms), {"a": spec, "b": spec}, history_size=2)
+    options = CycleOptions.model_validate({"history_size": 2} | dict(terms))
+    objective = kind(options, {"a": spec, "b": spec})
     torch.manual_seed(0)
     networks = objective.networks(Builder())
     batch = {name: torch.rand(2, 1, 32, dtype=torch.float64) for name in ("a", "b", "mixed")}
@@ -138,11 +142,33 @@ def test_a_direction_and_a_judge_at_a_time() -> None:
     assert [set(part.losses().terms) for part in judged] == [{j} for j in discriminators.trains]
 
 
-def test_a_variant_with_losses_of_its_own_keeps_them() -> None:
+def test_a_variant_adds_a_term_of_its_own() -> None:
+    class Brighter(CycleObjective):
+        def generator_terms(self, trip: Trip) -> list[Term]:
+            there = (trip.way.there,)
+            return [
+                *super().generator_terms(trip),
+                Term(f"mean_{trip.way.direction.target}", 2.0, there, lambda: trip.fake.mean()),
+            ]
+
+    wanted, got = (outcome(*made(Brighter, {}, False), way) for way in (False, True))
+    plain = outcome(*made(CycleObjective, {}, False), True)
+    for key, value in wanted.items():
+        torch.testing.assert_close(got[key], value, rtol=1e-9, atol=1e-12, msg=key)
+    total, terms = "0 generators total", ("0 generators mean_a", "0 generators mean_b")
+    torch.testing.assert_close(got[total], plain[total] + 2 * sum(got[term] for term in terms))
+
+
+def test_a_variant_with_losses_of_its_own_says_so_of_parts_too() -> None:
     class Doubled(CycleObjective):
-        def generator_losses(self, networks: Networks, batch: Batch, step: Step) -> Losses:
-            losses = super().generator_losses(networks, batch, step)
+        def losses(self, phase: str, networks: Networks, batch: Batch, step: Step) -> Losses:
+            losses = super().losses(phase, networks, batch, step)
             return Losses(2 * losses.total, losses.terms)
+
+        def parts(
+            self, phase: Phase, networks: Networks, batch: Batch, step: Step
+        ) -> Sequence[Part]:
+            return [whole(self, phase, networks, batch, step)]
 
     objective, networks, batch = made(Doubled, {}, False)
     plain, same, _ = made(CycleObjective, {}, False)

@@ -40,7 +40,7 @@ def test_moments_come_back_in_their_parameters_memory_format(folders: Path, tmp_
     """A fused step reads parameter and moments side by side, whatever order they lie in."""
 
     def made(name: str) -> Trainer:
-        trainer, prepared = make_trainer(folders, tmp_path / name, history__size=0)
+        trainer, prepared = make_trainer(folders, tmp_path / name, objective__history_size=0)
         for network in prepared.model.networks.values():
             network.to(memory_format=torch.channels_last)
         return trainer

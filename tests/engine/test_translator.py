@@ -7,8 +7,8 @@ import pytest
 from support import draw
 from torch import Tensor
 
-from cyclekit.engine.cycle import CycleObjective
 from cyclekit.errors import BadSample
+from cyclekit.objectives.cycle import CycleObjective
 from cyclekit.runs.opening import open_run
 
 
@@ -18,9 +18,9 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     seen: list[tuple[int, int]] = []
     translate = CycleObjective.translate
 
-    def spied(self: CycleObjective, networks: Any, x: Tensor, direction: Any) -> Tensor:
+    def spied(self: CycleObjective, networks: Any, x: Tensor, *more: Any) -> Tensor:
         seen.append((x.shape[0], x.shape[2]))
-        return translate(self, networks, x, direction)
+        return translate(self, networks, x, *more)
 
     monkeypatch.setattr(CycleObjective, "translate", spied)
     return seen

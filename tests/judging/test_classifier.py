@@ -59,8 +59,8 @@ def items(count: int, seed: int, rough: bool, sizes: tuple[int, ...]) -> list[Ar
 
 
 def trained(dims: int, **domains: list[Array]) -> Classifier:
-    network = build_network(TensorSpec(1, sizes=(None,) * dims, range=None), seed=0)
-    classifier = Classifier(ArrayCodec(None), network, seed=0)
+    network = build_network(TensorSpec(1, sizes=(None,) * dims, range=None), 2, seed=0)
+    classifier = Classifier(ArrayCodec(None), network, ("a", "b"), seed=0)
     classifier.train(domains)
     return classifier
 
@@ -141,6 +141,6 @@ def test_a_codec_that_keeps_the_domains_apart_is_said() -> None:
         def encode(self, item: Array, domain: str) -> Sample:
             raise BadSample("item", "is of domain B")
 
-    classifier = Classifier(Strict(None), ClassifierNetwork(1, 1), seed=0)
+    classifier = Classifier(Strict(None), ClassifierNetwork(1, 1, 2), ("a", "b"), seed=0)
     with pytest.raises(ValueError, match=r"cannot be encoded as domain A's: item: is of domain B"):
         classifier.train({"a": items(1, 0, True, (64,)), "b": []})

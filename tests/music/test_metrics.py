@@ -127,7 +127,7 @@ def judge(
     genre.STEPS = 60
     try:
         a, b = composed
-        return fit_genre(a[:16], b[:16], 0, tmp_path_factory.mktemp("cache"))
+        return fit_genre({"a": a[:16], "b": b[:16]}, 0, tmp_path_factory.mktemp("cache"))
     finally:
         genre.STEPS = before
 
@@ -170,7 +170,7 @@ def test_a_classifier_that_cannot_tell_says_so(
     judge: GenreJudge, composed: tuple[list[Piece], list[Piece]]
 ) -> None:
     a, _ = composed
-    fresh = GenreJudge(judge.network)
+    fresh = GenreJudge(judge.network, ("a", "b"))
     with pytest.warns(UserWarning, match="less than 75%"):
         score_genre(translations(a[16:], a[16:], a[16:]), fresh)
 
@@ -179,7 +179,7 @@ def test_the_classifiers_accuracy_is_that_of_the_test_set(
     judge: GenreJudge, composed: tuple[list[Piece], list[Piece]]
 ) -> None:
     a, b = composed
-    fresh = GenreJudge(judge.network)
+    fresh = GenreJudge(judge.network, ("a", "b"))
     first = score_genre(translations(a[16:], b[16:], b[16:]), fresh)
     # Where real pieces stand for translations, they are compared with training pieces.
     then = score_genre(translations(a[16:], b[16:], a[16:]), fresh)
@@ -191,10 +191,10 @@ def test_a_trained_classifier_is_kept(
 ) -> None:
     monkeypatch.setattr(genre, "STEPS", 2)
     a, b = (pieces[:3] for pieces in composed)
-    first = fit_genre(a, b, 0, tmp_path)
+    first = fit_genre({"a": a, "b": b}, 0, tmp_path)
     monkeypatch.setattr(genre, "_train", None)  # would fail if it were called
-    second = fit_genre(a, b, 0, tmp_path)
+    second = fit_genre({"a": a, "b": b}, 0, tmp_path)
     phrases = Phrases.of(a)
     assert np.array_equal(first.share(phrases, "b"), second.share(phrases, "b"))
     with pytest.raises(TypeError):
-        fit_genre(a, b, 1, tmp_path)
+        fit_genre({"a": a, "b": b}, 1, tmp_path)

@@ -39,7 +39,7 @@ def test_the_papers_discriminator_has_its_size(kernels: tuple[int, int, int], we
 
 
 def test_the_papers_classifier_has_its_size() -> None:
-    network = genre_network()
+    network = genre_network(2)
     assert parameters(network, least_axes=4) == 1_154_816
     assert network(torch.rand(3, 1, 64, 84)).shape == (3, 2)
 

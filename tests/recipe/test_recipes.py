@@ -70,7 +70,7 @@ def test_horse2zebra_is_the_papers(modality: Modality) -> None:
     assert (recipe.objective.cycle.weight, recipe.objective.identity.weight) == (10, 5)
     train = recipe.train
     assert (train.steps, train.batch_size, train.learning_rate) == (266_800, 1, 2e-4)
-    assert (train.betas, train.decay_from, recipe.history.size) == ((0.5, 0.999), 0.5, 50)
+    assert (train.betas, train.decay_from, recipe.objective.history_size) == ((0.5, 0.999), 0.5, 50)
 
 
 def test_extends_merges_deeply(modality: Modality, tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_set_without_key_or_value(text: str) -> None:
         ("train.steps=0", r"train\.steps.*greater than or equal to 1, got 0"),
         ("train.learning_rate=-1", r"train\.learning_rate.*greater than 0, got -1"),
         ("codec.crop=300", r"codec\.crop \(300\) cannot be larger than codec\.resize \(286\)"),
-        ("data.a=x", r"data\.a and data\.b go together"),
+        ("objective.name=cicle", r"objective\.name.*'cicle' is not known.*'cycle'.*extensions"),
         ("train.best.metric=ll1", r"train\.best\.metric.*'ll1' is no figure.*'l1'"),
         ("extensions=[1]", r"extensions\.0.*valid string"),
         ("train=4", r"train \(from --set train=4\).*got 4"),

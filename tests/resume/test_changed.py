@@ -20,7 +20,7 @@ def test_changes_are_recorded_and_exact_from_there(
     moved = copied(folders, tmp_path / "moved")
     whole = copied(trained, tmp_path / "whole")
     change = ("--set=train.batch_size=1", "--set=objective.cycle.weight=3", f"--data={moved}",
-              "--set=history.size=2", "--accelerator=cpu")  # fmt: skip
+              "--set=objective.history_size=2", "--accelerator=cpu")  # fmt: skip
     done = cli("resume", whole, *change, "--steps=8")
     assert done.code == 0, done.err
     halved = copied(whole, tmp_path / "halved")

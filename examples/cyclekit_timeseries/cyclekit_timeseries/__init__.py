@@ -105,7 +105,7 @@ def make_pulses(folder, seed):
 def cyclekit_modality():
     yield api.Modality(
         name="timeseries",
-        api=1,
+        api=2,
         summary="Time series: windows from CSV files",
         codec=TimeSeriesCodec,
         generators=[api.RESNET],

@@ -100,7 +100,7 @@ def make_lumps(folder, seed):
 def cyclekit_modality():
     yield api.Modality(
         name="volumes",
-        api=1,
+        api=2,
         summary="Volumes: 3-D arrays in .npy files",
         codec=VolumeCodec,
         generators=[api.RESNET],

@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from cyclekit.contract import Options
+from cyclekit.engine.augmentation import AugmentationOptions
 from cyclekit.engine.losses import AdversarialName
 
 Weight = Annotated[float, Field(ge=0)]
@@ -88,23 +89,6 @@ class InputNoiseOptions(Options):
     """Standard deviation; 0: none."""
 
 
-class AugmentationOptions(Options):
-    """Vary what discriminators see, real samples and fakes alike (DiffAugment, arXiv 2006.10738),
-    where there are so few samples that discriminators learn them by heart."""
-
-    translation: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """Largest shift along every axis, as a share of its size; zeros move in. Published: 0.125."""
-    cutout: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """Size of a hole of zeros along every axis, as a share of it. Published: 0.5."""
-    colour: bool = False
-    """Change brightness, contrast and, of three channels, saturation; needs values with a range."""
-
-    @property
-    def active(self) -> bool:
-        """Whether anything is done at all."""
-        return bool(self.translation or self.cutout or self.colour)
-
-
 class RoundingOptions(Options):
     """Show fakes as files will hold them, for data of two values such as piano rolls: rounded to
     the nearer end of their range, gradients passing straight through (arXiv 1804.09399)."""
@@ -127,5 +111,8 @@ class CycleOptions(Options):
     input_noise: InputNoiseOptions = InputNoiseOptions()
     augmentation: AugmentationOptions = AugmentationOptions()
     rounding: RoundingOptions = RoundingOptions()
+    history_size: Annotated[int, Field(ge=0, le=10**6)] = 50
+    """Earlier fakes kept for each domain on each rank, which discriminators are shown beside new
+    ones; 0: none."""
     batch_calls: bool = True
     """Send several inputs through a network at once where that is exact."""

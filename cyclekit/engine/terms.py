@@ -1,0 +1,86 @@
+"""What losses are made of besides the adversarial ones: distances, and calls that are exact."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from cyclekit.contract import TensorSpec, common_multiple
+from cyclekit.engine.padding import least_multiples
+from cyclekit.errors import PluginError
+from cyclekit.nets.blocks import is_per_sample
+
+
+def l1(x: Tensor, y: Tensor, known: Tensor | None = None) -> Tensor:
+    """Mean absolute difference, in full precision; none where ``known`` is false.
+
+    Args:
+        x: Any shape.
+        y: The same shape.
+        known: Booleans of that shape, for samples with gaps.
+    """
+    difference = (full(x) - full(y)).abs()
+    # The mean is over everything: a share of each rank's would not add up to the whole's.
+    return (difference if known is None else difference * known).mean()
+
+
+def full(x: Tensor) -> Tensor:
+    """Half precision widened to float32; float32 and float64 left alone."""
+    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+
+
+def called(network: nn.Module, *inputs: Tensor, together: bool = True) -> Sequence[Any]:
+    """Each input's output; in one call where that changes nothing but the time it takes.
+
+    Args:
+        network: Takes one tensor and returns one, or a tuple.
+        inputs: ``(batch, channels, *sizes)`` each.
+        together: Whether one call is wanted at all. It is made where inputs are of one shape and
+            the network computes each sample by itself.
+    """
+    alike = len({x.shape for x in inputs}) == 1 and len(inputs) > 1
+    if alike and together and is_per_sample(network):
+        outputs = network(torch.cat(inputs))
+        if isinstance(outputs, Tensor):
+            return outputs.chunk(len(inputs))
+        return list(zip(*(output.chunk(len(inputs)) for output in outputs), strict=True))
+    return [network(x) for x in inputs]
+
+
+def tap_widths(network: nn.Module, source: TensorSpec, taps: Sequence[float]) -> list[int]:
+    """How many channels a network's inner features have, found without any data.
+
+    Args:
+        network: A generator that was built with ``taps=True``, and without a condition.
+        source: What goes in.
+        taps: Depths in 0..1.
+    """
+    multiples, fewest = common_multiple(source, network), least_multiples(network)
+    each = zip(source.sizes, multiples, strict=True)
+    smallest = torch.zeros(1, source.channels, *(size or fewest * least for size, least in each))
+    training = network.training
+    network.eval()  # zeros shall leave no trace in running means
+    with torch.no_grad():
+        features = network(smallest, taps=taps)
+    network.train(training)
+    return [feature.shape[1] for feature in features]
+
+
+def filled(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Samples with zeros for gaps, and where they are known: both of ``x``'s shape."""
+    return x.nan_to_num(nan=0.0), ~x.isnan()
+
+
+def require_shape(made: Tensor, wanted: Tensor, where: str) -> None:
+    """Refuse a translation of another size than its source's.
+
+    Raises:
+        PluginError: Saying that the generator is at fault.
+    """
+    if made.shape != wanted.shape:
+        raise PluginError(
+            f"The generator changes the size of its samples: {where} made "
+            f"{tuple(made.shape[1:])} of {tuple(wanted.shape[1:])}. Use a window whose sizes "
+            f"divide by what the generator needs."
+        )

@@ -1,0 +1,416 @@
+"""The CycleGAN objective (arXiv 1703.10593) with the terms that later papers added."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+from cyclekit.contract import Options, TensorSpec
+from cyclekit.engine.augmentation import augmented
+from cyclekit.engine.history import HistoryBuffer
+from cyclekit.engine.losses import ADVERSARIAL_LOSSES, gradient_penalty
+from cyclekit.engine.objective import (
+    Batch,
+    Direction,
+    NetworkBuilder,
+    Networks,
+    Objective,
+    Phase,
+    Step,
+    Stream,
+    Term,
+    TermGroup,
+)
+from cyclekit.engine.terms import called, filled, full, l1, require_shape
+from cyclekit.errors import RecipeError
+from cyclekit.names import EXTRA
+from cyclekit.objectives.cycle_options import CycleOptions
+
+GENERATORS, DISCRIMINATORS = "generators", "discriminators"
+A, B, MIXED = "a", "b", "mixed"
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A discriminator.
+
+    Attributes:
+        name: Among the networks.
+        family: What it shares with the other domain's.
+        domain: Whose samples it is shown, and whose spec they have.
+        real: Stream of its real samples.
+        fakes_of: The discriminator whose fakes it is shown; itself, where it has a history.
+    """
+
+    name: str
+    family: str
+    domain: str
+    real: str
+    fakes_of: str
+
+
+def _judges(family: str, names: tuple[str, str]) -> tuple[Judge, ...]:
+    """One for each domain, with a history of its own."""
+    return tuple(
+        Judge(name, family, domain, domain, name)
+        for name, domain in zip(names, (A, B), strict=True)
+    )
+
+
+FIRST = _judges("discriminator", ("discriminator_a", "discriminator_b"))
+SECOND = _judges("second_discriminator", ("second_discriminator_a", "second_discriminator_b"))
+OF_MIXED = (
+    Judge("mixed_discriminator_a", "mixed_discriminator", A, MIXED, "discriminator_a"),
+    Judge("mixed_discriminator_b", "mixed_discriminator", B, MIXED, "discriminator_b"),
+)
+
+
+@dataclass(frozen=True)
+class Way:
+    """A direction, and everybody who has a part in its terms.
+
+    Attributes:
+        direction: From where to where.
+        there: The generator.
+        back: The other way's generator.
+        first: Judges fakes.
+        second: Judges what came back.
+        mixed: Judges fakes beside samples of both domains.
+    """
+
+    direction: Direction
+    there: str
+    back: str
+    first: Judge
+    second: Judge
+    mixed: Judge
+
+
+A2B, B2A = "generator_a2b", "generator_b2a"
+WAYS = (
+    Way(Direction(A, B, (A2B,)), A2B, B2A, FIRST[1], SECOND[0], OF_MIXED[1]),
+    Way(Direction(B, A, (B2A,)), B2A, A2B, FIRST[0], SECOND[1], OF_MIXED[0]),
+)
+
+
+class CycleObjective(Objective):
+    """Two generators and their discriminators.
+
+    Networks: ``generator_a2b``, ``generator_b2a``; ``discriminator_a`` judges domain A, whoever
+    made the sample. ``second_discriminator_*`` and ``mixed_discriminator_*`` exist when their terms
+    do.
+
+    A step has two phases, in the paper's order: the generators (discriminators frozen), then the
+    discriminators on real samples and on the history buffer. A subclass adds terms of its own in
+    ``generator_terms`` and changes what generators see in ``prepare``.
+    """
+
+    name = "cycle"
+    summary = "CycleGAN: two domains, unpaired, there and back again"
+    Options: ClassVar[type[Options]] = CycleOptions
+    options: CycleOptions
+
+    domains = (A, B)
+    directions = tuple(way.direction for way in WAYS)
+
+    def __init__(
+        self,
+        options: CycleOptions,
+        specs: Mapping[str, TensorSpec],
+        seed: int = 0,
+        rank: int = 0,
+    ) -> None:
+        super().__init__(options, specs, seed, rank)
+        self._refuse_unequal_specs()
+        self.loss = ADVERSARIAL_LOSSES[options.adversarial.loss]
+        self.judges = (
+            *FIRST,
+            *(SECOND if options.second_adversarial.weight else ()),
+            *(OF_MIXED if options.mixed_domain.weight else ()),
+        )
+        self.history = {
+            judge.name: HistoryBuffer(options.history_size, seed, rank, judge.family, judge.domain)
+            for judge in self.judges
+            if judge.fakes_of == judge.name
+        }
+
+    @property
+    def streams(self) -> Mapping[str, Stream]:
+        """Batches of both domains, and of everything together where the mixed term is on."""
+        streams = {domain: Stream((domain,)) for domain in self.domains}
+        if self.options.mixed_domain.weight:
+            streams[MIXED] = Stream((*self.domains, EXTRA))
+        return streams
+
+    @property
+    def phases(self) -> Sequence[Phase]:
+        """Generators, then discriminators."""
+        judges = tuple(judge.name for judge in self.judges)
+        return (
+            Phase(GENERATORS, tuple(way.there for way in WAYS)),
+            Phase(DISCRIMINATORS, judges, rate="discriminator"),
+        )
+
+    @property
+    def differentiates_twice(self) -> bool:
+        """Whether discriminators pay a gradient penalty."""
+        return self.loss.needs_penalty
+
+    def networks(self, build: NetworkBuilder) -> dict[str, nn.Module]:
+        """Generators for both directions and every discriminator that a term needs."""
+        made = {
+            way.there: build.generator(
+                self.input_spec(self.specs[way.direction.source]),
+                self.specs[way.direction.target],
+            )
+            for way in WAYS
+        }
+        made |= {judge.name: build.discriminator(self.specs[judge.domain]) for judge in self.judges}
+        return made
+
+    def input_spec(self, spec: TensorSpec) -> TensorSpec:
+        """What generators see of a domain; override it together with ``prepare``."""
+        return spec
+
+    def prepare(self, x: Tensor, domain: str, hop: str, step: Step | None) -> Tensor:
+        """Turn samples into a generator's input; variants may mask them and add channels.
+
+        Args:
+            x: ``(batch, channels, *sizes)`` of ``domain``.
+            domain: Where the samples belong.
+            hop: ``"translate"`` (a real sample, on its way out), ``"cycle"`` (a fake, on its way
+                back) or ``"identity"``.
+            step: Source of randomness; ``None`` outside training.
+        """
+        return x
+
+    def translate(
+        self, networks: Networks, x: Tensor, direction: Direction, code: Tensor | None = None
+    ) -> Tensor:
+        """Translate a batch, as after training."""
+        (generator,) = direction.networks
+        out: Tensor = networks[generator](self.prepare(x, direction.source, "translate", None))
+        return out
+
+    def terms(
+        self, phase: str, networks: Networks, batch: Batch, step: Step
+    ) -> Sequence[TermGroup]:
+        """Way by way, then discriminator by discriminator."""
+        batch = self._without_gaps(batch, step)
+        if phase == GENERATORS:
+            trips = [Trip(self, way, networks, batch, step) for way in WAYS]
+            return [TermGroup(self.generator_terms(trip), trip.start) for trip in trips]
+        shown: dict[str, Tensor] = {}
+        return [
+            TermGroup([self._discriminator_term(judge, shown, networks, batch, step)])
+            for judge in self.judges
+        ]
+
+    def generator_terms(self, trip: "Trip") -> list[Term]:
+        """The generators' terms of one way; leaves fakes for their discriminators in
+        ``step.kept``."""
+        way, options, step = trip.way, self.options, trip.step
+        source, target = way.direction.ends
+        there = (way.there,)
+        both = (way.there, way.back)
+        terms = [Term(f"cycle_{source}", options.cycle.weight_from(source), both, trip.cycle)]
+        if self.has_identity(step):
+            identity = options.identity.weight
+            terms.append(Term(f"identity_{target}", identity, there, trip.identity))
+        if change := options.self_regularization.weight:
+            terms.append(Term(f"change_{source}", change, there, trip.change))
+        adversarial = f"adversarial_{way.direction.name}"
+        fooled = partial(self._fool, way.first, trip, "fake")
+        weight = options.adversarial.weight
+        terms.append(Term(adversarial, weight, (*there, way.first.name), fooled))
+        if second := options.second_adversarial.weight:
+            fooled = partial(self._fool, way.second, trip, "cycled")
+            called_too = (*both, way.second.name)
+            terms.append(Term(f"second_adversarial_{source}", second, called_too, fooled))
+        if mixed := options.mixed_domain.weight * options.mixed_domain.generator_weight:
+            fooled = partial(self._fool, way.mixed, trip, "fake")
+            terms.append(Term(f"mixed_{adversarial}", mixed, (*there, way.mixed.name), fooled))
+        return terms
+
+    def _discriminator_term(
+        self,
+        judge: Judge,
+        shown: dict[str, Tensor],
+        networks: Networks,
+        batch: Batch,
+        step: Step,
+    ) -> Term:
+        """Real samples against fakes from the history, halved as in the paper; ``shown`` are the
+        fakes that discriminators were shown so far."""
+
+        def compute() -> Tensor:
+            if judge.fakes_of == judge.name:
+                shown[judge.name] = self.history[judge.name].query(step.kept[judge.name])
+            real, fake = batch[judge.real], shown[judge.fakes_of]
+            return self._judge(judge, networks[judge.name], real, fake, step)
+
+        mixed = self.options.mixed_domain
+        weight = mixed.weight * mixed.gamma if judge in OF_MIXED else 1.0
+        return Term(judge.name, weight, (judge.name,), compute)
+
+    def _fool(self, judge: Judge, trip: "Trip", shown: Literal["fake", "cycled"]) -> Tensor:
+        """What it costs the generators that a discriminator is not taken in."""
+        sample = trip.fake if shown == "fake" else trip.cycled
+        known, step = trip.step.known.get(trip.way.direction.source), trip.step
+        if known is not None:
+            # Real samples have zeros in their gaps: fakes are shown with the same ones.
+            sample = sample * known.all(dim=1, keepdim=True)
+        if self.options.rounding.discriminators:
+            sample = self.rounded(sample, judge.domain)
+        varied = self._varied(sample, judge, "generator", step)
+        logits = trip.networks[judge.name](self._noisy(varied, step, "generator", judge.name))
+        step.kept[judge.name] = sample.detach()
+        return self.loss.generator(full(logits))
+
+    def _judge(
+        self, judge: Judge, network: nn.Module, real: Tensor, fake: Tensor, step: Step
+    ) -> Tensor:
+        name = judge.name
+        real = self._varied(real, judge, "real", step)
+        fake = self._varied(fake, judge, "fake", step)
+        # One noise for both, so that it tells nothing.
+        real, fake = self._noisy(real, step, name), self._noisy(fake, step, name)
+        on_real, on_fake = called(network, real, fake, together=self.options.batch_calls)
+        cost = (self.loss.real(full(on_real)) + self.loss.fake(full(on_fake))) / 2
+        if self.loss.needs_penalty:
+            share = step.uniform(real, "penalty", name)
+            penalty = gradient_penalty(network, real, fake, share)
+            cost = cost + self.options.adversarial.gradient_penalty * penalty
+        return cost
+
+    def has_identity(self, step: Step) -> bool:
+        """Whether the identity term is on, and has not ended yet."""
+        identity = self.options.identity
+        return identity.weight > 0 and (
+            identity.until_step is None or step.index < identity.until_step
+        )
+
+    def _without_gaps(self, batch: Batch, step: Step) -> Batch:
+        """A batch with zeros for gaps; ``step.known`` then says where there are none."""
+        without: dict[str, Tensor] = {}
+        step.known = {}
+        for stream, x in batch.items():
+            if self.specs.get(stream, self.specs[A]).gaps:
+                x, step.known[stream] = filled(x)
+            without[stream] = x
+        return without
+
+    def rounded(self, x: Tensor, domain: str) -> Tensor:
+        """The nearer end of the domain's range; the gradient passes as if nothing had happened."""
+        bounds = self.specs[domain].range
+        if bounds is None:
+            raise RecipeError(
+                f"objective.rounding needs tensors with a range, but domain {domain.upper()}'s are "
+                f"unbounded. Switch it off."
+            )
+        low, high = bounds
+        ends = torch.where(x.detach() >= (low + high) / 2, high, low).to(x.dtype)
+        return ends + (x - x.detach())  # exactly an end: the bracket is zero
+
+    def _varied(self, x: Tensor, judge: Judge, role: str, step: Step) -> Tensor:
+        """What a discriminator sees of real samples, of fakes, or of a generator's."""
+        spec, options = self.specs[judge.domain], self.options.augmentation
+        return augmented(x, spec, options, step, judge.name, role)
+
+    def _noisy(self, x: Tensor, step: Step, *words: str) -> Tensor:
+        sigma = self.options.input_noise.sigma
+        return x + sigma * step.normal(x, "noise", *words) if sigma else x
+
+    def _refuse_unequal_specs(self) -> None:
+        a, b = self.specs[A], self.specs[B]
+        if a.channels == b.channels and a.dims == b.dims:
+            return
+        for term, weight in (
+            ("identity", self.options.identity.weight),
+            ("self_regularization", self.options.self_regularization.weight),
+            ("mixed_domain", self.options.mixed_domain.weight),
+        ):
+            if weight:
+                raise RecipeError(
+                    f"objective.{term}.weight must be 0 here: the term compares or mixes "
+                    f"samples of both domains, but A has {a.channels} channels and B "
+                    f"has {b.channels}."
+                )
+
+
+class Trip:
+    """What becomes of one way's samples in one step, on which all of its terms look.
+
+    Attributes:
+        objective: Whose options hold.
+        way: From where to where, and who has a part in it.
+        networks: By name.
+        batch: Samples by stream, without gaps.
+        step: Source of chance.
+        fake: The source's samples, translated; there once ``start`` was called.
+        same: The target's own samples after the generator, where the identity term is on.
+    """
+
+    fake: Tensor
+    same: Tensor
+
+    def __init__(
+        self, objective: CycleObjective, way: Way, networks: Networks, batch: Batch, step: Step
+    ) -> None:
+        self.objective, self.way = objective, way
+        self.networks, self.batch, self.step = networks, batch, step
+
+    def start(self) -> None:
+        """Call the generator, on the target's samples too where the identity term is on."""
+        way, objective, step = self.way, self.objective, self.step
+        source, target = way.direction.ends
+        inputs = [objective.prepare(self.batch[source], source, "translate", step)]
+        wanted = objective.has_identity(step)
+        if wanted:
+            inputs.append(objective.prepare(self.batch[target], target, "identity", step))
+        together = objective.options.batch_calls
+        outputs = called(self.networks[way.there], *inputs, together=together)
+        self.fake = outputs[0]
+        if wanted:
+            require_shape(outputs[1], self.batch[target], f"{way.there}, identity")
+            self.same = outputs[1]
+
+    @cached_property
+    def cycled(self) -> Tensor:
+        """The fake, translated back."""
+        source, target = self.way.direction.ends
+        objective, options = self.objective, self.objective.options
+        sent = objective.rounded(self.fake, target) if options.rounding.cycle else self.fake
+        if options.cycle.noise:
+            sent = self._drowned(sent)
+        if options.cycle.back_translation:
+            sent = sent.detach()
+        back = self.networks[self.way.back]
+        cycled: Tensor = back(objective.prepare(sent, target, "cycle", self.step))
+        require_shape(cycled, self.batch[source], f"the {source} -> {target} -> {source} cycle")
+        return cycled
+
+    def cycle(self) -> Tensor:
+        """How far off it comes back."""
+        source = self.way.direction.source
+        return l1(self.cycled, self.batch[source], self.step.known.get(source))
+
+    def identity(self) -> Tensor:
+        """How far off the target's own samples are afterwards."""
+        target = self.way.direction.target
+        return l1(self.same, self.batch[target], self.step.known.get(target))
+
+    def change(self) -> Tensor:
+        """How far the fake is from what it was made of."""
+        source = self.way.direction.source
+        return l1(self.fake, self.batch[source], self.step.known.get(source))
+
+    def _drowned(self, fake: Tensor) -> Tensor:
+        """A fake under noise, so that it can hide nothing in faint patterns."""
+        domain, step = self.way.direction.target, self.step
+        share = step.uniform(fake, "cycle noise", domain).view(-1, *(1,) * (fake.dim() - 1))
+        noise = step.normal(fake, "cycle noise pattern", domain)
+        return fake + self.objective.options.cycle.noise * share * noise
