@@ -65,6 +65,8 @@ def spelt_domains(file: Path) -> Iterator[str]:
 
 
 def test_only_objectives_know_what_domains_are_called() -> None:
-    engine = [file for file in ENGINE.rglob("*.py") if "objectives" not in file.parts]
+    # What comes in from elsewhere is imported into the cycle: one module says how.
+    knowing = (ENGINE / "objectives", ENGINE / "importing/roles.py")
+    engine = [file for file in ENGINE.rglob("*.py") if not set(knowing) & {file, *file.parents}]
     assert [(file.name, spelt) for file in engine for spelt in spelt_domains(file)] == []
     assert list(spelt_domains(ENGINE / "objectives/cycle.py"))  # the reading itself works

@@ -103,7 +103,7 @@ def test_voices_lie_where_their_recipes_look(cli: Cli, unpublished: None, tmp_pa
         assert [path.name for path in Path(folder).iterdir()] == ["arctic_a0001.wav"]
     assert not list(Path("datasets/arctic").rglob("*.lab"))
     elsewhere = cli("data", "get", "arctic", "-o", "other", *options)
-    assert "--set data.a=other/arctic/cmu_us_slt_arctic/wav" in elsewhere.err
+    assert "--set data.domains.a=other/arctic/cmu_us_slt_arctic/wav" in elsewhere.err
 
 
 def picture(seed: int, size: tuple[int, int]) -> Image.Image:
