@@ -301,7 +301,7 @@ class Network:
     build: Callable[..., nn.Module]
     options: type[Options] = Options
     summary: str = ""
-    takes: frozenset[str] = frozenset()
+    takes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

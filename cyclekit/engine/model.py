@@ -202,8 +202,8 @@ class RecipeNetworks:
         name = getattr(self._recipe, role).name
         network = next(network for network in networks if network.name == name)
         asked = {*wanted, *in_calls}
-        if missing := sorted(asked - network.takes):
-            able = [network.name for network in networks if network.takes >= asked]
+        if missing := sorted(asked.difference(network.takes)):
+            able = [network.name for network in networks if asked.issubset(network.takes)]
             hint = f"Choose {' or '.join(able)} as {role}.name." if able else "No other has them."
             raise RecipeError(
                 f"Objective {self._recipe.objective.name!r} needs a {role} with "

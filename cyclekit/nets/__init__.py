@@ -12,7 +12,7 @@ RESNET = Network(
     ResNetGenerator,
     ResNetOptions,
     "Johnson et al.'s residual network, CycleGAN's own",
-    takes=frozenset({"condition", "taps"}),
+    takes=("condition", "taps"),
 )
 UNET_128 = Network(
     "unet_128", UNetGenerator, UNet128Options, "pix2pix's U-Net, for windows that divide by 128"
@@ -25,7 +25,7 @@ PATCHGAN = Network(
     PatchGAN,
     PatchGANOptions,
     "Fully convolutional; judges overlapping patches",
-    takes=frozenset({"classes"}),
+    takes=("classes",),
 )
 PATCHGAN_SLOPES = Network(
     "patchgan_slopes", SlopesPatchGAN, SlopesOptions, "Two patchgans: of values, of their slopes"
