@@ -305,8 +305,10 @@ def started(toys: Getting) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "cyclekit", "data", "get", "toys", "--plugin", toys.plugin,
                "-o", toys.out]  # fmt: skip
     process = subprocess.Popen(
-        [str(part) for part in command], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+        [str(part) for part in command], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        # Where the tests run in the background it is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
     deadline = time.monotonic() + 30
     while not any(part.stat().st_size for part in toys.out.rglob("*.part")):
         assert time.monotonic() < deadline

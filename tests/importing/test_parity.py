@@ -97,7 +97,7 @@ GENERATORS = [
     Case("pix2pixhd", "pix2pixhd", lambda: ResNet(halvings=3, width=2)),
     Case("pix2pixhd, batch", "pix2pixhd",
          lambda: ResNet(halvings=4, width=2, norm=peers.batch, bias=True),
-         sizes=((64, 64), (80, 48), (65, 71))),
+         sizes=((128, 128), (160, 96), (129, 143))),
     Case("unet", "unet", UNet, sizes=SIXTY_FOURTHS),
     Case("unet, batch", "unet", lambda: UNet(norm=peers.batch), sizes=SIXTY_FOURTHS),
     Case("unet, batch, evaluated", "unet", lambda: UNet(norm=peers.batch), sizes=SIXTY_FOURTHS,
