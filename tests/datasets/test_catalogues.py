@@ -36,7 +36,8 @@ def test_sets_and_recipes_go_together(offer: Offer) -> None:
     if not offer.set.recipe:
         return
     data = read_layers(find_recipes(offer.plugin)[offer.set.recipe]).table["data"]
-    assert Path(data.get("a") or data["root"]).is_relative_to(f"datasets/{offer.name}")
+    for place in data.get("domains", {"root": data["root"]}).values():
+        assert Path(place).is_relative_to(f"datasets/{offer.name}")
     if offer.set.withheld:
         assert "fetch" not in data
     else:
@@ -99,7 +100,7 @@ def test_voices_lie_where_their_recipes_look(cli: Cli, unpublished: None, tmp_pa
     assert done.code == 0, done.err
     assert "cyclekit train --plugin audio --recipe arctic\n" in done.err
     data = read_layers(find_recipes(find_plugin("audio"))["arctic"]).table["data"]
-    for folder in (data["a"], data["b"]):
+    for folder in data["domains"].values():
         assert [path.name for path in Path(folder).iterdir()] == ["arctic_a0001.wav"]
     assert not list(Path("datasets/arctic").rglob("*.lab"))
     elsewhere = cli("data", "get", "arctic", "-o", "other", *options)

@@ -77,7 +77,7 @@ def test_a_third_genre_joins_the_mixed_samples(songs: Path, tmp_path: Path, cli:
     done = cli(*arguments(songs, tmp_path / "run", data__extra=third,
                           objective__mixed_domain="{weight = 1}"))  # fmt: skip
     assert done.code == 0, done.err
-    assert "EXTRA: 2 training files, 4 windows" in done.err
+    assert "extra: 2 training files, 4 windows" in done.err
     losses = [record for record in records(tmp_path / "run") if "generators" in record]
     assert {"mixed_discriminator_a", "mixed_discriminator_b"} <= set(losses[-1])
 
