@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cyclekit.commands.options import PATH, settings_option, trust_option
+from cyclekit.commands.options import PATH, plugin_option, settings_option, trust_option
 from cyclekit.describe import shown
 from cyclekit.errors import PluginError, UsageError
 
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from cyclekit.datasets.catalogue import Offer
     from cyclekit.runs.planning import Plan
     from cyclekit.runs.watcher import Watcher
-
-plugin_option = click.option("--plugin", metavar="NAME|FILE.py", help="The modality.")
 
 
 @click.group()

@@ -4,12 +4,10 @@ from pathlib import Path
 
 import click
 
-from cyclekit.commands.options import PATH, trust_option
+from cyclekit.commands.options import PATH, plugin_option, trust_option
 from cyclekit.describe import shown
 from cyclekit.errors import RecipeError, UsageError
 from cyclekit.storage.folder import Storage
-
-plugin_option = click.option("--plugin", metavar="NAME|FILE.py", help="The modality.")
 
 
 @click.group()

@@ -9,8 +9,9 @@ from typing import Any
 
 from cyclekit.contract import Codec, Modality
 from cyclekit.data.encoded import guarded, load_file
-from cyclekit.data.folders import layout_folder, split
+from cyclekit.data.layout import layout_folder
 from cyclekit.data.listing import Files, list_samples
+from cyclekit.data.splits import split
 from cyclekit.describe import describe_exception
 from cyclekit.errors import BadSample, DataError, PluginError, suggest
 from cyclekit.links import borrow

@@ -1,29 +1,19 @@
 """Which files belong to which domain and split."""
 
-import filecmp
-import hashlib
-import os
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import combinations, islice
 from pathlib import Path
 from typing import Any
 
 from cyclekit.contract import Codec
-from cyclekit.data.contents import what_it_is
-from cyclekit.data.encoded import load_file
+from cyclekit.data.doubts import copied, doubts_about
+from cyclekit.data.layout import Folders, layout, layout_folder, pair_name
 from cyclekit.data.listing import Files, Kinds, counted, list_samples, nothing
-from cyclekit.errors import BadSample, DataError, suggest
+from cyclekit.data.splits import hold_out_together, limited, limited_together, split, usable_in
+from cyclekit.errors import DataError, suggest
 from cyclekit.names import heading
-from cyclekit.randomness import numpy_generator
 from cyclekit.recipe.settings import DataSettings
-
-MOST_COMPARED, MOST_COPIES = 200, 0.1  # files of two folders; share of them that may be the same
-MOST_READ = 32  # held-out files of a domain that are read to see whether they can be
-
-Folders = dict[str, tuple[str | Path, str | Path | None]]
-"""Training and test folder of each domain."""
 
 
 @dataclass(frozen=True)
@@ -121,12 +111,6 @@ class Collections:
         return found
 
 
-def pair_name(file: Path, folder: Path, domain: str) -> str:
-    """A file's path inside its folder, without suffix and without its domain at the end."""
-    name = file.relative_to(folder).with_suffix("").as_posix()
-    return name.removesuffix(f"_{heading(domain)}")
-
-
 def find_collections(
     settings: DataSettings,
     domains: Sequence[str],
@@ -168,35 +152,24 @@ def find_collections(
         if apart is not None:
             test[name] = samples(apart)
     for group in tied or ():
-        _hold_out_together(group, folders, train, test, settings.held_out)
+        hold_out_together(group, folders, train, test, settings.held_out)
     for name, (folder, _) in folders.items():
         if name not in test:
-            usable = _usable(codec, name)
+            usable = usable_in(codec, name)
             train[name], test[name] = split(train[name], Path(folder), settings.held_out, usable)
     alike = {name: group for group in tied for name in group}
     found = {}
     for name, (folder, apart) in folders.items():
         part = limited(train[name], settings.limit, seed, name)
         if name in alike:
-            part = _limited_together(name, alike[name], folders, train, settings.limit, seed)
+            part = limited_together(name, alike[name], folders, train, settings.limit, seed)
         where = Path(folder)
         tests = Path(apart or where)
         found[name] = Domain(name, part, test[name], where, tests, apart is None, counts[name])
     extra = samples(settings.extra) if settings.extra else ()
     parallel = settings.parallel or bool(tied)
-    doubts = [*_doubts(folders), *_copied(found)]
+    doubts = [*doubts_about(folders), *copied(train, test)]
     return Collections(found, extra, parallel, others, doubts)
-
-
-def layout_folder(split: str, domain: str) -> str:
-    """The folder of a domain's training or test files below a root: ``trainA``, ``testWinter``."""
-    return f"{split}{domain[:1].upper()}{domain[1:]}"
-
-
-def layout(domains: Sequence[str]) -> str:
-    """What is expected below a root, in words."""
-    names = [layout_folder(split, domain) for split in ("train", "test") for domain in domains]
-    return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _below(root: Path, split: str, domain: str) -> Path | None:
@@ -247,173 +220,6 @@ def _by_layout(settings: DataSettings, domains: Sequence[str], root: Path | str 
         for name, folder in found.items()
         if folder is not None
     }
-
-
-def _doubts(folders: Folders) -> list[str]:
-    """What looks wrong about the folders by their names and places alone."""
-    found = []
-    for one, other in combinations(folders, 2):
-        (train, test), (other_train, other_test) = folders[one], folders[other]
-        found += _nested(train, other_train)
-        said = "domain {} is {} and domain {} is {}"
-        found += _swapped(said, (one, train), (other, other_train))
-        said = "the test files of domain {} are {}, those of {} {}"
-        found += _swapped(said, (one, test), (other, other_test))
-    for domain, (train, test) in folders.items():
-        if test is not None and os.path.realpath(train) == os.path.realpath(test):
-            found.append(
-                f"domain {heading(domain)}'s test files are its training files: figures will not "
-                f"say what becomes of new ones"
-            )
-    return found
-
-
-def _nested(a: str | Path, b: str | Path) -> list[str]:
-    """The doubt about two domains' folders of which one holds the other."""
-    inside, where = sorted((os.path.realpath(a), os.path.realpath(b)), key=len, reverse=True)
-    if inside == where:
-        return [f"both domains are the folder {a}: there is nothing to translate"]
-    if Path(where) in Path(inside).parents:
-        return [f"{inside} lies in the other domain's folder: its files are in both domains"]
-    return []
-
-
-def _swapped(
-    said: str, one: tuple[str, str | Path | None], other: tuple[str, str | Path | None]
-) -> list[str]:
-    """The doubt about folders whose names end in the other domain's."""
-    (name, folder), (other_name, other_folder) = one, other
-    if folder and other_folder and _ends_in(folder, other_name) and _ends_in(other_folder, name):
-        said = said.format(heading(name), folder, heading(other_name), other_folder)
-        return [f"{said}: are they swapped?"]
-    return []
-
-
-def _ends_in(folder: str | Path, domain: str) -> bool:
-    """Whether a folder is called as a domain's would be: ``B``, ``trainWinter``, ``winter``."""
-    return Path(folder).name.endswith((heading(domain), layout_folder("", domain)))
-
-
-def _copied(domains: Mapping[str, Domain]) -> list[str]:
-    """What is there twice, by the first files that have a name and a size in common."""
-    compared = [
-        (a.train, b.train, f"domains {heading(a.name)} and {heading(b.name)}",
-         "there is little to translate")
-        for a, b in combinations(domains.values(), 2)
-    ] + [
-        (of.train, of.test, f"{heading(of.name)}'s training and test files",
-         "figures will look too good")
-        for of in domains.values()
-    ]  # fmt: skip
-    found = []
-    for one, other, what, so in compared:
-        twins = {file.name: file for file in islice(other, MOST_COMPARED)}
-        both = [(file, twins[file.name]) for file in one if file.name in twins]
-        copies = sum(_same(*pair) for pair in both)
-        if copies > MOST_COPIES * min(len(one), len(twins)):
-            found.append(f"{what} have {copies} files in common, byte for byte: {so}")
-    return found
-
-
-def _same(one: Path, other: Path) -> bool:
-    try:
-        return one.stat().st_size > 0 and filecmp.cmp(one, other, shallow=False)
-    except OSError:  # whoever reads it next says so
-        return False
-
-
-def _named(files: Files, folder: str | Path, domain: str) -> dict[str, str]:
-    """Files by the names that pairs share."""
-    return {pair_name(file, Path(folder), domain): str(file) for file in files}
-
-
-def _hold_out_together(
-    group: Sequence[str],
-    folders: Folders,
-    train: dict[str, Files],
-    test: dict[str, Files],
-    share: float,
-) -> None:
-    """Hold out whole pairs, where none of the domains has test files."""
-    if any(name in test for name in group):
-        return
-    named = {name: _named(train[name], folders[name][0], name) for name in group}
-    shared = set.intersection(*(set(names) for names in named.values()))
-    wanted = min(max(1, round(len(shared) * share)), len(shared) - 1) if share and shared else 0
-    chosen = sorted(shared, key=lambda name: hashlib.sha256(os.fsencode(name)).digest())[:wanted]
-    for name in group:
-        held = {named[name][each] for each in chosen}
-        test[name] = Files(tuple(file for file in train[name].names if file in held))
-        train[name] = Files(tuple(file for file in train[name].names if file not in held))
-
-
-def _limited_together(
-    name: str,
-    group: Sequence[str],
-    folders: Folders,
-    train: Mapping[str, Files],
-    limit: float | None,
-    seed: int,
-) -> Files:
-    """A part of a domain's files, the same pairs as of the others of its group."""
-    if limit is None:
-        return train[name]
-    named = {other: _named(train[other], folders[other][0], other) for other in group}
-    shared = sorted(set.intersection(*(set(names) for names in named.values())))
-    chosen = limited(Files(tuple(shared)), limit, seed, " ".join(group)).names
-    return Files(tuple(sorted(named[name][each] for each in chosen)))
-
-
-def limited(files: Files, limit: float | None, seed: int, domain: str) -> Files:
-    """A part of some files, by chance: so many of them, or, where it is a float, a share."""
-    if limit is None:
-        return files
-    count = limit if isinstance(limit, int) else max(round(limit * len(files)), 1)
-    if count >= len(files):
-        return files
-    chosen = numpy_generator("limit", seed, domain).permutation(len(files))[:count]
-    return Files(tuple(files.names[index] for index in sorted(chosen)))
-
-
-def split(
-    files: Files,
-    folder: Path,
-    share: float,
-    usable: Callable[[Path], bool] = lambda file: not what_it_is(file),
-) -> tuple[Files, Files]:
-    """Hold out a share of the files, chosen by a hash of their names so that it stays put.
-
-    Those that are not ``usable`` come last: training names them.
-    """
-    wanted = min(max(1, round(len(files) * share)), len(files) - 1) if share else 0
-
-    def key(name: str) -> bytes:
-        inside = name[len(str(folder)) + 1 :]
-        return hashlib.sha256(inside.encode(errors="replace")).digest()
-
-    order = sorted(files.names, key=key) if wanted else []
-    chosen = set(islice((name for name in order if usable(Path(name))), wanted))
-    chosen |= set(islice((name for name in order if name not in chosen), wanted - len(chosen)))
-    kept = tuple(name for name in files.names if name not in chosen)
-    return Files(kept), Files(tuple(name for name in files.names if name in chosen))
-
-
-def _usable(codec: Codec[Any] | None, domain: str) -> Callable[[Path], bool]:
-    """Whether figures can be had of a file: the first that are asked for are read for it."""
-    reads = iter(range(MOST_READ if codec else 0))
-
-    def usable(file: Path) -> bool:
-        if what_it_is(file):
-            return False
-        if codec is None or next(reads, None) is None:
-            return True
-        try:
-            load_file(codec, file, domain)
-        except BadSample:
-            return False
-        return True
-
-    return usable
 
 
 def _existing(folder: Path, settings: DataSettings, domains: Sequence[str]) -> Path:

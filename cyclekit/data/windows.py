@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from cyclekit.data.lazy import Lazy
 from cyclekit.errors import DataError
 
 Kind = tuple[torch.Size, torch.dtype]
+Thing = TypeVar("Thing")
 
 
 @dataclass(frozen=True)
@@ -28,12 +30,8 @@ class Window:
     domain: str
 
 
-class Tensors(Lazy[Tensor]):
-    """Tensors of several shapes and types."""
-
-    @abstractmethod
-    def shape(self, index: int) -> torch.Size:
-        """Of one of them, which need not be read for it."""
+class Shaped(Lazy[Thing]):
+    """Things of several shapes."""
 
     @property
     @abstractmethod
@@ -43,7 +41,15 @@ class Tensors(Lazy[Tensor]):
     @property
     @abstractmethod
     def firsts(self) -> list[int]:
-        """The first of each shape."""
+        """The first of each shape; where there are several domains, in each of them."""
+
+
+class Tensors(Shaped[Tensor]):
+    """Tensors of several shapes and types."""
+
+    @abstractmethod
+    def shape(self, index: int) -> torch.Size:
+        """Of one of them, which need not be read for it."""
 
 
 class InMemory(Tensors):
@@ -142,18 +148,8 @@ class OnDisk(Tensors):
         return sorted(np.unique(self._kind_of, return_index=True)[1].tolist())
 
 
-class StreamWindows(Lazy[Window]):
+class StreamWindows(Shaped[Window]):
     """The windows that a stream draws from."""
-
-    @property
-    @abstractmethod
-    def smallest(self) -> int:
-        """The first of those with the fewest elements."""
-
-    @property
-    @abstractmethod
-    def firsts(self) -> list[int]:
-        """The first of each shape, in each domain."""
 
     @abstractmethod
     def origin(self, index: int) -> tuple[str, int]:

@@ -8,7 +8,8 @@ from typing import Any
 
 from cyclekit.contract import Codec
 from cyclekit.data.encoded import list_bad, load_file
-from cyclekit.data.folders import Collections, layout_folder
+from cyclekit.data.folders import Collections
+from cyclekit.data.layout import layout_folder
 from cyclekit.data.lazy import Lazy, LazyList
 from cyclekit.errors import BadSample, DataError
 from cyclekit.names import heading

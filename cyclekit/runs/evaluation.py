@@ -7,7 +7,7 @@ from typing import Any
 
 from cyclekit.contract import Options
 from cyclekit.data.counterparts import tied_domains
-from cyclekit.data.folders import find_collections
+from cyclekit.data.folders import Collections, find_collections
 from cyclekit.data.made import is_made, made_root
 from cyclekit.data.pairing import without_false_pairs
 from cyclekit.engine.hardware import Hardware
@@ -109,33 +109,15 @@ def evaluate_run(
     Raises:
         DataError: If a domain has no test files.
     """
-    model, run = opened.model, opened.run
-    if data is None:
-        objective = model.objective
-        made = made_root(
-            model.recipe.data, model.modality, model.codec, run.data, objective.domains
-        )
-        where = model.recipe.data
-    else:
-        made, where = None, DataSettings(root=str(data))
-    collections = find_collections(
-        where,
-        model.objective.domains,
-        model.codec,
-        made,
-        model.recipe.train.seed,
-        tied_domains(model.objective.streams),
-    )
-    if data is not None or not is_made(model.recipe.data):
-        collections = without_false_pairs(collections, model.codec)
+    run = opened.run
+    collections = _collections(opened, data)
     for doubt in collections.doubts:
         watcher.warn(doubt)
-    cache = run.metrics
     judge = Judge(
-        model,
+        opened.model,
         collections,
         watcher.warn,
-        cache,
+        run.metrics,
         thorough=not quick,
         options=options,
         say=watcher.say,
@@ -148,6 +130,18 @@ def evaluate_run(
         further["best"] = _about(best.checkpoint.step, judge.score(best.translator))
     other = f"-{fitting(data.resolve().name)}" if data is not None else ""
     return keep_evaluation(run, opened.checkpoint.step, scored, judge, other, further)
+
+
+def _collections(opened: OpenRun, data: Path | None) -> Collections:
+    """The run's own files, or those of ``data``."""
+    model, recipe = opened.model, opened.model.recipe
+    domains, made = model.objective.domains, None
+    where = recipe.data if data is None else DataSettings(root=str(data))
+    if data is None:
+        made = made_root(where, model.modality, model.codec, opened.run.data, domains)
+    tied = tied_domains(model.objective.streams)
+    found = find_collections(where, domains, model.codec, made, recipe.train.seed, tied)
+    return found if is_made(where) else without_false_pairs(found, model.codec)
 
 
 def keep_evaluation(

@@ -56,22 +56,14 @@ def resume_training(
     if checkpoint and not checkpoint.has_state:
         raise UsageError(
             f"{run} was imported: it holds weights, and nothing that training could go on from. "
-            f"Begin a new run with them: cyclekit train --plugin {host.info.name} --recipe NAME "
-            f"--init {run}"
+            f"Beginning a new run with them (cyclekit train --init) is not possible yet: it can be "
+            f"translated with and evaluated."
         )
     fabric, recipe, watcher = start_recipe(recipe, hardware, watcher, f"cyclekit resume {run}")
-    if checkpoint and checkpoint.step > recipe.train.steps:
-        raise UsageError(
-            f"{run} has done {checkpoint.step} steps, which is more than the {recipe.train.steps} "
-            f"that were asked for. Give a larger number, or none for the {_planned(checkpoint)} "
-            f"that were planned."
-        )
+    if checkpoint:
+        _refuse_fewer_steps(run, checkpoint, recipe.train.steps)
     if checkpoint and checkpoint.step >= recipe.train.steps and not _owes(run, checkpoint):
-        if changed := [key for key, _, _ in settings if key != "train.steps"]:
-            raise UsageError(
-                f"{run} is finished: {checkpoint.step} steps are done, and none is left for "
-                f"{', '.join(changed)} to change. Give --steps and a number larger than that."
-            )
+        _refuse_late_changes(run, checkpoint, settings)
         on_first(fabric, partial(_settle, run, checkpoint, recipe.train.keep))
         part(fabric)
         watcher.say(
@@ -91,6 +83,27 @@ def resume_training(
         done = checkpoint.step if checkpoint else 0
         watcher.say(f"run: {run}, from step {done} of {recipe.train.steps}")
         return train(host, prepared, run, fabric, watcher, checkpoint)
+
+
+def _refuse_fewer_steps(run: RunDirectory, checkpoint: Checkpoint, steps: int) -> None:
+    """Refuse to stop before where the run is."""
+    if checkpoint.step > steps:
+        raise UsageError(
+            f"{run} has done {checkpoint.step} steps, which is more than the {steps} that were "
+            f"asked for. Give a larger number, or none for the {_planned(checkpoint)} that were "
+            f"planned."
+        )
+
+
+def _refuse_late_changes(
+    run: RunDirectory, checkpoint: Checkpoint, settings: Iterable[Setting]
+) -> None:
+    """Refuse changes to a recipe of which no step is left."""
+    if changed := [key for key, _, _ in settings if key != "train.steps"]:
+        raise UsageError(
+            f"{run} is finished: {checkpoint.step} steps are done, and none is left for "
+            f"{', '.join(changed)} to change. Give --steps and a number larger than that."
+        )
 
 
 def _planned(checkpoint: Checkpoint) -> int | str:

@@ -13,8 +13,8 @@ from cyclekit_image.importing.keys import (
     picture,
     places,
 )
+from cyclekit_image.importing.resnets import COLOURS
 
-COLOURS = "colours are RGB in -1..1: --bgr"
 DEEPEST = 10  # halvings
 
 

@@ -1,0 +1,112 @@
+"""Which files are held out for testing, and which are left where only a part is wanted."""
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from cyclekit.contract import Codec
+from cyclekit.data.contents import what_it_is
+from cyclekit.data.encoded import load_file
+from cyclekit.data.layout import Folders, pair_name
+from cyclekit.data.listing import Files
+from cyclekit.errors import BadSample
+from cyclekit.randomness import numpy_generator
+
+MOST_READ = 32  # held-out files of a domain that are read to see whether they can be
+
+
+def hold_out_together(
+    group: Sequence[str],
+    folders: Folders,
+    train: dict[str, Files],
+    test: dict[str, Files],
+    share: float,
+) -> None:
+    """Hold out whole pairs, where none of the domains has test files."""
+    if any(name in test for name in group):
+        return
+    named = {name: _named(train[name], folders[name][0], name) for name in group}
+    shared = set.intersection(*(set(names) for names in named.values()))
+    wanted = min(max(1, round(len(shared) * share)), len(shared) - 1) if share and shared else 0
+    chosen = sorted(shared, key=lambda name: hashlib.sha256(os.fsencode(name)).digest())[:wanted]
+    for name in group:
+        held = {named[name][each] for each in chosen}
+        test[name] = Files(tuple(file for file in train[name].names if file in held))
+        train[name] = Files(tuple(file for file in train[name].names if file not in held))
+
+
+def limited_together(
+    name: str,
+    group: Sequence[str],
+    folders: Folders,
+    train: Mapping[str, Files],
+    limit: float | None,
+    seed: int,
+) -> Files:
+    """A part of a domain's files, the same pairs as of the others of its group."""
+    if limit is None:
+        return train[name]
+    named = {other: _named(train[other], folders[other][0], other) for other in group}
+    shared = sorted(set.intersection(*(set(names) for names in named.values())))
+    chosen = limited(Files(tuple(shared)), limit, seed, " ".join(group)).names
+    return Files(tuple(sorted(named[name][each] for each in chosen)))
+
+
+def limited(files: Files, limit: float | None, seed: int, domain: str) -> Files:
+    """A part of some files, by chance: so many of them, or, where it is a float, a share."""
+    if limit is None:
+        return files
+    count = limit if isinstance(limit, int) else max(round(limit * len(files)), 1)
+    if count >= len(files):
+        return files
+    chosen = numpy_generator("limit", seed, domain).permutation(len(files))[:count]
+    return Files(tuple(files.names[index] for index in sorted(chosen)))
+
+
+def split(
+    files: Files,
+    folder: Path,
+    share: float,
+    usable: Callable[[Path], bool] = lambda file: not what_it_is(file),
+) -> tuple[Files, Files]:
+    """Hold out a share of the files, chosen by a hash of their names so that it stays put.
+
+    Those that are not ``usable`` come last: training names them.
+    """
+    wanted = min(max(1, round(len(files) * share)), len(files) - 1) if share else 0
+
+    def key(name: str) -> bytes:
+        inside = name[len(str(folder)) + 1 :]
+        return hashlib.sha256(inside.encode(errors="replace")).digest()
+
+    order = sorted(files.names, key=key) if wanted else []
+    chosen = set(islice((name for name in order if usable(Path(name))), wanted))
+    chosen |= set(islice((name for name in order if name not in chosen), wanted - len(chosen)))
+    kept = tuple(name for name in files.names if name not in chosen)
+    return Files(kept), Files(tuple(name for name in files.names if name in chosen))
+
+
+def usable_in(codec: Codec[Any] | None, domain: str) -> Callable[[Path], bool]:
+    """Whether figures can be had of a file: the first that are asked for are read for it."""
+    reads = iter(range(MOST_READ if codec else 0))
+
+    def usable(file: Path) -> bool:
+        if what_it_is(file):
+            return False
+        if codec is None or next(reads, None) is None:
+            return True
+        try:
+            load_file(codec, file, domain)
+        except BadSample:
+            return False
+        return True
+
+    return usable
+
+
+def _named(files: Files, folder: str | Path, domain: str) -> dict[str, str]:
+    """Files by the names that pairs share."""
+    return {pair_name(file, Path(folder), domain): str(file) for file in files}
