@@ -36,6 +36,7 @@ def _remove_abandoned(parent: Path) -> None:
         for name in handle.names():
             if not re.fullmatch(rf"{PREFIX}\w+", name):
                 continue
-            with contextlib.suppress(OSError):  # another is removing it, or it is somebody else's
-                if handle.is_abandoned(name) and (parent / name).lstat().st_uid == os.getuid():
+            # Another may be removing it, or it is somebody else's.
+            with contextlib.suppress(OSError), handle.holding(name) as free:
+                if free and (parent / name).lstat().st_uid == os.getuid():
                     shutil.rmtree(parent / name)

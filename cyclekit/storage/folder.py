@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from cyclekit.locks import hold
 from cyclekit.storage.handle import ASIDE, Handle, Refused, flush, identity, incoming, opened
 
 
@@ -126,18 +125,12 @@ class Storage:
         """Write a whole file in place of the one that may be there, and wait for the disk."""
         with self._named(name), self.open() as handle:
             handle.require_replaceable(name)
-            aside = incoming()
-            try:
-                number = handle.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
-                with os.fdopen(number, "wb") as file:
-                    hold(number)
+            with handle.fresh(handle.touch) as aside:
+                with os.fdopen(handle.open(aside, os.O_WRONLY), "wb") as file:
                     file.write(content)
                     file.flush()
                     os.fsync(file.fileno())
                 handle.move(handle, aside, name)
-            except BaseException:
-                handle.remove(aside)
-                raise
             handle.flush()
         return self.path / name
 
@@ -188,27 +181,22 @@ class Storage:
         with contextlib.suppress(FileNotFoundError), self.open(make=False) as handle:
             for name in handle.names():
                 if name.startswith(ASIDE):
-                    abandoned = handle.is_abandoned(name)
-                    if abandoned or (abandoned is None and alone):
-                        handle.remove(name)
+                    with handle.holding(name) as held:
+                        if held or (held is None and alone):
+                            handle.remove(name)
                 elif depth and stat.S_ISDIR(handle.kind(name)):
                     self.below(name).clean(depth - 1, alone)
 
     @contextlib.contextmanager
     def aside(self) -> Iterator["Aside"]:
         """A fresh folder for writers that need a path; what is not moved out of it is removed."""
-        with self.open() as handle:
-            name = incoming()
-            os.mkdir(handle.at(name), 0o700, dir_fd=handle.number)
+        with self.open() as handle, handle.fresh(handle.make_private) as name:
             try:
-                with handle.holding(name):
-                    yield Aside(self, name)
+                yield Aside(self, name)
             except OSError as error:
                 if error.filename is not None:
                     raise
                 raise OSError(error.errno, error.strerror, str(self.path)) from error
-            finally:
-                handle.remove(name)
 
 
 @dataclass(frozen=True)

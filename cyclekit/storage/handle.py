@@ -11,7 +11,7 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
@@ -81,6 +81,14 @@ class Handle:
             raise self.refusal(name)
         return number
 
+    def touch(self, name: str) -> None:
+        """Make an empty file where nothing is."""
+        os.close(self.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
+
+    def make_private(self, name: str) -> None:
+        """Make a folder for its owner alone."""
+        os.mkdir(self.at(name), 0o700, dir_fd=self.number)
+
     def require(self, name: str, *kinds: object) -> None:
         """Refuse what is there and is none of these kinds, which are functions of ``stat``."""
         there = self.kind(name)
@@ -107,33 +115,46 @@ class Handle:
     def remove(self, name: str) -> None:
         """Remove what lies under a name, whatever it is; what links lead to stays."""
         there = self.kind(name)
-        if stat.S_ISDIR(there) and not self._leads_away(name):
-            gone = incoming()  # at once, for whoever else looks
-            self.replace(name, gone)
-            shutil.rmtree(self.at(gone), dir_fd=self.number)
-        elif there:
-            os.unlink(self.at(name), dir_fd=self.number)
+        with contextlib.suppress(FileNotFoundError):  # another process removes it, too
+            if stat.S_ISDIR(there) and not self._leads_away(name):
+                gone = incoming()  # at once, for whoever else looks
+                self.replace(name, gone)
+                shutil.rmtree(self.at(gone), dir_fd=self.number)
+            elif there:
+                os.unlink(self.at(name), dir_fd=self.number)
 
     @contextlib.contextmanager
-    def holding(self, name: str) -> Iterator[None]:
-        """Show other processes that one lives which uses what lies under a name."""
+    def fresh(self, make: Callable[[str], object]) -> Iterator[str]:
+        """A name for what is not complete yet, which no other process cleans up meanwhile.
+
+        Args:
+            make: Makes a file or folder of the name. What is there at the end is removed.
+        """
+        while True:
+            name = incoming()
+            make(name)
+            with self.holding(name) as held:
+                if held is False or not self.kind(name):
+                    continue  # cleaned up before it was held
+                try:
+                    yield name
+                finally:
+                    self.remove(name)
+                return
+
+    @contextlib.contextmanager
+    def holding(self, name: str) -> Iterator[bool | None]:
+        """Show other processes that one lives which uses what lies under a name.
+
+        Yields:
+            Whether no other process does; ``None`` where nobody can say.
+        """
         number = self._opened(name)
         if number is None:
-            yield
+            yield None
             return
         try:
-            hold(number)
-            yield
-        finally:
-            os.close(number)
-
-    def is_abandoned(self, name: str) -> bool | None:
-        """Whether no living process holds what lies under a name; ``None`` where nobody can say."""
-        number = self._opened(name)
-        if number is None:
-            return None
-        try:
-            return hold(number)
+            yield hold(number)
         finally:
             os.close(number)
 

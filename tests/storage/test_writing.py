@@ -5,6 +5,7 @@ import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -52,6 +53,33 @@ def test_what_a_living_process_writes_is_not_cleaned_up(tmp_path: Path) -> None:
         storage.clean()
         assert [file.name for file in tmp_path.iterdir()] == [aside.path.name]
     assert not list(tmp_path.iterdir())
+
+
+def nearby_cleaning(name: str, storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have another process clean up whenever this one is about to call a function."""
+    owner = handle if name == "hold" else handle.Handle
+    original, cleaning = getattr(owner, name), [False]
+
+    def called(*args: Any) -> object:
+        if not cleaning[0]:
+            cleaning[0] = True
+            storage.clean(alone=False)
+            cleaning[0] = name.startswith("hold")  # else it would never come to hold anything
+        return original(*args)
+
+    monkeypatch.setattr(owner, name, called)
+
+
+@pytest.mark.parametrize("moment", ["hold", "holding", "move", "remove"])
+@pytest.mark.parametrize("write", ["text", "aside"])
+def test_whoever_cleans_up_at_the_same_time_takes_nothing(
+    write: str, moment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = Storage(tmp_path)
+    nearby_cleaning(moment, storage.below("in"), monkeypatch)
+    WRITES[write](storage)
+    assert [file.name for file in (tmp_path / "in").iterdir()] == ["file"]
+    assert (tmp_path / "in/file").read_text() == "new"
 
 
 @pytest.fixture(params=[True, False], ids=["handles", "paths"])
