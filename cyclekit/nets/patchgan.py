@@ -26,6 +26,8 @@ class PatchGANOptions(Options):
     """Halvings. 1 to 5 see patches of 16, 34, 70, 142, 286."""
     norm: Norm = "instance"
     """`instance`, `batch` or `none`."""
+    affine: bool = False
+    """Let instance norm learn a scale and a shift, in place of the convolutions' biases."""
     spectral_norm: bool = False
     """Divide each weight by its largest singular value (arXiv 1802.05957)."""
     init: Init = "normal"
@@ -63,9 +65,9 @@ class PatchGAN(nn.Sequential):
                     4,
                     stride=2 if n < options.layers else 1,
                     padding=1,
-                    bias=takes_bias(options.norm),
+                    bias=takes_bias(options.norm, options.affine),
                 ),
-                *norm_layers(options.norm, dims, widths[n]),
+                *norm_layers(options.norm, dims, widths[n], options.affine),
                 nn.LeakyReLU(0.2),
             ]
         layers.append(conv(dims, widths[-1], target.channels, 4, padding=1))

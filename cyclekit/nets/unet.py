@@ -31,6 +31,8 @@ class UNetOptions(Options):
     """Halvings of every axis. Windows must divide by 2 to the power of this."""
     norm: Norm = "instance"
     """`instance`, `batch` or `none`."""
+    affine: bool = False
+    """Let instance norm learn a scale and a shift, in place of the convolutions' biases."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Dropout in the decoder's widest layers; 0.5 in pix2pix, whose only noise it is."""
     init: Init = "normal"
@@ -59,7 +61,13 @@ class UNetGenerator(nn.Module):
         super().__init__()
         dims, depth, width = source.dims, options.downsamplings, options.channels
         self.enter = conv(
-            dims, source.channels, width, 4, stride=2, padding=1, bias=takes_bias(options.norm)
+            dims,
+            source.channels,
+            width,
+            4,
+            stride=2,
+            padding=1,
+            bias=takes_bias(options.norm, options.affine),
         )
         inner: nn.Module = nn.Identity()
         for level in reversed(range(1, depth)):
@@ -104,11 +112,11 @@ class Level(nn.Module):
         super().__init__()
         outer, width = (options.channels * min(2**n, 8) for n in (level - 1, level))
         innermost = isinstance(inner, nn.Identity)
-        bias = takes_bias(options.norm)
+        bias = takes_bias(options.norm, options.affine)
         self.down = nn.Sequential(
             conv(dims, outer, width, 4, stride=2, padding=1, bias=bias),
             # The innermost map may be a single position, of which nothing would be left.
-            *([] if innermost else norm_layers(options.norm, dims, width)),
+            *([] if innermost else norm_layers(options.norm, dims, width, options.affine)),
         )
         self.inner = inner
         seen_width = width if innermost else 2 * width
@@ -116,7 +124,7 @@ class Level(nn.Module):
         self.up = nn.Sequential(
             nn.ReLU(),
             conv_transpose(dims, seen_width, outer, 4, stride=2, padding=1, bias=bias),
-            *norm_layers(options.norm, dims, outer),
+            *norm_layers(options.norm, dims, outer, options.affine),
             *([nn.Dropout(options.dropout)] if drops else []),
         )
 
