@@ -45,6 +45,24 @@ def test_packages(name: str, suffix: str, settings: tuple[str, ...], tmp_path: P
         assert made < 0.1 * identity
 
 
+@pytest.mark.slow
+def test_an_objective_for_any_modality(tmp_path: Path) -> None:
+    package, site = (
+        shutil.copytree(EXAMPLES / "objectives", tmp_path / "package"),
+        tmp_path / "site",
+    )
+    module = (package / "cyclekit_varied/__init__.py").read_text()
+    assert lines_of_code(module) <= 120
+    install(package, site)
+    tested = run(package, site, BIN / "python", "-m", "pytest", "-q", "tests")
+    assert "3 passed" in tested
+    for modality in ("audio", "music"):
+        said = run(tmp_path, site, BIN / "cyclekit", "plugins", "check", modality,
+                   "--extension=varied", "--objective=varied")  # fmt: skip
+        assert "ok       step" in said
+        assert "failed" not in said
+
+
 def test_the_single_file(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plugin = EXAMPLES / "single_file.py"
     assert lines_of_code(plugin.read_text()) <= 40
