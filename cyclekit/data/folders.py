@@ -149,7 +149,8 @@ def find_collections(
     Raises:
         DataError: If a folder is missing or has no samples; says what is expected.
     """
-    folders = _folders(settings, domains, root)
+    joint = codec is not None and codec.joint
+    folders = _folders(settings, domains, root, joint)
     others = Counter[str]()
 
     def samples(folder: str | Path) -> Files:
@@ -183,8 +184,8 @@ def find_collections(
         tests = Path(apart or where)
         found[name] = Domain(name, part, test[name], where, tests, apart is None, counts[name])
     extra = samples(settings.extra) if settings.extra else ()
-    parallel = settings.parallel or bool(tied)
-    doubts = [*_doubts(folders), *_copied(found)]
+    parallel = settings.parallel or bool(tied) or joint
+    doubts = [*_doubts(folders, joint), *_copied(found, joint)]
     return Collections(found, extra, parallel, others, doubts)
 
 
@@ -205,7 +206,14 @@ def _below(root: Path, split: str, domain: str) -> Path | None:
     return next((root / way for way in ways if (root / way).is_dir()), None)
 
 
-def _folders(settings: DataSettings, domains: Sequence[str], root: Path | None) -> Folders:
+def _joint(root: Path, *splits: str) -> Path | None:
+    """The folder of files that hold samples of every domain, where there is one."""
+    return next((root / split for split in splits if (root / split).is_dir()), None)
+
+
+def _folders(
+    settings: DataSettings, domains: Sequence[str], root: Path | None, joint: bool
+) -> Folders:
     for key, named in (("domains", settings.domains), ("tests", settings.tests)):
         for name in named or ():
             if name not in domains:
@@ -215,7 +223,7 @@ def _folders(settings: DataSettings, domains: Sequence[str], root: Path | None) 
                 )
     tests = settings.tests or {}
     if settings.domains is None:
-        return _by_layout(settings, domains, root or (settings.root and Path(settings.root)))
+        return _by_layout(settings, domains, root or settings.root, joint)
     missing = [f"data.domains.{name}" for name in domains if name not in settings.domains]
     if missing:
         raise DataError(
@@ -225,14 +233,17 @@ def _folders(settings: DataSettings, domains: Sequence[str], root: Path | None) 
     return {name: (settings.domains[name], tests.get(name)) for name in domains}
 
 
-def _by_layout(settings: DataSettings, domains: Sequence[str], root: Path | str | None) -> Folders:
+def _by_layout(
+    settings: DataSettings, domains: Sequence[str], root: Path | str | None, joint: bool
+) -> Folders:
     if not root:
         raise DataError(
             f"No data was named. Give --data DIR, a folder with {layout(domains)}, or set "
             f"data.domains to folders.{_publication(settings)}"
         )
     root = _existing(Path(root), settings, domains)
-    found = {name: _below(root, "train", name) for name in domains}
+    together = _joint(root, "train") if joint else None
+    found = {name: together or _below(root, "train", name) for name in domains}
     missing = [layout_folder("train", name) for name, folder in found.items() if folder is None]
     if missing:
         inside = sorted(path.name for path in root.iterdir() if path.is_dir())
@@ -243,18 +254,23 @@ def _by_layout(settings: DataSettings, domains: Sequence[str], root: Path | str 
         )
     tests = settings.tests or {}
     return {
-        name: (folder, tests.get(name) or _below(root, "test", name))
+        name: (folder, tests.get(name) or _test_folder(root, name, together is not None))
         for name, folder in found.items()
         if folder is not None
     }
 
 
-def _doubts(folders: Folders) -> list[str]:
+def _test_folder(root: Path, domain: str, joint: bool) -> Path | None:
+    """Published sets of files that hold every domain call it ``val`` where there is no ``test``."""
+    return _joint(root, "test", "val") if joint else _below(root, "test", domain)
+
+
+def _doubts(folders: Folders, joint: bool) -> list[str]:
     """What looks wrong about the folders by their names and places alone."""
     found = []
     for one, other in combinations(folders, 2):
         (train, test), (other_train, other_test) = folders[one], folders[other]
-        found += _nested(train, other_train)
+        found += [] if joint else _nested(train, other_train)
         said = "domain {} is {} and domain {} is {}"
         found += _swapped(said, (one, train), (other, other_train))
         said = "the test files of domain {} are {}, those of {} {}"
@@ -294,12 +310,12 @@ def _ends_in(folder: str | Path, domain: str) -> bool:
     return Path(folder).name.endswith((heading(domain), layout_folder("", domain)))
 
 
-def _copied(domains: Mapping[str, Domain]) -> list[str]:
+def _copied(domains: Mapping[str, Domain], joint: bool) -> list[str]:
     """What is there twice, by the first files that have a name and a size in common."""
     compared = [
         (a.train, b.train, f"domains {heading(a.name)} and {heading(b.name)}",
          "there is little to translate")
-        for a, b in combinations(domains.values(), 2)
+        for a, b in combinations(() if joint else domains.values(), 2)
     ] + [
         (of.train, of.test, f"{heading(of.name)}'s training and test files",
          "figures will look too good")
