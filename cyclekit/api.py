@@ -38,7 +38,15 @@ from cyclekit.engine.objective import (
     TermGroup,
     added,
 )
-from cyclekit.engine.terms import called, filled, full, l1, tap_widths
+from cyclekit.engine.terms import (
+    called,
+    discriminator_loss,
+    filled,
+    full,
+    l1,
+    require_shape,
+    tap_widths,
+)
 from cyclekit.errors import (
     BadSample,
     CheckpointError,
@@ -67,7 +75,7 @@ from cyclekit.nets.resnet import ResNetGenerator, ResNetOptions
 from cyclekit.nets.slopes import SlopesOptions, SlopesPatchGAN
 from cyclekit.nets.unet import UNetGenerator, UNetOptions
 from cyclekit.objectives.cycle import CycleObjective, Judge, Trip, Way
-from cyclekit.objectives.cycle_options import CycleOptions
+from cyclekit.objectives.cycle_options import AdversarialOptions, CycleOptions
 
 __all__ = [
     "ADVERSARIAL_LOSSES",
@@ -80,6 +88,7 @@ __all__ = [
     "UNET_256",
     "AdversarialLoss",
     "AdversarialName",
+    "AdversarialOptions",
     "AugmentationOptions",
     "BadSample",
     "Baseline",
@@ -141,6 +150,7 @@ __all__ = [
     "called",
     "conv",
     "conv_transpose",
+    "discriminator_loss",
     "filled",
     "full",
     "gradient_penalty",
@@ -149,6 +159,7 @@ __all__ = [
     "l1",
     "norm_layers",
     "normalize_spectra",
+    "require_shape",
     "tap_widths",
     "trained_once",
 ]

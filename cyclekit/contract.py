@@ -175,6 +175,12 @@ class Codec(ABC, Generic[Item]):
     def __init__(self, options: Any) -> None:
         self.options = options
 
+    @property
+    def joint(self) -> bool:
+        """Whether each file holds a sample of every domain, as photo and drawing side by side.
+        Default: no. ``load_for`` then takes out a domain's, and training files are in ``train``."""
+        return False
+
     def recognises(self, head: bytes) -> bool:
         """Whether a file is a sample though its suffix is none of ``suffixes``, by its first 512
         bytes. Default: no. What is no sample is passed over, and counted by kind."""

@@ -21,6 +21,12 @@ TEMPLATES = {
     "cyclekit_{name}/recipes/demo.toml": "demo.toml.txt",
     "tests/test_{name}.py": "test.py.txt",
 }
+OBJECTIVE_TEMPLATES = {
+    "pyproject.toml": "pyproject.toml.txt",
+    "README.md": "objective_README.md.txt",
+    "cyclekit_{name}/__init__.py": "objective.py.txt",
+    "tests/test_{name}.py": "objective_test.py.txt",
+}
 SIZES = {  # by axes: in words, numbers along each axis of a window and an item, the demo's length
     1: {"axes": "one axis", "window": 32, "side": 64, "steps": 200, "batch": 4, "odd": "(101,)"},
     2: {"axes": "two axes", "window": 32, "side": 48, "steps": 200, "batch": 4, "odd": "(50, 37)"},
@@ -29,13 +35,14 @@ SIZES = {  # by axes: in words, numbers along each axis of a window and an item,
 }  # fmt: skip
 
 
-def write_plugin(name: str, dims: int, parent: Path) -> Path:
+def write_plugin(name: str, dims: int, parent: Path, objective: bool = False) -> Path:
     """Write the package ``cyclekit-NAME`` into ``parent``; returns its folder.
 
     Args:
         name: What ``--plugin`` will call it: an identifier in lower case that is not taken.
         dims: Axes of its arrays, 1 to 3.
         parent: Where the new folder is made.
+        objective: Whether it has an objective for others' modalities, and none of its own.
 
     Raises:
         UsageError: If the name cannot be used, or the folder is there already.
@@ -55,7 +62,8 @@ def write_plugin(name: str, dims: int, parent: Path) -> Path:
     }
     with Storage(parent).aside() as aside:
         made = aside.make(folder.name)
-        for target, template in TEMPLATES.items():
+        templates = OBJECTIVE_TEMPLATES if objective else TEMPLATES
+        for target, template in templates.items():
             text = files("cyclekit").joinpath("template", template).read_text(encoding="utf-8")
             *inside, file = target.format(name=name).split("/")
             storage = Storage(made, *inside)

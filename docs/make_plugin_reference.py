@@ -35,8 +35,8 @@ SECTIONS = {
     ),
     "What objectives are made of": (
         "ADVERSARIAL_LOSSES", "AdversarialLoss", "AdversarialName", "gradient_penalty", "l1",
-        "full", "filled", "called", "tap_widths", "HistoryBuffer", "augmented",
-        "AugmentationOptions",
+        "discriminator_loss", "full", "filled", "called", "tap_widths", "require_shape",
+        "HistoryBuffer", "augmented", "AugmentationOptions", "AdversarialOptions",
     ),
     "CycleGAN, to be varied": ("CycleObjective", "CycleOptions", "Trip", "Way", "Judge"),
     "Other people's weights": (
@@ -108,6 +108,10 @@ def signature(name: str, thing: Any) -> str:
         told = "@hookimpl"
     else:
         told = f"{name} = {thing!r}" if name not in UNSHOWN else f"{name}: {UNSHOWN[name]}"
+    # Sets have another order each time.
+    told = re.sub(
+        r"(?<=frozenset\({)[^}]*", lambda found: ", ".join(sorted(found[0].split(", "))), told
+    )
     told = re.sub(r"<(?:class|function) '?([\w.]+)'?[^>]*>", r"\1", told)
     told = re.sub(r"ForwardRef\('([^']+)'[^)]*\)", r"\1", told)
     return QUALIFIED.sub("", told).replace("~", "").replace("'", '"').replace("NoneType", "None")

@@ -11,7 +11,8 @@ from typing import Any
 COMMAND = Path(sys.executable).with_name("cyclekit")
 # There is no time for the whole of the demos: part of their steps, evaluated once, at the end.
 SHORTENED = ("--set=train.evaluate_every=0", "--set=train.checkpoint_every=0")
-STEPS = {"music": 200, "audio": 400, "image": 500}
+STEPS = {("music", "demo"): 200, ("audio", "demo"): 400, ("image", "demo"): 500,
+         ("image", "pix2pix-demo"): 200}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -22,13 +23,13 @@ class Demo:
     report: dict[str, Any]
 
 
-def train_demo(plugin: str, folder: Path) -> Demo:
-    """Train part of a plugin's demo on one core, and evaluate it."""
-    command = ["train", f"--plugin={plugin}", "--recipe=demo", "--accelerator=cpu", *SHORTENED]
-    printed = run(folder, *command, f"--steps={STEPS[plugin]}")
+def train_demo(plugin: str, folder: Path, recipe: str = "demo") -> Demo:
+    """Train part of one of a plugin's demos on one core, and evaluate it."""
+    command = ["train", f"--plugin={plugin}", f"--recipe={recipe}", "--accelerator=cpu", *SHORTENED]
+    printed = run(folder, *command, f"--steps={STEPS[plugin, recipe]}")
     (samples,) = [line for line in printed.splitlines() if line.startswith("samples: ")]
     assert (folder / samples.removeprefix("samples: ")).exists()
-    report = run(folder, "evaluate", f"runs/00001-{plugin}-demo", "--quick", "--json")
+    report = run(folder, "evaluate", f"runs/00001-{plugin}-{recipe}", "--quick", "--json")
     return Demo(folder, json.loads(report))
 
 

@@ -92,19 +92,27 @@ def check_plugin(
 @click.argument("name")
 @click.option("--dims", type=click.IntRange(1, 3), default=1, show_default=True,
               help="Axes of a sample: 1 for series, 2 for pictures, 3 for volumes.")  # fmt: skip
+@click.option("--objective", is_flag=True,
+              help="An objective for anybody's modality, in place of a modality.")  # fmt: skip
 @click.option("-o", "--out", type=PATH, default=Path(), help="Where; default: this folder.")
-def new_plugin(name: str, dims: int, out: Path) -> None:
+def new_plugin(name: str, dims: int, objective: bool, out: Path) -> None:
     """Write a plugin package that works as it is, for you to change.
 
     \b
     Examples:
       cyclekit plugins new eeg
       cyclekit plugins new depth_maps --dims 2 -o ~/code
+      cyclekit plugins new one_way --objective
     """
     from cyclekit.scaffold import write_plugin
 
-    folder = write_plugin(name, dims, out)
+    folder = write_plugin(name, dims, out, objective)
     click.echo(f"{folder}\n")
     click.echo(f"  pip install -e {folder}")
+    if objective:
+        chosen = f"--set \"extensions=['{name}']\" --set objective.name={name}"
+        click.echo(f"  cyclekit train --plugin image --recipe demo {chosen}")
+        click.echo(f"  cyclekit plugins check image --extension {name} --objective {name}")
+        return
     click.echo(f"  cyclekit train --plugin {name} --recipe demo")
     click.echo(f"  cyclekit plugins check {name}")

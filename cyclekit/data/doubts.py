@@ -13,12 +13,17 @@ from cyclekit.names import heading
 MOST_COMPARED, MOST_COPIES = 200, 0.1  # files of two folders; share of them that may be the same
 
 
-def doubts_about(folders: Folders) -> list[str]:
-    """What looks wrong about the folders by their names and places alone."""
+def doubts_about(folders: Folders, joint: bool = False) -> list[str]:
+    """What looks wrong about the folders by their names and places alone.
+
+    Args:
+        folders: Of each domain.
+        joint: Whether files hold samples of every domain, so that they share a folder.
+    """
     found = []
     for one, other in combinations(folders, 2):
         (train, test), (other_train, other_test) = folders[one], folders[other]
-        found += _nested(train, other_train)
+        found += [] if joint else _nested(train, other_train)
         said = "domain {} is {} and domain {} is {}"
         found += _swapped(said, (one, train), (other, other_train))
         said = "the test files of domain {} are {}, those of {} {}"
@@ -58,12 +63,18 @@ def _ends_in(folder: str | Path, domain: str) -> bool:
     return Path(folder).name.endswith((heading(domain), layout_folder("", domain)))
 
 
-def copied(train: Mapping[str, Files], test: Mapping[str, Files]) -> list[str]:
-    """What is there twice, by the first files that have a name and a size in common."""
+def copied(train: Mapping[str, Files], test: Mapping[str, Files], joint: bool = False) -> list[str]:
+    """What is there twice, by the first files that have a name and a size in common.
+
+    Args:
+        train: Each domain's training files.
+        test: Their test files.
+        joint: Whether domains share their files.
+    """
     compared = [
         (train[a], train[b], f"domains {heading(a)} and {heading(b)}",
          "there is little to translate")
-        for a, b in combinations(train, 2)
+        for a, b in combinations(() if joint else train, 2)
     ] + [
         (train[name], test[name], f"{heading(name)}'s training and test files",
          "figures will look too good")

@@ -133,7 +133,8 @@ def find_collections(
     Raises:
         DataError: If a folder is missing or has no samples; says what is expected.
     """
-    folders = _folders(settings, domains, root)
+    joint = codec is not None and codec.joint
+    folders = _folders(settings, domains, root, joint)
     others = Counter[str]()
 
     def samples(folder: str | Path) -> Files:
@@ -167,8 +168,8 @@ def find_collections(
         tests = Path(apart or where)
         found[name] = Domain(name, part, test[name], where, tests, apart is None, counts[name])
     extra = samples(settings.extra) if settings.extra else ()
-    parallel = settings.parallel or bool(tied)
-    doubts = [*doubts_about(folders), *copied(train, test)]
+    parallel = settings.parallel or bool(tied) or joint
+    doubts = [*doubts_about(folders, joint), *copied(train, test, joint)]
     return Collections(found, extra, parallel, others, doubts)
 
 
@@ -178,7 +179,14 @@ def _below(root: Path, split: str, domain: str) -> Path | None:
     return next((root / way for way in ways if (root / way).is_dir()), None)
 
 
-def _folders(settings: DataSettings, domains: Sequence[str], root: Path | None) -> Folders:
+def _joint(root: Path, *splits: str) -> Path | None:
+    """The folder of files that hold samples of every domain, where there is one."""
+    return next((root / split for split in splits if (root / split).is_dir()), None)
+
+
+def _folders(
+    settings: DataSettings, domains: Sequence[str], root: Path | None, joint: bool
+) -> Folders:
     for key, named in (("domains", settings.domains), ("tests", settings.tests)):
         for name in named or ():
             if name not in domains:
@@ -188,7 +196,7 @@ def _folders(settings: DataSettings, domains: Sequence[str], root: Path | None) 
                 )
     tests = settings.tests or {}
     if settings.domains is None:
-        return _by_layout(settings, domains, root or (settings.root and Path(settings.root)))
+        return _by_layout(settings, domains, root or settings.root, joint)
     missing = [f"data.domains.{name}" for name in domains if name not in settings.domains]
     if missing:
         raise DataError(
@@ -198,14 +206,17 @@ def _folders(settings: DataSettings, domains: Sequence[str], root: Path | None) 
     return {name: (settings.domains[name], tests.get(name)) for name in domains}
 
 
-def _by_layout(settings: DataSettings, domains: Sequence[str], root: Path | str | None) -> Folders:
+def _by_layout(
+    settings: DataSettings, domains: Sequence[str], root: Path | str | None, joint: bool
+) -> Folders:
     if not root:
         raise DataError(
             f"No data was named. Give --data DIR, a folder with {layout(domains)}, or set "
             f"data.domains to folders.{_publication(settings)}"
         )
     root = _existing(Path(root), settings, domains)
-    found = {name: _below(root, "train", name) for name in domains}
+    together = _joint(root, "train") if joint else None
+    found = {name: together or _below(root, "train", name) for name in domains}
     missing = [layout_folder("train", name) for name, folder in found.items() if folder is None]
     if missing:
         inside = sorted(path.name for path in root.iterdir() if path.is_dir())
@@ -216,10 +227,15 @@ def _by_layout(settings: DataSettings, domains: Sequence[str], root: Path | str 
         )
     tests = settings.tests or {}
     return {
-        name: (folder, tests.get(name) or _below(root, "test", name))
+        name: (folder, tests.get(name) or _test_folder(root, name, together is not None))
         for name, folder in found.items()
         if folder is not None
     }
+
+
+def _test_folder(root: Path, domain: str, joint: bool) -> Path | None:
+    """Published sets of files that hold every domain call it ``val`` where there is no ``test``."""
+    return _joint(root, "test", "val") if joint else _below(root, "test", domain)
 
 
 def _existing(folder: Path, settings: DataSettings, domains: Sequence[str]) -> Path:

@@ -46,24 +46,35 @@ def limited_together(
     limit: float | None,
     seed: int,
 ) -> Files:
-    """A part of a domain's files, the same pairs as of the others of its group."""
+    """A part of a domain's files: as large a share of its pairs as of its files, the same pairs as
+    of the others of its group, and others by chance."""
     if limit is None:
         return train[name]
     named = {other: _named(train[other], folders[other][0], other) for other in group}
     shared = sorted(set.intersection(*(set(names) for names in named.values())))
-    chosen = limited(Files(tuple(shared)), limit, seed, " ".join(group)).names
-    return Files(tuple(sorted(named[name][each] for each in chosen)))
+    # The domain with the fewest files decides: where all of those are pairs, it has no others.
+    share = max(_wanted(train[other], limit) / len(train[other]) for other in group)
+    pairs = Files(tuple(shared))
+    chosen = limited(pairs, max(round(share * len(shared)), 1), seed, " ".join(group)).names
+    paired = {named[name][each] for each in shared}
+    rest = Files(tuple(file for file in train[name].names if file not in paired))
+    missing = max(_wanted(train[name], limit) - len(chosen), 0)
+    others = limited(rest, missing, seed, name).names
+    return Files(tuple(sorted([*(named[name][each] for each in chosen), *others])))
 
 
 def limited(files: Files, limit: float | None, seed: int, domain: str) -> Files:
     """A part of some files, by chance: so many of them, or, where it is a float, a share."""
-    if limit is None:
+    if limit is None or _wanted(files, limit) == len(files):
         return files
-    count = limit if isinstance(limit, int) else max(round(limit * len(files)), 1)
-    if count >= len(files):
-        return files
-    chosen = numpy_generator("limit", seed, domain).permutation(len(files))[:count]
+    chosen = numpy_generator("limit", seed, domain).permutation(len(files))[: _wanted(files, limit)]
     return Files(tuple(files.names[index] for index in sorted(chosen)))
+
+
+def _wanted(files: Files, limit: float) -> int:
+    """How many files a limit leaves."""
+    count = limit if isinstance(limit, int) else max(round(limit * len(files)), 1)
+    return min(count, len(files))
 
 
 def split(

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from cyclekit.contract import Options, TensorSpec
 from cyclekit.engine.history import HistoryBuffer
+from cyclekit.engine.terms import filled
 from cyclekit.randomness import torch_generator
 
 Networks = Mapping[str, nn.Module]
@@ -330,6 +331,18 @@ class Objective(ABC):
         Returns:
             ``(batch, channels, *sizes)`` of the target.
         """
+
+    def without_gaps(self, batch: Batch, step: Step) -> Batch:
+        """A batch with zeros for gaps, where domains have some (``TensorSpec.gaps``);
+        ``step.known`` then says of each stream where there are none."""
+        without: dict[str, Tensor] = {}
+        step.known = {}
+        for name, x in batch.items():
+            stream = self.streams.get(name)
+            if stream is not None and self.specs[stream.domains[0]].gaps:
+                x, step.known[name] = filled(x)
+            without[name] = x
+        return without
 
     @property
     def differentiates_twice(self) -> bool:

@@ -29,6 +29,8 @@ class PatchGANOptions(Options):
     """Halvings. 1 to 5 see patches of 16, 34, 70, 142, 286."""
     norm: Norm = "instance"
     """`instance`, `batch` or `none`."""
+    affine: bool = False
+    """Let instance norm learn a scale and a shift, in place of the convolutions' biases."""
     downsample: Literal["stride", "blur"] = "stride"
     """`stride` as published; `blur`: a low-pass filter, [1, 2, 1], first (arXiv 1904.11486), which
     sees larger patches (84 with 3 layers)."""
@@ -76,9 +78,9 @@ class PatchGAN(nn.Sequential):
                     stride=2 if halves and not blurs else 1,
                     padding=1,
                     padding_mode=options.padding,
-                    bias=n == 0 or takes_bias(options.norm),
+                    bias=n == 0 or takes_bias(options.norm, options.affine),
                 ),
-                *(norm_layers(options.norm, dims, width) if n else []),
+                *(norm_layers(options.norm, dims, width, options.affine) if n else []),
                 nn.LeakyReLU(0.2),
                 *([BlurDown(dims, "reflect", 3)] if blurs else []),
             ]

@@ -24,6 +24,8 @@ class PixelOptions(Options):
     """Width after the first convolution; doubled by the second."""
     norm: Norm = "instance"
     """`instance`, `batch` or `none`."""
+    affine: bool = False
+    """Let instance norm learn a scale and a shift, in place of the convolutions' biases."""
     spectral_norm: bool = False
     """Divide each weight by its largest singular value (arXiv 1802.05957)."""
     init: Init = "normal"
@@ -44,8 +46,8 @@ class PixelDiscriminator(nn.Sequential):
         super().__init__(
             conv(dims, source.channels, width, 1),
             nn.LeakyReLU(0.2),
-            conv(dims, width, 2 * width, 1, bias=takes_bias(options.norm)),
-            *norm_layers(options.norm, dims, 2 * width),
+            conv(dims, width, 2 * width, 1, bias=takes_bias(options.norm, options.affine)),
+            *norm_layers(options.norm, dims, 2 * width, options.affine),
             nn.LeakyReLU(0.2),
             conv(dims, 2 * width, target.channels, 1),
         )

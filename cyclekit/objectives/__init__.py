@@ -4,10 +4,16 @@ from collections.abc import Iterator
 
 from cyclekit.engine.objective import Objective
 from cyclekit.hookspecs import hookimpl
-from cyclekit.objectives.cycle import CycleObjective
 
 
 @hookimpl
 def cyclekit_objectives(modality: str) -> Iterator[type[Objective]]:
     """Offer them to every modality."""
+    # Written on `cyclekit.api`, which has the cycle objective from this package.
+    from cyclekit.objectives.cut import CUTObjective
+    from cyclekit.objectives.cycle import CycleObjective
+    from cyclekit.objectives.pix2pix import Pix2PixObjective
+
     yield CycleObjective
+    yield Pix2PixObjective
+    yield CUTObjective

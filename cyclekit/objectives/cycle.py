@@ -1,6 +1,6 @@
 """The CycleGAN objective (arXiv 1703.10593) with the terms that later papers added."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import ClassVar, Literal
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from cyclekit.contract import Options, TensorSpec
 from cyclekit.engine.augmentation import augmented
 from cyclekit.engine.history import HistoryBuffer
-from cyclekit.engine.losses import ADVERSARIAL_LOSSES, gradient_penalty
+from cyclekit.engine.losses import ADVERSARIAL_LOSSES
 from cyclekit.engine.objective import (
     Batch,
     Direction,
@@ -24,13 +24,14 @@ from cyclekit.engine.objective import (
     Term,
     TermGroup,
 )
-from cyclekit.engine.terms import called, filled, full, l1, require_shape
+from cyclekit.engine.terms import called, discriminator_loss, full, l1, require_shape
 from cyclekit.errors import RecipeError
 from cyclekit.names import EXTRA
 from cyclekit.objectives.cycle_options import CycleOptions
 
 GENERATORS, DISCRIMINATORS = "generators", "discriminators"
 A, B, MIXED = "a", "b", "mixed"
+PAIRED = {A: "pair_a", B: "pair_b"}
 
 
 @dataclass(frozen=True)
@@ -139,8 +140,12 @@ class CycleObjective(Objective):
 
     @property
     def streams(self) -> Mapping[str, Stream]:
-        """Batches of both domains, and of everything together where the mixed term is on."""
+        """Batches of both domains, of pairs where the supervised term is on, and of everything
+        together where the mixed term is."""
         streams = {domain: Stream((domain,)) for domain in self.domains}
+        if self.options.supervised.weight:
+            streams[PAIRED[A]] = Stream((A,))
+            streams[PAIRED[B]] = Stream((B,), drawn_with=PAIRED[A])
         if self.options.mixed_domain.weight:
             streams[MIXED] = Stream((*self.domains, EXTRA))
         return streams
@@ -182,7 +187,7 @@ class CycleObjective(Objective):
             x: ``(batch, channels, *sizes)`` of ``domain``.
             domain: Where the samples belong.
             hop: ``"translate"`` (a real sample, on its way out), ``"cycle"`` (a fake, on its way
-                back) or ``"identity"``.
+                back), ``"identity"`` or ``"supervised"`` (a real sample that has a counterpart).
             step: Source of randomness; ``None`` outside training.
         """
         return x
@@ -199,10 +204,11 @@ class CycleObjective(Objective):
         self, phase: str, networks: Networks, batch: Batch, step: Step
     ) -> Sequence[TermGroup]:
         """Way by way, then discriminator by discriminator."""
-        batch = self._without_gaps(batch, step)
+        batch = self.without_gaps(batch, step)
         if phase == GENERATORS:
             trips = [Trip(self, way, networks, batch, step) for way in WAYS]
-            return [TermGroup(self.generator_terms(trip), trip.start) for trip in trips]
+            groups = [TermGroup(self.generator_terms(trip), trip.start) for trip in trips]
+            return [*groups, *self._supervised(networks, batch, step)]
         shown: dict[str, Tensor] = {}
         return [
             TermGroup([self._discriminator_term(judge, shown, networks, batch, step)])
@@ -234,6 +240,21 @@ class CycleObjective(Objective):
             fooled = partial(self._fool, way.mixed, trip, "fake")
             terms.append(Term(f"mixed_{adversarial}", mixed, (*there, way.mixed.name), fooled))
         return terms
+
+    def _supervised(self, networks: Networks, batch: Batch, step: Step) -> Iterator[TermGroup]:
+        """How far each way's translations of paired samples are from their counterparts."""
+        weight = self.options.supervised.weight
+        for way in WAYS if weight else ():
+            name = f"supervised_{way.direction.target}"
+            distance = partial(self._distance, way, networks, batch, step)
+            yield TermGroup([Term(name, weight, (way.there,), distance)])
+
+    def _distance(self, way: "Way", networks: Networks, batch: Batch, step: Step) -> Tensor:
+        source, target = way.direction.ends
+        x, truth = batch[PAIRED[source]], batch[PAIRED[target]]
+        made = networks[way.there](self.prepare(x, source, "supervised", step))
+        require_shape(made, truth, f"{way.there}, supervised")
+        return l1(made, truth, step.known.get(PAIRED[target]))
 
     def _discriminator_term(
         self,
@@ -278,13 +299,15 @@ class CycleObjective(Objective):
         fake = self._varied(fake, judge, "fake", step)
         # One noise for both, so that it tells nothing.
         real, fake = self._noisy(real, step, name), self._noisy(fake, step, name)
-        on_real, on_fake = called(network, real, fake, together=self.options.batch_calls)
-        cost = (self.loss.real(full(on_real)) + self.loss.fake(full(on_fake))) / 2
-        if self.loss.needs_penalty:
-            share = step.uniform(real, "penalty", name)
-            penalty = gradient_penalty(network, real, fake, share)
-            cost = cost + self.options.adversarial.gradient_penalty * penalty
-        return cost
+        return discriminator_loss(
+            self.loss,
+            network,
+            real,
+            fake,
+            share=lambda: step.uniform(real, "penalty", name),
+            penalty=self.options.adversarial.gradient_penalty,
+            together=self.options.batch_calls,
+        )
 
     def has_identity(self, step: Step) -> bool:
         """Whether the identity term is on, and has not ended yet."""
@@ -292,16 +315,6 @@ class CycleObjective(Objective):
         return identity.weight > 0 and (
             identity.until_step is None or step.index < identity.until_step
         )
-
-    def _without_gaps(self, batch: Batch, step: Step) -> Batch:
-        """A batch with zeros for gaps; ``step.known`` then says where there are none."""
-        without: dict[str, Tensor] = {}
-        step.known = {}
-        for stream, x in batch.items():
-            if self.specs.get(stream, self.specs[A]).gaps:
-                x, step.known[stream] = filled(x)
-            without[stream] = x
-        return without
 
     def rounded(self, x: Tensor, domain: str) -> Tensor:
         """The nearer end of the domain's range; the gradient passes as if nothing had happened."""

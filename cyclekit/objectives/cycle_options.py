@@ -64,6 +64,14 @@ class SelfRegularizationOptions(Options):
     becomes, for instance."""
 
 
+class SupervisedOptions(Options):
+    """A generator makes of a sample what its pair is: L1, on training files of equal names alone,
+    in steps that are otherwise as without pairs."""
+
+    weight: Weight = 0.0
+    """Weight each way; 0: pairs mean nothing, whatever files are called."""
+
+
 class SecondAdversarialOptions(Options):
     """A second pair of discriminators judges cycled samples (CycleGAN-VC2, arXiv 1904.04631)."""
 
@@ -106,6 +114,7 @@ class CycleOptions(Options):
     cycle: CycleTermOptions = CycleTermOptions()
     identity: IdentityOptions = IdentityOptions()
     self_regularization: SelfRegularizationOptions = SelfRegularizationOptions()
+    supervised: SupervisedOptions = SupervisedOptions()
     second_adversarial: SecondAdversarialOptions = SecondAdversarialOptions()
     mixed_domain: MixedDomainOptions = MixedDomainOptions()
     input_noise: InputNoiseOptions = InputNoiseOptions()

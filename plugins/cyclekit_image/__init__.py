@@ -17,7 +17,7 @@ from cyclekit.api import (
 from cyclekit_image import likeness, metrics
 from cyclekit_image.codec import ImageCodec
 from cyclekit_image.corruptions import CORRUPTIONS
-from cyclekit_image.shapes import make_shapes
+from cyclekit_image.shapes import make_paired_shapes, make_shapes
 
 
 @hookimpl
@@ -32,7 +32,7 @@ def cyclekit_modality() -> Iterator[Modality]:
         discriminators=(PATCHGAN, PATCHGAN_SLOPES, PIXEL),
         metrics=(*metrics.METRICS, *likeness.METRICS),
         baselines=(metrics.COLOUR,),
-        datasets={"shapes": make_shapes},
+        datasets={"shapes": make_shapes, "shapes-paired": make_paired_shapes},
         corruptions=CORRUPTIONS,
         metric_options=likeness.ImageMetricOptions,
     )

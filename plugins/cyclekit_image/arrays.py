@@ -52,6 +52,17 @@ def as_tensor(item: Item) -> Tensor:
     return torch.from_numpy(planes) / HIGHEST[pixels.dtype.name]
 
 
+def half_of(item: Item, side: int) -> Item | None:
+    """The left (0) or right (1) one of two squares side by side; ``None`` if it is none such."""
+    height, width = as_pixels(item).shape[:2]
+    if width != 2 * height:
+        return None
+    start = side * height
+    if isinstance(item, Image.Image):
+        return item.crop((start, 0, start + height, height))
+    return item[:, start : start + height]
+
+
 def count_channels(item: Item) -> int:
     """How many channels a picture has."""
     if isinstance(item, Image.Image):

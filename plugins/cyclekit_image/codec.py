@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from cyclekit.api import BadSample, Codec, Media, Options, PreviewRow, Sample, TensorSpec
-from cyclekit_image.arrays import Item, Refusal, as_item, as_pixels, count_channels
+from cyclekit_image.arrays import Item, Refusal, as_item, as_pixels, count_channels, half_of
 from cyclekit_image.channels import plain_item, with_channels
 from cyclekit_image.depths import DEPTHS, FLOAT, SIXTEEN, depth_of
 from cyclekit_image.kinds import SUFFIXES, is_telling
@@ -20,6 +20,7 @@ from cyclekit_image.sheet import draw_sheet
 from cyclekit_image.translated import FORMATS, write_translation
 from cyclekit_image.windows import make_window, vary
 
+SIDES = ("a", "b")  # of a picture with both domains, from the left
 MOST_LOOKED_AT = 64  # pictures that say whether a domain has colours
 
 
@@ -48,11 +49,36 @@ class ImageCodec(Codec[Item]):
     def load(self, path: Path) -> Item:
         """Read a picture, upright; in its own channels where the domains' differ."""
         if self.options.channels_b in (None, self.options.channels):
-            return self.load_for(path, "a")
+            return self._read(path, "a")
         return read_picture(path, self.options.range)
 
+    @property
+    def joint(self) -> bool:
+        """Whether files are pictures of both domains side by side."""
+        return self.options.side_by_side
+
     def load_for(self, path: Path, domain: str) -> Item:
-        """Read a picture, upright, in the domain's channels."""
+        """Read a picture, upright, in the domain's channels; of two side by side, the domain's."""
+        item = self._read(path, domain)
+        if not self.joint or domain not in SIDES:
+            return item
+        half = half_of(item, SIDES.index(domain))
+        if half is None:
+            height, width = as_pixels(item).shape[:2]
+            raise BadSample(
+                path,
+                f"has {width} x {height} pixels, which are no two squares side by side "
+                f"(codec.side_by_side)",
+            )
+        return half
+
+    def load_input(self, path: Path, domain: str) -> Item:
+        """Read a picture to translate, which may be of one domain alone."""
+        item = self._read(path, domain)
+        half = half_of(item, SIDES.index(domain)) if self.joint and domain in SIDES else None
+        return item if half is None else half
+
+    def _read(self, path: Path, domain: str) -> Item:
         wanted, key = self.options.channels_of(domain), self.options.channels_key(domain)
         return read_picture(path, self.options.range, wanted, key)
 

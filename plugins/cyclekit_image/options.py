@@ -53,6 +53,10 @@ class ImageOptions(Options):
     channels_b: Channels | None = None
     """Domain B's channels, where it has another number. It takes
     `objective.identity.weight = 0`."""
+    side_by_side: bool = False
+    """Each file of `train`, and of `test` or `val`, is two squares side by side, domain A's on the
+    left and B's on the right, as pix2pix's sets are published. Pictures to translate may be such,
+    or of one domain alone."""
     bits: Literal[8, 16, 32] = 8
     """Depth of training windows, and the least of translations, which keep a deeper source's depth.
     32: floating-point numbers."""

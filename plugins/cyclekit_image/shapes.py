@@ -25,7 +25,18 @@ Distance = Callable[[Grid, Grid, float], Grid]
 
 def make_shapes(folder: Path, seed: int) -> None:
     """Draw ``trainA`` (plain), ``trainB`` (striped), and exact pairs in ``testA`` and ``testB``."""
-    splits = (("trainA", TRAIN, 0), ("trainB", TRAIN, 1), ("testA", TEST, 2), ("testB", TEST, 2))
+    _make(folder, seed, striped=1)
+
+
+def make_paired_shapes(folder: Path, seed: int) -> None:
+    """The same plain shapes and the same tests; ``trainB`` are the counterparts of ``trainA``."""
+    _make(folder, seed, striped=0)
+
+
+def _make(folder: Path, seed: int, striped: int) -> None:
+    """Draw all four folders, ``trainB`` from the chance that ``striped`` numbers."""
+    trained = (("trainA", TRAIN, 0), ("trainB", TRAIN, striped))
+    splits = (*trained, ("testA", TEST, 2), ("testB", TEST, 2))
     for name, count, stream in splits:
         rng = np.random.default_rng([seed, stream])
         (folder / name).mkdir(parents=True)

@@ -50,6 +50,20 @@ def test_a_new_plugin_works_as_generated(cli: Cli, tmp_path: Path, dims: int) ->
     assert len(list((tmp_path / "out").glob("*.npy"))) == 10
 
 
+@pytest.mark.slow
+def test_a_new_objective_works_as_generated(cli: Cli, tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    made = cli("plugins", "new", "far_away", "--objective", "-o", tmp_path)
+    assert made.code == 0, made.err
+    assert "plugins check image --extension far_away --objective far_away" in made.out
+    package = tmp_path / "cyclekit-far-away"
+    assert lines_of_code((package / "cyclekit_far_away/__init__.py").read_text()) <= 50
+    run(package, site, BIN / "ruff", "check", package)
+    run(package, site, BIN / "ruff", "format", "--check", package)
+    install(package, site)
+    assert "2 passed" in run(package, site, sys.executable, "-m", "pytest", "-q", "tests")
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [

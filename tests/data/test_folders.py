@@ -110,8 +110,22 @@ def test_pairs_are_held_out_and_chosen_as_pairs(tmp_path: Path) -> None:
     settings = DataSettings(root=str(tmp_path), held_out=0.2, limit=6)
     found = find_collections(settings, tied=[("a", "b")])
     a, b = found.domains.values()
-    assert [file.name for file in a.train] == [file.name for file in b.train]
+    assert {file.name for file in b.train} <= {file.name for file in a.train}
     assert (len(a.train), len(a.test), len(found.pairs("a", "b"))) == (6, 4, 4)
+
+
+@pytest.mark.parametrize(("limit", "pairs", "count"), [(12, 3, 12), (0.3, 3, 12), (40, 10, 40)])
+def test_a_part_of_pairs_and_of_others(
+    tmp_path: Path, limit: float, pairs: int, count: int
+) -> None:
+    touch(*(tmp_path / f"train{side}/{n}.png" for side in "AB" for n in range(10)))
+    touch(*(tmp_path / f"train{side}/only-{side}{n}.png" for side in "AB" for n in range(30)))
+    settings = DataSettings(root=str(tmp_path), held_out=0, limit=limit)
+    a, b = find_collections(settings, tied=[("a", "b")]).domains.values()
+    names = [{file.name for file in domain.train} for domain in (a, b)]
+    assert [len(each) for each in names] == [count, count]
+    assert len(names[0] & names[1]) == pairs
+    assert len(names[0] | names[1]) == 2 * count - pairs
 
 
 def test_one_file_is_enough_and_is_warned_about(tmp_path: Path) -> None:

@@ -38,6 +38,20 @@ def test_test_pairs_differ_in_the_stripes_alone(folder: Path) -> None:
         assert not changed[0].any(), "the ground is left alone"
 
 
+def test_paired_shapes_are_pairs_in_training_too(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shapes, "TRAIN", 5)
+    monkeypatch.setattr(shapes, "TEST", 2)
+    shapes.make_paired_shapes(tmp_path, 0)
+    for plain, striped in zip(read(tmp_path / "trainA"), read(tmp_path / "trainB"), strict=True):
+        assert (striped <= plain).all()
+        assert (plain - striped).max() > 100
+    for split in ("trainA", "testA", "testB"):
+        for mine, other in zip(read(tmp_path / split), read(folder / split), strict=False):
+            np.testing.assert_array_equal(mine, other)
+
+
 def test_training_sets_have_no_shape_in_common(folder: Path) -> None:
     # Corners show the ground, whose colour is drawn at random for every picture.
     grounds = [

@@ -6,8 +6,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save_file
 from support import QUICK, Cli, as_options, assert_resumes_exactly, copied, records
 
 from cyclekit.api import Direction
+from cyclekit.names import heading
 from cyclekit.testing import run_checks
 
 HERE = Path(__file__).parent
@@ -40,13 +41,15 @@ class Kind:
         name: Of its file and modality.
         domains: In its data.
         directions: That it translates in.
-        network: One of those that translate.
+        network: One of those that translate, by direction.
+        settings: Besides the others.
     """
 
     name: str
     domains: tuple[str, ...]
     directions: tuple[str, ...]
     network: str
+    settings: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def plugin(self) -> str:
@@ -64,6 +67,15 @@ ALL = {
             ("low2middle", "low2high", "middle2low", "middle2high", "high2low", "high2middle"),
             "generator",
         ),
+        Kind("paired", ("a", "b"), ("b2a",), "generator_{}", {"objective.direction": "b2a"}),
+        Kind("contrast", ("a", "b"), ("a2b",), "generator_{}", {"objective.flip": True}),
+        Kind(
+            "semi",
+            ("a", "b"),
+            ("a2b", "b2a"),
+            "generator_{}",
+            {"objective.supervised.weight": 5.0, "objective.history_size": 4},
+        ),
     )
 }
 
@@ -71,7 +83,11 @@ ALL = {
 def arguments(kind: Kind, data: Path, run: Path, **settings: object) -> list[str]:
     recipe = data.parent / "recipe.toml"
     recipe.touch()
-    changed = SMALL | {key.replace("__", "."): value for key, value in settings.items()}
+    changed = (
+        SMALL
+        | dict(kind.settings)
+        | {key.replace("__", "."): value for key, value in settings.items()}
+    )
     return ["train", f"--plugin={kind.plugin}", f"--recipe={recipe}", f"--data={data}",
             f"--run-dir={run}", "--accelerator=cpu", *as_options(changed)]  # fmt: skip
 
@@ -133,7 +149,10 @@ def test_every_direction_translates_with_averaged_weights_of_all_networks(
         source = folder(kind) / f"test{way.partition('2')[0].capitalize()}"
         command = ("translate", source, f"--direction={way}", "--accelerator=cpu")
         results = []
-        for run in (trained, marked(kind, copied(trained, tmp_path / f"{way}-marked"))):
+        for run in (
+            trained,
+            marked(kind.network.format(way), copied(trained, tmp_path / f"{way}-marked")),
+        ):
             out = tmp_path / f"{way}-{run.name}"
             done = cli(command[0], run, *command[1:], "-o", out)
             assert done.code == 0, done.err
@@ -144,10 +163,10 @@ def test_every_direction_translates_with_averaged_weights_of_all_networks(
             assert not np.allclose(made, other)
 
 
-def marked(kind: Kind, run: Path) -> Path:
+def marked(network: str, run: Path) -> Path:
     """The run with another moving average of a network."""
     checkpoint = (run / "checkpoints/latest").resolve()
-    file = checkpoint / f"{kind.network}.ema.safetensors"
+    file = checkpoint / f"{network}.ema.safetensors"
     weights = {name: 1.5 * tensor + 0.1 for name, tensor in load_file(file).items()}
     save_file(weights, file)
     written = json.loads((checkpoint / "checkpoint.json").read_text())
@@ -164,7 +183,7 @@ def test_one_direction_need_not_be_named(
     if len(kind.directions) == 1:
         assert done.code == 0, done.err
     else:
-        assert "Say which direction to translate in: low2middle, low2high" in done.err
+        assert f"Say which direction to translate in: {', '.join(kind.directions)}" in done.err
 
 
 def test_it_is_evaluated_and_reported(kind: Kind, trained: Path, cli: Cli, tmp_path: Path) -> None:
@@ -177,7 +196,7 @@ def test_it_is_evaluated_and_reported(kind: Kind, trained: Path, cli: Cli, tmp_p
     page = tmp_path / "report.html"
     assert cli("report", trained, "-o", page).code == 0
     text = page.read_text()
-    assert f"{kind.domains[0]} → {kind.domains[1]}" in text
+    assert " → ".join(map(heading, kind.directions[0].split("2"))) in text
     assert ("Mean of all directions" in text) == (len(kind.directions) > 1)
 
 
@@ -197,7 +216,8 @@ def test_a_checkpoint_without_one_network_is_refused(
         (".ema.safetensors", "translate", (source, *translate)),
         (".safetensors", "resume", ("--steps=6", "--accelerator=cpu")),
     ):
-        run, name = copied(trained, tmp_path / verb), f"{kind.network}{ending}"
+        network = kind.network.format(kind.directions[0])
+        run, name = copied(trained, tmp_path / verb), f"{network}{ending}"
         checkpoint = (run / "checkpoints/latest").resolve()
         written = json.loads((checkpoint / "checkpoint.json").read_text())
         del written["files"][name]
@@ -205,7 +225,7 @@ def test_a_checkpoint_without_one_network_is_refused(
         (checkpoint / name).unlink()
         done = cli(verb, run, *more)
         assert done.code != 0
-        assert kind.network in done.err
+        assert network in done.err
         assert "Traceback" not in done.err
 
 
@@ -232,6 +252,7 @@ def test_two_ranks_equal_one(kind: Kind, folder: Folder, cli: Cli, tmp_path: Pat
     }
     settings |= {
         "one_way": {"objective__history_size": 0},  # buffers are each rank's own
+        "semi": {"objective__history_size": 0},
         # A bias before a norm has no gradient but rounding, which Adam makes steps of.
         "labels": {"discriminator__norm": "none"},
     }.get(kind.name, {})

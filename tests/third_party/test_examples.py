@@ -45,6 +45,28 @@ def test_packages(name: str, suffix: str, settings: tuple[str, ...], tmp_path: P
         assert made < 0.1 * identity
 
 
+@pytest.mark.slow
+def test_an_objective_for_any_modality(tmp_path: Path) -> None:
+    package, site = (
+        shutil.copytree(EXAMPLES / "objectives", tmp_path / "package"),
+        tmp_path / "site",
+    )
+    module = (package / "cyclekit_varied/__init__.py").read_text()
+    assert lines_of_code(module) <= 120
+    install(package, site)
+    tested = run(package, site, BIN / "python", "-m", "pytest", "-q", "tests")
+    assert "3 passed" in tested
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("modality", ["audio", "music"])
+def test_that_objective_keeps_the_contract_elsewhere(modality: str, cli: Cli) -> None:
+    module = EXAMPLES / "objectives/cyclekit_varied/__init__.py"
+    done = cli("plugins", "check", modality, f"--extension={module}", "--objective=varied")
+    assert done.code == 0, done.out
+    assert "ok       step" in done.out
+
+
 def test_the_single_file(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plugin = EXAMPLES / "single_file.py"
     assert lines_of_code(plugin.read_text()) <= 40

@@ -1,0 +1,106 @@
+"""What objectives of one direction share: a generator, and a discriminator that goes first."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from torch import Tensor, nn
+
+from cyclekit import api
+
+GENERATORS, DISCRIMINATORS = "generators", "discriminators"
+
+
+class OneWayOptions(api.Options):
+    """Which way, and what fooling the discriminator is worth."""
+
+    direction: Literal["a2b", "b2a"] = "a2b"
+    """Which of the two domains is translated into the other."""
+    adversarial: api.AdversarialOptions = api.AdversarialOptions()
+
+
+class OneWayObjective(api.Objective):
+    """``generator_a2b`` and ``discriminator_b``, or the other way round.
+
+    A step has two phases: the discriminator on real samples and on fakes of this step, then the
+    generator against the discriminator that this left. Frozen networks keep nothing that could be
+    differentiated later, so that each phase translates anew.
+    """
+
+    options: OneWayOptions
+    domains = ("a", "b")
+
+    def __init__(
+        self, options: Any, specs: Mapping[str, api.TensorSpec], seed: int = 0, rank: int = 0
+    ) -> None:
+        super().__init__(options, specs, seed, rank)
+        self.loss = api.ADVERSARIAL_LOSSES[options.adversarial.loss]
+
+    @property
+    def source(self) -> str:
+        """The domain that is translated."""
+        return self.options.direction[0]
+
+    @property
+    def target(self) -> str:
+        """The domain that it is translated to."""
+        return self.options.direction[-1]
+
+    @property
+    def generator(self) -> str:
+        """Name of the network that translates."""
+        return f"generator_{self.options.direction}"
+
+    @property
+    def discriminator(self) -> str:
+        """Name of the network that judges."""
+        return f"discriminator_{self.target}"
+
+    @property
+    def directions(self) -> Sequence[api.Direction]:
+        """The only one."""
+        return (api.Direction(self.source, self.target, (self.generator,)),)
+
+    @property
+    def phases(self) -> Sequence[api.Phase]:
+        """The discriminator, then all else."""
+        return (
+            api.Phase(DISCRIMINATORS, (self.discriminator,), rate="discriminator"),
+            api.Phase(GENERATORS, self.trained_with_generator),
+        )
+
+    @property
+    def trained_with_generator(self) -> tuple[str, ...]:
+        """The networks of the generators' phase."""
+        return (self.generator,)
+
+    @property
+    def differentiates_twice(self) -> bool:
+        """Whether the discriminator pays a gradient penalty."""
+        return self.loss.needs_penalty
+
+    def translate(
+        self,
+        networks: api.Networks,
+        x: Tensor,
+        direction: api.Direction,
+        code: Tensor | None = None,
+    ) -> Tensor:
+        """Translate a batch, as after training."""
+        made: Tensor = networks[self.generator](x)
+        return made
+
+    def judged(self, network: nn.Module, real: Tensor, fake: Tensor, step: api.Step) -> Tensor:
+        """What real samples and fakes cost the discriminator, half of the two."""
+        penalty = self.options.adversarial.gradient_penalty
+        return api.discriminator_loss(
+            self.loss,
+            network,
+            real,
+            fake,
+            share=lambda: step.uniform(real, "penalty", self.discriminator),
+            penalty=penalty,
+        )
+
+    def fooled(self, network: nn.Module, shown: Tensor) -> Tensor:
+        """What it costs the generator that the discriminator is not taken in."""
+        return self.loss.generator(api.full(network(shown)))
