@@ -15,7 +15,7 @@ from cyclekit.errors import CyclekitError, suggest
 from cyclekit.memory import is_out_of_memory
 from cyclekit.runs.supervisor import leave_last_words, obey_supervisor
 
-VERBS = ("train", "resume", "translate", "evaluate", "report", "recipes", "plugins")
+VERBS = ("train", "resume", "translate", "evaluate", "export", "report", "recipes", "plugins")
 
 
 class Verbs(click.Group):

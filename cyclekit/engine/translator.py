@@ -71,8 +71,30 @@ class Translator:
             names: What each sample's latent code follows from, where the direction takes one.
         """
         codes = self._codes(names or [""] * len(samples), direction)
-        wholes = self._wholes(samples, direction, codes)
+        seen = (
+            self._codec.to_network(sample.tensor[None], direction.source)[0] for sample in samples
+        )
+        wholes = self._wholes(seen, direction, codes)
         return [self._finished(*whole, direction) for whole in wholes]
+
+    def tensors(
+        self,
+        tensors: Sequence[Tensor],
+        direction: Direction,
+        codes: Sequence[Tensor | None] | None = None,
+    ) -> list[Tensor]:
+        """Translate what networks see, of any sizes, into what they make of it.
+
+        Args:
+            tensors: Each ``(channels, *sizes)``, as ``Codec.to_network`` made them.
+            direction: Which way.
+            codes: Each one's latent code, ``(size,)``, where the direction takes one.
+
+        Returns:
+            Float32 tensors of the same sizes, before ``Codec.from_network``.
+        """
+        wholes = self._wholes(tensors, direction, codes or [None] * len(tensors))
+        return [crop_to(whole[None], tuple(sizes))[0] for whole, sizes in wholes]
 
     def items(
         self, items: Sequence[Any], direction: Direction, files: Sequence[Path] | None = None
@@ -131,9 +153,9 @@ class Translator:
         source, target = self._specs[direction.source], self._specs[direction.target]
         sizes = padded_sizes(
             sample.tensor.shape[1:],
-            self._multiples(direction),
+            self.multiples(direction),
             source.sizes,
-            self._fewest(direction),
+            self.fewest(direction),
         )
         # In and out, each once as it is worked on and once as it is handed on: float32.
         wanted = 2 * 4 * (source.channels + target.channels) * math.prod(sizes)
@@ -190,21 +212,21 @@ class Translator:
         ]
 
     def _wholes(
-        self, samples: Sequence[Sample], direction: Direction, codes: Sequence[Tensor | None]
+        self, tensors: Iterable[Tensor], direction: Direction, codes: Sequence[Tensor | None]
     ) -> Iterator[tuple[Tensor, Sequence[int]]]:
-        """What the network makes of each sample, with mirrored ends, and the sample's own sizes.
+        """What the network makes of each tensor, with mirrored ends, and the tensor's own sizes.
 
         Wholes that fit, and tiles of a size that the network always sees, go through together,
-        whichever sample they are from. Others are tiled by themselves.
+        whichever whole they are from. Others are tiled by themselves.
         """
-        fitted = [self._fitted(sample.tensor, direction) for sample in samples]
+        fitted = [self._fitted(tensor, direction) for tensor in tensors]
         padded, sizes = [whole for whole, _ in fitted], [own for _, own in fitted]
         del fitted
         tilings = [self._tiling(whole, direction) for whole in padded]
         channels = self._specs[direction.target].channels
         joined = [Joiner(tiling, channels) for tiling in tilings]
         alone = [index for index, tiling in enumerate(tilings) if tiling.overlaps]
-        together = [index for index in range(len(samples)) if index not in alone]
+        together = [index for index in range(len(padded)) if index not in alone]
         for group in (*([index] for index in alone), together):
             places = [(index, offsets) for index in group for offsets in tilings[index]]
             with ExitStack() as stack:
@@ -222,19 +244,22 @@ class Translator:
             yield joiner.whole, own
 
     def _fitted(self, tensor: Tensor, direction: Direction) -> tuple[Tensor, tuple[int, ...]]:
-        """A whole sample as networks see it, and its sizes before its ends were mirrored."""
+        """A whole without gaps, of sizes that networks take, and its sizes before that."""
         spec = self._specs[direction.source]
-        x = self._codec.to_network(tensor[None], direction.source)
-        x = x.nan_to_num(nan=0.0) if spec.gaps else x
-        padded = pad_to_multiple(x, self._multiples(direction), spec.sizes, self._fewest(direction))
-        return padded[0], tuple(x.shape[2:])
+        x = tensor.nan_to_num(nan=0.0) if spec.gaps else tensor
+        padded = pad_to_multiple(
+            x[None], self.multiples(direction), spec.sizes, self.fewest(direction)
+        )
+        return padded[0], tuple(x.shape[1:])
 
-    def _multiples(self, direction: Direction) -> tuple[int, ...]:
+    def multiples(self, direction: Direction) -> tuple[int, ...]:
+        """What each axis is brought to a multiple of."""
         spec = self._specs[direction.source]
         each = [common_multiple(spec, network) for network in self._called(direction)]
         return tuple(math.lcm(*of_axis) for of_axis in zip(*each, strict=True))
 
-    def _fewest(self, direction: Direction) -> int:
+    def fewest(self, direction: Direction) -> int:
+        """How many such multiples an axis has at least."""
         return max(least_multiples(network) for network in self._called(direction))
 
     def _reach(self, direction: Direction) -> int:
@@ -253,7 +278,7 @@ class Translator:
         reach = self._reach(direction)
         tile, overlap = [], []
         for length, fixed, most, multiple in zip(
-            sizes, spec.sizes, spec.tiles or spec.sizes, self._multiples(direction), strict=True
+            sizes, spec.sizes, spec.tiles or spec.sizes, self.multiples(direction), strict=True
         ):
             if fixed or not most or length <= most:
                 tile.append(fixed or length)
@@ -278,7 +303,7 @@ class Translator:
         if not networks:
             yield
             return
-        windows = _windows(whole, tiling, self._multiples(direction))
+        windows = _windows(whole, tiling, self.multiples(direction))
         with ExitStack() as stack:
             statistics = [stack.enter_context(measured(network)) for network in networks]
             self._run(windows, direction, [code] * len(windows))
