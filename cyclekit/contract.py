@@ -154,9 +154,8 @@ class Portable:
         output: How what the network gives becomes such a thing again.
         settings: What ``script`` must know besides; JSON values. They travel in the file.
         script: A Python program, ``python SCRIPT MODEL INPUT OUTPUT``, that translates one file.
-        whole: Whether items are ``(height, width, channels)`` uint8 arrays as well, and ``encode``
-            takes such an array to uint8 ``(channels, height, width)``: those can be translated by
-            a single graph.
+        whole: Whether samples are pictures, ``(channels, height, width)`` uint8, for which
+            ``from_network`` gives 0..1: a single graph can then take and give files' own values.
     """
 
     axes: tuple[str, ...] = ()

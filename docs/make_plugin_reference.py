@@ -92,6 +92,15 @@ def entry(name: str, thing: Any) -> list[str]:
     return lines
 
 
+def in_order(told: str) -> str:
+    """The text with sets shown alike in every process."""
+    return re.sub(
+        r"frozenset\(\{(.*?)\}\)",
+        lambda found: f"frozenset({{{', '.join(sorted(found[1].split(', ')))}}})",
+        told,
+    )
+
+
 def signature(name: str, thing: Any) -> str:
     """How it is called, or what it is, with plain names for types."""
     if inspect.isclass(thing):
@@ -104,6 +113,7 @@ def signature(name: str, thing: Any) -> str:
     else:
         told = f"{name} = {thing!r}" if name not in UNSHOWN else f"{name}: {UNSHOWN[name]}"
     told = re.sub(r"<(?:class|function) '?([\w.]+)'?[^>]*>", r"\1", told)
+    told = in_order(told)
     told = re.sub(r"ForwardRef\('([^']+)'[^)]*\)", r"\1", told)
     return QUALIFIED.sub("", told).replace("~", "").replace("'", '"').replace("NoneType", "None")
 

@@ -20,7 +20,7 @@ from cyclekit.errors import UsageError
 @click.option(
     "--format",
     "format",
-    metavar="onnx|pt2|torchscript|safetensors",
+    metavar="onnx|bundle|pt2|torchscript|safetensors",
     help="Kind of file; default: what the suffix says, else onnx.",
 )
 @click.option(
@@ -52,11 +52,14 @@ def export(
 
     ONNX needs `pip install 'cyclekit[export]'`.
 
+    A bundle is an ONNX file for pictures that takes (height, width, channels) uint8 and gives it.
+
     \b
     Examples:
       cyclekit export runs/00001-image-demo -o striped.onnx --direction a2b
       cyclekit export runs/00001-image-demo -o striped16.onnx --direction a2b --precision fp16
       cyclekit export runs/00001-image-demo -o striped.pt2 --direction a2b --checkpoint best
+      cyclekit export runs/00001-image-demo -o app.onnx --direction a2b --format bundle
       cyclekit export runs/00001-image-demo --check striped.onnx
     """
     from cyclekit.exporting.export import check_file, export_run

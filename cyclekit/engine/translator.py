@@ -1,5 +1,6 @@
 """Whole items through a trained network: pad, tile, run, join, crop, decode."""
 
+import copy
 import itertools
 import math
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
@@ -59,6 +60,19 @@ class Translator:
         self._fabric = fabric
         self._batch_size = batch_size
         self._specs = model.objective.specs
+        self._others: dict[str, Callable[..., Tensor]] = {}
+
+    def with_other(self, direction: Direction, run: Callable[..., Tensor]) -> "Translator":
+        """The same with another's networks for one direction.
+
+        Args:
+            direction: Which.
+            run: Float32 ``(batch, channels, *sizes)``, and ``(batch, size)`` where the direction
+                takes a code, to the translations. Tiles it normalises each by itself.
+        """
+        other = copy.copy(self)
+        other._others = self._others | {direction.name: run}
+        return other
 
     def samples(
         self, samples: Sequence[Sample], direction: Direction, names: Sequence[str] | None = None
@@ -300,7 +314,7 @@ class Translator:
         The statistics are those of windows spread over the whole, together as large as a tile.
         """
         networks = [each for each in self._called(direction) if normalizes_instances(each)]
-        if not networks:
+        if not networks or direction.name in self._others:
             yield
             return
         windows = _windows(whole, tiling, self.multiples(direction))
@@ -318,10 +332,13 @@ class Translator:
     ) -> Tensor:
         """Tiles of one size, each with its item's code -> ``(tiles, channels, *sizes)`` float32 on
         the CPU."""
+        drawn = [code for code in codes if code is not None]
+        if direction.name in self._others:
+            given = [torch.stack(list(tiles)), *([torch.stack(drawn)] if drawn else [])]
+            return self._others[direction.name](*given).float()
         networks = self._called(direction)
         dtype = next((p.dtype for each in networks for p in each.parameters()), torch.float32)
         batch = torch.stack(list(tiles)).to(self._fabric.device, dtype)
-        drawn = [code for code in codes if code is not None]
         code = torch.stack(drawn).to(self._fabric.device, dtype) if drawn else None
         with ExitStack() as stack:
             for network in networks:

@@ -1,6 +1,7 @@
 """What an exported file says about itself: metadata, and a page on how to feed it."""
 
 from collections.abc import Mapping
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path, PurePath
 from typing import Any
@@ -34,6 +35,7 @@ def about_export(
     """
     model, shape = opened.model, Shape.of(opened, direction)
     portable = model.codec.portable(*direction.ends)
+    of = _picture if format == "bundle" else partial(_tensor, axes=portable.axes)
     return {
         "cyclekit": version("cyclekit"),
         "format": format,
@@ -44,8 +46,8 @@ def about_export(
         "direction": direction.name,
         "source": direction.source,
         "target": direction.target,
-        INPUT: _tensor(shape.source, portable.axes),
-        OUTPUT: _tensor(shape.target, portable.axes),
+        INPUT: of(shape.source),
+        OUTPUT: of(shape.target),
         **({CODE: {"size": shape.code, "distribution": "N(0, 1)"}} if shape.code else {}),
         "multiple_of": list(shape.multiples),
         "padding": "inside: any size may be fed, and comes back",
@@ -69,6 +71,8 @@ def page_of(about: Mapping[str, Any], opened: OpenRun, direction: Direction, fil
     portable = opened.model.codec.portable(*direction.ends)
     source, target = (heading(domain) for domain in direction.ends)
     names = ", ".join(f"`{name}`" for name in (INPUT, *([CODE] if CODE in about else [])))
+    tensors = about["format"] != "bundle"
+    batch = "batch" if tensors else "1"
     lines = [
         f"# {file}",
         "",
@@ -77,13 +81,13 @@ def page_of(about: Mapping[str, Any], opened: OpenRun, direction: Direction, fil
         f"{about['cyclekit']} and compared with `cyclekit translate`.",
         "",
         f"- Inputs: {names}. Output: `{OUTPUT}`.",
-        f"- `{INPUT}`: {_in_words(about[INPUT])}. {portable.input}".rstrip(),
-        f"- `{OUTPUT}`: {_in_words(about[OUTPUT])}. {portable.output}".rstrip(),
+        f"- `{INPUT}`: {_in_words(about[INPUT])}. {portable.input if tensors else ''}".rstrip(),
+        f"- `{OUTPUT}`: {_in_words(about[OUTPUT])}. {portable.output if tensors else ''}".rstrip(),
     ]
     if CODE in about:
         lines.append(
-            f"- `{CODE}`: float32 (batch, {about[CODE]['size']}), each number drawn from N(0, 1): "
-            f"other codes, other translations."
+            f"- `{CODE}`: float32 ({batch}, {about[CODE]['size']}), from N(0, 1): other codes, "
+            f"other translations."
         )
     lines += [f"- Sizes: {about['padding']}.", f"- Tiles: {about['tiles']}"]
     if portable.script and about["format"] == "onnx":
@@ -91,9 +95,21 @@ def page_of(about: Mapping[str, Any], opened: OpenRun, direction: Direction, fil
     return "\n".join([*lines, f"- Licence: {about['licence']}", ""])
 
 
+def _picture(spec: TensorSpec) -> dict[str, Any]:
+    """What a bundle takes or gives."""
+    return {
+        "dtype": "uint8",
+        "axes": ["height", "width", "channels"],
+        "channels": spec.channels,
+        "sizes": list(spec.sizes),
+        "range": [0, 255],
+    }
+
+
 def _tensor(spec: TensorSpec, axes: tuple[str, ...]) -> dict[str, Any]:
     names = axes or tuple(f"size_{number}" for number in range(1, spec.dims + 1))
     return {
+        "dtype": "float32",
         "axes": ["batch", "channels", *names],
         "channels": spec.channels,
         "sizes": list(spec.sizes),
@@ -102,11 +118,13 @@ def _tensor(spec: TensorSpec, axes: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _in_words(tensor: Mapping[str, Any]) -> str:
-    _, _, *axes = tensor["axes"]
-    sizes = [str(size or axis) for axis, size in zip(axes, tensor["sizes"], strict=True)]
+    sizes = [tensor["channels"] if axis == "channels" else axis for axis in tensor["axes"]]
+    for number, size in enumerate(tensor["sizes"], start=len(sizes) - len(tensor["sizes"])):
+        if size:
+            sizes[number] = size
     bounds = tensor["range"]
     within = "unbounded" if bounds is None else f"in {bounds[0]:g} to {bounds[1]:g}"
-    return f"float32 (batch, {tensor['channels']}, {', '.join(sizes)}), {within}"
+    return f"{tensor['dtype']} ({', '.join(map(str, sizes))}), {within}"
 
 
 def _tiles(opened: OpenRun, direction: Direction, spec: TensorSpec) -> str:

@@ -8,10 +8,10 @@ from cyclekit.engine.hardware import Hardware
 from cyclekit.engine.objective import Direction
 from cyclekit.errors import CyclekitError, DataError, UsageError, suggest
 from cyclekit.exporting.about import about_export, page_of
-from cyclekit.exporting.formats import format_named
+from cyclekit.exporting.formats import FORMATS, format_named
 from cyclekit.exporting.graph import Graph
 from cyclekit.exporting.onnx_file import read_file
-from cyclekit.exporting.parity import Parity, compare
+from cyclekit.exporting.parity import Parity
 from cyclekit.runs.opening import OpenRun, open_run
 from cyclekit.runs.watcher import Watcher
 from cyclekit.storage.folder import Storage
@@ -53,7 +53,7 @@ def export_run(
     watcher.say(f"{way.name}, step {opened.checkpoint.step}, as {kind.name} in {precision}")
     content = kind.write(Graph(opened, way, precision == "fp16"), about)
     runner, _ = kind.read(content, str(output), lambda said: _graph(opened, said, output))
-    parity = compare(runner, opened, way, precision)
+    parity = kind.compare(runner, opened, way, precision)
     if not parity.holds:
         raise CyclekitError(
             f"{output} was not written: what it computes is not what translate does: {parity}, "
@@ -90,7 +90,9 @@ def check_file(
     way = _direction(opened, about, file)
     if direction not in (None, way.name):
         raise UsageError(f"{file} translates {way.name}, not {direction}.")
-    parity = compare(runner, opened, way, _precision(about, file))
+    if about.get("format") in FORMATS:
+        kind = FORMATS[about["format"]]  # a bundle is ONNX as well
+    parity = kind.compare(runner, opened, way, _precision(about, file))
     if not parity.holds:
         step = f"step {about.get('step')!s:.20}"
         own = opened.checkpoint.step

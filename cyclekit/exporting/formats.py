@@ -14,10 +14,14 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from cyclekit.describe import describe_exception
+from cyclekit.engine.objective import Direction
 from cyclekit.engine.padding import mirrored, rounded_up
 from cyclekit.errors import CyclekitError, DataError, UsageError, suggest
+from cyclekit.exporting.bundle import compare_bundle, write_bundle
 from cyclekit.exporting.graph import Graph, exported
 from cyclekit.exporting.onnx_file import ABOUT, Runner, parsed_about, read_onnx, write_onnx
+from cyclekit.exporting.parity import Parity, compare
+from cyclekit.runs.opening import OpenRun
 
 ABOUT_FILE = "cyclekit.json"  # beside the code, in what is an archive
 
@@ -35,6 +39,7 @@ class Format:
         write: Graph and metadata to the file's bytes.
         read: The bytes, a name for messages and the run's graphs to what runs them, and the
             metadata.
+        compare: How it is compared with ``translate``.
         note: What a person should hear who writes one.
     """
 
@@ -42,6 +47,7 @@ class Format:
     suffix: str
     write: Callable[[Graph, Mapping[str, Any]], bytes]
     read: Callable[[bytes, str, Graphs], tuple[Runner, dict[str, Any]]]
+    compare: Callable[[Runner, OpenRun, Direction, str], Parity] = compare
     note: str = ""
 
 
@@ -202,8 +208,9 @@ FORMATS = {
             ".torchscript",
             _write_torchscript,
             _read_torchscript,
-            "torch deprecates TorchScript: it is here for hosts that take nothing else",
+            note="torch deprecates TorchScript: it is here for hosts that take nothing else",
         ),
+        Format("bundle", ".onnx", write_bundle, _read_onnx, compare_bundle),
         Format("safetensors", ".safetensors", _write_safetensors, _read_safetensors),
     )
 }
@@ -220,7 +227,7 @@ def format_named(asked: str | None, file: Path) -> Format:
         return by_suffix or FORMATS["onnx"]
     if asked not in FORMATS:
         raise UsageError(f"--format: there is none called {asked!r}. {suggest(asked, FORMATS)}")
-    if by_suffix not in (None, FORMATS[asked]):
+    if by_suffix is not None and by_suffix.suffix != FORMATS[asked].suffix:
         raise UsageError(
             f"--format {asked} would lie in {file}, whose suffix says {by_suffix.name}. Change one."
         )

@@ -97,6 +97,8 @@ class Graph(nn.Module):
             self.networks.half()
         self.dtype = torch.float16 if half else torch.float32
         self.shape = Shape.of(opened, direction)
+        self.codec = opened.model.codec
+        self.ends = direction.ends
         self._objective = opened.model.objective
         self._direction = direction
         self.eval().requires_grad_(False)
@@ -146,12 +148,28 @@ def exported(graph: Graph) -> ExportedProgram:
         if fixed is None
     }
     dynamic = ({0: batch, **axes}, *([{0: batch}] if shape.code is not None else []))
+    return exported_module(graph, inputs, dynamic)
+
+
+def exported_module(
+    module: nn.Module, inputs: tuple[Tensor, ...], dynamic: tuple[dict[int, Any], ...]
+) -> ExportedProgram:
+    """A module as torch.export makes it.
+
+    Args:
+        module: In evaluation mode.
+        inputs: Examples.
+        dynamic: Of each, the axes that may have any size.
+
+    Raises:
+        PluginError: If it cannot be made into a graph.
+    """
     shapes: Any = _config  # which knows its own type at run time alone
     try:
         # Sizes of 1 are sizes like others.
         with shapes.patch(backed_size_oblivious=True), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return torch.export.export(graph, inputs, dynamic_shapes=dynamic, strict=False)
+            return torch.export.export(module.eval(), inputs, dynamic_shapes=dynamic, strict=False)
     except (UserError, RuntimeError, TypeError, ValueError, AssertionError) as error:
         said = describe_exception(error)
         hint = (

@@ -232,8 +232,10 @@ def _name_axes(model: "onnx.ModelProto", axes: Mapping[int, str]) -> None:
     for value in (model.graph.input[0], model.graph.output[0]):
         for axis, name in axes.items():
             value.type.tensor_type.shape.dim[axis].dim_param = name
-    for value in model.graph.input[1:]:
-        value.type.tensor_type.shape.dim[0].dim_param = axes[0]
+    for value in model.graph.input[1:]:  # codes
+        first = value.type.tensor_type.shape.dim[0]
+        if not first.dim_value:
+            first.dim_param = axes[0]
 
 
 def _first_line(error: Exception) -> str:

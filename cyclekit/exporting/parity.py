@@ -59,7 +59,8 @@ def compare(
     """
     shape = Shape.of(opened, direction)
     worst, where, compared = 0.0, "", 0
-    for seed, (batch, sizes) in enumerate(_cases(shape)):
+    cases = [(batch, sizes) for sizes in sizes_compared(shape) for batch in BATCHES]
+    for seed, (batch, sizes) in enumerate(cases):
         inputs = shape.inputs(batch, sizes, seed)
         codes = list(inputs[1]) if len(inputs) > 1 else None
         wanted = torch.stack(opened.translator.tensors(list(inputs[0]), direction, codes))
@@ -71,16 +72,15 @@ def compare(
     return Parity(worst, where, compared, TOLERANCE[precision])
 
 
-def _cases(shape: Shape) -> Iterator[tuple[int, list[int]]]:
-    """Batch sizes and sizes: square, odd, longer on one axis."""
+def sizes_compared(shape: Shape) -> Iterator[list[int]]:
+    """Sizes to compare at: square, odd, longer on one axis; none so large that it is tiled."""
     step = math.lcm(*shape.multiples)
     base = max(48 // step, shape.fewest) * step
     dims = shape.source.dims
     sizes = [[base] * dims, [base + 13] * dims, [base + step * (axis + 1) for axis in range(dims)]]
     limits = shape.source.tiles or (None,) * dims
     for wanted in sizes:
-        fitting = [min(size, most or size) for size, most in zip(wanted, limits, strict=True)]
-        yield from ((batch, fitting) for batch in BATCHES)
+        yield [min(size, most or size) for size, most in zip(wanted, limits, strict=True)]
 
 
 def _difference(made: Tensor, wanted: Tensor, shape: Shape) -> float:

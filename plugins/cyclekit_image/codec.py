@@ -166,7 +166,7 @@ class ImageCodec(Codec[Item]):
             output=f"Channels: {_order(given)}; eight bits as round((y + 1) * 127.5) in 0..255.",
             settings={"channel_order": {"input": _order(taken), "output": _order(given)}},
             script=SCRIPT.read_text(encoding="utf-8") if known else "",
-            whole=known,
+            whole=known and self.options.bits == 8,
         )
 
     def render(self, rows: Sequence[PreviewRow[Item]], folder: Path) -> list[Media]:

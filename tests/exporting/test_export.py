@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 from support import Cli, draw
 
+import cyclekit
 from cyclekit.errors import DataError
 from cyclekit.exporting.onnx_file import read_onnx
 
@@ -113,6 +114,33 @@ def test_other_formats_are_compared_as_well(
     assert "compared with translate: largest difference" in outcome.err
     assert cli("export", trained, "--check", tmp_path / name).code == 0
     assert not list(tmp_path.glob("*.py"))
+
+
+def test_a_bundle_takes_and_gives_pictures(cli: Cli, trained: Path, tmp_path: Path) -> None:
+    file = tmp_path / "app.onnx"
+    outcome = cli("export", trained, "-o", file, "--direction=a2b", "--format=bundle")
+    assert outcome.code == 0, outcome.err
+    picture = np.asarray(Image.open(draw(tmp_path / "x.png", 5, (41, 30))))
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    assert session.get_inputs()[0].shape == ["height", "width", 3]
+    (made,) = session.run(None, {"input": picture})
+    wanted = cyclekit.load(trained, precision="32-true").translate(picture, "a2b")
+    assert made.dtype == np.uint8
+    assert np.abs(made.astype(int) - wanted.astype(int)).max() <= 1
+    assert cli("export", trained, "--check", file).code == 0
+    assert "uint8 (height, width, 3), in 0 to 255" in (tmp_path / "app.onnx.md").read_text()
+
+
+def test_the_file_has_the_figures_of_its_run(cli: Cli, trained: Path, exported: Path) -> None:
+    options = ("--quick", "--json", "--accelerator=cpu", "--precision=32-true")
+    own = json.loads(cli("evaluate", trained, *options).out)
+    done = cli("evaluate", trained, *options, f"--model={exported}")
+    assert done.code == 0, done.err
+    assert "b2a: the run's own networks" in done.err
+    report = json.loads(done.out)
+    assert report["model"] == "zebra.onnx"
+    assert report["a2b"] == pytest.approx(own["a2b"], rel=1e-2, abs=1e-3)
+    assert (trained / "evaluations" / "step-00000004-zebra.onnx.json").is_file()
 
 
 @pytest.mark.slow
