@@ -3,6 +3,7 @@
 import copy
 import itertools
 import math
+import time
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -126,6 +127,7 @@ class Translator:
         files: Iterable[Path],
         direction: Direction,
         facts: list[Mapping[str, float]] | None = None,
+        seconds: dict[Path, float] | None = None,
     ) -> Iterator[tuple[Path, Any | BadSample]]:
         """Translate files a batch at a time; a bad one yields ``BadSample`` for an item.
 
@@ -133,15 +135,21 @@ class Translator:
             files: What to translate.
             direction: Which way.
             facts: Takes what the codec noticed about each file that it encoded.
+            seconds: Takes how long each took to read and translate: its share of its batch.
         """
+        begun = time.monotonic()
         for read in self._chunks(files, direction):
             good = [(file, sample) for file, sample in read if isinstance(sample, Sample)]
             named, samples = [file for file, _ in good], [sample for _, sample in good]
             if facts is not None:
                 facts += [sample.facts for sample in samples]
             translated = iter(self._decoded_with_room(samples, direction, named))
+            if seconds is not None:
+                each = (time.monotonic() - begun) / len(read)
+                seconds |= {file: each for file, _ in read}
             for file, outcome in read:
                 yield file, outcome if isinstance(outcome, BadSample) else next(translated)
+            begun = time.monotonic()
 
     def _decoded_with_room(
         self, samples: Sequence[Sample], direction: Direction, files: Sequence[Path]
