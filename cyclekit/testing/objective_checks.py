@@ -18,6 +18,8 @@ def parts(subject: Subject) -> None:
     """``parts`` add up to ``losses``, and each names the networks that it trains."""
     trainer = subject.new_trainer()
     model, networks = trainer.model, trainer.model.networks
+    for network in networks.values():
+        network.eval()  # dropout, and norms that count their calls, would tell the two ways apart
     found = []
     for in_parts in (False, True):
         objective = copy.deepcopy(model.objective)
