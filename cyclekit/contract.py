@@ -144,6 +144,28 @@ class PreviewRow(Generic[Item]):
         return {heading: item for heading, item in items.items() if item is not None}
 
 
+@dataclass(frozen=True)
+class Portable:
+    """How an exported network is used where neither torch nor cyclekit is installed.
+
+    Attributes:
+        axes: Names of the axes that follow the channels, such as ``("height", "width")``.
+        input: How what a file holds becomes what the network takes, in sentences.
+        output: How what the network gives becomes such a thing again.
+        settings: What ``script`` must know besides; JSON values. They travel in the file.
+        script: A Python program, ``python SCRIPT MODEL INPUT OUTPUT``, that translates one file.
+        whole: Whether samples are pictures, ``(channels, height, width)`` uint8, for which
+            ``from_network`` gives 0..1: a single graph can then take and give files' own values.
+    """
+
+    axes: tuple[str, ...] = ()
+    input: str = ""
+    output: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    script: str = ""
+    whole: bool = False
+
+
 class Codec(ABC, Generic[Item]):
     """Files <-> items <-> tensors for all domains of a run.
 
@@ -268,6 +290,15 @@ class Codec(ABC, Generic[Item]):
     def from_network(self, tensor: Tensor, domain: str) -> Tensor:
         """The inverse of ``to_network``. Default: unchanged."""
         return tensor
+
+    def portable(self, source: str, target: str) -> Portable:
+        """What others must know and run to feed an exported network. Default: only its tensors.
+
+        Args:
+            source: Domain of what goes in.
+            target: Domain of what comes out.
+        """
+        return Portable()
 
     def render(self, rows: Sequence[PreviewRow[Item]], folder: Path) -> list[Media]:
         """Write previews that a person can look at or listen to. Default: save every item."""

@@ -20,7 +20,7 @@ SECTIONS = {
         "Modality", "Network", "Metric", "Baseline", "Options", "RunsCode", "trained_once",
     ),
     "Data": (
-        "Codec", "TensorSpec", "Sample", "Media", "PreviewRow", "Translations",
+        "Codec", "Portable", "TensorSpec", "Sample", "Media", "PreviewRow", "Translations",
     ),
     "Networks, and what they are made of": (
         "RESNET", "UNET_128", "UNET_256", "PATCHGAN", "PATCHGAN_SLOPES", "PIXEL",
@@ -97,6 +97,15 @@ def entry(name: str, thing: Any) -> list[str]:
     return lines
 
 
+def in_order(told: str) -> str:
+    """The text with sets shown alike in every process."""
+    return re.sub(
+        r"frozenset\(\{(.*?)\}\)",
+        lambda found: f"frozenset({{{', '.join(sorted(found[1].split(', ')))}}})",
+        told,
+    )
+
+
 def signature(name: str, thing: Any) -> str:
     """How it is called, or what it is, with plain names for types."""
     if inspect.isclass(thing):
@@ -113,6 +122,7 @@ def signature(name: str, thing: Any) -> str:
         r"(?<=frozenset\({)[^}]*", lambda found: ", ".join(sorted(found[0].split(", "))), told
     )
     told = re.sub(r"<(?:class|function) '?([\w.]+)'?[^>]*>", r"\1", told)
+    told = in_order(told)
     told = re.sub(r"ForwardRef\('([^']+)'[^)]*\)", r"\1", told)
     return QUALIFIED.sub("", told).replace("~", "").replace("'", '"').replace("NoneType", "None")
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from support import assert_named_or_written
+from support import assert_named_or_written, results
 
 Damage = Callable[[bytearray, random.Random], bytes | bytearray]
 
@@ -75,4 +75,4 @@ def translate_corpus(
     out = run.with_name("out")
     done = cli("translate", run, corpus, "-o", out, "--direction=a2b")
     assert_named_or_written(corpus, out, done)
-    return {path.stem for path in out.iterdir()}
+    return {path.stem for path in results(out)}

@@ -36,6 +36,12 @@ if TYPE_CHECKING:
     metavar="metrics.KEY=VALUE",
     help="A setting of the plugin's metrics.",
 )
+@click.option(
+    "--model",
+    type=PATH,
+    metavar="FILE.onnx",
+    help="Measure this exported file in place of the run's networks, in its direction.",
+)
 @click.option("--quick", is_flag=True, help="Leave out what takes long, such as the classifier.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 @accelerator_option
@@ -46,6 +52,7 @@ def evaluate(
     data: Path | None,
     checkpoint: str | None,
     settings: tuple[str, ...],
+    model: Path | None,
     quick: bool,
     as_json: bool,
     accelerator: str,
@@ -58,6 +65,7 @@ def evaluate(
     Examples:
       cyclekit evaluate runs/00001-image-demo
       cyclekit evaluate runs/00001-image-demo --checkpoint best --quick --json
+      cyclekit evaluate runs/00001-image-demo --model striped.onnx
     """
     import json
 
@@ -68,7 +76,7 @@ def evaluate(
     watcher = Watcher()
     where = (hardware(accelerator), precision, batch_size)
     asked = [parse_setting(text) for text in settings]
-    measured = report_on(run, data, checkpoint, asked, quick, where, watcher)
+    measured = report_on(run, data, checkpoint, asked, quick, where, watcher, model)
     if as_json:
         click.echo(json.dumps(measured.report))
         return

@@ -33,6 +33,14 @@ from cyclekit.errors import CyclekitError
     metavar="NAME",
     help="What the results are written as, such as same, png, jpeg or tiff (image).",
 )
+@click.option(
+    "--suffix", default="", help="Ends the results' names: -zebra makes x-zebra.png of x.png."
+)
+@click.option(
+    "--skip-existing",
+    is_flag=True,
+    help="Leave out what translations.jsonl says is there already, from the same checkpoint.",
+)
 @checkpoint_option
 @click.option(
     "--set",
@@ -57,6 +65,8 @@ def translate(
     output: Path,
     direction: str | None,
     format: str | None,
+    suffix: str,
+    skip_existing: bool,
     checkpoint: str,
     settings: tuple[str, ...],
     seed: int,
@@ -66,12 +76,14 @@ def translate(
 ) -> None:
     """Translate files, or all samples in folders, with a trained run.
 
-    A file that cannot be read is named and passed over; the exit code is then 1.
+    A file that cannot be read is named and passed over; the exit code is then 1. The output folder
+    gets translations.jsonl: source, output, seconds, checkpoint, direction and run of each file.
 
     \b
     Examples:
       cyclekit translate runs/00001-image-demo photo.jpg -o out --direction a2b
       cyclekit translate runs/00001-image-demo testB/ -o out --direction b2a --checkpoint best
+      cyclekit translate runs/00001-image-demo testB/ -o out --direction b2a --skip-existing
     """
     from cyclekit.data.listing import counted
     from cyclekit.recipe.sources import parse_setting
@@ -86,7 +98,9 @@ def translate(
     if files.others:
         watcher.say(f"passed over what is no sample: {counted(files.others)}")
     way = opened.model.direction(direction)
-    written, bad = translate_files(opened, files, way, output, watcher, format)
+    written, bad = translate_files(
+        opened, files, way, output, watcher, format, suffix, skip_existing
+    )
     watcher.say(f"{written} of {len(files.names)} files translated to {output}")
     if bad:
         raise CyclekitError(f"{len(bad)} of {len(files.names)} inputs could not be translated.")

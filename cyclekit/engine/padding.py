@@ -1,6 +1,7 @@
 """Fit samples of any size to a network, over any number of axes."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -28,8 +29,10 @@ def pad_to_multiple(
         fewest: Multiples that the other axes have at least.
     """
     for axis, total in enumerate(padded_sizes(x.shape[2:], multiples, least, fewest), start=2):
-        if total != x.shape[axis]:
-            x = x.index_select(axis, _mirrored(x.shape[axis], total).to(x.device))
+        # A graph is made for all sizes: whether one needs nothing is not known there.
+        # Where a graph is made for all sizes, whether one needs nothing cannot be asked.
+        if isinstance(total, torch.SymInt) or total != x.shape[axis]:
+            x = x.index_select(axis, mirrored(x.shape[axis], total).to(x.device))
     return x
 
 
@@ -48,8 +51,20 @@ def padded_sizes(
         elif multiple == 1:
             totals.append(length)
         else:
-            totals.append(max(-(-length // multiple), fewest) * multiple)
+            totals.append(rounded_up(length, multiple, fewest))
     return totals
+
+
+def rounded_up(length: int, multiple: int, fewest: int) -> int:
+    """The next multiple, ``fewest`` of them at least; TorchScript and torch.export take it, too."""
+    # No negative numbers: ONNX rounds quotients towards zero.
+    count = (length + multiple - 1) // multiple
+    if torch.jit.is_scripting():  # type: ignore[attr-defined]
+        return max(count, fewest) * multiple
+    # A plain maximum would ask which is larger, and a graph would hold for such sizes alone.
+    most: Any = torch.sym_max(count, fewest)
+    padded: int = most * multiple
+    return padded
 
 
 def crop_to(x: Tensor, sizes: tuple[int, ...]) -> Tensor:
@@ -59,8 +74,9 @@ def crop_to(x: Tensor, sizes: tuple[int, ...]) -> Tensor:
     return x
 
 
-def _mirrored(length: int, total: int) -> Tensor:
+def mirrored(length: int, total: int) -> Tensor:
     """Indices 0 .. length-1 .. 0 .. back and forth, ``total`` of them."""
-    period = max(2 * (length - 1), 1)
+    last = torch.arange(length).amax(dim=0)  # a tensor: graphs are made for all lengths
+    period = (2 * last).clamp(min=1)
     index = torch.arange(total) % period
-    return torch.where(index < length, index, period - index)
+    return torch.where(index <= last, index, period - index)

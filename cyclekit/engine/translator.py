@@ -1,7 +1,9 @@
 """Whole items through a trained network: pad, tile, run, join, crop, decode."""
 
+import copy
 import itertools
 import math
+import time
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -59,6 +61,19 @@ class Translator:
         self._fabric = fabric
         self._batch_size = batch_size
         self._specs = model.objective.specs
+        self._others: dict[str, Callable[..., Tensor]] = {}
+
+    def with_other(self, direction: Direction, run: Callable[..., Tensor]) -> "Translator":
+        """The same with another's networks for one direction.
+
+        Args:
+            direction: Which.
+            run: Float32 ``(batch, channels, *sizes)``, and ``(batch, size)`` where the direction
+                takes a code, to the translations. Tiles it normalises each by itself.
+        """
+        other = copy.copy(self)
+        other._others = self._others | {direction.name: run}
+        return other
 
     def samples(
         self, samples: Sequence[Sample], direction: Direction, names: Sequence[str] | None = None
@@ -71,8 +86,30 @@ class Translator:
             names: What each sample's latent code follows from, where the direction takes one.
         """
         codes = self._codes(names or [""] * len(samples), direction)
-        wholes = self._wholes(samples, direction, codes)
+        seen = (
+            self._codec.to_network(sample.tensor[None], direction.source)[0] for sample in samples
+        )
+        wholes = self._wholes(seen, direction, codes)
         return [self._finished(*whole, direction) for whole in wholes]
+
+    def tensors(
+        self,
+        tensors: Sequence[Tensor],
+        direction: Direction,
+        codes: Sequence[Tensor | None] | None = None,
+    ) -> list[Tensor]:
+        """Translate what networks see, of any sizes, into what they make of it.
+
+        Args:
+            tensors: Each ``(channels, *sizes)``, as ``Codec.to_network`` made them.
+            direction: Which way.
+            codes: Each one's latent code, ``(size,)``, where the direction takes one.
+
+        Returns:
+            Float32 tensors of the same sizes, before ``Codec.from_network``.
+        """
+        wholes = self._wholes(tensors, direction, codes or [None] * len(tensors))
+        return [crop_to(whole[None], tuple(sizes))[0] for whole, sizes in wholes]
 
     def items(
         self, items: Sequence[Any], direction: Direction, files: Sequence[Path] | None = None
@@ -90,6 +127,7 @@ class Translator:
         files: Iterable[Path],
         direction: Direction,
         facts: list[Mapping[str, float]] | None = None,
+        seconds: dict[Path, float] | None = None,
     ) -> Iterator[tuple[Path, Any | BadSample]]:
         """Translate files a batch at a time; a bad one yields ``BadSample`` for an item.
 
@@ -97,15 +135,21 @@ class Translator:
             files: What to translate.
             direction: Which way.
             facts: Takes what the codec noticed about each file that it encoded.
+            seconds: Takes how long each took to read and translate: its share of its batch.
         """
+        begun = time.monotonic()
         for read in self._chunks(files, direction):
             good = [(file, sample) for file, sample in read if isinstance(sample, Sample)]
             named, samples = [file for file, _ in good], [sample for _, sample in good]
             if facts is not None:
                 facts += [sample.facts for sample in samples]
             translated = iter(self._decoded_with_room(samples, direction, named))
+            if seconds is not None:
+                each = (time.monotonic() - begun) / len(read)
+                seconds |= {file: each for file, _ in read}
             for file, outcome in read:
                 yield file, outcome if isinstance(outcome, BadSample) else next(translated)
+            begun = time.monotonic()
 
     def _decoded_with_room(
         self, samples: Sequence[Sample], direction: Direction, files: Sequence[Path]
@@ -131,9 +175,9 @@ class Translator:
         source, target = self._specs[direction.source], self._specs[direction.target]
         sizes = padded_sizes(
             sample.tensor.shape[1:],
-            self._multiples(direction),
+            self.multiples(direction),
             source.sizes,
-            self._fewest(direction),
+            self.fewest(direction),
         )
         # In and out, each once as it is worked on and once as it is handed on: float32.
         wanted = 2 * 4 * (source.channels + target.channels) * math.prod(sizes)
@@ -190,21 +234,21 @@ class Translator:
         ]
 
     def _wholes(
-        self, samples: Sequence[Sample], direction: Direction, codes: Sequence[Tensor | None]
+        self, tensors: Iterable[Tensor], direction: Direction, codes: Sequence[Tensor | None]
     ) -> Iterator[tuple[Tensor, Sequence[int]]]:
-        """What the network makes of each sample, with mirrored ends, and the sample's own sizes.
+        """What the network makes of each tensor, with mirrored ends, and the tensor's own sizes.
 
         Wholes that fit, and tiles of a size that the network always sees, go through together,
-        whichever sample they are from. Others are tiled by themselves.
+        whichever whole they are from. Others are tiled by themselves.
         """
-        fitted = [self._fitted(sample.tensor, direction) for sample in samples]
+        fitted = [self._fitted(tensor, direction) for tensor in tensors]
         padded, sizes = [whole for whole, _ in fitted], [own for _, own in fitted]
         del fitted
         tilings = [self._tiling(whole, direction) for whole in padded]
         channels = self._specs[direction.target].channels
         joined = [Joiner(tiling, channels) for tiling in tilings]
         alone = [index for index, tiling in enumerate(tilings) if tiling.overlaps]
-        together = [index for index in range(len(samples)) if index not in alone]
+        together = [index for index in range(len(padded)) if index not in alone]
         for group in (*([index] for index in alone), together):
             places = [(index, offsets) for index in group for offsets in tilings[index]]
             with ExitStack() as stack:
@@ -222,19 +266,22 @@ class Translator:
             yield joiner.whole, own
 
     def _fitted(self, tensor: Tensor, direction: Direction) -> tuple[Tensor, tuple[int, ...]]:
-        """A whole sample as networks see it, and its sizes before its ends were mirrored."""
+        """A whole without gaps, of sizes that networks take, and its sizes before that."""
         spec = self._specs[direction.source]
-        x = self._codec.to_network(tensor[None], direction.source)
-        x = x.nan_to_num(nan=0.0) if spec.gaps else x
-        padded = pad_to_multiple(x, self._multiples(direction), spec.sizes, self._fewest(direction))
-        return padded[0], tuple(x.shape[2:])
+        x = tensor.nan_to_num(nan=0.0) if spec.gaps else tensor
+        padded = pad_to_multiple(
+            x[None], self.multiples(direction), spec.sizes, self.fewest(direction)
+        )
+        return padded[0], tuple(x.shape[1:])
 
-    def _multiples(self, direction: Direction) -> tuple[int, ...]:
+    def multiples(self, direction: Direction) -> tuple[int, ...]:
+        """What each axis is brought to a multiple of."""
         spec = self._specs[direction.source]
         each = [common_multiple(spec, network) for network in self._called(direction)]
         return tuple(math.lcm(*of_axis) for of_axis in zip(*each, strict=True))
 
-    def _fewest(self, direction: Direction) -> int:
+    def fewest(self, direction: Direction) -> int:
+        """How many such multiples an axis has at least."""
         return max(least_multiples(network) for network in self._called(direction))
 
     def _reach(self, direction: Direction) -> int:
@@ -253,7 +300,7 @@ class Translator:
         reach = self._reach(direction)
         tile, overlap = [], []
         for length, fixed, most, multiple in zip(
-            sizes, spec.sizes, spec.tiles or spec.sizes, self._multiples(direction), strict=True
+            sizes, spec.sizes, spec.tiles or spec.sizes, self.multiples(direction), strict=True
         ):
             if fixed or not most or length <= most:
                 tile.append(fixed or length)
@@ -275,10 +322,10 @@ class Translator:
         The statistics are those of windows spread over the whole, together as large as a tile.
         """
         networks = [each for each in self._called(direction) if normalizes_instances(each)]
-        if not networks:
+        if not networks or direction.name in self._others:
             yield
             return
-        windows = _windows(whole, tiling, self._multiples(direction))
+        windows = _windows(whole, tiling, self.multiples(direction))
         with ExitStack() as stack:
             statistics = [stack.enter_context(measured(network)) for network in networks]
             self._run(windows, direction, [code] * len(windows))
@@ -293,10 +340,13 @@ class Translator:
     ) -> Tensor:
         """Tiles of one size, each with its item's code -> ``(tiles, channels, *sizes)`` float32 on
         the CPU."""
+        drawn = [code for code in codes if code is not None]
+        if direction.name in self._others:
+            given = [torch.stack(list(tiles)), *([torch.stack(drawn)] if drawn else [])]
+            return self._others[direction.name](*given).float()
         networks = self._called(direction)
         dtype = next((p.dtype for each in networks for p in each.parameters()), torch.float32)
         batch = torch.stack(list(tiles)).to(self._fabric.device, dtype)
-        drawn = [code for code in codes if code is not None]
         code = torch.stack(drawn).to(self._fabric.device, dtype) if drawn else None
         with ExitStack() as stack:
             for network in networks:

@@ -14,15 +14,21 @@ def reflect(x: Tensor, widths: tuple[int, ...]) -> Tensor:
         x: ``(batch, channels, *sizes)``, sizes larger than widths.
         widths: How far, for each axis.
     """
+    if not (x.requires_grad and torch.is_grad_enabled()):
+        return _padded(x, widths)
     padded: Tensor = _Reflection.apply(x, widths)
     return padded
+
+
+def _padded(x: Tensor, widths: tuple[int, ...]) -> Tensor:
+    return F.pad(x, [width for width in reversed(widths) for _ in range(2)], mode="reflect")
 
 
 class _Reflection(torch.autograd.Function):
     @staticmethod
     def forward(context: Any, x: Tensor, widths: tuple[int, ...]) -> Tensor:
         context.widths = widths
-        return F.pad(x, [width for width in reversed(widths) for _ in range(2)], mode="reflect")
+        return _padded(x, widths)
 
     @staticmethod
     def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, None]:

@@ -87,7 +87,7 @@ class PixelShuffle(nn.Module):
         """``(batch, channels * 2**dims, *sizes)`` to ``(batch, channels, *doubled)``."""
         sizes = x.shape[2:]
         dims = len(sizes)
-        parts = x.reshape(len(x), -1, *(2,) * dims, *sizes)
+        parts = x.reshape(x.shape[0], -1, *(2,) * dims, *sizes)
         # (batch, channels, 2, 2, ..., *sizes) -> (batch, channels, size, 2, size, 2, ...)
         order = [axis for n in range(dims) for axis in (2 + dims + n, 2 + n)]
         mixed = parts.permute(0, 1, *order)

@@ -1,7 +1,7 @@
 """The report of a run on its test set, and where it is kept."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from cyclekit.data.folders import Collections, find_collections
 from cyclekit.data.made import is_made, made_root
 from cyclekit.data.pairing import without_false_pairs
 from cyclekit.engine.hardware import Hardware
+from cyclekit.errors import UsageError
 from cyclekit.judging.figures import Figures, with_both
 from cyclekit.judging.judge import Judge
 from cyclekit.names import fitting
@@ -47,6 +48,7 @@ def report_on(
     quick: bool,
     where: tuple[Hardware, str | None, int | None],
     watcher: Watcher,
+    model: Path | None = None,
 ) -> Measured:
     """Open a run and measure it.
 
@@ -58,15 +60,18 @@ def report_on(
         quick: Leave out what takes long.
         where: Hardware, precision and batch size, as of ``open_run``.
         watcher: Is told what is going on.
+        model: An exported ONNX file, to be measured in place of its direction's networks.
 
     Raises:
         CyclekitError: If it cannot be opened or has no test set.
     """
     opened = open_run(run, checkpoint or LATEST, *where, watcher)
+    if model is not None:
+        opened = with_model(opened, model, watcher)
     layers = Layers()
     layers.lay(settings)
     options = resolve_metric_options(layers, opened.model.modality)
-    best = opened.run.checkpoints.best_step() if checkpoint is None else None
+    best = opened.run.checkpoints.best_step() if checkpoint is None and not model else None
     apart = best is not None and best != opened.checkpoint.step
     report = evaluate_run(
         opened,
@@ -75,9 +80,28 @@ def report_on(
         best=open_run(run, BEST, *where) if apart else None,
         options=options,
         quick=quick,
+        model=model,
     )
     name = LATEST if apart or best is None else f"{LATEST} and {BEST}"
     return Measured(report, checkpoint or name, list(opened.model.directions))
+
+
+def with_model(opened: OpenRun, file: Path, watcher: Watcher) -> OpenRun:
+    """A run that translates one direction with an exported ONNX file, on the CPU.
+
+    Raises:
+        CyclekitError: If the file cannot be used, or is of none of the run's directions.
+    """
+    from cyclekit.exporting.onnx_file import read_file, read_onnx
+
+    runner, about = read_onnx(read_file(file), str(file))
+    if about.get("format") != "onnx":
+        raise UsageError(f"{file} takes no tensors. Export it with --format onnx to measure it.")
+    way = opened.model.direction(about["direction"])
+    others = [name for name in opened.model.directions if name != way.name]
+    rest = f"; {', '.join(others)}: the run's own networks" if others else ""
+    watcher.say(f"{way.name}: {file}, of step {about.get('step')!s:.20}{rest}")
+    return replace(opened, translator=opened.translator.with_other(way, runner))
 
 
 def evaluate_run(
@@ -88,6 +112,7 @@ def evaluate_run(
     best: OpenRun | None = None,
     options: Options | None = None,
     quick: bool = False,
+    model: Path | None = None,
 ) -> dict[str, Any]:
     """Measure an open run on its test set, or on that of ``data``, beside baselines.
 
@@ -98,6 +123,7 @@ def evaluate_run(
         best: The same run with another checkpoint, to be measured too.
         options: Settings of the metrics.
         quick: Leave out costly metrics and the classifier.
+        model: The exported file that ``opened`` translates with, if one.
 
     Returns:
         ``{"checkpoint", "step", "seed", "a2b": {...}, "b2a": {...}, "both": {...}, "baselines":
@@ -125,10 +151,13 @@ def evaluate_run(
     )
     judge.evidence.require_test_set()
     scored = judge.score(opened.translator)
-    further = {}
+    further: dict[str, Any] = {}
     if best:
         further["best"] = _about(best.checkpoint.step, judge.score(best.translator))
-    other = f"-{fitting(data.resolve().name)}" if data is not None else ""
+    if model is not None:
+        further["model"] = model.name
+    others = [path.resolve().name for path in (data, model) if path is not None]
+    other = "".join(f"-{fitting(name)}" for name in others)
     return keep_evaluation(run, opened.checkpoint.step, scored, judge, other, further)
 
 

@@ -1,10 +1,12 @@
 """Translate many files into a folder, each under its own name."""
 
 import errno
+import json
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from cyclekit.errors import BadSample, DataError, UsageError, blame_plugin, sugg
 from cyclekit.runs.opening import OpenRun
 from cyclekit.runs.watcher import Watcher
 from cyclekit.storage.folder import Storage
-from cyclekit.storage.handle import Refused
+from cyclekit.storage.handle import Refused, read_text
 from cyclekit.warned import Told
 
 EVERY_FILES = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
@@ -69,8 +71,22 @@ def translate_files(
     output: Path,
     watcher: Watcher,
     format: str | None = None,
+    suffix: str = "",
+    skip_existing: bool = False,
 ) -> tuple[int, list[BadSample]]:
     """Translate and write every file, in ``format`` or as the codec does unasked.
+
+    ``translations.jsonl`` in ``output`` gets a line for each as soon as it is written.
+
+    Args:
+        opened: The run.
+        files: What to translate.
+        direction: Which way.
+        output: Folder for the results.
+        watcher: Is told what is going on.
+        format: One of the codec's.
+        suffix: Ends the results' names, before what says of which kind they are.
+        skip_existing: Leave out what that file says was translated alike, and is still there.
 
     Returns:
         How many were written, and those that could not be read.
@@ -84,45 +100,114 @@ def translate_files(
     format = format_of(codec, format)
     if output.exists() and not output.is_dir():
         raise UsageError(f"{output} is a file; -o names the folder for the results.")
-    places = _places(files, output, codec.suffixes)
+    if set(suffix) & {"/", "\0", os.sep}:
+        raise UsageError(f"--suffix {suffix!r}: it ends names, and cannot lead into a folder.")
+    places = _places(files, output, codec.suffixes, suffix)
+    manifest = Translations(output, opened, direction)
+    wanted = list(files.names)
+    if skip_existing:
+        wanted = [file for file in wanted if not manifest.holds(file, places[file])]
+        if skipped := len(files.names) - len(wanted):
+            watcher.say(f"skipped {skipped} of {len(files.names)} files, translated before")
     Storage(output).make()
     for folder in {place.parent for place in places.values()}:
         Storage(output, *folder.parts).clean(alone=False)  # of one that was killed
     told, bad = Told(watcher.say), []
     facts: list[Mapping[str, float]] = []
-    outcomes = opened.translator.files(files.names, direction, facts)
-    for file, outcome in watcher.track(outcomes, len(files.names), "translating"):
-        fault = outcome
+    seconds: dict[Path, float] = {}
+    outcomes = opened.translator.files(wanted, direction, facts, seconds)
+    for file, outcome in watcher.track(outcomes, len(wanted), "translating"):
+        fault, names = outcome, list[str]()
         if not isinstance(outcome, BadSample):
             with told.passing_on():
-                fault = _written(codec, outcome, file, Storage(output), places[file], format)
+                fault, names = _written(codec, outcome, file, Storage(output), places[file], format)
+        if names:
+            manifest.add(file, places[file].parent / names[0], seconds.pop(file))
         if fault is not None:
             watcher.warn(str(fault))
             bad.append(fault.kept())
     for remark in remarks_on(codec, {direction.source: facts}) if facts else ():
         watcher.say(f"note: {remark}")
     if len(bad) > 1:
-        blame_plugin(bad, len(files.names))
-    return len(files.names) - len(bad), bad
+        blame_plugin(bad, len(wanted))
+    return len(wanted) - len(bad), bad
 
 
 def _written(
     codec: Codec[Any], item: Any, file: Path, output: Storage, place: Path, format: str
-) -> BadSample | None:
-    """Write a translation; returns what was wrong with it, if that is about this file alone."""
+) -> tuple[BadSample | None, list[str]]:
+    """Write a translation; returns what was wrong with it, if that is about this file alone, and
+    the names of what was written."""
     try:
         with output.below(*place.parent.parts).aside() as aside:
             codec.save_as(item, aside.path / place.name, format)
+            names = sorted(made.name for made in aside.path.iterdir())
             aside.keep_all()
     except Refused as error:
-        return BadSample(file, f"its result cannot be written: {error}")
+        return BadSample(file, f"its result cannot be written: {error}"), []
     except OSError as error:
         if error.errno in EVERY_FILES:
             raise
-        return BadSample(file, f"its result cannot be written: {error.strerror or error}")
+        return BadSample(file, f"its result cannot be written: {error.strerror or error}"), []
     except Exception as error:
-        return failure(codec, "save_as", file, error)
-    return None
+        return failure(codec, "save_as", file, error), []
+    return None, names
+
+
+class Translations:
+    """``translations.jsonl`` of a folder: what each of its files was translated from, and how.
+
+    Args:
+        folder: Where results lie.
+        opened: The run that translates.
+        direction: Which way.
+    """
+
+    NAME = "translations.jsonl"
+
+    def __init__(self, folder: Path, opened: OpenRun, direction: Direction) -> None:
+        self._folder = folder
+        self._how = {
+            "run": str(Path(str(opened.run)).absolute()),
+            "checkpoint": opened.checkpoint.step,
+            "direction": direction.name,
+        }
+
+    def add(self, source: Path, output: Path, seconds: float) -> None:
+        """A file that was just written, with its path in the folder."""
+        about = {"source": str(source.absolute()), "output": output.as_posix()}
+        line = json.dumps({**about, "seconds": round(seconds, 4), **self._how})
+        Storage(self._folder).append_text(self.NAME, line + "\n")
+
+    def holds(self, source: Path, place: Path) -> bool:
+        """Whether a source was translated alike to this place, no later than it was changed."""
+        made = self._made.get(str(source.absolute()))
+        if made is None or Path(made).parent != place.parent:
+            return False
+        if Path(made).stem != place.stem:
+            return False
+        try:
+            result, origin = (self._folder / made).lstat(), source.stat()
+        except OSError:
+            return False
+        return result.st_mtime >= origin.st_mtime
+
+    @cached_property
+    def _made(self) -> dict[str, str]:
+        """Results by their sources, those of the same run, checkpoint and direction."""
+        try:
+            text = read_text(self._folder / self.NAME)
+        except FileNotFoundError:
+            return {}
+        found = {}
+        for line in text.splitlines():
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                continue  # of a process that was killed while it wrote
+            if isinstance(entry, dict) and entry.items() >= self._how.items():
+                found[str(entry.get("source"))] = str(entry.get("output"))
+        return found
 
 
 def _listed(inputs: Sequence[Path]) -> str:
@@ -149,7 +234,9 @@ def _real(path: Path) -> Path:
     return Path(os.path.realpath(path))
 
 
-def _places(files: InputFiles, output: Path, suffixes: frozenset[str]) -> dict[Path, Path]:
+def _places(
+    files: InputFiles, output: Path, suffixes: frozenset[str], ended: str = ""
+) -> dict[Path, Path]:
     """Where in ``output`` each result goes, with a suffix that a codec replaces by its own.
 
     Inputs that differ in their suffix alone keep it, and those with one name lie below the names
@@ -171,6 +258,7 @@ def _places(files: InputFiles, output: Path, suffixes: frozenset[str]) -> dict[P
             name = Path(_real(file).parent.name) / name
             stems[file] = _without_suffix(name, suffixes)
         stem = stems[file] if sharing[_folded(stems[file])] <= 1 else name
+        stem = stem.with_name(stem.name + ended)
         place, number = stem, 1
         while _folded(place) in taken:
             number += 1

@@ -170,7 +170,7 @@ class BandPositions(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(batch, channels, bands, frames)`` to one channel more."""
-        height = self.height.to(x.dtype).expand(len(x), 1, -1, x.shape[-1])
+        height = self.height.to(x.dtype).expand(x.shape[0], 1, -1, x.shape[-1])
         return torch.cat([x, height], dim=1)
 
 

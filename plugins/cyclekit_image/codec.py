@@ -8,7 +8,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cyclekit.api import BadSample, Codec, Media, Options, PreviewRow, Sample, TensorSpec
+from cyclekit.api import (
+    BadSample,
+    Codec,
+    Media,
+    Options,
+    Portable,
+    PreviewRow,
+    Sample,
+    TensorSpec,
+)
 from cyclekit_image.arrays import Item, Refusal, as_item, as_pixels, count_channels, half_of
 from cyclekit_image.channels import plain_item, with_channels
 from cyclekit_image.depths import DEPTHS, FLOAT, SIXTEEN, depth_of
@@ -21,6 +30,8 @@ from cyclekit_image.translated import FORMATS, write_translation
 from cyclekit_image.windows import make_window, vary
 
 SIDES = ("a", "b")  # of a picture with both domains, from the left
+SCRIPT = Path(__file__).with_name("with_onnx.py")
+ORDERS = {1: "grey", 2: "grey, opacity", 3: "red, green, blue", 4: "red, green, blue, opacity"}
 MOST_LOOKED_AT = 64  # pictures that say whether a domain has colours
 
 
@@ -171,6 +182,19 @@ class ImageCodec(Codec[Item]):
         """-1..1 -> 0..1, cut off there."""
         return (tensor + 1).mul_(0.5).clamp_(0, 1)
 
+    def portable(self, source: str, target: str) -> Portable:
+        """Eight bits and sRGB; the script takes up to four channels."""
+        taken, given = (self.options.channels_of(domain) for domain in (source, target))
+        known = max(taken, given) <= max(ORDERS)
+        return Portable(
+            axes=("height", "width"),
+            input=f"Channels: {_order(taken)}, in sRGB; eight bits as x / 127.5 - 1.",
+            output=f"Channels: {_order(given)}; eight bits as round((y + 1) * 127.5) in 0..255.",
+            settings={"channel_order": {"input": _order(taken), "output": _order(given)}},
+            script=SCRIPT.read_text(encoding="utf-8") if known else "",
+            whole=known and self.options.bits == 8,
+        )
+
     def render(self, rows: Sequence[PreviewRow[Item]], folder: Path) -> list[Media]:
         """One labelled sheet: real, translated and cycled pictures, both ways."""
         sheet = draw_sheet(rows)
@@ -185,3 +209,8 @@ def _has_colours(tensor: Tensor) -> bool:
         return False
     red, green, blue = tensor[:3].float()
     return not (torch.equal(red, green) and torch.equal(green, blue))
+
+
+def _order(channels: int) -> str:
+    """What the channels of a picture are, one after the other."""
+    return ORDERS.get(channels, f"the file's {channels}, in its order")

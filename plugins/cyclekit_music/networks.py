@@ -80,7 +80,7 @@ class Positions(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(batch, channels, steps, pitches)`` to three channels more."""
-        return torch.cat([x, self.maps.to(x.dtype).expand(len(x), -1, -1, -1)], dim=1)
+        return torch.cat([x, self.maps.to(x.dtype).expand(x.shape[0], -1, -1, -1)], dim=1)
 
 
 class RollGenerator(nn.Module):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from support import SMALL, Cli, as_options, draw
+from support import SMALL, Cli, as_options, draw, results
 
 from cyclekit import memory
 from cyclekit.storage.folder import Storage
@@ -50,7 +50,7 @@ def test_pipes_sockets_and_devices_are_named_and_passed_over(
     for name, why in LEFT_OUT.items():
         assert f"{name}: {why}" in done.err
         assert f"{name}: {why}" in translated.err
-    assert len(list((tmp_path / "out").iterdir())) == 3
+    assert len(results(tmp_path / "out")) == 3
 
 
 def test_names_that_cannot_be_written_cost_one_file(
@@ -63,7 +63,7 @@ def test_names_that_cannot_be_written_cost_one_file(
     done = cli("translate", trained, data, "-o", tmp_path / "out", "--direction=a2b")
     assert done.code == 1
     assert "its result cannot be written: File name too long" in done.err
-    assert {file.name for file in (tmp_path / "out").iterdir()} == {"a.png", "z.png"}
+    assert {file.name for file in results(tmp_path / "out")} == {"a.png", "z.png"}
 
 
 def test_what_needs_too_much_memory_costs_one_file(
@@ -121,7 +121,7 @@ def test_names_that_are_no_text_are_used_or_shown_escaped(
     assert shown.code == 1
     assert "\x1b" not in shown.err
     assert (os.fsencode(tmp_path / "out") + b"/good\xff.png") in [
-        os.fsencode(file) for file in (tmp_path / "out").iterdir()
+        os.fsencode(file) for file in results(tmp_path / "out")
     ]
 
 

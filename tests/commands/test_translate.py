@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
-from support import SMALL, Cli, copied, draw
+from support import SMALL, Cli, copied, draw, results
 
 import cyclekit
 from cyclekit.errors import CyclekitError
@@ -60,7 +60,7 @@ def test_a_bad_file_costs_only_itself(cli: Cli, trained: Path, tmp_path: Path) -
     assert "bad.png: is no picture" in outcome.err
     assert "missing.png" in outcome.err
     assert "1 of 3 files translated" in outcome.err
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["good.png"]
+    assert [path.name for path in results(tmp_path / "out")] == ["good.png"]
 
 
 def test_inputs_are_never_replaced(cli: Cli, trained: Path, tmp_path: Path) -> None:

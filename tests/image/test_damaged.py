@@ -14,7 +14,7 @@ import tifffile
 from cyclekit_image.pictures import read_picture, write_picture
 from damage import add_oddities, make_corpus, noise
 from PIL import Image
-from support import assert_named_or_written, draw
+from support import assert_named_or_written, draw, results
 
 from cyclekit.api import BadSample
 
@@ -102,7 +102,7 @@ def test_translating_the_corpus_names_each_picture_and_writes_the_rest(
     corpus: Path, trained: Path, tmp_path: Path, cli: Callable[..., Any]
 ) -> None:
     done = cli("translate", trained, corpus, "-o", tmp_path / "out", "--direction=a2b")
-    written = {path.stem for path in (tmp_path / "out").iterdir()}
+    written = {path.stem for path in results(tmp_path / "out")}
     assert {"png", "bmp", "wrong-suffix", "tif1", "tif2", "tif4", "deep", "pillow"} <= written
     assert "tif5: " not in done.err
     assert "has 5 channels; codec.channels says 3" in done.err

@@ -11,7 +11,7 @@ from cyclekit_image.arrays import as_array, as_pixels
 from cyclekit_image.codec import ImageCodec, ImageOptions
 from cyclekit_image.pictures import read_picture
 from PIL import Image
-from support import Cli, draw
+from support import Cli, draw, results
 
 import cyclekit
 
@@ -209,7 +209,7 @@ def test_from_the_command_line(trained: Path, tmp_path: Path, cli: Cli) -> None:
     def run(out: str, *more: str) -> tuple[list[str], str]:
         done = cli("translate", trained, folder, "-o", tmp_path / out, "--direction=a2b", *more)
         assert done.code == 0, done.err
-        return sorted(path.name for path in (tmp_path / out).iterdir()), done.err
+        return [path.name for path in results(tmp_path / out)], done.err
 
     names, said = run("same")
     assert names == ["a.png", "b.tif", "moving.png", "still.png"]

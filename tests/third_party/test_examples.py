@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from packages import BIN, install, lines_of_code, run
-from support import Cli
+from support import Cli, results
 
 import cyclekit
 from cyclekit.testing import check_modality
@@ -77,7 +77,7 @@ def test_the_single_file(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     files = tmp_path / "run" / "data" / "testA"
     done = cli("translate", tmp_path / "run", files, "-o", tmp_path / "out", "--direction=a2b")
     assert done.code == 0, done.err
-    made = [np.load(file) for file in sorted((tmp_path / "out").iterdir())]
+    made = [np.load(file) for file in results(tmp_path / "out")]
     assert len(made) == 10
     assert all(np.isfinite(array).all() and array.shape == (64, 64) for array in made)
     monkeypatch.setattr("cyclekit.judging.classifier.STEPS", 4)

@@ -1,0 +1,183 @@
+"""A direction as one module that takes any size: what is exported."""
+
+import copy
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch._dynamo.exc import UserError
+from torch.export import Dim, ExportedProgram
+from torch.fx.experimental import _config
+
+from cyclekit.contract import TensorSpec
+from cyclekit.describe import describe_exception
+from cyclekit.engine.objective import Direction
+from cyclekit.engine.padding import pad_to_multiple
+from cyclekit.engine.translator import Named
+from cyclekit.errors import PluginError
+from cyclekit.runs.opening import OpenRun
+
+INPUT, OUTPUT, CODE = "input", "output", "code"
+"""Names of what goes in and comes out."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What goes into a direction's networks.
+
+    Attributes:
+        source: Spec of what goes in.
+        target: Spec of what comes out.
+        multiples: What sizes are brought to multiples of.
+        fewest: How many multiples there are at least.
+        code: Size of the latent code, where there is one.
+    """
+
+    source: TensorSpec
+    target: TensorSpec
+    multiples: tuple[int, ...]
+    fewest: int
+    code: int | None
+
+    @classmethod
+    def of(cls, opened: OpenRun, direction: Direction) -> "Shape":
+        """That of a run's direction."""
+        objective, translator = opened.model.objective, opened.translator
+        return cls(
+            objective.specs[direction.source],
+            objective.specs[direction.target],
+            translator.multiples(direction),
+            translator.fewest(direction),
+            objective.code(direction),
+        )
+
+    def sizes(self, wanted: Sequence[int]) -> list[int]:
+        """Sizes of an input: fixed ones as they are, of the others so many positions."""
+        return [fixed or most for fixed, most in zip(self.source.sizes, wanted, strict=True)]
+
+    def inputs(self, batch: int, wanted: Sequence[int], seed: int = 0) -> tuple[Tensor, ...]:
+        """Random samples, and codes where there are some.
+
+        Args:
+            batch: How many.
+            wanted: Sizes of the axes that are not fixed.
+            seed: Of chance.
+        """
+        rng = torch.Generator().manual_seed(seed)
+        shape = (batch, self.source.channels, *self.sizes(wanted))
+        if self.source.range is None:
+            x = torch.randn(shape, generator=rng)
+        else:
+            low, high = self.source.range
+            x = low + (high - low) * torch.rand(shape, generator=rng)
+        if self.code is None:
+            return (x,)
+        return x, torch.randn((batch, self.code), generator=rng)
+
+
+class Graph(nn.Module):
+    """``(batch, channels, *sizes)`` of any sizes to the same sizes, as ``translate`` computes it.
+
+    Args:
+        opened: A run on the CPU, in float32.
+        direction: Which way.
+        half: Compute in float16; inputs and outputs stay float32.
+    """
+
+    def __init__(self, opened: OpenRun, direction: Direction, half: bool = False) -> None:
+        super().__init__()
+        # Its own, since files are read into them: what they are compared with must stay as it is.
+        self.networks = nn.ModuleDict(
+            {name: copy.deepcopy(opened.model.networks[name]) for name in direction.networks}
+        )
+        if half:
+            self.networks.half()
+        self.dtype = torch.float16 if half else torch.float32
+        self.shape = Shape.of(opened, direction)
+        self.codec = opened.model.codec
+        self.ends = direction.ends
+        self._objective = opened.model.objective
+        self._direction = direction
+        self.eval().requires_grad_(False)
+
+    def forward(self, input: Tensor, code: Tensor | None = None) -> Tensor:
+        """Mirror the ends, translate, cut off what was added."""
+        shape = self.shape
+        x = input.nan_to_num(nan=0.0) if shape.source.gaps else input
+        padded = pad_to_multiple(x, shape.multiples, shape.source.sizes, shape.fewest)
+        return _cut(self.translated(padded, code), tuple(input.shape[2:]))
+
+    def translated(self, padded: Tensor, code: Tensor | None = None) -> Tensor:
+        """The translation alone, of sizes that the networks take."""
+        code = code if code is None else code.to(self.dtype)
+        named: Any = self.networks
+        made = self._objective.translate(
+            Named(named, self._direction), padded.to(self.dtype), self._direction, code
+        )
+        return made.float()
+
+
+def _cut(x: Tensor, sizes: tuple[int, ...]) -> Tensor:
+    """The first ``sizes`` of an output."""
+    for axis, size in enumerate(sizes, start=2):
+        if isinstance(size, torch.SymInt):
+            # A slice would ask whether it is the whole, which depends on the size.
+            x = x.index_select(axis, torch.arange(size))
+        else:
+            x = x.narrow(axis, 0, size)
+    return x
+
+
+def exported(graph: Graph) -> ExportedProgram:
+    """The graph for every batch and every size, as torch.export makes it.
+
+    Raises:
+        PluginError: If a network or an objective cannot be made into a graph.
+    """
+    shape = graph.shape
+    # Not a multiple, and some multiples long: maps of one position are treated otherwise.
+    wanted = [2 * shape.fewest * m + 5 + n for n, m in enumerate(shape.multiples)]
+    inputs = shape.inputs(2, wanted)
+    batch = Dim("batch", min=1)
+    axes = {
+        axis: Dim(f"size_{axis - 1}", min=1)
+        for axis, fixed in enumerate(shape.source.sizes, start=2)
+        if fixed is None
+    }
+    dynamic = ({0: batch, **axes}, *([{0: batch}] if shape.code is not None else []))
+    return exported_module(graph, inputs, dynamic)
+
+
+def exported_module(
+    module: nn.Module, inputs: tuple[Tensor, ...], dynamic: tuple[dict[int, Any], ...]
+) -> ExportedProgram:
+    """A module as torch.export makes it.
+
+    Args:
+        module: In evaluation mode.
+        inputs: Examples.
+        dynamic: Of each, the axes that may have any size.
+
+    Raises:
+        PluginError: If it cannot be made into a graph.
+    """
+    shapes: Any = _config  # which knows its own type at run time alone
+    try:
+        # Sizes of 1 are sizes like others.
+        with shapes.patch(backed_size_oblivious=True), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return torch.export.export(module.eval(), inputs, dynamic_shapes=dynamic, strict=False)
+    except (UserError, RuntimeError, TypeError, ValueError, AssertionError) as error:
+        said = describe_exception(error)
+        hint = (
+            " Somewhere a size is taken for a plain number: write x.shape[0] for len(x), and do "
+            "not compare sizes."
+            if isinstance(error, UserError)
+            else ""
+        )
+        raise PluginError(
+            f"The networks of this direction cannot be made into a graph ({said:.600}).{hint}"
+        ) from error

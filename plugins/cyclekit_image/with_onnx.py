@@ -1,0 +1,32 @@
+"""Translate a picture with a model that `cyclekit export` wrote: SCRIPT MODEL INPUT OUTPUT."""
+
+import json
+import sys
+
+import numpy as np
+import onnxruntime
+from PIL import Image, ImageOps
+
+MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
+
+
+def main(model: str, source: str, output: str) -> None:
+    """Read a picture, run the model on the whole of it, write the result."""
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    about = json.loads(session.get_modelmeta().custom_metadata_map["cyclekit"])
+    with Image.open(source) as opened:
+        picture = ImageOps.exif_transpose(opened).convert(MODES[about["input"]["channels"]])
+    pixels = np.atleast_3d(np.asarray(picture, dtype=np.float32))
+    inputs = {"input": (pixels / 127.5 - 1).transpose(2, 0, 1)[None]}
+    if "code" in about:  # a look of many; another seed, another look
+        shape = (1, about["code"]["size"])
+        inputs["code"] = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
+    (made,) = session.run(["output"], inputs)
+    values = ((made[0].transpose(1, 2, 0) + 1) * 127.5).round().clip(0, 255).astype(np.uint8)
+    Image.fromarray(values[..., 0] if values.shape[2] == 1 else values).save(output)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 4:
+        sys.exit(__doc__)
+    main(*sys.argv[1:])
