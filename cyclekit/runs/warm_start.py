@@ -7,8 +7,10 @@ from pathlib import Path
 from cyclekit.engine.model import Model
 from cyclekit.engine.transfer import transfer
 from cyclekit.errors import CheckpointError, UsageError
+from cyclekit.links import pointed_at
 from cyclekit.plugins import PluginHost
 from cyclekit.recipe.settings import Recipe
+from cyclekit.runs.checkpoints import BEST, LATEST
 from cyclekit.runs.directory import RunDirectory
 from cyclekit.runs.layout import MANIFEST
 from cyclekit.runs.opening import read_model
@@ -42,8 +44,10 @@ def read_initial(recipe: Recipe, host: PluginHost, watcher: Watcher) -> Initial 
     named = recipe.train.init
     if not named:
         return None
-    folder = Path(named)
-    if folder.is_dir():
+    folder: Path | None = Path(named)
+    if Path(named).name in (LATEST, BEST):
+        folder = pointed_at(Path(named))
+    if folder is not None and folder.is_dir():
         found = _of_run(folder)
     else:
         from cyclekit.importing.family import Choices
