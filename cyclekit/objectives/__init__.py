@@ -10,6 +10,7 @@ from cyclekit.hookspecs import hookimpl
 def cyclekit_objectives(modality: str) -> Iterator[type[Objective]]:
     """Offer them to every modality."""
     # Written on `cyclekit.api`, which has the cycle objective from this package.
+    from cyclekit.objectives.augmented import AugmentedObjective
     from cyclekit.objectives.cut import CUTObjective
     from cyclekit.objectives.cycle import CycleObjective
     from cyclekit.objectives.pix2pix import Pix2PixObjective
@@ -17,3 +18,4 @@ def cyclekit_objectives(modality: str) -> Iterator[type[Objective]]:
     yield CycleObjective
     yield Pix2PixObjective
     yield CUTObjective
+    yield AugmentedObjective

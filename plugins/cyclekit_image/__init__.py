@@ -17,6 +17,7 @@ from cyclekit.api import (
 from cyclekit_image import likeness, metrics
 from cyclekit_image.codec import ImageCodec
 from cyclekit_image.corruptions import CORRUPTIONS
+from cyclekit_image.outlines import make_outlines
 from cyclekit_image.shapes import make_paired_shapes, make_shapes
 
 
@@ -32,7 +33,11 @@ def cyclekit_modality() -> Iterator[Modality]:
         discriminators=(PATCHGAN, PATCHGAN_SLOPES, PIXEL),
         metrics=(*metrics.METRICS, *likeness.METRICS),
         baselines=(metrics.COLOUR,),
-        datasets={"shapes": make_shapes, "shapes-paired": make_paired_shapes},
+        datasets={
+            "shapes": make_shapes,
+            "shapes-paired": make_paired_shapes,
+            "outlines": make_outlines,
+        },
         corruptions=CORRUPTIONS,
         metric_options=likeness.ImageMetricOptions,
     )

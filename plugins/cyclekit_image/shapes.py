@@ -50,6 +50,18 @@ def draw_shape(rng: np.random.Generator, striped: bool) -> Image.Image:
     hue, ground_hue = rng.uniform(size=2)
     fill = colorsys.hsv_to_rgb(hue, rng.uniform(0.0, 0.12), rng.uniform(0.9, 1.0))
     ground = colorsys.hsv_to_rgb(ground_hue, rng.uniform(0.2, 0.7), rng.uniform(0.45, 0.75))
+    depth = draw_depth(rng)
+
+    colours = np.multiply.outer(coverage(depth <= 0), ground)
+    bands = [(start * STRIPE, (start + 1) * STRIPE) for start in range(1, 2 * STRIPES, 2)]
+    dark = sum(coverage((depth >= low) & (depth < high)) for low, high in bands if striped)
+    colours += np.multiply.outer(dark, DARK) + np.multiply.outer(coverage(depth > 0) - dark, fill)
+    return Image.fromarray((colours * 255).round().astype(np.uint8))
+
+
+def draw_depth(rng: np.random.Generator) -> Grid:
+    """Draw a shape: how many pixels each point of a fine grid lies below its edge; negative
+    outside."""
     radius = rng.uniform(17, 26)
     x, y = rng.uniform(radius + 1, SIZE - radius - 1, size=2)
     turn = rng.uniform(0, 2 * np.pi)
@@ -59,16 +71,10 @@ def draw_shape(rng: np.random.Generator, striped: bool) -> Image.Image:
     right, down = np.meshgrid(axis - x, axis - y)
     u = right * np.cos(turn) + down * np.sin(turn)
     v = down * np.cos(turn) - right * np.sin(turn)
-    depth = -distance(u, v, radius)  # pixels below the edge, negative outside
-
-    colours = np.multiply.outer(_share(depth <= 0), ground)
-    bands = [(start * STRIPE, (start + 1) * STRIPE) for start in range(1, 2 * STRIPES, 2)]
-    dark = sum(_share((depth >= low) & (depth < high)) for low, high in bands if striped)
-    colours += np.multiply.outer(dark, DARK) + np.multiply.outer(_share(depth > 0) - dark, fill)
-    return Image.fromarray((colours * 255).round().astype(np.uint8))
+    return -distance(u, v, radius)
 
 
-def _share(inside: Grid) -> Grid:
+def coverage(inside: Grid) -> Grid:
     """How much of each pixel, from 0 to 1."""
     fine = inside.reshape(SIZE, FINER, SIZE, FINER).astype(np.float32)
     return np.asarray(np.einsum("yixj->yx", fine) / FINER**2)

@@ -76,6 +76,18 @@ ALL = {
             "generator_{}",
             {"objective.supervised.weight": 5.0, "objective.history_size": 4},
         ),
+        Kind(
+            "many",
+            ("a", "b"),
+            ("a2b", "b2a"),
+            "generator_{}",
+            {
+                "objective.code.size": 3,
+                "objective.encoder.layers": 2,
+                "objective.encoder.channels": 4,
+                "objective.supervised.weight": 1.0,
+            },
+        ),
     )
 }
 
