@@ -66,8 +66,8 @@ class Direction:
     Attributes:
         source: Domain of what goes in.
         target: Domain of what comes out.
-        networks: All networks that ``Objective.translate`` calls for it. These are averaged
-            (``train.ema``), loaded and put into evaluation mode.
+        networks: All networks that ``Objective.translate`` and ``code_of`` call for it. These are
+            averaged (``train.ema``), loaded and put into evaluation mode.
     """
 
     source: str
@@ -357,6 +357,19 @@ class Objective(ABC):
         the item's name; all tiles of an item share it.
         """
         return None
+
+    def code_of(self, networks: Networks, example: Tensor, direction: Direction) -> Tensor:
+        """The code with which a direction would have made an example. Default: it cannot be told.
+
+        Args:
+            networks: Those that the direction names, trained.
+            example: ``(batch, channels, *sizes)`` of the target.
+            direction: One that takes codes.
+
+        Returns:
+            ``(batch, size)``.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no code_of")
 
     def terms(
         self, phase: str, networks: Networks, batch: Batch, step: Step

@@ -17,10 +17,10 @@ from cyclekit.contract import Sample, common_multiple
 from cyclekit.data.encoded import encode_file, guarded
 from cyclekit.engine.held_norms import held, measured, normalizes_instances
 from cyclekit.engine.model import Model
-from cyclekit.engine.objective import Direction
+from cyclekit.engine.objective import Direction, Objective
 from cyclekit.engine.padding import crop_to, least_multiples, pad_to_multiple, padded_sizes
 from cyclekit.engine.tiling import FADE, Joiner, Tiling, cut
-from cyclekit.errors import BadSample, PluginError
+from cyclekit.errors import BadSample, PluginError, UsageError
 from cyclekit.memory import available_memory, is_out_of_memory
 from cyclekit.randomness import torch_generator
 
@@ -62,6 +62,47 @@ class Translator:
         self._batch_size = batch_size
         self._specs = model.objective.specs
         self._others: dict[str, Callable[..., Tensor]] = {}
+        self._answer = 0
+        self._given: dict[str, Tensor] = {}
+
+    def answering(self, answer: int) -> "Translator":
+        """The same with further codes: where a direction takes some, each number gives another
+        answer; 0 is the one that is given unasked."""
+        other = copy.copy(self)
+        other._answer = answer
+        return other
+
+    def like(self, example: Any, direction: Direction, file: Path) -> "Translator":
+        """The same with one code for all, the one that is found in an example.
+
+        Args:
+            example: An item of the direction's target.
+            direction: Which way, and the only one that it is for.
+            file: What is named where the codec fails.
+
+        Raises:
+            UsageError: If the direction takes no codes, or none can be found in an example.
+        """
+        kind = type(self._objective)
+        if self._objective.code(direction) is None:
+            raise UsageError(
+                f"{direction.name} has one answer for each input: its objective, "
+                f"{self._objective.name!r}, has no codes there."
+            )
+        if kind.code_of is Objective.code_of:
+            raise UsageError(
+                f"Objective {self._objective.name!r} cannot find a code in an example "
+                f"({kind.__name__} has no code_of)."
+            )
+        sample = guarded(self._codec, "encode", file, example, direction.target)
+        seen = self._codec.to_network(sample.tensor[None], direction.target)[0]
+        whole, _ = self._fitted(seen, Direction(direction.target, "", direction.networks))
+        with self._computing(direction) as (named, dtype), torch.no_grad():
+            batch = whole[None].to(self._fabric.device, dtype)
+            code = self._objective.code_of(named, batch, direction)[0].float().cpu()
+        other = copy.copy(self)
+        other._given = self._given | {direction.name: code}
+        return other
 
     def with_other(self, direction: Direction, run: Callable[..., Tensor]) -> "Translator":
         """The same with another's networks for one direction.
@@ -228,10 +269,12 @@ class Translator:
         size = self._objective.code(direction)
         if size is None:
             return [None] * len(names)
-        return [
-            torch.randn(size, generator=torch_generator("code", self._seed, direction.name, name))
-            for name in names
-        ]
+        if direction.name in self._given:
+            return [self._given[direction.name]] * len(names)
+        further = [self._answer] if self._answer else []
+        words: list[int | str] = ["code", self._seed, direction.name]
+        drawn = (torch_generator(*words, name, *further) for name in names)
+        return [torch.randn(size, generator=generator) for generator in drawn]
 
     def _wholes(
         self, tensors: Iterable[Tensor], direction: Direction, codes: Sequence[Tensor | None]
@@ -344,17 +387,22 @@ class Translator:
         if direction.name in self._others:
             given = [torch.stack(list(tiles)), *([torch.stack(drawn)] if drawn else [])]
             return self._others[direction.name](*given).float()
+        with self._computing(direction) as (named, dtype):
+            batch = torch.stack(list(tiles)).to(self._fabric.device, dtype)
+            code = torch.stack(drawn).to(self._fabric.device, dtype) if drawn else None
+            made = self._objective.translate(named, batch, direction, code)
+            return made.float().cpu()
+
+    @contextmanager
+    def _computing(self, direction: Direction) -> Iterator[tuple["Named", torch.dtype]]:
+        """A direction's networks, ready to be called, and what they take."""
         networks = self._called(direction)
         dtype = next((p.dtype for each in networks for p in each.parameters()), torch.float32)
-        batch = torch.stack(list(tiles)).to(self._fabric.device, dtype)
-        code = torch.stack(drawn).to(self._fabric.device, dtype) if drawn else None
         with ExitStack() as stack:
             for network in networks:
                 stack.enter_context(evaluating(network))
             stack.enter_context(self._fabric.autocast())
-            named = Named(self._networks, direction)
-            made = self._objective.translate(named, batch, direction, code)
-            return made.float().cpu()
+            yield Named(self._networks, direction), dtype
 
     def _finished(self, whole: Tensor, sizes: Sequence[int], direction: Direction) -> Tensor:
         """A network's output cut to its sample's size, ready to be decoded."""

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from cyclekit.contract import Options, TensorSpec
 from cyclekit.errors import RecipeError
-from cyclekit.nets.blocks import conv, initialize, norm_layers
+from cyclekit.nets.blocks import conv, initialize
 
 
 class EncoderOptions(Options):
@@ -23,8 +23,9 @@ class EncoderOptions(Options):
 class PairEncoder(nn.Module):
     """Find in two samples, side by side, what the one has and the other does not decide.
 
-    Augmented CycleGAN's (arXiv 1802.10151), with instance norms for batch norms and a mean over
-    places for its last convolution, so that samples may be of any size.
+    Like Augmented CycleGAN's (arXiv 1802.10151), without its batch norms, and with a mean over
+    places for its last convolution, so that samples may be of any size. Instance norms would take
+    away what a code is often about: how bright, or how loud, all of a sample is.
 
     Args:
         a: The first one's spec.
@@ -44,13 +45,7 @@ class PairEncoder(nn.Module):
         seen = a.channels + b.channels
         for place in range(options.layers):
             width = options.channels * min(2**place, 8)
-            layers += [
-                conv(a.dims, seen, width, 3, stride=2, padding=1),
-                # The last map may be a single place, of which nothing would be left.
-                *(norm_layers("instance", a.dims, width, True) if 0 < place < options.layers - 1
-                  else []),
-                nn.ReLU(),
-            ]  # fmt: skip
+            layers += [conv(a.dims, seen, width, 3, stride=2, padding=1), nn.LeakyReLU(0.2)]
             seen = width
         self.layers = nn.Sequential(*layers)
         self.finish = nn.Linear(seen, size)

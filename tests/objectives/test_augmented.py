@@ -1,0 +1,135 @@
+"""Augmented CycleGAN: terms by hand, codes that are drawn, found and judged."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from cyclekit import api
+from cyclekit.nets.codes import EncoderOptions, PairEncoder
+from cyclekit.objectives.augmented import AugmentedObjective, AugmentedOptions
+
+SPEC = api.TensorSpec(1, (None,))
+SPECS = {"a": SPEC, "b": SPEC}
+STEP = api.Step(0, 0, positions=range(2))
+A, B = torch.full((2, 1, 8), 0.5), torch.full((2, 1, 8), -0.25)
+
+
+class Scale(nn.Module):
+    """``x`` times a number, and the code's sum besides where there is one."""
+
+    def __init__(self, by: float) -> None:
+        super().__init__()
+        self.by = nn.Parameter(torch.tensor(by))
+
+    def forward(self, x: Tensor, code: Tensor | None = None) -> Tensor:
+        made = self.by * x
+        return made if code is None else made + code.sum(1).view(-1, 1, 1)
+
+
+class First(nn.Module):
+    """Finds a code of two numbers: the means of the pair's two halves."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.by = nn.Parameter(torch.tensor(1.0))
+
+    def forward(self, pair: Tensor) -> Tensor:
+        return self.by * pair.mean(2)
+
+
+class Mean(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.by = nn.Parameter(torch.tensor(1.0))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.by * x.flatten(1).mean(1, keepdim=True)
+
+
+def networks(both: bool = False) -> dict[str, nn.Module]:
+    made: dict[str, nn.Module] = {
+        "generator_a2b": Scale(2.0),
+        "generator_b2a": Scale(4.0),
+        "discriminator_a": Mean(),
+        "discriminator_b": Mean(),
+    }
+    for domain in ("a", "b") if both else ("b",):
+        made |= {f"encoder_{domain}": First(), f"code_discriminator_{domain}": Mean()}
+    return made
+
+
+def objective(**options: object) -> AugmentedObjective:
+    code = {"size": 2} | dict(options.pop("code", {}))  # type: ignore[call-overload]
+    return AugmentedObjective(AugmentedOptions.model_validate(options | {"code": code}), SPECS)
+
+
+def test_terms_by_hand() -> None:
+    cost = objective().losses("generators", networks(), {"a": A, "b": B}, STEP)
+    code = STEP.normal(A, "code", "b", shape=(2,))
+    fake_b, fake_a = 1.0 + code.sum(1), -1.0
+    found = torch.tensor([fake_a, -0.25])
+    expected = {
+        "adversarial_a2b": ((fake_b - 1) ** 2).mean(),
+        "cycle_a": (4 * fake_b - 0.5).abs().mean(),
+        "code_b": (torch.stack([torch.full((2,), 0.5), fake_b], dim=1) - code).abs().mean(),
+        "adversarial_b2a": torch.tensor((fake_a - 1) ** 2),
+        "cycle_b": torch.tensor(2 * fake_a + float(found.sum()) + 0.25).abs(),
+        "found_b": (found.mean() - 1) ** 2,
+    }
+    assert cost.terms.keys() == expected.keys()
+    for name, value in expected.items():
+        assert cost.terms[name].item() == pytest.approx(float(value), rel=1e-5), name
+    weights = {"code_b": 0.025}
+    total = sum(weights.get(name, 1.0) * float(value) for name, value in expected.items())
+    assert cost.total.item() == pytest.approx(total, rel=1e-5)
+
+
+def test_discriminators_of_samples_and_of_codes() -> None:
+    own = networks()
+    cost = objective().losses("discriminators", own, {"a": A, "b": B}, STEP)
+    code = STEP.normal(A, "code", "b", shape=(2,))
+    found = torch.tensor([-1.0, -0.25]).mean()
+    drawn = code.mean(1)
+    assert cost.terms["code_discriminator_b"].item() == pytest.approx(
+        float((((drawn - 1) ** 2).mean() + found**2) / 2), rel=1e-5
+    )
+    cost.total.backward()
+    learning = {
+        name for name, network in own.items() if next(network.parameters()).grad is not None
+    }
+    assert learning == {"discriminator_a", "discriminator_b", "code_discriminator_b"}
+
+
+def test_codes_for_both_domains() -> None:
+    both = objective(code={"both": True})
+    assert [both.code(way) for way in both.directions] == [2, 2]
+    cost = both.losses("generators", networks(both=True), {"a": A, "b": B}, STEP)
+    assert {"found_a", "found_b", "code_a", "code_b"} <= cost.terms.keys()
+    one = objective()
+    assert [one.code(way) for way in one.directions] == [2, None]
+
+
+def test_an_example_s_code_is_found_beside_what_it_came_from() -> None:
+    own, one = networks(), objective()
+    (there, _) = one.directions
+    example = torch.full((1, 1, 8), 0.25)
+    found = one.code_of(own, example, there)
+    assert found.tolist() == [[1.0, 0.25]]  # the mean of 4 * example, and its own
+
+
+def test_pairs_have_the_code_that_is_found_in_them() -> None:
+    one = objective(supervised={"weight": 0.5})
+    batch = {"a": A, "b": B, "pair_a": A, "pair_b": B}
+    cost = one.losses("generators", networks(), batch, STEP)
+    assert cost.terms["supervised_b"].item() == pytest.approx(abs(1.0 + 0.25 + 0.25))
+    assert cost.terms["supervised_a"].item() == pytest.approx(abs(-1.0 - 0.5))
+
+
+@pytest.mark.parametrize("dims", [1, 2, 3])
+def test_encoders_take_any_size_and_number_of_axes(dims: int) -> None:
+    spec = api.TensorSpec(2, (None,) * dims)
+    found = PairEncoder(spec, api.TensorSpec(1, (None,) * dims), 5, EncoderOptions(channels=4))
+    for size in (8, 17):
+        assert found(torch.rand(2, 3, *(size,) * dims)).shape == (2, 5)
+    with pytest.raises(api.RecipeError, match="1 axes and the other 2"):
+        PairEncoder(api.TensorSpec(1, (None,)), api.TensorSpec(1, (None,) * 2), 5, EncoderOptions())
