@@ -13,7 +13,7 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel
 
-from cyclekit.contract import RunsCode
+from cyclekit.contract.options import RunsCode
 from cyclekit.errors import UsageError
 from cyclekit.remembered import Remembered
 from cyclekit.storage.handle import open_file

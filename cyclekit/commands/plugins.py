@@ -28,7 +28,8 @@ def list_plugins(check: bool, as_json: bool) -> None:
       cyclekit plugins list
       cyclekit plugins list --check
     """
-    from cyclekit.plugins import installed_plugins, load_plugin
+    from cyclekit.plugins.discovery import installed_plugins
+    from cyclekit.plugins.host import load_plugin
 
     rows = []
     for info in installed_plugins():

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cyclekit.contract import Codec
+from cyclekit.contract.codec import Codec
 from cyclekit.data.encoded import encode_file
 from cyclekit.data.folders import Collections
 from cyclekit.errors import BadSample

@@ -9,7 +9,7 @@ import torch
 from lightning_fabric import Fabric
 from torch.nn.functional import conv2d
 
-from cyclekit.engine.hardware import gather
+from cyclekit.engine.fabric import gather
 from cyclekit.recipe.precision import AUTO
 
 FULL, BF16, FP16 = "32-true", "bf16-mixed", "16-mixed"

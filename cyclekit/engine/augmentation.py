@@ -10,8 +10,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from cyclekit.contract import Options, TensorSpec
-from cyclekit.engine.objective import Step
+from cyclekit.contract.options import Options
+from cyclekit.contract.tensors import TensorSpec
+from cyclekit.engine.step import Step
 from cyclekit.errors import RecipeError
 
 

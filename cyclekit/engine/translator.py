@@ -13,11 +13,16 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from cyclekit.contract import Sample, common_multiple
+from cyclekit.contract.network import common_multiple
+from cyclekit.contract.tensors import Sample
 from cyclekit.data.encoded import encode_file, guarded
-from cyclekit.engine.held_norms import held, measured, normalizes_instances
+from cyclekit.engine.declarations import Direction
 from cyclekit.engine.model import Model
-from cyclekit.engine.objective import Direction
+from cyclekit.engine.norm_statistics import (
+    collect_statistics,
+    fixed_statistics,
+    normalizes_instances,
+)
 from cyclekit.engine.padding import crop_to, least_multiples, pad_to_multiple, padded_sizes
 from cyclekit.engine.tiling import FADE, Joiner, Tiling, cut
 from cyclekit.errors import BadSample, PluginError
@@ -327,11 +332,11 @@ class Translator:
             return
         windows = _windows(whole, tiling, self.multiples(direction))
         with ExitStack() as stack:
-            statistics = [stack.enter_context(measured(network)) for network in networks]
+            statistics = [stack.enter_context(collect_statistics(network)) for network in networks]
             self._run(windows, direction, [code] * len(windows))
         with ExitStack() as stack:
             for network, found in zip(networks, statistics, strict=True):
-                stack.enter_context(held(network, found))
+                stack.enter_context(fixed_statistics(network, found))
             yield
 
     @torch.no_grad()

@@ -7,12 +7,12 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim
 
-from cyclekit.engine.objective import Direction
+from cyclekit.engine.declarations import Direction
 from cyclekit.errors import UsageError
 from cyclekit.exporting.graph import CODE, INPUT, Graph, Shape, exported_module
 from cyclekit.exporting.onnx_file import converted, require_onnx
 from cyclekit.exporting.parity import Parity, sizes_compared
-from cyclekit.runs.opening import OpenRun
+from cyclekit.runs.open_run import OpenRun
 
 LEVELS = 255
 MOST = 1 / LEVELS  # a value between two levels may be rounded either way

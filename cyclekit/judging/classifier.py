@@ -12,7 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cyclekit.contract import Codec, Sample, TensorSpec
+from cyclekit.contract.codec import Codec
+from cyclekit.contract.tensors import Sample, TensorSpec
 from cyclekit.data.sampling import Order
 from cyclekit.errors import CyclekitError
 from cyclekit.names import heading

@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cyclekit.contract import Metric, Translations
+from cyclekit.contract.metrics import Metric, Translations
 from cyclekit.engine.model import Model
 from cyclekit.judging import classifier
 from cyclekit.judging.classifier import Classifier, build_network
 from cyclekit.judging.evidence import Evidence
-from cyclekit.judging.kept import trained_once
+from cyclekit.judging.trained_once import trained_once
 
 PROTOCOL = (
     "STEPS",

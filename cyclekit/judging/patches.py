@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool1d, avg_pool2d, avg_pool3d
 
-from cyclekit.contract import Metric, Translations
+from cyclekit.contract.metrics import Metric, Translations
 from cyclekit.engine.model import Model
 from cyclekit.randomness import numpy_generator, torch_generator
 from cyclekit.recipe.settings import PATCH_DISTANCE

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 from torch import Tensor, nn
 
-from cyclekit.contract import Options, TensorSpec
+from cyclekit.contract.options import Options
+from cyclekit.contract.tensors import TensorSpec
 from cyclekit.nets.blocks import (
     Init,
     Norm,

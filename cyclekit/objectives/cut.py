@@ -153,7 +153,7 @@ class Sent:
         with torch.set_grad_enabled(torch.is_grad_enabled() and differentiable):
             made = self._networks[objective.generator](self._turned(x))
         api.require_shape(made, x, objective.generator)
-        known = step.known.get(self._domain)
+        known = step.valid.get(self._domain)
         if known is not None:
             # Real samples have zeros in their gaps: fakes are shown with the same ones.
             made = made * self._turned(known.all(dim=1, keepdim=True))
@@ -227,7 +227,7 @@ class Projector(nn.Module):
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
         """``(batch, places, channels)`` of each depth to as many unit vectors of ``width``."""
         made = [head(x) for head, x in zip(self.heads, features, strict=True)]
-        return [_unit(api.full(x)) for x in made]
+        return [_unit(api.at_least_float32(x)) for x in made]
 
 
 def _unit(x: Tensor) -> Tensor:
@@ -246,6 +246,9 @@ def patch_nce(queries: Tensor, keys: Tensor, temperature: float) -> Tensor:
     Returns:
         Scalar, the mean over places and samples.
     """
-    likeness = torch.bmm(api.full(queries), api.full(keys).transpose(1, 2)) / temperature
+    likeness = (
+        torch.bmm(api.at_least_float32(queries), api.at_least_float32(keys).transpose(1, 2))
+        / temperature
+    )
     own = torch.arange(likeness.shape[1], device=likeness.device).expand(likeness.shape[:2])
     return F.cross_entropy(likeness.flatten(0, 1), own.flatten())

@@ -103,4 +103,4 @@ class OneWayObjective(api.Objective):
 
     def fooled(self, network: nn.Module, shown: Tensor) -> Tensor:
         """What it costs the generator that the discriminator is not taken in."""
-        return self.loss.generator(api.full(network(shown)))
+        return self.loss.generator(api.at_least_float32(network(shown)))

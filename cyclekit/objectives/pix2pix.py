@@ -68,7 +68,7 @@ class Pix2PixObjective(OneWayObjective):
         """The discriminator's term, or the generator's two, which share a fake."""
         batch = self.without_gaps(batch, step)
         source, target = batch[self.source], batch[self.target]
-        judge, known = networks[self.discriminator], step.known.get(self.target)
+        judge, known = networks[self.discriminator], step.valid.get(self.target)
         made: dict[str, Tensor] = {}
 
         def translate() -> None:

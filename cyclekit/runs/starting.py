@@ -6,16 +6,16 @@ from functools import partial
 import torch
 from lightning_fabric import Fabric
 
+from cyclekit.console import Console
 from cyclekit.engine.arithmetic import FULL, Arithmetic, agree, choose_arithmetic, slowdown
-from cyclekit.engine.hardware import Hardware, start_fabric
+from cyclekit.engine.fabric import Hardware, start_fabric
 from cyclekit.recipe.settings import Recipe
-from cyclekit.runs.watcher import Watcher
 
 
 def start(
     hardware: Hardware,
     choose: Callable[[torch.device], Arithmetic],
-    watcher: Watcher,
+    console: Console,
     instead: str = "",
 ) -> tuple[Fabric, str]:
     """Start all ranks in one precision.
@@ -23,7 +23,7 @@ def start(
     Args:
         hardware: Where to compute.
         choose: A precision for a rank's own device; where ranks differ it is 32-true.
-        watcher: Is told of the precision that was chosen, and where it is slow.
+        console: Is told of the precision that was chosen, and where it is slow.
         instead: The command that computes in another precision.
 
     Returns:
@@ -38,10 +38,10 @@ def start(
     fabric = start_fabric(hardware, chosen.precision)
     if fabric.is_global_zero:
         if chosen.reason:
-            watcher.say(f"precision: {chosen}")
+            console.say(f"precision: {chosen}")
         if times := slowdown(chosen.precision, fabric.device):
             advice = f" To change it: {instead} --precision {FULL}" if instead else ""
-            watcher.warn(
+            console.warn(
                 f"{chosen.precision} takes {times:.3g} times as long as {FULL} on this "
                 f"{fabric.device.type.upper()}.{advice}"
             )
@@ -49,18 +49,18 @@ def start(
 
 
 def start_recipe(
-    recipe: Recipe, hardware: Hardware, watcher: Watcher, instead: str
-) -> tuple[Fabric, Recipe, Watcher]:
+    recipe: Recipe, hardware: Hardware, console: Console, instead: str
+) -> tuple[Fabric, Recipe, Console]:
     """Fabric, the recipe with the precision that is really used, and who speaks on this rank.
 
     Args:
         recipe: What to train.
         hardware: Where to compute.
-        watcher: Speaks on rank 0.
+        console: Speaks on rank 0.
         instead: The command that trains in another precision.
     """
     choose = partial(choose_arithmetic, recipe.train.precision)
-    fabric, precision = start(hardware, choose, watcher, instead)
-    watcher = watcher if fabric.is_global_zero else Watcher(quiet=True)
+    fabric, precision = start(hardware, choose, console, instead)
+    console = console if fabric.is_global_zero else Console(quiet=True)
     train = recipe.train.model_copy(update={"precision": precision})
-    return fabric, recipe.model_copy(update={"train": train}), watcher
+    return fabric, recipe.model_copy(update={"train": train}), console

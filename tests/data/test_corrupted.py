@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 import torch
+from cyclekit.data.made import made_root
 from support import find_two as find_collections
 from torch import Tensor
 
 from cyclekit.contract import Codec, Modality, Options, Sample, TensorSpec
-from cyclekit.data.made import made_root
 from cyclekit.errors import BadSample, DataError, PluginError
 from cyclekit.nets import PATCHGAN, RESNET
 from cyclekit.recipe.settings import DataSettings

@@ -221,7 +221,7 @@ def test_every_discriminator_sees_every_sample_varied_anew() -> None:
     for name, judge in judges.items():
         generators, real, fake = judge.saw
         assert not generators.equal(fake)  # the same fakes, moved otherwise
-        kept = where.kept[name]
+        kept = where.carried[name]
         assert kept.unique().tolist() in ([-1, 1], [-1, 0, 1])  # as they were made: rounded, gaps
         assert set(fake.unique().tolist()) <= {-1, 0, 1}
         for seen in (generators, real, fake):

@@ -63,11 +63,11 @@ def test_blocks_may_end_with_an_activation() -> None:
     assert block(torch.randn(1, 16, 8, 8)).min() >= 0
 
 
-@pytest.mark.parametrize(("leak", "alive"), [(0.0, False), (0.2, True)])
+@pytest.mark.parametrize(("slope", "alive"), [(0.0, False), (0.2, True)])
 def test_a_leak_lets_a_network_learn_whose_activations_are_all_off(
-    leak: float, alive: bool
+    slope: float, alive: bool
 ) -> None:
-    options = ResNetOptions(channels=4, blocks=1, norm="none", leak=leak)
+    options = ResNetOptions(channels=4, blocks=1, norm="none", negative_slope=slope)
     network = ResNetGenerator(PICTURE, PICTURE, options)
     *hidden, _ = (p for name, p in network.named_parameters() if name.endswith("bias"))
     with torch.no_grad():

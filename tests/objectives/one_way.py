@@ -64,7 +64,7 @@ class OneWay(api.Objective):
         if phase == "discriminators":
             with torch.no_grad():
                 fake = self.history["fakes"].query(self.translate(networks, x, way))
-            on_real, on_fake = api.called(judge, batch["smooth"], fake)
+            on_real, on_fake = api.call_batched(judge, batch["smooth"], fake)
             cost = (loss.real(on_real) + loss.fake(on_fake)) / 2
             return api.Losses(cost, {"discriminator": cost.detach()})
         fake = self.translate(networks, x, way)

@@ -52,7 +52,7 @@ class Pairs(api.Objective):
         fake = self.translate(networks, x, self.directions[0], code)
         if phase == "discriminators":
             shown = [torch.cat([x, other], dim=1) for other in (y, fake.detach())]
-            on_real, on_fake = api.called(judge, *shown)
+            on_real, on_fake = api.call_batched(judge, *shown)
             cost = (loss.real(on_real) + loss.fake(on_fake)) / 2
             return api.Losses(cost, {"discriminator": cost.detach()})
         fool, near = loss.generator(judge(torch.cat([x, fake], dim=1))), api.l1(fake, y)

@@ -80,12 +80,12 @@ class Varied(api.Objective):
                 penalty=adversarial.gradient_penalty,
             )
             return api.Losses(total, {"discriminator": total.detach()})
-        fool = loss.generator(api.full(judge(fake)))
+        fool = loss.generator(api.at_least_float32(judge(fake)))
         recovery = api.l1(networks["encoder"](fake), code)
         total = adversarial.weight * fool + options.recovery * recovery
         terms = {"fool": fool.detach(), "recovery": recovery.detach()}
         if options.closeness:
-            close = api.l1(fake, x, step.known.get("a"))
+            close = api.l1(fake, x, step.valid.get("a"))
             total, terms["close"] = total + options.closeness * close, close.detach()
         return api.Losses(total, terms)
 
