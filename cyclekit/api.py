@@ -11,13 +11,13 @@ from cyclekit.contract.tensors import Sample, TensorSpec
 from cyclekit.engine.augmentation import AugmentationOptions, augmented
 from cyclekit.engine.declarations import Direction, Phase, Stream
 from cyclekit.engine.functional import (
-    at_least_float32,
     call_batched,
     discriminator_loss,
     fill_gaps,
     l1,
     require_shape,
     tap_widths,
+    upcast,
 )
 from cyclekit.engine.history import HistoryBuffer
 from cyclekit.engine.losses import (
@@ -131,7 +131,6 @@ __all__ = [
     "UNetOptions",
     "UsageError",
     "Way",
-    "at_least_float32",
     "augmented",
     "call_batched",
     "conv",
@@ -148,4 +147,5 @@ __all__ = [
     "sum_terms",
     "tap_widths",
     "trained_once",
+    "upcast",
 ]

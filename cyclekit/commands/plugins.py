@@ -29,12 +29,13 @@ def list_plugins(check: bool, as_json: bool) -> None:
       cyclekit plugins list --check
     """
     from cyclekit.plugins.discovery import installed_plugins
-    from cyclekit.plugins.host import load_plugin
 
     rows = []
     for info in installed_plugins():
         row = {"name": info.name, "distribution": info.distribution, "version": info.version}
         if check:
+            from cyclekit.plugins.host import load_plugin  # which takes torch
+
             try:
                 row |= {"state": "ok", "detail": load_plugin(info.name).modality.summary}
             except ExtensionAlone as error:

@@ -15,8 +15,8 @@ class Portable:
         output: How what the network gives becomes such a thing again.
         settings: What ``script`` must know besides; JSON values. They travel in the file.
         script: A Python program, ``python SCRIPT MODEL INPUT OUTPUT``, that translates one file.
-        whole: Whether samples are pictures, ``(channels, height, width)`` uint8, for which
-            ``from_network`` gives 0..1: a single graph can then take and give files' own values.
+        eight_bit_pictures: Whether samples are pictures, ``(channels, height, width)`` uint8, for
+            which ``from_network`` gives 0..1: one graph can then take and give files' own values.
     """
 
     axes: tuple[str, ...] = ()
@@ -24,4 +24,4 @@ class Portable:
     output: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
     script: str = ""
-    whole: bool = False
+    eight_bit_pictures: bool = False

@@ -23,6 +23,8 @@ class TensorSpec:
             translated in tiles that overlap. ``None``, or empty for all: the whole.
         gaps: Whether samples may hold NaN where nothing is known. Networks see zeros there and L1
             terms look away; in a translation there are numbers. Without it a NaN is an error.
+        colours: Whether channels are one thing seen in several ways, as red, green and blue are:
+            then augmentation may bring them closer to their mean, or away from it.
     """
 
     channels: int
@@ -31,6 +33,7 @@ class TensorSpec:
     range: tuple[float, float] | None = (-1.0, 1.0)
     tiles: tuple[int | None, ...] = ()
     gaps: bool = False
+    colours: bool = False
 
     @property
     def dims(self) -> int:

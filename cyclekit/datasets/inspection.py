@@ -15,7 +15,7 @@ from cyclekit.data.beginnings import EMPTY
 from cyclekit.data.encoded import MOST_BAD, Tracker, list_bad, remarks_on
 from cyclekit.data.folders import Collections, find_collections
 from cyclekit.data.generated import is_made
-from cyclekit.data.pairing import DOUBTED, FEWEST, MOST, likeness
+from cyclekit.data.pairing import DOUBTED, FEWEST, MAX_PAIRS, likeness
 from cyclekit.datasets.decoding import DecodedFile, Group, Listed, decode_files
 from cyclekit.datasets.duplicates import Duplicates, find_duplicates
 from cyclekit.datasets.fingerprints import Peek, peek_all
@@ -239,7 +239,7 @@ def _pairs(
             for files in pairs
             if all(str(file) in seen for file in files)
         ]
-        if both and not collections.parallel and _are_strangers(both[:MOST], listed, looks):
+        if both and not collections.parallel and _are_strangers(both[:MAX_PAIRS], listed, looks):
             found.warnings.append(
                 f"{len(pairs)} test files have equal names in domains {source} and {target}, but "
                 f"those that were looked into are no more alike than any others: training will "
@@ -256,7 +256,7 @@ def _are_strangers(
     known = {look.number for look in other}
     # Where pairs are few, training files serve as strangers, too.
     strangers = [look for look in looks if listed.group(look.number).domain == domain]
-    other += [look for look in strangers if look.number not in known][: MOST - len(other)]
+    other += [look for look in strangers if look.number not in known][: MAX_PAIRS - len(other)]
     if math.perm(len(other), len(one)) < FEWEST:
         return False
     a, b = (torch.stack([look.thumbnail for look in side]) for side in (one, other))

@@ -22,12 +22,12 @@ def l1(x: Tensor, y: Tensor, valid: Tensor | None = None) -> Tensor:
         y: The same shape.
         valid: Booleans of that shape, for samples with gaps.
     """
-    difference = (at_least_float32(x) - at_least_float32(y)).abs()
+    difference = (upcast(x) - upcast(y)).abs()
     # The mean is over everything: a share of each rank's would not add up to the whole's.
     return (difference if valid is None else difference * valid).mean()
 
 
-def at_least_float32(x: Tensor) -> Tensor:
+def upcast(x: Tensor) -> Tensor:
     """Half precision widened to float32; float32 and float64 left alone."""
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
@@ -74,7 +74,7 @@ def discriminator_loss(
         together: As in ``call_batched``.
     """
     on_real, on_fake = call_batched(network, real, fake, together=together)
-    cost = (loss.real(at_least_float32(on_real)) + loss.fake(at_least_float32(on_fake))) / 2
+    cost = (loss.real(upcast(on_real)) + loss.fake(upcast(on_fake))) / 2
     if loss.needs_penalty:
         cost = cost + penalty * gradient_penalty(network, real, fake, share())
     return cost

@@ -12,11 +12,11 @@ from cyclekit.contract.tensors import TensorSpec
 from cyclekit.engine.augmentation import augmented
 from cyclekit.engine.declarations import Direction, Phase, Stream
 from cyclekit.engine.functional import (
-    at_least_float32,
     call_batched,
     discriminator_loss,
     l1,
     require_shape,
+    upcast,
 )
 from cyclekit.engine.history import HistoryBuffer
 from cyclekit.engine.losses import ADVERSARIAL_LOSSES
@@ -232,16 +232,16 @@ class CycleObjective(Objective):
     ) -> Tensor:
         """What it costs the generators that a discriminator is not taken in."""
         sample = trip.fake if shown == "fake" else trip.cycled
-        known, step = trip.step.valid.get(trip.way.direction.source), trip.step
-        if known is not None:
+        valid, step = trip.step.valid.get(trip.way.direction.source), trip.step
+        if valid is not None:
             # Real samples have zeros in their gaps: fakes are shown with the same ones.
-            sample = sample * known.all(dim=1, keepdim=True)
+            sample = sample * valid.all(dim=1, keepdim=True)
         if self.options.rounding.discriminators:
             sample = self.rounded(sample, role.domain)
         varied = self._varied(sample, role, "generator", step)
         logits = trip.networks[role.name](self._noisy(varied, step, "generator", role.name))
         step.carried[role.name] = sample.detach()
-        return self.loss.generator(at_least_float32(logits))
+        return self.loss.generator(upcast(logits))
 
     def _discriminator_loss(
         self, role: DiscriminatorRole, network: nn.Module, real: Tensor, fake: Tensor, step: Step

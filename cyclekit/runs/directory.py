@@ -117,7 +117,8 @@ class RunDirectory(RunLayout):
         held = flattened(with_new_names(led_here, recipe))
         now = flattened(recipe.model_dump(mode="json"))
         # What a recipe does not say is at its default, also where it is of an older version.
-        defaults = {key: info.default for key, info in keys(type(recipe))}
+        told = keys(type(recipe), chosen=recipe.model_dump(mode="json"))
+        defaults = {key: info.default for key, info in told}
         for key in sorted(held.keys() | now.keys()):
             before, after = held.get(key, defaults.get(key)), now.get(key)
             if before != after:

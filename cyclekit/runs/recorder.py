@@ -25,7 +25,7 @@ from cyclekit.runs.layout import step_name
 from cyclekit.runs.nonfinite import advice
 from cyclekit.runs.preview import Previewer
 
-FULL = (errno.ENOSPC, errno.EDQUOT)  # no fault of a plugin
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)  # no fault of a plugin
 
 
 class Recorder:
@@ -225,7 +225,7 @@ class Recorder:
         except CyclekitError:
             raise
         except Exception as error:
-            if isinstance(error, OSError) and error.errno in FULL:
+            if isinstance(error, OSError) and error.errno in DISK_FULL:
                 raise
             name = self._host.modality.name
             self._console.warn(f"plugin {name!r} failed in render: {describe_exception(error)}")

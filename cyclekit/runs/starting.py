@@ -7,7 +7,7 @@ import torch
 from lightning_fabric import Fabric
 
 from cyclekit.console import Console
-from cyclekit.engine.arithmetic import FULL, Arithmetic, agree, choose_arithmetic, slowdown
+from cyclekit.engine.arithmetic import FP32, Arithmetic, agree, choose_arithmetic, slowdown
 from cyclekit.engine.fabric import Hardware, start_fabric
 from cyclekit.recipe.settings import Recipe
 
@@ -33,16 +33,16 @@ def start(
         CyclekitError: If the hardware is not there.
     """
     # Ranks find each other, and each its device, before anything is said about a precision.
-    ranks = start_fabric(hardware, FULL)
+    ranks = start_fabric(hardware, FP32)
     chosen = agree(ranks, choose(ranks.device))
     fabric = start_fabric(hardware, chosen.precision)
     if fabric.is_global_zero:
         if chosen.reason:
             console.say(f"precision: {chosen}")
         if times := slowdown(chosen.precision, fabric.device):
-            advice = f" To change it: {instead} --precision {FULL}" if instead else ""
+            advice = f" To change it: {instead} --precision {FP32}" if instead else ""
             console.warn(
-                f"{chosen.precision} takes {times:.3g} times as long as {FULL} on this "
+                f"{chosen.precision} takes {times:.3g} times as long as {FP32} on this "
                 f"{fabric.device.type.upper()}.{advice}"
             )
     return fabric, chosen.precision
