@@ -146,6 +146,7 @@ def train(
     recipe: str,
     *,
     data: str | Path | None = None,
+    init: str | Path | None = None,
     steps: int | None = None,
     set: Mapping[str, Any] | None = None,
     run_dir: str | Path | None = None,
@@ -158,6 +159,7 @@ def train(
         plugin: A plugin's name, or the path of a single-file plugin.
         recipe: A recipe's name or path.
         data: Folder with ``trainA trainB testA testB``.
+        init: A run, or weights that ``cyclekit import`` reads, to begin with.
         steps: How many, in place of the recipe's.
         set: Recipe keys to change, such as ``{"train.batch_size": 1}``.
         run_dir: A new folder; default the next number under ``runs/``.
@@ -167,7 +169,10 @@ def train(
     Raises:
         CyclekitError: With one clear message, for anything the caller can put right.
     """
-    plan = plan_training(plugin, recipe, _settings(data, set, steps))
+    settings = _settings(data, set, steps)
+    if init is not None:
+        settings.append(("train.init", str(init), "init"))
+    plan = plan_training(plugin, recipe, settings)
     return start_training(plan, Path(run_dir) if run_dir else None, hardware, Console(quiet))
 
 

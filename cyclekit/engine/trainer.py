@@ -21,7 +21,7 @@ from cyclekit.engine.network_builder import Networks
 from cyclekit.engine.objective import complete_loss
 from cyclekit.engine.schedule import rate_factor
 from cyclekit.engine.step import Batch, Step
-from cyclekit.engine.terms import PartialLoss
+from cyclekit.engine.terms import Losses, PartialLoss
 from cyclekit.engine.training_state import TrainingState, require_moments
 from cyclekit.errors import CyclekitError
 from cyclekit.randomness import derive_seed
@@ -102,6 +102,9 @@ class Trainer:
         for phase in self.model.objective.phases:
             if not phase.is_due(self.step):
                 continue
+            if self._waits(phase):
+                self.meter.add(self._look(phase, micros))
+                continue
             optimizer = self._optimizers[phase.name]
             self._set_learning_rate(optimizer, phase)
             with self._only(phase):
@@ -114,6 +117,11 @@ class Trainer:
                 return
             self.meter.add(values)
         self._skipped_in_a_row = 0
+
+    def _waits(self, phase: Phase) -> bool:
+        """Whether new discriminators learn before whatever this phase trains."""
+        alone = self.settings.init_discriminator_steps if self.settings.init else 0
+        return self.step < alone and phase.rate != "discriminator"
 
     def learning_rate(self, phase: Phase, step: int) -> float:
         """The rate of a phase in the step that follows ``step`` others."""
@@ -276,8 +284,17 @@ class Trainer:
                 with torch.autocast(self.fabric.device.type, enabled=False):
                     losses = part.losses()
                 self.fabric.backward(losses.total * share)
-            for name, term in {phase.name: losses.total.detach(), **losses.terms}.items():
-                means[name] = means[name] + term * share if name in means else term * share
+            _add(means, phase, losses, share)
+        return means
+
+    @torch.no_grad()
+    def _look(self, phase: Phase, micros: Sequence[tuple[Batch, Step]]) -> dict[str, Tensor]:
+        """Mean losses of a phase that does not learn yet; discriminators get what it made."""
+        networks: Networks = dict(self._local if self._exchanges else self._wrapped)
+        means: dict[str, Tensor] = {}
+        for micro in micros:
+            for part in self._parts(phase, networks, *micro):
+                _add(means, phase, part.losses(), 1 / len(micros))
         return means
 
     def _watch(self, phase: Phase, optimizer: _FabricOptimizer, values: dict[str, Tensor]) -> None:
@@ -336,6 +353,12 @@ class Trainer:
                 f"Training came apart: the last {MOST_SKIPPED} steps up to {self.step + 1} were "
                 f"not finite and were skipped. Lower train.learning_rate or set train.clip."
             )
+
+
+def _add(means: dict[str, Tensor], phase: Phase, losses: Losses, share: float) -> None:
+    """Add a share of a phase's losses to its means."""
+    for name, term in {phase.name: losses.total.detach(), **losses.terms}.items():
+        means[name] = means[name] + term * share if name in means else term * share
 
 
 def _match_layouts(optimizer: _FabricOptimizer) -> None:

@@ -124,6 +124,14 @@ class TrainSettings(Options):
     """How far back the average reaches until `ema` is reached, as a share of the steps so far: at
     0.1 nine tenths of it are the last fifth, at 0.5 each step counts in proportion to its number,
     at 1 all count alike."""
+    init: str = ""
+    """What networks begin with instead of chance: a run (its newest checkpoint, the average where
+    there is one), a checkpoint's folder in a run, or what `cyclekit import` reads: a file, two with
+    a comma between, `zoo:NAME`. Networks are matched by their part; what fits is taken. `--init`
+    sets it."""
+    init_discriminator_steps: Annotated[int, Field(ge=0)] = 100
+    """With `init`: steps at the beginning in which discriminators learn alone, so that new ones do
+    not spoil what generators know. None where all of them have begun with trained weights."""
     precision: Precision = "auto"
     """Arithmetic: `32-true`, `64-true`, `bf16-mixed`, `16-mixed`, or `auto`: bf16-mixed where the
     device is faster in it, 32-true elsewhere. The run's recipe then says which. `--precision` sets

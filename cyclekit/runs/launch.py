@@ -11,6 +11,7 @@ from cyclekit.runs.planning import Plan, anchored
 from cyclekit.runs.preparation import prepare
 from cyclekit.runs.starting import start_recipe
 from cyclekit.runs.training import TrainResult, train
+from cyclekit.runs.warm_start import read_initial, warm_started
 from cyclekit.temporary import temporary_folder
 
 
@@ -30,11 +31,13 @@ def start_training(
             if run_dir is not None:
                 RunDirectory(run_dir).require_free()
             run_dir = stack.enter_context(temporary_folder())
+        initial = read_initial(plan.recipe, plan.host, console)
         about = plan.host.info, plan.recipe, plan.source.stem, str(fabric.device)
         claim = RunDirectory.claim(run_dir, *about)
         run = on_first(fabric, lambda: stack.enter_context(claim))
         try:
             prepared = prepare(plan.host, plan.recipe, run, fabric, console)
+            prepared = warm_started(prepared, initial, console)
         except BaseException:
             if fabric.is_global_zero:
                 run.storage.empty()  # nothing was trained in it

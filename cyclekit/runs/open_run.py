@@ -66,15 +66,9 @@ def open_run(
         UsageError: If its plugin is not installed, or networks would see other tensors.
     """
     run = RunDirectory.open(folder)
-    host, recipe = _recall_changed(run, tuple(settings), console)
-    with run.checkpoints.open(checkpoint) as chosen:
-        chosen.require_plugin(host.info)
-        model = _without_the_lacking(build_model(host.modality, recipe), chosen)
-        for name, network in model.translators.items():
-            chosen.read_weights(network, name, averaged=True)
-        chosen.restore_codec(model.codec)
+    model, chosen = read_model(run, checkpoint, tuple(settings), console=console)
     choose = (
-        partial(own_arithmetic, recipe.train.precision)
+        partial(own_arithmetic, model.recipe.train.precision)
         if precision is None
         else partial(choose_arithmetic, precision)
     )
@@ -84,6 +78,34 @@ def open_run(
         fabric.setup_module(network)  # moves and converts it in place; the wrapper is not needed
     translator = Translator(model, model.networks, fabric, batch_size, seed)
     return OpenRun(run, model, chosen, translator)
+
+
+def read_model(
+    run: RunDirectory,
+    checkpoint: str,
+    settings: tuple[Setting, ...] = (),
+    everything: bool = False,
+    console: Console = Console(quiet=True),  # noqa: B008 - has no state
+) -> tuple[Model, Checkpoint]:
+    """Build what a run's recipe describes, with a checkpoint's weights on the CPU.
+
+    Args:
+        run: The run.
+        checkpoint: As of ``open_run``, which also says what is raised.
+        settings: Likewise.
+        everything: Load the networks, too, that only training needs.
+        console: Is told of settings that have another name now.
+    """
+    host, recipe = _recall_changed(run, settings, console)
+    with run.checkpoints.open(checkpoint) as chosen:
+        chosen.require_plugin(host.info)
+        model = _without_the_lacking(build_model(host.modality, recipe), chosen)
+        translators = model.translators
+        for name, network in (model.networks if everything else translators).items():
+            if name not in model.lacking:
+                chosen.read_weights(network, name, averaged=name in translators)
+        chosen.restore_codec(model.codec)
+    return model, chosen
 
 
 def _without_the_lacking(model: Model, checkpoint: Checkpoint) -> Model:

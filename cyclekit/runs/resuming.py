@@ -25,6 +25,7 @@ from cyclekit.runs.planning import anchored
 from cyclekit.runs.preparation import Prepared, prepare
 from cyclekit.runs.starting import start_recipe
 from cyclekit.runs.training import TrainResult, newest_samples, train
+from cyclekit.runs.warm_start import read_initial, warm_started
 
 GLOBAL_BATCH = ("train.batch_size", "train.accumulate")
 
@@ -56,8 +57,7 @@ def resume_training(
     if checkpoint and not checkpoint.has_state:
         raise UsageError(
             f"{run} was imported: it holds weights, and nothing that training could go on from. "
-            f"Beginning a new run with them (cyclekit train --init) is not possible yet: it can be "
-            f"translated with and evaluated."
+            f"Begin a new run with them: cyclekit train ... --init {run}"
         )
     fabric, recipe, console = start_recipe(recipe, hardware, console, f"cyclekit resume {run}")
     if checkpoint:
@@ -79,6 +79,9 @@ def resume_training(
     with contextlib.ExitStack() as stack:
         on_first(fabric, lambda: stack.enter_context(run.owned()))
         prepared = prepare(host, recipe, run, fabric, console)
+        if checkpoint is None:
+            initial = read_initial(recipe, host, console)
+            prepared = warm_started(prepared, initial, console)
         _compare_data(run, prepared, fabric, console, strict_data)
         done = checkpoint.step if checkpoint else 0
         console.say(f"run: {run}, from step {done} of {recipe.train.steps}")

@@ -16,8 +16,8 @@ from cyclekit.recipe.resolve import flattened, resolve, with_new_names
 from cyclekit.recipe.sources import Layers, read_layers
 
 NOT_DEFAULT = {
-    "history.size": 7, "data.memory_mib": 64, "data.homepage": "https://example.org", "train.keep_checkpoints": 9,
-    "generator.negative_slope": 0.25,
+    "history.size": 7, "data.memory": 64, "data.published": "https://example.org", "train.keep": 9,
+    "generator.leak": 0.25,
 }  # fmt: skip
 
 
@@ -41,7 +41,7 @@ def test_every_former_name_of_the_engine_is_tried() -> None:
 @pytest.mark.parametrize("old", NOT_DEFAULT)
 def test_former_names_work_and_are_warned_of_once(modality: Modality, old: str) -> None:
     layers = laid((old, NOT_DEFAULT[old]))
-    new = (MOVED | {"generator.negative_slope": "generator.negative_slope"})[old]
+    new = (MOVED | {"generator.leak": "generator.negative_slope"})[old]
     recipes = [resolve(layers, modality) for _ in range(2)]
     for recipe in recipes:
         assert flattened(recipe.model_dump(mode="json"))[new] == NOT_DEFAULT[old]
@@ -51,7 +51,7 @@ def test_former_names_work_and_are_warned_of_once(modality: Modality, old: str) 
 
 
 def test_the_last_layer_wins_whichever_name_it_uses(modality: Modality) -> None:
-    old, new = "generator.negative_slope", "generator.negative_slope"
+    old, new = "generator.leak", "generator.negative_slope"
     assert resolve(laid((new, 0.1), (old, 0.3)), modality).generator.negative_slope == 0.3
     assert resolve(laid((old, 0.3), (new, 0.1)), modality).generator.negative_slope == 0.1
 
@@ -62,12 +62,8 @@ def test_another_networks_setting_of_that_name_is_its_own(modality: Modality) ->
 
     leaky = Network("leaky", lambda source, target, options: nn.Identity(), LeakyOptions)
     extended = replace(modality, generators=(*modality.generators, leaky))
-    layers = laid(
-        ("generator.negative_slope", 0.2),
-        ("generator.name", "leaky"),
-        ("generator.negative_slope", 0.7),
-    )
-    assert resolve(layers, extended).generator.negative_slope == 0.7
+    layers = laid(("generator.leak", 0.2), ("generator.name", "leaky"), ("generator.leak", 0.7))
+    assert resolve(layers, extended).generator.leak == 0.7
 
 
 def test_runs_of_before_are_read_without_a_word(modality: Modality, tmp_path: Path) -> None:
@@ -89,6 +85,6 @@ def test_what_a_person_says_of_such_a_run_is_warned_of(modality: Modality, tmp_p
     layers = read_layers(saved)
     layers.table["plugin"] = "image"
     layers.forgive()
-    layers.lay([("generator.negative_slope", 0.1, "--set generator.negative_slope=0.1")])
+    layers.lay([("generator.leak", 0.1, "--set generator.leak=0.1")])
     assert resolve(layers, modality).generator.negative_slope == 0.1
     assert len(layers.moved) == 1
