@@ -260,7 +260,7 @@ class Trainer:
             for micro in range(self.settings.accumulate)
         ]
 
-    def _parts(
+    def _partial_losses(
         self, phase: Phase, networks: Networks, batch: Batch, step: Step
     ) -> Sequence[PartialLoss]:
         """A phase's losses: at once, or in parts where memory is short."""
@@ -274,7 +274,7 @@ class Trainer:
     ) -> dict[str, Tensor]:
         """Gradients of a phase's losses over all micro-batches; returns the mean losses."""
         networks, share = self._networks_in(phase), 1 / len(micros)
-        parts = [part for micro in micros for part in self._parts(phase, networks, *micro)]
+        parts = [part for micro in micros for part in self._partial_losses(phase, networks, *micro)]
         means: dict[str, Tensor] = {}
         for done, part in enumerate(parts, 1):
             awaited = {name for later in parts[done:] for name in later.trains}
@@ -293,7 +293,7 @@ class Trainer:
         networks: Networks = dict(self._local if self._exchanges else self._wrapped)
         means: dict[str, Tensor] = {}
         for micro in micros:
-            for part in self._parts(phase, networks, *micro):
+            for part in self._partial_losses(phase, networks, *micro):
                 _add(means, phase, part.losses(), 1 / len(micros))
         return means
 
