@@ -85,22 +85,22 @@ def translate(
       cyclekit translate runs/00001-image-demo testB/ -o out --direction b2a --checkpoint best
       cyclekit translate runs/00001-image-demo testB/ -o out --direction b2a --skip-existing
     """
+    from cyclekit.console import Console
     from cyclekit.data.listing import counted
     from cyclekit.recipe.sources import parse_setting
-    from cyclekit.runs.files import InputFiles, translate_files
-    from cyclekit.runs.opening import open_run
-    from cyclekit.runs.watcher import Watcher
+    from cyclekit.runs.open_run import open_run
+    from cyclekit.runs.translation import InputFiles, translate_files
 
-    watcher = Watcher()
-    how = (hardware(accelerator), precision, batch_size, watcher)
+    console = Console()
+    how = (hardware(accelerator), precision, batch_size, console)
     opened = open_run(run, checkpoint, *how, settings=map(parse_setting, settings), seed=seed)
     files = InputFiles.find(inputs, opened.model.codec)
     if files.others:
-        watcher.say(f"passed over what is no sample: {counted(files.others)}")
+        console.say(f"passed over what is no sample: {counted(files.others)}")
     way = opened.model.direction(direction)
     written, bad = translate_files(
-        opened, files, way, output, watcher, format, suffix, skip_existing
+        opened, files, way, output, console, format, suffix, skip_existing
     )
-    watcher.say(f"{written} of {len(files.names)} files translated to {output}")
+    console.say(f"{written} of {len(files.names)} files translated to {output}")
     if bad:
         raise CyclekitError(f"{len(bad)} of {len(files.names)} inputs could not be translated.")

@@ -221,7 +221,7 @@ class AugmentedObjective(api.Objective):
                     )
                 made = _call(networks[way.there], x, code)
                 api.require_shape(made, truth, f"{way.there}, supervised")
-                return api.l1(made, truth, step.known.get(PAIRED[way.target]))
+                return api.l1(made, truth, step.valid.get(PAIRED[way.target]))
 
             called = (way.there, *([encoder(way.target)] if way.target in self.coded else []))
             name, weight = f"supervised_{way.target}", self.options.supervised.weight
@@ -255,9 +255,9 @@ class Trip:
         x = self._batch[way.source]
         made = _call(self._networks[way.there], x, self._drawn(way.target))
         api.require_shape(made[:, :1], x[:, :1], way.there)
-        known = self._step.known.get(way.source)
+        valid = self._step.valid.get(way.source)
         # Real samples have zeros in their gaps: fakes are shown with the same ones.
-        self.fake = made if known is None else made * known.all(dim=1, keepdim=True)
+        self.fake = made if valid is None else made * valid.all(dim=1, keepdim=True)
 
     @torch.no_grad()
     def look(self) -> None:
@@ -329,7 +329,7 @@ class Trip:
 
     def _fool(self) -> Tensor:
         judge = self._networks[discriminator(self._way.target)]
-        return self._objective.loss.generator(api.full(judge(self.fake)))
+        return self._objective.loss.generator(api.upcast(judge(self.fake)))
 
     def _return(self) -> Tensor:
         """How far off the source comes back (equations 3 and 4)."""
@@ -338,11 +338,11 @@ class Trip:
         cycled = _call(self._networks[self._way.back], self.fake, code)
         x = self._batch[source]
         api.require_shape(cycled, x, f"the {source} -> {self._way.target} -> {source} cycle")
-        return api.l1(cycled, x, self._step.known.get(source))
+        return api.l1(cycled, x, self._step.valid.get(source))
 
     def _fool_codes(self) -> Tensor:
         judge = self._networks[code_discriminator(self._way.source)]
-        return self._objective.loss.generator(api.full(judge(self._code)))
+        return self._objective.loss.generator(api.upcast(judge(self._code)))
 
     def _recover(self) -> Tensor:
         drawn = self._drawn(self._way.target)

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cyclekit.data.made import is_builtin
+from cyclekit.data.generated import is_builtin
 from cyclekit.errors import UsageError
-from cyclekit.plugins import PluginHost, find_plugin, load_plugin
+from cyclekit.plugins.discovery import find_plugin
+from cyclekit.plugins.host import PluginHost, load_plugin
 from cyclekit.recipe.resolve import resolve
 from cyclekit.recipe.settings import Recipe
 from cyclekit.recipe.sources import Layers, Setting, find_recipe, read_layers
