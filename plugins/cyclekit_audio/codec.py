@@ -28,6 +28,7 @@ from cyclekit_audio.waveform import (
     UNBOUNDED,
     Waveform,
     match_level,
+    one_after_another,
     read_waveform,
     root_mean_square,
     write_waveform,
@@ -147,6 +148,10 @@ class AudioCodec(Codec[Waveform]):
     def save(self, item: Waveform, path: Path) -> Path:
         """Write WAV of the sound's depth."""
         return write_waveform(item, path)
+
+    def side_by_side(self, items: Sequence[Waveform]) -> Waveform:
+        """One sound after the other, with a pause between them."""
+        return one_after_another(items)
 
     def windows(self, sample: Sample) -> Sequence[Sample]:
         """Stretches of two windows' length, from which ``augment`` cuts one; NaN fills up."""

@@ -1,6 +1,7 @@
 """Sound files read and written, and sound brought to a level."""
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +15,14 @@ __all__ = [
     "Array",
     "Waveform",
     "match_level",
+    "one_after_another",
     "read_waveform",
     "root_mean_square",
     "write_waveform",
 ]
 
 LEVEL = 10 ** (-23 / 20)  # root mean square that speech is brought to before it is analysed
+PAUSE = 0.5  # seconds between sounds that are heard one after the other
 KNEE, CEILING = 0.8, 0.999  # from where samples are bent, and what they never reach
 UNBOUNDED = ("FLOAT", "DOUBLE")  # encodings in which samples may go beyond 1
 
@@ -32,6 +35,17 @@ def write_waveform(sound: Waveform, path: Path) -> Path:
     soundfile.write(made, sound.samples, sound.rate, subtype=sound.encoding, format="WAV")
     path.write_bytes(made.getbuffer())
     return path
+
+
+def one_after_another(sounds: Sequence[Waveform]) -> Waveform:
+    """Sounds as one of the last one's rate and depth, with a pause between them."""
+    last = sounds[-1]
+    pause = np.zeros(round(PAUSE * last.rate), dtype=np.float32)
+    parts: list[Array] = []
+    for sound in sounds:
+        own = sound.samples if sound.rate == last.rate else sound.at(last.rate)
+        parts += [own, pause]
+    return Waveform(np.concatenate(parts[:-1]), last.rate, encoding=last.encoding)
 
 
 def match_level(samples: Array, level: float, bounded: bool = True) -> Array:

@@ -14,7 +14,7 @@ from torch import Tensor
 from cyclekit.api import BadSample, Codec, Media, Options, PreviewRow, Sample, TensorSpec
 from cyclekit_music.grid import BEATS, Grid, NoBarsError, Spans, find_spans, lay_grid
 from cyclekit_music.phrasing import SILENCE, cut_phrases, phrase, phrase_starts
-from cyclekit_music.piece import Array, Part, Piece
+from cyclekit_music.piece import Array, Part, Piece, one_after_another
 from cyclekit_music.reading import is_midi, read_piece
 from cyclekit_music.roll import (
     CHANNELS,
@@ -210,6 +210,10 @@ class MusicCodec(Codec[Piece]):
     def save(self, item: Piece | pretty_midi.PrettyMIDI, path: Path) -> Path:
         """Write MIDI."""
         return write_piece(_as_piece(item), path)
+
+    def side_by_side(self, items: Sequence[Piece | pretty_midi.PrettyMIDI]) -> Piece:
+        """One piece after the other, each from a barline on, with a rest between them."""
+        return one_after_another([_as_piece(item) for item in items])
 
     def windows(self, sample: Sample) -> Sequence[Sample]:
         """Phrases of whole bars from every region, its last ones among them; silent ones are left
