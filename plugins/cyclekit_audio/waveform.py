@@ -9,9 +9,12 @@ import soundfile
 
 from cyclekit_audio.decoding import read_waveform
 from cyclekit_audio.inaudible import Array
-from cyclekit_audio.sound import Waveform, root_mean_square
+from cyclekit_audio.levels import LEVEL, UNBOUNDED, match_level, root_mean_square
+from cyclekit_audio.sound import Waveform
 
 __all__ = [
+    "LEVEL",
+    "UNBOUNDED",
     "Array",
     "Waveform",
     "match_level",
@@ -21,10 +24,7 @@ __all__ = [
     "write_waveform",
 ]
 
-LEVEL = 10 ** (-23 / 20)  # root mean square that speech is brought to before it is analysed
 PAUSE = 0.5  # seconds between sounds that are heard one after the other
-KNEE, CEILING = 0.8, 0.999  # from where samples are bent, and what they never reach
-UNBOUNDED = ("FLOAT", "DOUBLE")  # encodings in which samples may go beyond 1
 
 
 def write_waveform(sound: Waveform, path: Path) -> Path:
@@ -46,20 +46,3 @@ def one_after_another(sounds: Sequence[Waveform]) -> Waveform:
         own = sound.samples if sound.rate == last.rate else sound.at(last.rate)
         parts += [own, pause]
     return Waveform(np.concatenate(parts[:-1]), last.rate, encoding=last.encoding)
-
-
-def match_level(samples: Array, level: float, bounded: bool = True) -> Array:
-    """Scale to a root mean square of ``level``; what would clip is bent below 1, if ``bounded``.
-
-    A single peak, which a vocoder makes easily, must not turn a whole recording down.
-    """
-    own = root_mean_square(samples)
-    if not own:
-        return samples
-    scaled: Array = samples * np.float32(level / own)
-    if not bounded:
-        return scaled
-    beyond = np.abs(scaled) - KNEE
-    bent = KNEE + (CEILING - KNEE) * np.tanh(beyond / (CEILING - KNEE))
-    limited: Array = np.where(beyond > 0, np.copysign(bent, scaled), scaled).astype(np.float32)
-    return limited
