@@ -9,6 +9,9 @@ import pytest
 import soundfile
 from audio_support import SMALL_AUDIO, speech, write_voices
 from cyclekit_audio.waveform import write_waveform
+from cyclekit_music.files import read_piece
+from mido import Message, MetaMessage
+from music_support import SMALL_MUSIC, midi_bytes, note, write_scales
 from support import Cli, training
 
 from cyclekit.contract import Portable
@@ -35,6 +38,7 @@ def run_script(script: Path, *arguments: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_a_sound_is_translated_alike(cli: Cli, tmp_path: Path) -> None:
     run, model = tmp_path / "run", tmp_path / "voice.onnx"
     data = write_voices(tmp_path / "data", files=2)
@@ -50,6 +54,31 @@ def test_a_sound_is_translated_alike(cli: Cli, tmp_path: Path) -> None:
     assert ours[1] == theirs[1]
     assert ours[0].shape == theirs[0].shape
     assert np.sqrt(np.mean((ours[0] - theirs[0]) ** 2) / np.mean(ours[0] ** 2)) < 1e-2
+
+
+@pytest.mark.slow
+def test_a_piece_is_translated_alike(cli: Cli, tmp_path: Path) -> None:
+    run, model = tmp_path / "run", tmp_path / "jazz.onnx"
+    data = write_scales(tmp_path / "data", files=2)
+    assert cli(*training("music", "demo", SMALL_MUSIC)(data, run)).code == 0
+    exported = cli("export", run, "-o", model, "--direction=a2b")
+    assert exported.code == 0, exported.err
+    # Drums, and bars that are copied through.
+    kit = [Message("note_on", note=36, velocity=90, channel=9, time=480),
+           Message("note_off", note=36, channel=9, time=100)]  # fmt: skip
+    tune = [message for pitch in range(48, 72) for message in note(pitch, 400)]
+    meters = [MetaMessage("time_signature", numerator=4, denominator=4, time=0),
+              MetaMessage("time_signature", numerator=3, denominator=4, time=7680)]  # fmt: skip
+    source = tmp_path / "in.mid"
+    source.write_bytes(midi_bytes(meters, tune, kit))
+    run_script(tmp_path / "jazz.onnx.py", model, source, tmp_path / "x.mid")
+    done = cli("translate", run, source, "-o", tmp_path / "out", "--direction=a2b",
+               "--precision=32-true")  # fmt: skip
+    assert done.code == 0, done.err
+    ours, theirs = (read_piece(file) for file in (tmp_path / "out/in.mid", tmp_path / "x.mid"))
+    assert len(ours.notes) > 10
+    assert np.array_equal(ours.notes, theirs.notes)
+    assert (tmp_path / "x.mid").read_bytes() == (tmp_path / "out/in.mid").read_bytes()
 
 
 def test_a_script_that_cannot_be_is_told() -> None:

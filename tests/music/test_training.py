@@ -10,8 +10,8 @@ import numpy as np
 import pretty_midi
 import pytest
 import symusic
+from cyclekit_music.files import read_piece
 from cyclekit_music.piece import Part
-from cyclekit_music.reading import read_piece
 from cyclekit_music.writing import write_piece
 from music_support import SMALL_MUSIC, piece, scale, write_scales
 from support import Cli, assert_resumes_exactly, records, training
