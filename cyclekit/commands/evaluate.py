@@ -17,7 +17,7 @@ from cyclekit.commands.options import (
 )
 
 if TYPE_CHECKING:
-    from cyclekit.runs.watcher import Watcher
+    from cyclekit.console import Console
 
 
 @click.command()
@@ -69,22 +69,22 @@ def evaluate(
     """
     import json
 
+    from cyclekit.console import Console
     from cyclekit.recipe.sources import parse_setting
     from cyclekit.runs.evaluation import report_on
-    from cyclekit.runs.watcher import Watcher
 
-    watcher = Watcher()
+    console = Console()
     where = (hardware(accelerator), precision, batch_size)
     asked = [parse_setting(text) for text in settings]
-    measured = report_on(run, data, checkpoint, asked, quick, where, watcher, model)
+    measured = report_on(run, data, checkpoint, asked, quick, where, console, model)
     if as_json:
         click.echo(json.dumps(measured.report))
         return
-    _show(str(run), measured.name, measured.report, measured.directions, watcher)
+    _show(str(run), measured.name, measured.report, measured.directions, console)
 
 
 def _show(
-    run: str, name: str, report: dict[str, Any], directions: Iterable[str], watcher: "Watcher"
+    run: str, name: str, report: dict[str, Any], directions: Iterable[str], console: "Console"
 ) -> None:
     """Print a report as a table, with how its figures were computed."""
     from cyclekit.names import heading
@@ -96,11 +96,11 @@ def _show(
     steps = [f"{way}: step {figures['step']}" for way, figures in ways.items() if "step" in figures]
     shown = list(directions)
     shown += ["both"] if len(shown) > 1 else []
-    watcher.table(
+    console.table(
         f"{run}, {', '.join(steps)}",
         {way: {d: figures[d] for d in shown} for way, figures in ways.items() if figures},
     )
     items = " and ".join(f"{n} of {heading(name)}" for name, n in report["test_items"].items())
-    watcher.result(f"{items}, test items; seed {report['seed']}")
+    console.result(f"{items}, test items; seed {report['seed']}")
     for line in report["protocol"].values():
-        watcher.result(f"- {line}")
+        console.result(f"- {line}")

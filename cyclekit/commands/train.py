@@ -22,6 +22,11 @@ from cyclekit.commands.options import (
 @click.option("--recipe", required=True, metavar="NAME|FILE.toml", help="What to train, and how.")
 @data_option
 @settings_option
+@click.option(
+    "--init",
+    metavar="RUN|FILE[,FILE]",
+    help="Begin with the networks of a run, or with weights that `import` reads (sets train.init).",
+)
 @click.option("--steps", type=click.IntRange(min=1), help="Steps in all (sets train.steps).")
 @click.option("--run-dir", type=PATH, help="A new folder for the run; default: the next in runs/.")
 @click.option("--seed", type=click.IntRange(min=0), help="Sets train.seed.")
@@ -33,6 +38,7 @@ def train(
     recipe: str,
     data: Path | None,
     settings: tuple[str, ...],
+    init: str | None,
     steps: int | None,
     run_dir: Path | None,
     seed: int | None,
@@ -48,16 +54,18 @@ def train(
       cyclekit train --plugin image --recipe horse2zebra --data datasets/horse2zebra
       cyclekit train --plugin image --recipe horse2zebra \\
           --set data.domains.a=cats --set data.domains.b=dogs --set codec.crop=128
+      cyclekit train --plugin image --recipe small --data few_pictures --init runs/00007-image-small
       cyclekit train --plugin ./my_plugin.py --recipe my_recipe.toml --steps 100
     """
+    from cyclekit.console import Console
     from cyclekit.recipe.sources import parse_setting
     from cyclekit.runs.launch import start_training
     from cyclekit.runs.planning import data_settings, plan_training
-    from cyclekit.runs.watcher import Watcher
 
     changes = data_settings(data) if data is not None else []
     changes += [parse_setting(text) for text in settings]
     for option, key, value in (
+        ("--init", "train.init", init),
         ("--steps", "train.steps", steps),
         ("--seed", "train.seed", seed),
         ("--precision", "train.precision", precision),
@@ -65,4 +73,4 @@ def train(
         if value is not None:
             changes.append((key, value, option))
     plan = plan_training(plugin, recipe, changes)
-    start_training(plan, run_dir, hardware(**machine), Watcher(), dry_run)
+    start_training(plan, run_dir, hardware(**machine), Console(), dry_run)

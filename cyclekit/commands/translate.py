@@ -117,29 +117,29 @@ def translate(
       cyclekit translate runs/00001-image-demo testB/ -o out --direction b2a --cycle --side-by-side
       cyclekit translate runs/00001-image-demo - -o - --direction a2b < in.png > out.png
     """
+    from cyclekit.console import Console
     from cyclekit.data.listing import counted
     from cyclekit.recipe.sources import parse_setting
-    from cyclekit.runs.files import InputFiles, translate_files
-    from cyclekit.runs.opening import open_run
+    from cyclekit.runs.open_run import open_run
     from cyclekit.runs.piping import Piped
     from cyclekit.runs.sharing import Opening, Shared
-    from cyclekit.runs.translating import translated
-    from cyclekit.runs.watcher import Watcher
+    from cyclekit.runs.translation import InputFiles, translate_files
+    from cyclekit.runs.translation_job import translated
 
-    watcher = Watcher()
-    how = (hardware(accelerator), precision, batch_size, watcher)
+    console = Console()
+    how = (hardware(accelerator), precision, batch_size, console)
     changed = tuple(map(parse_setting, settings))
     with Piped.through(inputs, output, suffix, cycle or side_by_side or skip_existing) as piped:
         opened = open_run(run, checkpoint, *how, settings=changed, seed=seed)
         files = InputFiles.find(piped.inputs, opened.model.codec)
         if files.others:
-            watcher.say(f"passed over what is no sample: {counted(files.others)}")
+            console.say(f"passed over what is no sample: {counted(files.others)}")
         way = opened.model.direction(direction)
         opening = Opening(run, checkpoint, accelerator, precision, batch_size, changed, seed)
         do = Shared(opening, devices) if devices > 1 else translated
         more = (format, piped.suffix, skip_existing, cycle, side_by_side, do)
-        written, bad = translate_files(opened, files, way, piped.output, watcher, *more)
+        written, bad = translate_files(opened, files, way, piped.output, console, *more)
         piped.deliver()
-    watcher.say(f"{written} of {len(files.names)} files translated to {output}")
+    console.say(f"{written} of {len(files.names)} files translated to {output}")
     if bad:
         raise CyclekitError(f"{len(bad)} of {len(files.names)} inputs could not be translated.")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cyclekit.contract import Codec
+from cyclekit.contract.codec import Codec
 from cyclekit.data.doubts import copied, doubts_about
 from cyclekit.data.layout import Folders, layout, layout_folder, pair_name
 from cyclekit.data.listing import Files, Kinds, counted, list_samples, nothing
@@ -250,5 +250,5 @@ def _existing(folder: Path, settings: DataSettings, domains: Sequence[str]) -> P
 
 def _publication(settings: DataSettings) -> str:
     brought = f" To get the published set: cyclekit data get {settings.fetch}"
-    elsewhere = f" The set is published at {settings.published}"
-    return (brought if settings.fetch else "") + (elsewhere if settings.published else "")
+    elsewhere = f" The set is published at {settings.homepage}"
+    return (brought if settings.fetch else "") + (elsewhere if settings.homepage else "")

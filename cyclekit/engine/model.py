@@ -7,9 +7,13 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
-from cyclekit.contract import Codec, Modality, Network, TensorSpec
+from cyclekit.contract.codec import Codec
+from cyclekit.contract.modality import Modality
+from cyclekit.contract.network import Network
+from cyclekit.contract.tensors import TensorSpec
 from cyclekit.describe import describe_exception
-from cyclekit.engine.objective import Direction, Objective
+from cyclekit.engine.declarations import Direction
+from cyclekit.engine.objective import Objective
 from cyclekit.engine.soundness import require_sound
 from cyclekit.errors import CyclekitError, PluginError, RecipeError, UsageError, suggest
 from cyclekit.nets.recompute import spare_memory

@@ -11,13 +11,17 @@ from lightning_fabric.wrappers import _FabricOptimizer
 from torch import Tensor, nn
 
 from cyclekit.data.sampling import Batches
+from cyclekit.engine.declarations import Phase
 from cyclekit.engine.ema import MovingAverage
+from cyclekit.engine.fabric import AllParametersUsed, LocalNetwork, gather, require_compiler
 from cyclekit.engine.guard import FiniteGuard, NotFinite
-from cyclekit.engine.hardware import LocalNetwork, Reached, gather, require_compiler
 from cyclekit.engine.meter import Meter
 from cyclekit.engine.model import Model
-from cyclekit.engine.objective import Batch, Networks, Part, Phase, Step, whole
+from cyclekit.engine.network_builder import Networks
+from cyclekit.engine.objective import complete_loss
 from cyclekit.engine.schedule import rate_factor
+from cyclekit.engine.step import Batch, Step
+from cyclekit.engine.terms import Losses, PartialLoss
 from cyclekit.engine.training_state import TrainingState, require_moments
 from cyclekit.errors import CyclekitError
 from cyclekit.randomness import derive_seed
@@ -61,7 +65,7 @@ class Trainer:
         }
         self._exchanges = isinstance(fabric.strategy, DDPStrategy)
         self._wrapped = {
-            name: fabric.setup_module(Reached(network) if self._exchanges else network)
+            name: fabric.setup_module(AllParametersUsed(network) if self._exchanges else network)
             for name, network in called.items()
         }
         self._local = {name: LocalNetwork(network, fabric) for name, network in called.items()}
@@ -98,6 +102,9 @@ class Trainer:
         for phase in self.model.objective.phases:
             if not phase.is_due(self.step):
                 continue
+            if self._waits(phase):
+                self.meter.add(self._look(phase, micros))
+                continue
             optimizer = self._optimizers[phase.name]
             self._set_learning_rate(optimizer, phase)
             with self._only(phase):
@@ -110,6 +117,11 @@ class Trainer:
                 return
             self.meter.add(values)
         self._skipped_in_a_row = 0
+
+    def _waits(self, phase: Phase) -> bool:
+        """Whether new discriminators learn before whatever this phase trains."""
+        alone = self.settings.init_discriminator_steps if self.settings.init else 0
+        return self.step < alone and phase.rate != "discriminator"
 
     def learning_rate(self, phase: Phase, step: int) -> float:
         """The rate of a phase in the step that follows ``step`` others."""
@@ -190,7 +202,7 @@ class Trainer:
         if len(objectives) == ranks:
             objective, meter = objectives[rank], meters[rank]
         else:
-            objective = self.model.objective.deal(objectives, ranks, rank)
+            objective = self.model.objective.redistribute(objectives, ranks, rank)
             meter = self.meter.joined(meters)
         self.model.objective.load_state_dict(objective, self.fabric.device)
         self.meter.load_state_dict(meter, self.fabric.device)
@@ -248,19 +260,21 @@ class Trainer:
             for micro in range(self.settings.accumulate)
         ]
 
-    def _parts(self, phase: Phase, networks: Networks, batch: Batch, step: Step) -> Sequence[Part]:
+    def _partial_losses(
+        self, phase: Phase, networks: Networks, batch: Batch, step: Step
+    ) -> Sequence[PartialLoss]:
         """A phase's losses: at once, or in parts where memory is short."""
         objective = self.model.objective
         if self.settings.memory == "low":
-            return objective.parts(phase, networks, batch, step)
-        return [whole(objective, phase, networks, batch, step)]
+            return objective.partial_losses(phase, networks, batch, step)
+        return [complete_loss(objective, phase, networks, batch, step)]
 
     def _differentiate(
         self, phase: Phase, micros: Sequence[tuple[Batch, Step]]
     ) -> dict[str, Tensor]:
         """Gradients of a phase's losses over all micro-batches; returns the mean losses."""
         networks, share = self._networks_in(phase), 1 / len(micros)
-        parts = [part for micro in micros for part in self._parts(phase, networks, *micro)]
+        parts = [part for micro in micros for part in self._partial_losses(phase, networks, *micro)]
         means: dict[str, Tensor] = {}
         for done, part in enumerate(parts, 1):
             awaited = {name for later in parts[done:] for name in later.trains}
@@ -270,8 +284,17 @@ class Trainer:
                 with torch.autocast(self.fabric.device.type, enabled=False):
                     losses = part.losses()
                 self.fabric.backward(losses.total * share)
-            for name, term in {phase.name: losses.total.detach(), **losses.terms}.items():
-                means[name] = means[name] + term * share if name in means else term * share
+            _add(means, phase, losses, share)
+        return means
+
+    @torch.no_grad()
+    def _look(self, phase: Phase, micros: Sequence[tuple[Batch, Step]]) -> dict[str, Tensor]:
+        """Mean losses of a phase that does not learn yet; discriminators get what it made."""
+        networks: Networks = dict(self._local if self._exchanges else self._wrapped)
+        means: dict[str, Tensor] = {}
+        for micro in micros:
+            for part in self._partial_losses(phase, networks, *micro):
+                _add(means, phase, part.losses(), 1 / len(micros))
         return means
 
     def _watch(self, phase: Phase, optimizer: _FabricOptimizer, values: dict[str, Tensor]) -> None:
@@ -330,6 +353,12 @@ class Trainer:
                 f"Training came apart: the last {MOST_SKIPPED} steps up to {self.step + 1} were "
                 f"not finite and were skipped. Lower train.learning_rate or set train.clip."
             )
+
+
+def _add(means: dict[str, Tensor], phase: Phase, losses: Losses, share: float) -> None:
+    """Add a share of a phase's losses to its means."""
+    for name, term in {phase.name: losses.total.detach(), **losses.terms}.items():
+        means[name] = means[name] + term * share if name in means else term * share
 
 
 def _match_layouts(optimizer: _FabricOptimizer) -> None:

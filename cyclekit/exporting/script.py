@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Mapping
 
-from cyclekit.contract import Portable
+from cyclekit.contract.portable import Portable
 from cyclekit.errors import PluginError
 
 # How the modules are found: before any that are installed under the same names.

@@ -63,10 +63,12 @@ class Assembly:
     Attributes:
         networks: By their names in a run.
         others: What else the files held, in words.
+        conditional: Whether the discriminator is shown the source beside each sample, as pix2pix's.
     """
 
     networks: dict[str, Part] = field(default_factory=dict)
     others: list[str] = field(default_factory=list)
+    conditional: bool = False
 
     @property
     def generators(self) -> dict[str, Part]:
@@ -155,7 +157,10 @@ def recipe_settings(assembly: Assembly) -> Mapping[str, Any]:
         **part.identified.layout.settings,
         **(part.family.domain_settings(a, b) if part.family.domain_settings else {}),
     }
-    if a != b:
+    if assembly.conditional:
+        (way,) = assembly.generators
+        settings |= {"objective.name": "pix2pix", "objective.direction": way}
+    elif a != b:
         settings["objective.identity.weight"] = 0.0
     if any(part.role.second for part in assembly.networks.values()):
         settings["objective.second_adversarial.weight"] = 1.0  # else there are none
@@ -265,20 +270,22 @@ def _place_judges(assembly: Assembly, parts: list[Part]) -> None:
             _, domain = ends(way)  # it was trained against the only generator
             part.assumed.append(f"it judges domain {domain.upper()}, which the generator makes")
         name = judge_name(domain, part.role.second)
+        seen = part.identified.channels[0]
+        conditional = len(assembly.generators) == 1 and seen == sum(channels.values())
         why = ""
         if not domain:
             why = "its name does not say which domain it judges"
         elif name in assembly.networks:
             why = "there is another for its domain"
-        elif part.identified.channels[0] != channels.get(domain):
-            why = (
-                f"it sees {part.identified.channels[0]} channels at once, as where a condition is "
-                f"shown with each sample"
-            )
+        elif seen != channels.get(domain) and not conditional:
+            why = f"it sees {seen} channels at once, as where a condition is shown with each sample"
         elif first is not None and part.architecture != first.architecture:
             why = f"it is built otherwise than {first.name}"
         if why:
             assembly.others.append(f"{part.name} ({part.family.summary}): {why}")
             continue
+        if conditional:
+            assembly.conditional = True
+            part.assumed.append("it is shown the source beside each sample, as pix2pix's is")
         first = first or part
         assembly.networks[name] = part

@@ -5,7 +5,8 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BeforeValidator, Field, create_model, field_validator, model_validator
 
-from cyclekit.contract import Modality, Options
+from cyclekit.contract.modality import Modality
+from cyclekit.contract.options import Options
 from cyclekit.recipe.precision import Precision
 
 
@@ -49,16 +50,16 @@ class DataSettings(Options):
     parallel: bool = False
     """Equal names in the folders are the same thing, such as a sentence that both voices read:
     those held out are then pairs, as in test folders they always are."""
-    memory: Annotated[int, Field(ge=0, le=2**24)] = 2048
-    """MiB of encoded training windows kept in memory. A domain that does not fit is kept in `cache`
-    instead, whole, and is there at the next start."""
+    memory_mib: Annotated[int, Field(ge=0, le=2**24)] = 2048
+    """Encoded training windows that are kept in memory, in MiB. A domain that does not fit is kept
+    in `cache` instead, whole, and is there at the next start."""
     cache: str | None = None
     """Folder for encoded windows that do not fit in memory. Without it, `cyclekit` in
     `$XDG_CACHE_HOME` or `~/.cache`. What is there may be deleted at any time."""
     fetch: str = ""
     """What `cyclekit data get` is told to bring the published set to where this recipe looks, such
     as the set's name; shown when it is missing."""
-    published: str = ""
+    homepage: str = ""
     """Where else the set can be had; shown when it is missing."""
 
     @model_validator(mode="after")
@@ -123,6 +124,14 @@ class TrainSettings(Options):
     """How far back the average reaches until `ema` is reached, as a share of the steps so far: at
     0.1 nine tenths of it are the last fifth, at 0.5 each step counts in proportion to its number,
     at 1 all count alike."""
+    init: str = ""
+    """What networks begin with instead of chance: a run (its newest checkpoint, the average where
+    there is one), a checkpoint's folder in a run, or what `cyclekit import` reads: a file, two with
+    a comma between, `zoo:NAME`. Networks are matched by their part; what fits is taken. `--init`
+    sets it."""
+    init_discriminator_steps: Annotated[int, Field(ge=0)] = 100
+    """With `init`: steps at the beginning in which discriminators learn alone, so that new ones do
+    not spoil what generators know. None where all of them have begun with trained weights."""
     precision: Precision = "auto"
     """Arithmetic: `32-true`, `64-true`, `bf16-mixed`, `16-mixed`, or `auto`: bf16-mixed where the
     device is faster in it, 32-true elsewhere. The run's recipe then says which. `--precision` sets
@@ -148,7 +157,7 @@ class TrainSettings(Options):
     """Steps between evaluations on the test set. 0: none while training."""
     evaluate_items: Annotated[int, Field(ge=0)] = 0
     """Test items of each domain used by evaluations while training; 0 takes all."""
-    keep: Annotated[int, Field(ge=1)] = 3
+    keep_checkpoints: Annotated[int, Field(ge=1)] = 3
     """Checkpoints kept besides the best."""
     best: BestSettings = BestSettings()
     """What makes a checkpoint the best (needs `evaluate_every`)."""

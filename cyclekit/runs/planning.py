@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cyclekit.data.made import is_builtin
+from cyclekit.data.generated import is_builtin
 from cyclekit.errors import UsageError
-from cyclekit.plugins import PluginHost, find_plugin, load_plugin
+from cyclekit.plugins.discovery import find_plugin
+from cyclekit.plugins.host import PluginHost, load_plugin
 from cyclekit.recipe.resolve import resolve
 from cyclekit.recipe.settings import Recipe
 from cyclekit.recipe.sources import Layers, Setting, find_recipe, read_layers
@@ -82,7 +83,8 @@ def anchored(recipe: Recipe) -> Recipe:
         str(Path(name).expanduser().resolve()) if name.endswith(".py") else name
         for name in recipe.extensions
     )
-    changes = {"data": data.model_copy(update=folders), "extensions": extensions}
+    train = recipe.train.model_copy(update={"init": _anchored_files(recipe.train.init)})
+    changes = {"data": data.model_copy(update=folders), "extensions": extensions, "train": train}
     return recipe.model_copy(update=changes)
 
 
@@ -90,6 +92,12 @@ def _anchored(path: str | Mapping[str, str]) -> str | dict[str, str]:
     if isinstance(path, str):
         return str(Path(path).expanduser().resolve())
     return {domain: str(Path(each).expanduser().resolve()) for domain, each in path.items()}
+
+
+def _anchored_files(named: str) -> str:
+    """Files with a comma between; what is published has no place."""
+    each = named.split(",") if named else []
+    return ",".join(name if name.startswith("zoo:") else str(_anchored(name)) for name in each)
 
 
 def _resolved(layers: Layers, plugin: str) -> tuple[PluginHost, Recipe]:

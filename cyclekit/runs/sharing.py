@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 
 import torch
 
-from cyclekit.engine.hardware import Hardware
+from cyclekit.engine.fabric import Hardware
 from cyclekit.errors import CyclekitError, UsageError
 from cyclekit.recipe.sources import Setting
-from cyclekit.runs.opening import OpenRun, open_run
-from cyclekit.runs.translating import Job, Outcome, translated
+from cyclekit.runs.open_run import OpenRun, open_run
+from cyclekit.runs.translation_job import Job, Outcome, translated
 from cyclekit.trust import named_here, take_named
 from cyclekit.warned import Told
 

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from cyclekit.api import BadSample, Codec, Media, Options, Portable, PreviewRow, Sample, TensorSpec
+from cyclekit_music.conversion import from_pretty_midi, to_pretty_midi
 from cyclekit_music.files import read_piece
 from cyclekit_music.grid import BEATS, NoBarsError
 from cyclekit_music.notation import Notation, at_steps
@@ -43,6 +44,8 @@ Semitones = Annotated[int, Field(ge=-48, le=48)]
 class MusicOptions(Options):
     """How pieces become rolls. Pitches run from C1 to B7; all instruments but drums are merged."""
 
+    former_names: ClassVar[Mapping[str, str]] = {"hop": "stride"}
+
     steps_per_beat: Literal[4, 6, 12, 24] = 4
     """Steps of a quarter note. 4: sixteenths, as in the paper; 6 and 12 hold triplets and swing."""
     bars: Annotated[int, Field(ge=1, le=64)] = 4
@@ -58,7 +61,7 @@ class MusicOptions(Options):
     pickup: Annotated[float, Field(ge=0, lt=4)] = 0.0
     """Quarters before the first barline, in every file that does not say so by itself with a short
     first signature."""
-    hop: Annotated[int, Field(ge=1, le=64)] = 1
+    stride: Annotated[int, Field(ge=1, le=64)] = 1
     """Bars between the beginnings of training windows."""
     transpose: tuple[Semitones, Semitones] = (-5, 6)
     """Semitones by which training windows are shifted at random, the same in both domains so
@@ -155,7 +158,7 @@ class MusicCodec(Codec[Piece]):
         """Notes of a roll, on the source's tempo map, with what was set aside: a piece, or what
         pretty_midi makes of it where that was encoded."""
         made = self._notation.decode(tensor.numpy(), domain, meta)
-        return made.to_pretty_midi() if meta.get("pretty_midi") else made
+        return to_pretty_midi(made) if meta.get("pretty_midi") else made
 
     def save(self, item: Piece | pretty_midi.PrettyMIDI, path: Path) -> Path:
         """Write MIDI."""
@@ -174,7 +177,7 @@ class MusicCodec(Codec[Piece]):
         found = []
         for first, count in grid.regions.tolist():
             for start in phrase_starts(
-                count, options.window, options.bar, options.hop * options.bar
+                count, options.window, options.bar, options.stride * options.bar
             ):
                 window = at_steps(roll, phrase(first, count, start, options.window, options.bar))
                 if window.any():
@@ -245,4 +248,4 @@ class MusicCodec(Codec[Piece]):
 
 
 def _as_piece(item: Piece | pretty_midi.PrettyMIDI) -> Piece:
-    return Piece.from_pretty_midi(item) if isinstance(item, pretty_midi.PrettyMIDI) else item
+    return from_pretty_midi(item) if isinstance(item, pretty_midi.PrettyMIDI) else item

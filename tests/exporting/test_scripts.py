@@ -14,7 +14,7 @@ from mido import Message, MetaMessage
 from music_support import SMALL_MUSIC, midi_bytes, note, write_scales
 from support import Cli, training
 
-from cyclekit.contract import Portable
+from cyclekit.contract.portable import Portable
 from cyclekit.errors import PluginError
 from cyclekit.exporting.script import whole_script
 

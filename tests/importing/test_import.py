@@ -17,7 +17,7 @@ from cyclekit.errors import CheckpointError
 from cyclekit.importing.family import Choices
 from cyclekit.importing.registry import Offer, identify
 from cyclekit.importing.roles import Role, role_of
-from cyclekit.plugins import load_plugin
+from cyclekit.plugins.host import load_plugin
 
 
 @pytest.fixture
@@ -139,12 +139,29 @@ def test_generators_that_do_not_go_together(cli: Cli, tmp_path: Path) -> None:
     assert "no generator" in done.err
 
 
-def test_discriminators_of_pairs_are_left_out(cli: Cli, tmp_path: Path) -> None:
-    judge = Named("model", peers.patchgan(channels=6))
-    files = saved(tmp_path / "net_G.pth", UNet(5)), saved(tmp_path / "net_D.pth", judge)
-    done = cli("import", *files, "-o", tmp_path / "run")
+def test_discriminators_of_pairs(cli: Cli, pictures: Path, tmp_path: Path) -> None:
+    def of(channels: int) -> Path:
+        judge = Named("model", peers.patchgan(channels=channels))
+        return saved(tmp_path / "net_D.pth", judge)
+
+    generator, run, further = saved(tmp_path / "net_G.pth", UNet(5)), tmp_path / "run", tmp_path
+    done = cli("import", generator, of(6), "-o", run, "--direction=b2a")
     assert done.code == 0, done.err
-    assert "sees 6 channels at once" in done.err
+    assert "discriminator_a: net_D.pth" in done.err
+    assert "shown the source beside each sample" in done.err
+    done = cli("train", "--plugin=image", "--recipe=pix2pix", f"--data={pictures}", f"--init={run}",
+               f"--run-dir={further / 'on'}", "--accelerator=cpu", "--steps=2",
+               "--set=objective.direction=b2a", "--set=generator.name=unet_256",
+               "--set=generator.downsamplings=5", "--set=generator.channels=2",
+               "--set=generator.affine=false", "--set=discriminator.affine=false",
+               "--set=discriminator.channels=4", "--set=codec.resize=64", "--set=codec.crop=64",
+               "--set=train.preview_every=0", "--set=train.evaluate_every=0")  # fmt: skip
+    assert done.code == 0, done.err
+    assert "anew" not in done.err
+    done = cli("import", generator, of(7), "-o", tmp_path / "other")
+    assert done.code == 0, done.err
+    assert "sees 7 channels at once" in done.err
+    assert "discriminator_b" not in done.err
 
 
 def test_colours_the_other_way_round(cli: Cli, pictures: Path, tmp_path: Path) -> None:

@@ -9,14 +9,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from cyclekit.contract import Codec
+from cyclekit.console import Console
+from cyclekit.contract.codec import Codec
 from cyclekit.data.encoded import remarks_on
 from cyclekit.data.listing import Kinds, list_samples, nothing
-from cyclekit.engine.objective import Direction
+from cyclekit.engine.declarations import Direction
 from cyclekit.errors import BadSample, DataError, UsageError, blame_plugin, suggest
-from cyclekit.runs.opening import OpenRun
-from cyclekit.runs.translating import Job, Outcome, require_apart, translated
-from cyclekit.runs.watcher import Watcher
+from cyclekit.runs.open_run import OpenRun
+from cyclekit.runs.translation_job import Job, Outcome, require_apart, translated
 from cyclekit.storage.folder import Storage
 from cyclekit.storage.handle import read_text
 from cyclekit.warned import Told
@@ -72,7 +72,7 @@ def translate_files(
     files: InputFiles,
     direction: Direction,
     output: Path,
-    watcher: Watcher,
+    console: Console,
     format: str | None = None,
     suffix: str = "",
     skip_existing: bool = False,
@@ -89,7 +89,7 @@ def translate_files(
         files: What to translate.
         direction: Which way.
         output: Folder for the results.
-        watcher: Is told what is going on.
+        console: Is told what is going on.
         format: One of the codec's.
         suffix: Ends the results' names, before what says of which kind they are.
         skip_existing: Leave out what that file says was translated alike, and is still there.
@@ -119,21 +119,21 @@ def translate_files(
     if skip_existing:
         wanted = [file for file in wanted if not manifest.holds(file, places[file], job.folders)]
         if skipped := len(files.names) - len(wanted):
-            watcher.say(f"skipped {skipped} of {len(files.names)} files, translated before")
+            console.say(f"skipped {skipped} of {len(files.names)} files, translated before")
     Storage(output).make()
     for folder in {Path(kind) / at.parent for at in places.values() for kind in ("", *job.folders)}:
         Storage(output, *folder.parts).clean(alone=False)  # of one that was killed
-    told, bad = Told(watcher.say), []
+    told, bad = Told(console.say), []
     facts: list[Mapping[str, float]] = []
     outcomes = translate(opened, job, {file: places[file] for file in wanted}, told, facts)
-    for outcome in watcher.track(outcomes, len(wanted), "translating"):
+    for outcome in console.track(outcomes, len(wanted), "translating"):
         if outcome.fault is None:
             manifest.add(outcome)
             continue
-        watcher.warn(str(outcome.fault))
+        console.warn(str(outcome.fault))
         bad.append(outcome.fault)
     for remark in remarks_on(codec, {direction.source: facts}) if facts else ():
-        watcher.say(f"note: {remark}")
+        console.say(f"note: {remark}")
     if len(bad) > 1:
         blame_plugin(bad, len(wanted))
     return len(wanted) - len(bad), bad

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
 
-from cyclekit.contract import Codec
+from cyclekit.contract.codec import Codec
 from cyclekit.data.encoded import failure, guarded, load_file
-from cyclekit.engine.objective import Direction
+from cyclekit.engine.declarations import Direction
 from cyclekit.errors import BadSample, PluginError, UsageError
 from cyclekit.memory import is_out_of_memory
-from cyclekit.runs.opening import OpenRun
+from cyclekit.runs.open_run import OpenRun
 from cyclekit.storage.folder import Storage
 from cyclekit.storage.handle import Refused
 from cyclekit.warned import Told
