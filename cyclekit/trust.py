@@ -32,6 +32,16 @@ def trust(file: Path | str) -> None:
     TRUSTED.keep(place, content)
 
 
+def named_here() -> frozenset[tuple[str, str]]:
+    """What was named in this process, for those that it starts."""
+    return frozenset(_named)
+
+
+def take_named(named: frozenset[tuple[str, str]]) -> None:
+    """Take over what was named in the process that started this one."""
+    _named.update(named)
+
+
 def require_trusted(file: Path | str, who: str) -> None:
     """Refuse a file of code that nobody has named, or that has changed since.
 

@@ -21,7 +21,14 @@ from cyclekit.errors import CyclekitError
 @trust_option
 @run_argument
 @click.argument("inputs", nargs=-1, required=True, type=PATH, metavar="INPUT...")
-@click.option("-o", "--output", "output", required=True, type=PATH, help="Folder for the results.")
+@click.option(
+    "-o",
+    "--output",
+    "output",
+    required=True,
+    type=PATH,
+    help="Folder for the results; - writes that of one file to standard output.",
+)
 @click.option(
     "--direction",
     metavar="NAME",
@@ -34,7 +41,17 @@ from cyclekit.errors import CyclekitError
     help="What the results are written as, such as same, png, jpeg or tiff (image).",
 )
 @click.option(
-    "--suffix", default="", help="Ends the results' names: -zebra makes x-zebra.png of x.png."
+    "--suffix",
+    default="",
+    help="Ends the results' names: -zebra makes x-zebra.png of x.png. With - for INPUT, what kind "
+    "of file comes, where that must be known: .csv.",
+)
+@click.option("--cycle", is_flag=True, help="Write what comes back as well, into OUTPUT/back.")
+@click.option(
+    "--side-by-side",
+    is_flag=True,
+    help="Write source, translation and, with --cycle, what comes back as one, into "
+    "OUTPUT/side-by-side.",
 )
 @click.option(
     "--skip-existing",
@@ -57,6 +74,13 @@ from cyclekit.errors import CyclekitError
     help="Chooses the latent codes, of objectives that have some.",
 )
 @accelerator_option
+@click.option(
+    "--devices",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Processes that share the files, one for each device.",
+)
 @precision_option
 @batch_size_option
 def translate(
@@ -66,11 +90,14 @@ def translate(
     direction: str | None,
     format: str | None,
     suffix: str,
+    cycle: bool,
+    side_by_side: bool,
     skip_existing: bool,
     checkpoint: str,
     settings: tuple[str, ...],
     seed: int,
     accelerator: str,
+    devices: int,
     precision: str | None,
     batch_size: int | None,
 ) -> None:
@@ -79,28 +106,40 @@ def translate(
     A file that cannot be read is named and passed over; the exit code is then 1. The output folder
     gets translations.jsonl: source, output, seconds, checkpoint, direction and run of each file.
 
+    INPUT may be -, for one file from standard input; -o - then writes nothing but the result to
+    standard output.
+
     \b
     Examples:
       cyclekit translate runs/00001-image-demo photo.jpg -o out --direction a2b
       cyclekit translate runs/00001-image-demo testB/ -o out --direction b2a --checkpoint best
       cyclekit translate runs/00001-image-demo testB/ -o out --direction b2a --skip-existing
+      cyclekit translate runs/00001-image-demo testB/ -o out --direction b2a --cycle --side-by-side
+      cyclekit translate runs/00001-image-demo - -o - --direction a2b < in.png > out.png
     """
     from cyclekit.console import Console
     from cyclekit.data.listing import counted
     from cyclekit.recipe.sources import parse_setting
     from cyclekit.runs.open_run import open_run
+    from cyclekit.runs.piping import Piped
+    from cyclekit.runs.sharing import Opening, Shared
     from cyclekit.runs.translation import InputFiles, translate_files
+    from cyclekit.runs.translation_job import translated
 
     console = Console()
     how = (hardware(accelerator), precision, batch_size, console)
-    opened = open_run(run, checkpoint, *how, settings=map(parse_setting, settings), seed=seed)
-    files = InputFiles.find(inputs, opened.model.codec)
-    if files.others:
-        console.say(f"passed over what is no sample: {counted(files.others)}")
-    way = opened.model.direction(direction)
-    written, bad = translate_files(
-        opened, files, way, output, console, format, suffix, skip_existing
-    )
+    changed = tuple(map(parse_setting, settings))
+    with Piped.through(inputs, output, suffix, cycle or side_by_side or skip_existing) as piped:
+        opened = open_run(run, checkpoint, *how, settings=changed, seed=seed)
+        files = InputFiles.find(piped.inputs, opened.model.codec)
+        if files.others:
+            console.say(f"passed over what is no sample: {counted(files.others)}")
+        way = opened.model.direction(direction)
+        opening = Opening(run, checkpoint, accelerator, precision, batch_size, changed, seed)
+        do = Shared(opening, devices) if devices > 1 else translated
+        more = (format, piped.suffix, skip_existing, cycle, side_by_side, do)
+        written, bad = translate_files(opened, files, way, piped.output, console, *more)
+        piped.deliver()
     console.say(f"{written} of {len(files.names)} files translated to {output}")
     if bad:
         raise CyclekitError(f"{len(bad)} of {len(files.names)} inputs could not be translated.")

@@ -95,6 +95,11 @@ class Codec(ABC, Generic[Item]):
         every file that it concerns."""
         return self.save(item, path)
 
+    def side_by_side(self, items: Sequence[Item]) -> Item | None:
+        """Items as one that shows them all, for ``save_as``: a source, its translation, and what
+        comes back where that was asked for. Default: ``None``, there is no such thing."""
+        return None
+
     def read_back(self, path: Path) -> Item:
         """Read a file that ``save`` wrote. Default: ``load``; override it where that refuses what
         a translation may be, such as music without a note."""

@@ -15,6 +15,8 @@ class Portable:
         output: How what the network gives becomes such a thing again.
         settings: What ``script`` must know besides; JSON values. They travel in the file.
         script: A Python program, ``python SCRIPT MODEL INPUT OUTPUT``, that translates one file.
+        modules: Sources of the plugin's modules that it imports, by their names, without torch or
+            cyclekit: they are written into it, so that it needs no plugin either.
         eight_bit_pictures: Whether samples are pictures, ``(channels, height, width)`` uint8, for
             which ``from_network`` gives 0..1: one graph can then take and give files' own values.
     """
@@ -24,4 +26,5 @@ class Portable:
     output: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
     script: str = ""
+    modules: Mapping[str, str] = field(default_factory=dict)
     eight_bit_pictures: bool = False

@@ -30,12 +30,14 @@ class Hardware:
         devices: Processes on each machine, one for each device. torchrun's word counts before this.
         num_nodes: Machines, likewise.
         strategy: ``auto``, ``ddp``, ``fsdp`` or another that Fabric knows.
+        index: Which of several devices a single process uses; ``None``: the first.
     """
 
     accelerator: str = "auto"
     devices: int = 1
     num_nodes: int = 1
     strategy: str = "auto"
+    index: int | None = None
 
     def under_torchrun(self) -> "Hardware":
         """The same with the numbers of processes that torchrun started, if it did."""
@@ -59,7 +61,7 @@ def start_fabric(hardware: Hardware, precision: str) -> Fabric:
     try:
         fabric = Fabric(
             accelerator=hardware.accelerator,
-            devices=hardware.devices,
+            devices=hardware.devices if hardware.index is None else [hardware.index],
             num_nodes=hardware.num_nodes,
             strategy=_strategy(hardware),
             precision=cast(Any, precision),

@@ -13,6 +13,7 @@ from cyclekit.exporting.formats import FORMATS, format_named
 from cyclekit.exporting.graph import Graph
 from cyclekit.exporting.onnx_file import read_file
 from cyclekit.exporting.parity import Parity
+from cyclekit.exporting.script import whole_script
 from cyclekit.runs.open_run import OpenRun, open_run
 from cyclekit.storage.folder import Storage
 
@@ -137,7 +138,7 @@ def _keep(
     written = [storage.write_bytes(output.name, content)]
     page = page_of(about, opened, way, output.name)
     written.append(storage.write_text(f"{output.name}.md", page))
-    script = opened.model.codec.portable(*way.ends).script
+    script = whole_script(opened.model.codec.portable(*way.ends))
     if script and about["format"] == "onnx":
         written.append(storage.write_text(f"{output.name}.py", script))
     return written

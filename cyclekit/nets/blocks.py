@@ -15,6 +15,8 @@ Norm = Literal["instance", "batch", "none"]
 Padding = Literal["reflect", "replicate", "zeros"]
 Init = Literal["normal", "xavier", "kaiming", "orthogonal"]
 
+PRIME = 2**31 - 1  # products of two numbers below it are whole in 64 bits
+
 CONV: dict[int, Any] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 CONVOLVE: dict[int, Any] = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 
@@ -116,8 +118,29 @@ class LastingDropout(nn.Dropout):
         """``(batch, channels, *sizes)``, unchanged in shape."""
         if self.training:
             return super().forward(input)
-        drawn = torch.rand(input.shape[1:], generator=torch.Generator().manual_seed(self.place))
-        return input * (drawn >= self.p).to(input) / (1 - self.p)
+        return input * self._kept(input).to(input) / (1 - self.p)
+
+    def _kept(self, input: Tensor) -> Tensor:
+        """``(channels, *sizes)`` bool: which values stay.
+
+        A hash of their places, in whole numbers: unlike a generator's draws, an exported graph
+        computes it for any size, and alike everywhere.
+        """
+        drawn = _hashed(torch.tensor(self.place % PRIME, device=input.device))
+        for size in input.shape[1:]:
+            drawn = _hashed(drawn.unsqueeze(-1) + torch.arange(size, device=input.device))
+        return drawn >= round(self.p * PRIME)
+
+
+def _hashed(numbers: Tensor) -> Tensor:
+    """Whole numbers of either sign to ones in 0..``PRIME``, of which neighbours have nothing in
+    common: a linear congruence (Park and Miller 1988), its fifth power, and another one.
+
+    Different numbers stay different: 5 does not divide ``PRIME - 1``.
+    """
+    mixed = (numbers * 48_271 + 1_376_312_589) % PRIME
+    squared = mixed * mixed % PRIME
+    return (squared * squared % PRIME * mixed + 69_621) % PRIME
 
 
 def dropout_layers(p: float, lasting: bool, place: int) -> list[nn.Module]:

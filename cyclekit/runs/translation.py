@@ -1,10 +1,9 @@
 """Translate many files into a folder, each under its own name."""
 
-import errno
 import json
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,19 +11,23 @@ from typing import Any
 
 from cyclekit.console import Console
 from cyclekit.contract.codec import Codec
-from cyclekit.data.encoded import failure, remarks_on
+from cyclekit.data.encoded import remarks_on
 from cyclekit.data.listing import Kinds, list_samples, nothing
 from cyclekit.engine.declarations import Direction
 from cyclekit.errors import BadSample, DataError, UsageError, blame_plugin, suggest
 from cyclekit.runs.open_run import OpenRun
+from cyclekit.runs.translation_job import Job, Outcome, require_apart, translated
 from cyclekit.storage.folder import Storage
-from cyclekit.storage.handle import Refused, read_text
+from cyclekit.storage.handle import read_text
 from cyclekit.warned import Told
 
-EVERY_FILES = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
-"""Faults of a disk or a folder rather than of one file's name."""
-
 REPLACED = ".translation"  # for ``Codec.save`` to replace, where there is no suffix of a sample
+OUTPUT = "output"  # of ``translations.jsonl``: a translation's path
+
+Translate = Callable[
+    [OpenRun, Job, Mapping[Path, Path], Told, list[Mapping[str, float]]], Iterable[Outcome]
+]
+"""As ``translated``."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,9 @@ def translate_files(
     format: str | None = None,
     suffix: str = "",
     skip_existing: bool = False,
+    cycle: bool = False,
+    side_by_side: bool = False,
+    translate: Translate = translated,
 ) -> tuple[int, list[BadSample]]:
     """Translate and write every file, in ``format`` or as the codec does unasked.
 
@@ -87,71 +93,50 @@ def translate_files(
         format: One of the codec's.
         suffix: Ends the results' names, before what says of which kind they are.
         skip_existing: Leave out what that file says was translated alike, and is still there.
+        cycle: Write what comes back as well, into a folder of its own.
+        side_by_side: Write source, translation and what comes back as one, likewise.
+        translate: Does it: here, or in several processes.
 
     Returns:
         How many were written, and those that could not be read.
 
     Raises:
-        UsageError: If ``output`` cannot be a folder, a result would replace an input, or the codec
-            does not know ``format``.
+        UsageError: If ``output`` cannot be a folder, a result would replace an input, the codec
+            does not know ``format`` or shows nothing side by side, or there is no way back.
         PluginError: If the codec failed alike on each of several files.
     """
     codec = opened.model.codec
     format = format_of(codec, format)
+    job = Job.of(opened, direction, output, format, cycle, side_by_side)
     if output.exists() and not output.is_dir():
         raise UsageError(f"{output} is a file; -o names the folder for the results.")
     if set(suffix) & {"/", "\0", os.sep}:
         raise UsageError(f"--suffix {suffix!r}: it ends names, and cannot lead into a folder.")
     places = _places(files, output, codec.suffixes, suffix)
+    require_apart(job, list(places.values()), list(files.names))
     manifest = Translations(output, opened, direction)
     wanted = list(files.names)
     if skip_existing:
-        wanted = [file for file in wanted if not manifest.holds(file, places[file])]
+        wanted = [file for file in wanted if not manifest.holds(file, places[file], job.folders)]
         if skipped := len(files.names) - len(wanted):
             console.say(f"skipped {skipped} of {len(files.names)} files, translated before")
     Storage(output).make()
-    for folder in {place.parent for place in places.values()}:
+    for folder in {Path(kind) / at.parent for at in places.values() for kind in ("", *job.folders)}:
         Storage(output, *folder.parts).clean(alone=False)  # of one that was killed
     told, bad = Told(console.say), []
     facts: list[Mapping[str, float]] = []
-    seconds: dict[Path, float] = {}
-    outcomes = opened.translator.files(wanted, direction, facts, seconds)
-    for file, outcome in console.track(outcomes, len(wanted), "translating"):
-        fault, names = outcome, list[str]()
-        if not isinstance(outcome, BadSample):
-            with told.passing_on():
-                fault, names = _written(codec, outcome, file, Storage(output), places[file], format)
-        if names:
-            manifest.add(file, places[file].parent / names[0], seconds.pop(file))
-        if fault is not None:
-            console.warn(str(fault))
-            bad.append(fault.kept())
+    outcomes = translate(opened, job, {file: places[file] for file in wanted}, told, facts)
+    for outcome in console.track(outcomes, len(wanted), "translating"):
+        if outcome.fault is None:
+            manifest.add(outcome)
+            continue
+        console.warn(str(outcome.fault))
+        bad.append(outcome.fault)
     for remark in remarks_on(codec, {direction.source: facts}) if facts else ():
         console.say(f"note: {remark}")
     if len(bad) > 1:
         blame_plugin(bad, len(wanted))
     return len(wanted) - len(bad), bad
-
-
-def _written(
-    codec: Codec[Any], item: Any, file: Path, output: Storage, place: Path, format: str
-) -> tuple[BadSample | None, list[str]]:
-    """Write a translation; returns what was wrong with it, if that is about this file alone, and
-    the names of what was written."""
-    try:
-        with output.below(*place.parent.parts).aside() as aside:
-            codec.save_as(item, aside.path / place.name, format)
-            names = sorted(made.name for made in aside.path.iterdir())
-            aside.keep_all()
-    except Refused as error:
-        return BadSample(file, f"its result cannot be written: {error}"), []
-    except OSError as error:
-        if error.errno in EVERY_FILES:
-            raise
-        return BadSample(file, f"its result cannot be written: {error.strerror or error}"), []
-    except Exception as error:
-        return failure(codec, "save_as", file, error), []
-    return None, names
 
 
 class Translations:
@@ -173,28 +158,37 @@ class Translations:
             "direction": direction.name,
         }
 
-    def add(self, source: Path, output: Path, seconds: float) -> None:
-        """A file that was just written, with its path in the folder."""
-        about = {"source": str(source.absolute()), "output": output.as_posix()}
-        line = json.dumps({**about, "seconds": round(seconds, 4), **self._how})
+    def add(self, outcome: Outcome) -> None:
+        """A file whose results were just written."""
+        about = {"source": str(outcome.file.absolute())}
+        about |= {kind or OUTPUT: path.as_posix() for kind, path in outcome.written.items()}
+        line = json.dumps({**about, "seconds": round(outcome.seconds, 4), **self._how})
         Storage(self._folder).append_text(self.NAME, line + "\n")
 
-    def holds(self, source: Path, place: Path) -> bool:
-        """Whether a source was translated alike to this place, no later than it was changed."""
+    def holds(self, source: Path, place: Path, besides: Sequence[str] = ()) -> bool:
+        """Whether a source was translated alike to this place, no later than it was changed.
+
+        Args:
+            source: The source.
+            place: Where its translation goes, whatever its suffix is.
+            besides: Folders of what must have been written as well.
+        """
         made = self._made.get(str(source.absolute()))
-        if made is None or Path(made).parent != place.parent:
+        if made is None or not all(isinstance(made.get(kind), str) for kind in (OUTPUT, *besides)):
             return False
-        if Path(made).stem != place.stem:
+        output = Path(made[OUTPUT])
+        if (output.parent, output.stem) != (place.parent, place.stem):
             return False
         try:
-            result, origin = (self._folder / made).lstat(), source.stat()
+            origin = source.stat().st_mtime
+            written = [(self._folder / made[kind]).lstat() for kind in (OUTPUT, *besides)]
         except OSError:
             return False
-        return result.st_mtime >= origin.st_mtime
+        return all(result.st_mtime >= origin for result in written)
 
     @cached_property
-    def _made(self) -> dict[str, str]:
-        """Results by their sources, those of the same run, checkpoint and direction."""
+    def _made(self) -> dict[str, dict[str, Any]]:
+        """Entries by their sources, those of the same run, checkpoint and direction."""
         try:
             text = read_text(self._folder / self.NAME)
         except FileNotFoundError:
@@ -206,7 +200,7 @@ class Translations:
             except ValueError:
                 continue  # of a process that was killed while it wrote
             if isinstance(entry, dict) and entry.items() >= self._how.items():
-                found[str(entry.get("source"))] = str(entry.get("output"))
+                found[str(entry.get("source"))] = entry
         return found
 
 

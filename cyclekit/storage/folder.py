@@ -4,11 +4,14 @@ What is written goes under a name that nobody can foresee first, and into place 
 """
 
 import contextlib
+import io
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from cyclekit.storage.handle import ASIDE, Handle, Refused, flush, identity, incoming, opened
 
@@ -123,11 +126,15 @@ class Storage:
 
     def write_bytes(self, name: str, content: bytes) -> Path:
         """Write a whole file in place of the one that may be there, and wait for the disk."""
+        return self.write_stream(name, io.BytesIO(content))
+
+    def write_stream(self, name: str, content: IO[bytes]) -> Path:
+        """The same of what is read, little by little."""
         with self._named(name), self.open() as handle:
             handle.require_replaceable(name)
             with handle.fresh(handle.touch) as aside:
                 with os.fdopen(handle.open(aside, os.O_WRONLY), "wb") as file:
-                    file.write(content)
+                    shutil.copyfileobj(content, file)
                     file.flush()
                     os.fsync(file.fileno())
                 handle.move(handle, aside, name)

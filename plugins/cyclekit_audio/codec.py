@@ -14,25 +14,36 @@ from cyclekit.api import (
     Codec,
     Media,
     Options,
+    Portable,
     PreviewRow,
     Sample,
     TensorSpec,
 )
-from cyclekit_audio.judging import sounding
+from cyclekit_audio.decoding import CANCELLED, DEPTHS
 from cyclekit_audio.kinds import OTHER_SUFFIXES, SUFFIXES, is_sound
-from cyclekit_audio.mel import MelOptions, MelSpectrogram
+from cyclekit_audio.levels import sounding
+from cyclekit_audio.mel import SHORTEST, MelOptions, MelSpectrogram
 from cyclekit_audio.sheet import draw_sheet
-from cyclekit_audio.vocoder import VocoderOptions, build_vocoder, synthesize
+from cyclekit_audio.vocoder import (
+    CHUNK,
+    MOMENTUM,
+    OVERLAP,
+    VocoderOptions,
+    build_vocoder,
+    synthesize,
+)
 from cyclekit_audio.waveform import (
     LEVEL,
     UNBOUNDED,
     Waveform,
     match_level,
+    one_after_another,
     read_waveform,
     root_mean_square,
     write_waveform,
 )
 
+HERE = Path(__file__).parent
 LOUDEST = 12.0  # logarithm of a mel magnitude that no sound reaches
 TILE = 1024  # frames that go through a network at once
 FLATTEST = 0.2  # smallest deviation that a mel band is divided by, as a share of their mean
@@ -148,6 +159,10 @@ class AudioCodec(Codec[Waveform]):
         """Write WAV of the sound's depth."""
         return write_waveform(item, path)
 
+    def side_by_side(self, items: Sequence[Waveform]) -> Waveform:
+        """One sound after the other, with a pause between them."""
+        return one_after_another(items)
+
     def windows(self, sample: Sample) -> Sequence[Sample]:
         """Stretches of two windows' length, from which ``augment`` cuts one; NaN fills up."""
         first, last = sample.meta["sounding"]
@@ -239,6 +254,31 @@ class AudioCodec(Codec[Waveform]):
         if not self.options.fade:
             return faded
         return self.mel.compress(self.mel.expand(faded) - self.options.fade)
+
+    def portable(self, source: str, target: str) -> Portable:
+        """Normalised bands; the script has the vocoder that needs no weights."""
+        own = self.options.vocoder.name == "mel-griffin-lim"
+        back = "" if own else f" The vocoder {self.options.vocoder.name!r} is no part of this."
+        bands = "Log-mel magnitudes (`codec`), each band less the mean of its voice, divided by its"
+        return Portable(
+            axes=("mel bands", "frames"),
+            input=f"{bands} deviation (`learned`, mean first); `codec.fade` is added before.",
+            output=f"Likewise, of the other voice; `codec.fade` is taken off again.{back}",
+            settings={
+                "depths": DEPTHS,
+                "cancelled": CANCELLED,
+                "shortest": SHORTEST,
+                "loudest": LOUDEST,
+                "chunk": CHUNK,
+                "overlap": OVERLAP,
+                "momentum": MOMENTUM,
+            },
+            script=(HERE / "with_onnx.py").read_text(encoding="utf-8") if own else "",
+            modules={
+                f"cyclekit_audio.{name}": (HERE / f"{name}.py").read_text(encoding="utf-8")
+                for name in ("inaudible", "levels")
+            },
+        )
 
     def render(self, rows: Sequence[PreviewRow[Waveform]], folder: Path) -> list[Media]:
         """Spectrograms side by side, and everything as sound."""

@@ -33,16 +33,6 @@ def beginning(sound: Waveform) -> Waveform:
     return replace(sound, samples=sound.samples[: round(LONGEST * sound.rate)])
 
 
-def sounding(samples: Array, silence: float = 40.0, frame: int = 1024) -> tuple[int, int]:
-    """The samples between the silences at both ends, which are ``silence`` dB below the loudest."""
-    import librosa
-
-    _, (first, last) = librosa.effects.trim(
-        samples, top_db=silence, frame_length=frame, hop_length=frame // 4
-    )
-    return (int(first), int(last)) if last > first else (0, len(samples))
-
-
 def align(x: Array, y: Array) -> tuple[Array, Array]:
     """Indices into two sequences, ``(length, features)`` each, along the cheapest way through both.
 

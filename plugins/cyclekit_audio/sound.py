@@ -9,6 +9,7 @@ import torch
 from scipy.signal import resample_poly
 
 from cyclekit_audio.inaudible import Array, remove_inaudible
+from cyclekit_audio.levels import root_mean_square
 from cyclekit_audio.torch_audio import torchaudio
 
 SILENCE = 1e-4  # largest sample of a recording from which nothing can be learned
@@ -65,8 +66,3 @@ class Waveform:
         wave = torch.from_numpy(np.ascontiguousarray(self.audible))
         resampled: Array = torchaudio().functional.resample(wave, self.rate, rate).numpy()
         return resampled
-
-
-def root_mean_square(samples: Array) -> float:
-    """Of any number of samples."""
-    return float(np.sqrt(np.mean(np.square(samples, dtype=np.float64)))) if len(samples) else 0.0

@@ -17,7 +17,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from cyclekit.api import Baseline, Metric, Translations
-from cyclekit_audio.judging import align, beginning, sounding
+from cyclekit_audio.judging import align, beginning
+from cyclekit_audio.levels import sounding
 from cyclekit_audio.waveform import UNBOUNDED, Array, Waveform, match_level
 
 RATE = 16_000  # that sounds are brought to; 8,000 where one of a pair has less

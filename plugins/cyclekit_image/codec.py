@@ -25,7 +25,7 @@ from cyclekit_image.kinds import SUFFIXES, is_telling
 from cyclekit_image.options import ImageOptions
 from cyclekit_image.origin import NOTICED, Origin, origin_of, with_origin
 from cyclekit_image.pictures import read_picture, write_picture
-from cyclekit_image.sheet import draw_sheet
+from cyclekit_image.sheet import beside, draw_sheet
 from cyclekit_image.translated import FORMATS, write_translation
 from cyclekit_image.windows import make_window, vary
 
@@ -137,6 +137,10 @@ class ImageCodec(Codec[Item]):
     def save_as(self, item: Item, path: Path, format: str) -> Path:
         """Write PNG, JPEG or TIFF, or the source's kind where that loses nothing."""
         return write_translation(plain_item(item), path, format, self.options.range)
+
+    def side_by_side(self, items: Sequence[Item]) -> Item:
+        """Pictures beside each other at their own size, in 8-bit RGB."""
+        return beside(items)
 
     def remarks(self, facts: Mapping[str, Sequence[Mapping[str, float]]]) -> list[str]:
         """Say of which pictures not all is used, or not as it is."""

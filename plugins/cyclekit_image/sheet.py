@@ -35,6 +35,18 @@ def draw_sheet(rows: Sequence[Row]) -> Image.Image:
     return sheet
 
 
+def beside(items: Sequence[Item]) -> Image.Image:
+    """Pictures in a row, at their own size."""
+    pictures = [as_shown(item) for item in items]
+    width = sum(picture.width for picture in pictures) + GAP * (len(pictures) - 1)
+    row = Image.new("RGB", (width, max(picture.height for picture in pictures)), PAPER)
+    left = 0
+    for picture in pictures:
+        row.paste(picture, (left, 0))
+        left += picture.width + GAP
+    return row
+
+
 def as_shown(item: Item) -> Image.Image:
     """Any picture in 8-bit RGB: of many channels the first three, transparency laid on white."""
     if not isinstance(item, Image.Image):

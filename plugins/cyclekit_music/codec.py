@@ -1,7 +1,6 @@
 """MIDI <-> piano rolls on the beat grid. What a roll cannot show is set aside and given back."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -11,32 +10,27 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from cyclekit.api import BadSample, Codec, Media, Options, PreviewRow, Sample, TensorSpec
+from cyclekit.api import BadSample, Codec, Media, Options, Portable, PreviewRow, Sample, TensorSpec
 from cyclekit_music.conversion import from_pretty_midi, to_pretty_midi
-from cyclekit_music.grid import BEATS, Grid, NoBarsError, Spans, find_spans, lay_grid
-from cyclekit_music.phrasing import SILENCE, cut_phrases, phrase, phrase_starts
-from cyclekit_music.piece import Array, Part, Piece
-from cyclekit_music.reading import is_midi, read_piece
-from cyclekit_music.roll import (
-    CHANNELS,
-    PITCHES,
-    Representation,
-    binarize,
-    cells,
-    draw_roll,
-    in_roll,
-    keep_voices,
-    mean_velocity,
-    read_roll,
-    transpose,
-    voices,
-)
+from cyclekit_music.files import read_piece
+from cyclekit_music.grid import BEATS, NoBarsError
+from cyclekit_music.notation import Notation, at_steps
+from cyclekit_music.phrasing import phrase, phrase_starts
+from cyclekit_music.piece import Piece, one_after_another
+from cyclekit_music.reading import is_midi
+from cyclekit_music.roll import CHANNELS, PITCHES, Representation, in_roll, transpose
 from cyclekit_music.sheet import draw_sheet
 from cyclekit_music.sound import SAMPLE_RATE, play, write_sound
 from cyclekit_music.writing import write_piece
 
 ONE_VOICE = 1.05  # pitches at once on average: ends of notes overlap a little
-MOSTLY = 0.9  # share of the steps whose number of voices counts as the source's
+HERE = Path(__file__).parent
+EMBEDDED = (
+    "events", "frame", "grid", "kits", "notation", "phrasing", "piece", "playing", "reading",
+    "roll", "writing",
+)  # fmt: skip
+"""Modules that a script beside an exported model takes with it."""
+
 REMARKS = {
     "other_meters": "have bars that are not of four or two quarters; they are copied through as "
     "they are (--set codec.meters=any takes them too)",
@@ -115,6 +109,10 @@ class MusicCodec(Codec[Piece]):
     Options: ClassVar[type[Options]] = MusicOptions
     options: MusicOptions
 
+    def __init__(self, options: MusicOptions) -> None:
+        super().__init__(options)
+        self._notation = Notation.of(options.model_dump())
+
     def spec(self, domain: str) -> TensorSpec:
         """``(channels, steps of a window, pitches)`` in 0..1."""
         channels = CHANNELS[self.options.representation]
@@ -130,7 +128,7 @@ class MusicCodec(Codec[Piece]):
         if self.options.strict_meter and not len(piece.signatures):
             raise BadSample(path, "names no time signature, and codec.strict_meter asks for one")
         try:
-            grid = self._grid(self._spans(piece), piece.resolution)
+            grid = self._notation.grid(self._notation.spans(piece), piece.resolution)
         except NoBarsError as error:
             raise BadSample(path, str(error)) from error
         usable = in_roll(piece, grid)
@@ -153,79 +151,35 @@ class MusicCodec(Codec[Piece]):
     def encode(self, item: Piece | pretty_midi.PrettyMIDI, domain: str) -> Sample:
         """The whole piece: phrases side by side, without those that are silent."""
         piece = _as_piece(item)
-        spans = self._spans(piece)
-        grid = self._grid(spans, piece.resolution)
-        usable = in_roll(piece, grid)
-        notes = piece.notes[usable]
-        roll = draw_roll(notes, grid, self.options.representation)
-        phrases, _ = self._phrases(grid)
-        cut = _at(roll, phrases)
-        heard: Array = np.asarray(cut.any(axis=(0, 2, 3)))
-        heard[0] |= not heard.any()  # a tensor has one phrase at least
-        meta = {
-            "pretty_midi": item is not piece,
-            "piece": replace(piece, notes=piece.notes[~usable]).meta(),
-            "spans": [list(span) for span in spans],
-            "cells": cells(roll),
-            "voices": int(np.quantile(voices(roll), MOSTLY, method="higher")) if roll.any() else 1,
-            "tails": _tails(notes, grid),
-            "heard": heard,
-            "velocity": mean_velocity(notes, grid),
-            "program": _most_heard(piece, notes),
-        }
-        kept = int(read_roll(roll, grid)[0].size)
-        facts = {
-            "notes": float(len(notes)),
-            "off_grid": grid.off_grid(notes["start"]),
-            "lost_onsets": 1 - kept / len(notes) if len(notes) else 0.0,
-            "set_aside": 1 - len(notes) / max(len(usable), 1),
-            "other_meters": _elsewhere(piece, grid),
-            "clipped": float(piece.clipped),
-            "voices": float(voices(roll).mean()) if roll.any() else 0.0,
-        }
-        tensor = np.ascontiguousarray(cut[:, heard]).reshape(len(roll), -1, PITCHES)
-        return Sample(torch.from_numpy(tensor), meta, facts)
+        roll, meta, facts = self._notation.encode(piece)
+        return Sample(torch.from_numpy(roll), {**meta, "pretty_midi": item is not piece}, facts)
 
     def decode(self, tensor: Tensor, domain: str, meta: Mapping[str, Any]) -> Any:
         """Notes of a roll, on the source's tempo map, with what was set aside: a piece, or what
         pretty_midi makes of it where that was encoded."""
-        source = Piece.from_meta(meta["piece"])
-        grid = self._grid(meta["spans"], source.resolution)
-        values = self._taken_back(tensor.numpy(), grid, meta["heard"])
-        wanted = meta["cells"] if self.options.binarize == "density" else None
-        roll = binarize(values, self.options.threshold, wanted)
-        if self.options.voices != "any":
-            limit = self.options.voices
-            roll = keep_voices(roll, values, meta["voices"] if limit == "source" else limit, grid)
-        notes, steps = read_roll(roll, grid)
-        notes["velocity"] = meta["velocity"][steps]
-        for stop, pitch, end in meta["tails"]:
-            notes["end"][(notes["end"] == stop) & (notes["pitch"] == pitch)] = end
-        chosen = self.options.program_a if domain == "a" else self.options.program_b
-        part = Part(program=meta["program"] if chosen is None else chosen)
-        aside = source.notes.copy()
-        aside["part"] += 1
-        together = np.concatenate([notes, aside])
-        together.sort(order=("start", "pitch", "end", "part"))
-        made = replace(source, notes=together, parts=(part, *source.parts))
+        made = self._notation.decode(tensor.numpy(), domain, meta)
         return to_pretty_midi(made) if meta.get("pretty_midi") else made
 
     def save(self, item: Piece | pretty_midi.PrettyMIDI, path: Path) -> Path:
         """Write MIDI."""
         return write_piece(_as_piece(item), path)
 
+    def side_by_side(self, items: Sequence[Piece | pretty_midi.PrettyMIDI]) -> Piece:
+        """One piece after the other, each from a barline on, with a rest between them."""
+        return one_after_another([_as_piece(item) for item in items])
+
     def windows(self, sample: Sample) -> Sequence[Sample]:
         """Phrases of whole bars from every region, its last ones among them; silent ones are left
         out."""
-        options = self.options
-        grid = self._grid(sample.meta["spans"], sample.meta["piece"]["resolution"])
-        roll = self._taken_back(sample.tensor.numpy(), grid, sample.meta["heard"])
+        options, notation = self.options, self._notation
+        grid = notation.grid(sample.meta["spans"], sample.meta["piece"]["resolution"])
+        roll = notation.taken_back(sample.tensor.numpy(), grid, sample.meta["heard"])
         found = []
         for first, count in grid.regions.tolist():
             for start in phrase_starts(
                 count, options.window, options.bar, options.stride * options.bar
             ):
-                window = _at(roll, phrase(first, count, start, options.window, options.bar))
+                window = at_steps(roll, phrase(first, count, start, options.window, options.bar))
                 if window.any():
                     found.append(Sample(torch.from_numpy(window)))
         return found
@@ -253,6 +207,23 @@ class MusicCodec(Codec[Piece]):
         semitones = int(torch.randint(low, high + 1, (), generator=rng))
         return torch.from_numpy(transpose(tensor.numpy(), semitones))
 
+    def portable(self, source: str, target: str) -> Portable:
+        """Phrases of 0 and 1."""
+        bars = f"{self.options.bars} bars, {self.options.window} steps, C1 to B7"
+        kinds = "where notes begin, then where they sound"
+        if self.options.representation == "binary":
+            kinds = "where notes sound"
+        return Portable(
+            axes=("steps", "pitches"),
+            input=f"A phrase of {bars}: {kinds}, 0 or 1.",
+            output=f"How sure it is of each; `codec.binarize` says which are notes: {kinds}.",
+            script=(HERE / "with_onnx.py").read_text(encoding="utf-8"),
+            modules={
+                f"cyclekit_music.{name}": (HERE / f"{name}.py").read_text(encoding="utf-8")
+                for name in EMBEDDED
+            },
+        )
+
     def render(self, rows: Sequence[PreviewRow[Piece]], folder: Path) -> list[Media]:
         """A sheet of piano rolls; every piece as MIDI and its beginning as sound."""
         sheet = draw_sheet(rows)
@@ -275,57 +246,6 @@ class MusicCodec(Codec[Piece]):
                 )
         return media
 
-    def _spans(self, piece: Piece) -> Spans:
-        return find_spans(piece, self.options.meters == "any", self.options.pickup)
-
-    def _grid(self, spans: Spans, resolution: int) -> Grid:
-        return lay_grid(spans, resolution / self.options.steps_per_beat)
-
-    def _phrases(self, grid: Grid) -> tuple[Array, Array]:
-        return cut_phrases(grid.regions, self.options.window, self.options.bar)
-
-    def _taken_back(self, values: Array, grid: Grid, heard: Array) -> Array:
-        """``(channels, steps, pitches)`` of a tensor of phrases; what was not heard is silent."""
-        number, place = self._phrases(grid)[1].T
-        there = np.asarray(heard, dtype=bool)
-        found = (np.cumsum(there) - 1)[number] * self.options.window + place
-        taken: Array = values[:, np.where(there[number], found, 0)]
-        taken[:, ~there[number]] = 0  # a long rest stays one
-        return taken
-
 
 def _as_piece(item: Piece | pretty_midi.PrettyMIDI) -> Piece:
     return from_pretty_midi(item) if isinstance(item, pretty_midi.PrettyMIDI) else item
-
-
-def _at(roll: Array, steps: Array) -> Array:
-    """``(channels, *steps, pitches)``: a roll at some steps, silent where there is ``SILENCE``."""
-    taken: Array = roll[:, np.maximum(steps, 0)]
-    taken[:, steps == SILENCE] = 0
-    return taken
-
-
-def _elsewhere(piece: Piece, grid: Grid) -> float:
-    """Share of the notes, drums aside, in bars that are copied through."""
-    starts = piece.notes["start"][~piece.drums]
-    return float((grid.starts(starts) < 0).mean()) if len(starts) else 0.0
-
-
-def _tails(notes: Array, grid: Grid) -> list[list[int]]:
-    """Notes held into a region that is copied through: where the roll ends, pitch, true end."""
-    starts = grid.starts(notes["start"])
-    held = grid.tails(notes["end"], starts)
-    stops = grid.stops[grid.ends(notes["end"], starts) - 1].round().astype(int)
-    return [
-        [int(stop), int(note["pitch"]), int(note["end"])]
-        for stop, note in zip(stops[held], notes[held], strict=True)
-    ]
-
-
-def _most_heard(piece: Piece, notes: Array) -> int:
-    """The program whose notes sound longest."""
-    heard = np.bincount(notes["part"], notes["end"] - notes["start"], minlength=len(piece.parts))
-    by_program: dict[int, float] = {}
-    for part, ticks in zip(piece.parts, heard, strict=True):
-        by_program[part.program] = by_program.get(part.program, 0.0) + float(ticks)
-    return max(by_program, key=lambda program: by_program[program], default=0)

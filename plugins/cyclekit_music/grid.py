@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cyclekit_music.piece import Array, Piece, with_start
+from cyclekit_music.piece import COMMON_TIME, Array, Piece, with_start
 
 BEATS = 4  # quarters in a bar
 HALF = 2  # quarters in a bar of which two are one
-COMMON_TIME = (4, 4)  # what MIDI means where it says nothing
 OFF_GRID = 0.1  # share of a step from which a note counts as off the grid
 
 

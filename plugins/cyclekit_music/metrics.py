@@ -9,9 +9,9 @@ import numpy as np
 
 from cyclekit.api import Baseline, Metric, Translations
 from cyclekit_music.genre import GENRE
-from cyclekit_music.grid import BEATS, COMMON_TIME
+from cyclekit_music.grid import BEATS
 from cyclekit_music.phrases import BAR, Score, fold
-from cyclekit_music.piece import Array, Piece, with_start
+from cyclekit_music.piece import COMMON_TIME, Array, Piece, with_start
 
 TOO_MANY = 1.5  # times what real pieces have
 LONGEST = 2 * BAR  # steps: longer notes share the last place of the histogram

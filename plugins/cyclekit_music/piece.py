@@ -1,6 +1,7 @@
 """A piece of music as MIDI writes it down: notes at ticks of the beat, never at seconds."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,6 +15,7 @@ NOTE = np.dtype(
 """One note: first tick, the tick after its last, MIDI pitch, velocity 1..127, index of its part."""
 
 DEFAULT_TEMPO = 500_000  # microseconds a quarter, MIDI's own default: 120 beats a minute
+COMMON_TIME = (4, 4)  # what MIDI means where it says nothing
 DRUM_CHANNEL = 9
 MOST_TICKS = 9_999_000  # that pretty_midi takes, and a little
 
@@ -116,6 +118,36 @@ class Piece:
         frame = None if meta["frame"] is None else meta["frame"].tobytes()
         notes, tempi, signatures = meta["notes"], meta["tempi"], meta["signatures"]
         return cls(meta["resolution"], notes, parts, tempi, signatures, frame)
+
+
+def one_after_another(pieces: Sequence[Piece]) -> Piece:
+    """Pieces as one: notes, tempi and signatures, each piece from a whole bar of four quarters on,
+    after a rest of one to two bars."""
+    resolution = math.lcm(*(piece.resolution for piece in pieces))
+    notes, tempi, signatures = list[Array](), list[Array](), list[Array]()
+    parts: list[Part] = []
+    begin = 0
+    for piece in pieces:
+        finer = resolution // piece.resolution
+        own = piece.notes.copy()
+        own["start"], own["end"] = (begin + finer * own[name] for name in ("start", "end"))
+        own["part"] += len(parts)
+        notes.append(own)
+        parts += [replace(part, read=False) for part in piece.parts]
+        for found, events, default in (
+            (tempi, piece.tempi, (DEFAULT_TEMPO,)),
+            (signatures, piece.signatures, COMMON_TIME),
+        ):
+            moved = with_start(events, default)
+            moved[:, 0] = begin + finer * moved[:, 0]
+            found.append(moved)
+        bar = 4 * resolution
+        begin += (-(-piece.end * finer // bar) + 1) * bar
+    together = np.concatenate(notes)
+    together.sort(order=("start", "pitch", "end", "part"))
+    return Piece(
+        resolution, together, tuple(parts), np.concatenate(tempi), np.concatenate(signatures)
+    )
 
 
 def make_notes(rows: Any) -> Array:

@@ -1,19 +1,16 @@
-"""Read MIDI files tick by tick, and refuse what has no beats.
+"""Read MIDI tick by tick, and refuse what has no beats.
 
 Where symusic is installed (``cyclekit[fast]``) it reads the notes, unless a file is damaged or says
 which channels are drum kits; what lies in its events gives the same ones.
 """
 
-import os
 import re
 import struct
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from cyclekit.api import BadSample
 from cyclekit_music.events import METER, NAME, TEMPO, NotMidiError, resolution_of, scan
 from cyclekit_music.kits import Kits, may_have_kits
 from cyclekit_music.piece import DEFAULT_TEMPO, NOTE, Part, Piece, with_start
@@ -24,7 +21,6 @@ try:
 except ImportError:
     symusic = None
 
-MOST_BYTES = 16 * 2**20
 MOST_BEATS = 100_000  # fourteen hours at 120 beats a minute
 MOST_NOTES = 1_000_000
 FINEST = 96  # ticks a quarter: coarser files are rescaled, so that every grid falls on whole ticks
@@ -32,32 +28,6 @@ DOCUMENTED_KEYS = range(-7, 8)  # flats to sharps
 SHORTEST_UNIT = 6  # of a time signature, as a power of two: sixty-fourths
 TIME_SIGNATURE = re.compile(rb"\xff\x58\x04(..)", re.DOTALL)
 KEY_SIGNATURE = re.compile(rb"\xff\x59\x02(..)", re.DOTALL)
-
-
-def read_piece(path: Path, silent: bool = False) -> Piece:
-    """Read a MIDI file; one without notes only if it may be ``silent``.
-
-    Raises:
-        BadSample: If it is missing, too large, damaged, without beats or without notes.
-    """
-    try:
-        with open(path, "rb", opener=_without_waiting) as file:
-            data = file.read(MOST_BYTES + 1)
-        if len(data) > MOST_BYTES:
-            raise BadSample(path, f"has more than {MOST_BYTES // 2**20} MiB, too many for MIDI")
-        piece = read_bytes(data)
-    except OSError as error:
-        raise BadSample(path, error.strerror or "cannot be read") from error
-    except NotMidiError as error:
-        raise BadSample(path, str(error)) from error
-    if not silent and not len(piece.notes):
-        raise BadSample(path, "holds no notes")
-    return piece
-
-
-def _without_waiting(name: str, flags: int) -> int:
-    """Open what may have nothing to say, such as a kernel's log."""
-    return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def read_bytes(data: bytes, fast: bool = symusic is not None) -> Piece:

@@ -217,3 +217,13 @@ def test_a_torchaudio_that_does_not_load_is_one_line_with_the_remedy(
     assert "pip install" in str(caught.value)
     assert str(failure) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_sounds_side_by_side_are_heard_one_after_the_other(tmp_path: Path) -> None:
+    source, made = tone(0.3, 16_000), tone(0.3, 16_000, pitch=110)
+    codec = AudioCodec(AudioOptions())
+    together = codec.load(codec.save(codec.side_by_side([source, made]), tmp_path / "x"))
+    rest = together.samples[4800:12_800]
+    assert np.allclose(together.samples[:4800], source.samples, atol=1e-4)
+    assert not rest.any()
+    assert np.allclose(together.samples[12_800:], made.samples, atol=1e-4)

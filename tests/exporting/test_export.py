@@ -13,7 +13,7 @@ import onnxruntime
 import pytest
 import torch
 from PIL import Image
-from support import Cli, draw
+from support import SMALL, Cli, as_options, draw
 
 import cyclekit
 from cyclekit.errors import DataError
@@ -115,6 +115,21 @@ def test_other_formats_are_compared_as_well(
     assert "compared with translate: largest difference" in outcome.err
     assert cli("export", trained, "--check", tmp_path / name).code == 0
     assert not list(tmp_path.glob("*.py"))
+
+
+@pytest.mark.slow
+def test_dropout_that_lasts_is_in_the_graph_for_every_size(
+    cli: Cli, folders: Path, tmp_path: Path
+) -> None:
+    small = SMALL | {"generator.dropout": 0.5, "generator.dropout_lasts": True, "train.steps": 1}
+    small |= {"train.evaluate_every": 0, "train.preview_every": 0}
+    done = cli("train", "--plugin=image", "--recipe=pix2pix-demo", f"--data={folders}",
+               "--set=data.parallel=true", f"--run-dir={tmp_path / 'run'}", "--accelerator=cpu",
+               *as_options(small))  # fmt: skip
+    assert done.code == 0, done.err
+    for name in ("x.onnx", "x.torchscript"):
+        outcome = cli("export", tmp_path / "run", "-o", tmp_path / name)
+        assert outcome.code == 0, outcome.err
 
 
 def test_a_bundle_takes_and_gives_pictures(cli: Cli, trained: Path, tmp_path: Path) -> None:

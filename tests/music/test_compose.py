@@ -8,9 +8,9 @@ import pretty_midi
 import pytest
 import symusic
 from cyclekit_music.compose import draw_chart, make_charts, set_chorale, set_jazz
+from cyclekit_music.files import read_piece
 from cyclekit_music.metrics import compare_chroma
 from cyclekit_music.phrases import Score
-from cyclekit_music.reading import read_piece
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,8 @@ import mido
 import numpy as np
 import pytest
 from cyclekit_music.codec import MusicCodec, MusicOptions
-from cyclekit_music.reading import read_bytes, read_piece
+from cyclekit_music.files import read_piece
+from cyclekit_music.reading import read_bytes
 from cyclekit_music.writing import to_bytes
 from music_support import midi_bytes, note
 

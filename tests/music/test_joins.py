@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from cyclekit_music.codec import MusicCodec, MusicOptions
 from cyclekit_music.piece import Piece
-from music_support import piece, rows, scale
+from music_support import QUARTER, piece, rows, scale
 from torch import Tensor, nn
 
 from cyclekit.engine.fabric import Hardware, start_fabric
@@ -75,3 +76,13 @@ def test_six_hours_are_translated_in_windows() -> None:
     beats = 6 * 3600 * 2
     made = piece((0, 1, 60), (beats - 4, 1, 62))
     assert rows(translated(made, lambda x: x, batch_size=64)) == rows(made)
+
+
+def test_pieces_side_by_side_are_heard_one_after_the_other(tmp_path: Path) -> None:
+    first = piece((0, 1, 60), (5, 2, 64), tempi=((0, 600_000),))
+    second = piece((1, 1, 72), tempi=((0, 400_000),))
+    codec = MusicCodec(MusicOptions())
+    together = codec.load(codec.save(codec.side_by_side([first, second]), tmp_path / "x"))
+    # Two bars, a bar's rest, and then the other one.
+    assert rows(together) == [(0, 1, 60), (5, 2, 64), (13, 1, 72)]
+    assert together.tempi.tolist() == [[0, 600_000], [12 * QUARTER, 400_000]]

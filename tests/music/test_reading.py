@@ -11,8 +11,9 @@ import pretty_midi
 import pytest
 from cyclekit_music.conversion import from_pretty_midi, to_pretty_midi
 from cyclekit_music.events import NotMidiError
+from cyclekit_music.files import read_piece
 from cyclekit_music.piece import Part, make_notes
-from cyclekit_music.reading import read_bytes, read_piece
+from cyclekit_music.reading import read_bytes
 from cyclekit_music.writing import to_mido, write_piece
 from music_support import header, midi_bytes, note, piece, rows, scale
 

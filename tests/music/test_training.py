@@ -11,8 +11,8 @@ import pretty_midi
 import pytest
 import symusic
 from cyclekit_music.conversion import to_pretty_midi
+from cyclekit_music.files import read_piece
 from cyclekit_music.piece import Part
-from cyclekit_music.reading import read_piece
 from cyclekit_music.writing import write_piece
 from music_support import SMALL_MUSIC, piece, scale, write_scales
 from support import Cli, assert_resumes_exactly, records, training

@@ -1,16 +1,17 @@
 """Layers cost no more than they have to, and compute what torch's do."""
 
+import itertools
 from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from cyclekit.contract.tensors import TensorSpec
-from cyclekit.nets.blocks import CONV, conv
+from cyclekit.nets.blocks import CONV, LastingDropout, conv
 from cyclekit.nets.patchgan import PatchGAN, PatchGANOptions
 from cyclekit.nets.reflection import reflect
 from cyclekit.nets.resnet import ResNetGenerator, ResNetOptions
@@ -87,3 +88,22 @@ def test_autograd_copies_no_view(network: nn.Module) -> None:
     names = {event.name.rpartition(" ")[2] for event in backward.events()}
     assert "ConvolutionBackward0" in names
     assert not any("CopySlices" in name for name in names)
+
+
+def test_lasting_dropout_drops_a_share_of_each_place_by_its_own_hash() -> None:
+    ones, kept = torch.ones(2, 32, 24, 24), {}
+    for place in (*range(-9, 10),):
+        made = LastingDropout(0.3, place).eval()(ones)
+        assert torch.equal(made[0], made[1])
+        assert made.unique().tolist() == pytest.approx([0, 1 / 0.7])
+        kept[place] = (made[0] > 0).double()
+        assert kept[place].mean() == pytest.approx(0.7, abs=0.02)
+        for axis in range(3):  # neighbours have nothing in common
+            assert abs(correlation(kept[place], kept[place].roll(1, axis))) < 0.03
+    pairs = list(itertools.combinations(kept.values(), 2))
+    assert max(abs(correlation(one, other)) for one, other in pairs) < 0.04
+    assert torch.equal(LastingDropout(0.3, 2).eval()(ones[..., :9])[0] > 0, kept[2][..., :9] > 0)
+
+
+def correlation(one: Tensor, other: Tensor) -> float:
+    return float(torch.corrcoef(torch.stack([one.flatten(), other.flatten()]))[0, 1])

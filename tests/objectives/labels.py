@@ -33,7 +33,7 @@ class Labels(api.Objective):
 
     def translate(self, networks: api.Networks, x: Tensor, direction: api.Direction,
                   code: Tensor | None = None) -> Tensor:  # fmt: skip
-        label = torch.zeros(len(x), len(self.domains), dtype=x.dtype, device=x.device)
+        label = torch.zeros(x.shape[0], len(self.domains), dtype=x.dtype, device=x.device)
         label[:, self.domains.index(direction.target)] = 1
         made: Tensor = networks["generator"](x, label)
         return made

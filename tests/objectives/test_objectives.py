@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
+import torch
 from objectives.one_way import OneWay
 from objectives.toy import toy, write_signals
 from safetensors.torch import load_file, save_file
@@ -19,6 +21,7 @@ from support import QUICK, Cli, as_options, assert_resumes_exactly, copied, reco
 
 from cyclekit.api import Direction
 from cyclekit.names import heading
+from cyclekit.randomness import torch_generator
 from cyclekit.testing import run_checks
 
 HERE = Path(__file__).parent
@@ -210,6 +213,30 @@ def test_it_is_evaluated_and_reported(kind: Kind, trained: Path, cli: Cli, tmp_p
     text = page.read_text()
     assert " → ".join(map(heading, kind.directions[0].split("2"))) in text
     assert ("Mean of all directions" in text) == (len(kind.directions) > 1)
+
+
+def test_exported_it_is_what_translates(
+    kind: Kind, trained: Path, folder: Folder, cli: Cli, tmp_path: Path
+) -> None:
+    way, file = kind.directions[-1], tmp_path / "x.onnx"
+    done = cli("export", trained, "-o", file, f"--direction={way}")
+    assert done.code == 0, done.err
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    about = json.loads(session.get_modelmeta().custom_metadata_map["cyclekit"])
+    assert f"{about['source']}2{about['target']}" == way
+    coded = kind.name == "pairs"
+    inputs = {one.name: one.shape for one in session.get_inputs()}
+    assert inputs == {"input": ["batch", 1, "size_1"]} | ({"code": ["batch", 3]} if coded else {})
+    source = sorted((folder(kind) / f"test{about['source'].capitalize()}").iterdir())[0]
+    out = tmp_path / "out"
+    assert cli("translate", trained, source, "-o", out, f"--direction={way}",
+               "--accelerator=cpu").code == 0  # fmt: skip
+    fed = {"input": np.load(source).astype(np.float32)[None, None]}
+    if coded:
+        rng = torch_generator("code", 0, way, source.name)
+        fed["code"] = torch.randn(3, generator=rng)[None].numpy()
+    (made,) = session.run(None, fed)
+    assert np.allclose(made[0, 0], np.load(out / source.name), atol=1e-4)
 
 
 def test_it_goes_on_bit_for_bit(kind: Kind, trained: Path, cli: Cli, tmp_path: Path) -> None:
