@@ -52,13 +52,17 @@ class TrainedModel:
         """Training steps of the checkpoint in use."""
         return self._opened.checkpoint.step
 
-    def translate(self, item: Any, direction: str | None = None) -> Any:
+    def translate(
+        self, item: Any, direction: str | None = None, *, answer: int = 0, like: Any = None
+    ) -> Any:
         """Translate an item, or a list of them.
 
         Args:
             item: What the plugin's codec works with (a PIL picture, say), the path of a file, or a
                 list of such things, which go through the networks together.
             direction: One of ``directions``; may be left out where there is only one.
+            answer: Where codes choose among many answers: another one for each number.
+            like: An item or file of the target domain whose code is taken.
 
         Returns:
             The translated item, of the same type and size; for a list a list.
@@ -67,6 +71,12 @@ class TrainedModel:
             CyclekitError: If an item or a file cannot be used.
         """
         way = self._opened.model.direction(direction)
+        translator = self._opened.translator.answering(answer)
+        if like is not None:
+            if isinstance(like, (str, Path)):
+                translator = translator.like_file(Path(like), way)
+            else:
+                translator = translator.like(like, way)
         wanted = item if isinstance(item, (list, tuple)) else [item]
         items = [
             load_file(self._opened.model.codec, Path(one), way.source, to_learn=False)
@@ -75,7 +85,7 @@ class TrainedModel:
             for one in wanted
         ]
         try:
-            translated = self._opened.translator.items(items, way)
+            translated = translator.items(items, way)
         except FailedSample as error:
             raise DataError(f"{error}. {self._takes}, or files by their paths.") from error
         if isinstance(item, (list, tuple)):

@@ -73,6 +73,20 @@ from cyclekit.errors import CyclekitError
     show_default=True,
     help="Chooses the latent codes, of objectives that have some.",
 )
+@click.option(
+    "--samples",
+    type=click.IntRange(min=1, max=1000),
+    default=1,
+    show_default=True,
+    help="Answers for each file, where codes choose among many: further ones go into "
+    "OUTPUT/answer-2, answer-3 and so on.",
+)
+@click.option(
+    "--like",
+    type=PATH,
+    metavar="EXAMPLE",
+    help="A file of the target domain: the code is taken that would have made it.",
+)
 @accelerator_option
 @click.option(
     "--devices",
@@ -96,6 +110,8 @@ def translate(
     checkpoint: str,
     settings: tuple[str, ...],
     seed: int,
+    samples: int,
+    like: Path | None,
     accelerator: str,
     devices: int,
     precision: str | None,
@@ -115,6 +131,8 @@ def translate(
       cyclekit translate runs/00001-image-demo testB/ -o out --direction b2a --checkpoint best
       cyclekit translate runs/00001-image-demo testB/ -o out --direction b2a --skip-existing
       cyclekit translate runs/00001-image-demo testB/ -o out --direction b2a --cycle --side-by-side
+      cyclekit translate runs/00002-image-augmented testA/ -o out --direction a2b --samples 8
+      cyclekit translate runs/00002-image-augmented testA/ -o out --direction a2b --like red.png
       cyclekit translate runs/00001-image-demo - -o - --direction a2b < in.png > out.png
     """
     from cyclekit.console import Console
@@ -129,7 +147,8 @@ def translate(
     console = Console()
     how = (hardware(accelerator), precision, batch_size, console)
     changed = tuple(map(parse_setting, settings))
-    with Piped.through(inputs, output, suffix, cycle or side_by_side or skip_existing) as piped:
+    several = cycle or side_by_side or skip_existing or samples > 1
+    with Piped.through(inputs, output, suffix, several) as piped:
         opened = open_run(run, checkpoint, *how, settings=changed, seed=seed)
         files = InputFiles.find(piped.inputs, opened.model.codec)
         if files.others:
@@ -137,7 +156,7 @@ def translate(
         way = opened.model.direction(direction)
         opening = Opening(run, checkpoint, accelerator, precision, batch_size, changed, seed)
         do = Shared(opening, devices) if devices > 1 else translated
-        more = (format, piped.suffix, skip_existing, cycle, side_by_side, do)
+        more = (format, piped.suffix, skip_existing, cycle, side_by_side, samples, like, do)
         written, bad = translate_files(opened, files, way, piped.output, console, *more)
         piped.deliver()
     console.say(f"{written} of {len(files.names)} files translated to {output}")

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from cyclekit.contract.network import common_multiple
 from cyclekit.contract.tensors import Sample
-from cyclekit.data.encoded import encode_file, guarded
+from cyclekit.data.encoded import encode_file, guarded, load_file
 from cyclekit.engine.declarations import Direction
 from cyclekit.engine.model import Model
 from cyclekit.engine.norm_statistics import (
@@ -78,7 +78,13 @@ class Translator:
         other._answer = answer
         return other
 
-    def like(self, example: Any, direction: Direction, file: Path) -> "Translator":
+    def like_file(self, file: Path, direction: Direction) -> "Translator":
+        """``like``, of a file; raises as that and ``load_file`` do."""
+        return self.like(load_file(self._codec, file, direction.target), direction, file)
+
+    def like(
+        self, example: Any, direction: Direction, file: Path = Path("example")
+    ) -> "Translator":
         """The same with one code for all, the one that is found in an example.
 
         Args:

@@ -189,7 +189,7 @@ class AugmentedObjective(api.Objective):
         """The codes with which samples of the target would have been made: ``(batch, size)``."""
         there = {way.target: way for way in WAYS}[direction.target]
         # A way back that takes a code gets its mean.
-        mean = example.new_zeros(len(example), self.options.code.size)
+        mean = example.new_zeros(example.shape[0], self.options.code.size)
         code = mean if direction.source in self.coded else None
         source = _call(networks[there.back], example, code)
         return _found(networks, direction.target, source, example)

@@ -85,7 +85,8 @@ def _require_single(inputs: Sequence[Path], output: Path, several: bool) -> None
         raise UsageError("- stands for a single file: name one input, which is no folder.")
     if output == PIPE and several:
         raise UsageError(
-            "-o - writes a single file: leave out --cycle, --side-by-side and --skip-existing."
+            "-o - writes a single file: leave out --cycle, --side-by-side, --samples "
+            "and --skip-existing."
         )
     if output == PIPE and sys.stdout.isatty():
         raise UsageError("-o - writes the file itself to standard output: lead it on with > or |.")

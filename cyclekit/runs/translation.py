@@ -78,6 +78,8 @@ def translate_files(
     skip_existing: bool = False,
     cycle: bool = False,
     side_by_side: bool = False,
+    samples: int = 1,
+    like: Path | None = None,
     translate: Translate = translated,
 ) -> tuple[int, list[BadSample]]:
     """Translate and write every file, in ``format`` or as the codec does unasked.
@@ -95,6 +97,8 @@ def translate_files(
         skip_existing: Leave out what that file says was translated alike, and is still there.
         cycle: Write what comes back as well, into a folder of its own.
         side_by_side: Write source, translation and what comes back as one, likewise.
+        samples: How many answers each file gets, where the direction takes codes.
+        like: A file of the target, whose code is taken.
         translate: Does it: here, or in several processes.
 
     Returns:
@@ -107,7 +111,7 @@ def translate_files(
     """
     codec = opened.model.codec
     format = format_of(codec, format)
-    job = Job.of(opened, direction, output, format, cycle, side_by_side)
+    job = Job.of(opened, direction, output, format, cycle, side_by_side, samples, like)
     if output.exists() and not output.is_dir():
         raise UsageError(f"{output} is a file; -o names the folder for the results.")
     if set(suffix) & {"/", "\0", os.sep}:

@@ -16,8 +16,9 @@ from cyclekit.storage.folder import Storage
 from cyclekit.storage.handle import Refused
 from cyclekit.warned import Told
 
-BACK, BESIDE = "back", "side-by-side"
-"""Folders beside the translations: what comes back, and all of it to be seen together."""
+BACK, BESIDE, ANSWER = "back", "side-by-side", "answer-{}"
+"""Folders beside the translations: what comes back, all of it to be seen together, and what other
+codes make of the same files."""
 
 EVERY_FILES = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 """Faults of a disk or a folder rather than of one file's name."""
@@ -33,6 +34,8 @@ class Job:
         format: What the codec writes them as.
         back: The way back, where what comes back is written as well.
         side_by_side: Whether source, translation and what comes back are written as one.
+        samples: How many answers are written of each file, each with another code.
+        like: A file of the target, whose code all results get.
     """
 
     direction: Direction
@@ -40,6 +43,8 @@ class Job:
     format: str
     back: Direction | None = None
     side_by_side: bool = False
+    samples: int = 1
+    like: Path | None = None
 
     @classmethod
     def of(
@@ -50,12 +55,22 @@ class Job:
         format: str = "",
         cycle: bool = False,
         side_by_side: bool = False,
+        samples: int = 1,
+        like: Path | None = None,
     ) -> "Job":
         """That of a run.
 
         Raises:
-            UsageError: If there is no way back, or the codec shows nothing side by side.
+            UsageError: If there is no way back, the codec shows nothing side by side, or there are
+                no codes to choose from.
         """
+        if samples > 1 and opened.model.objective.code(direction) is None:
+            raise UsageError(
+                f"--samples {samples}: {direction.name} has one answer for each input, since its "
+                f"objective, {opened.model.objective.name!r}, has no codes there."
+            )
+        if samples > 1 and like is not None:
+            raise UsageError("--like chooses a code, --samples takes several: leave out one.")
         back = opened.model.reverse(direction) if cycle else None
         if cycle and back is None:
             raise UsageError(f"--cycle: this run has no way back from {direction.name}.")
@@ -65,13 +80,14 @@ class Job:
                 f"--side-by-side: plugin {opened.model.modality.name!r} shows nothing side by side "
                 f"({codec.__name__}.side_by_side)."
             )
-        return cls(direction, output, format, back, side_by_side)
+        return cls(direction, output, format, back, side_by_side, samples, like)
 
     @property
     def folders(self) -> list[str]:
         """Of what is written besides the translations."""
         wanted = ((BACK, self.back is not None), (BESIDE, self.side_by_side))
-        return [folder for folder, there in wanted if there]
+        answers = [ANSWER.format(number) for number in range(2, self.samples + 1)]
+        return [*answers, *(folder for folder, there in wanted if there)]
 
 
 @dataclass(frozen=True)
@@ -109,8 +125,10 @@ def translated(
         facts: Takes what the codec noticed.
     """
     seconds: dict[Path, float] = {}
-    outcomes = opened.translator.files(list(places), job.direction, facts, seconds)
-    for file, outcome in outcomes:
+    translator = opened.translator
+    if job.like is not None:
+        translator = translator.like_file(job.like, job.direction)
+    for file, outcome in translator.files(list(places), job.direction, facts, seconds):
         if isinstance(outcome, BadSample):
             yield Outcome(file, fault=outcome.kept())
             continue
@@ -130,12 +148,19 @@ def _items(opened: OpenRun, job: Job, file: Path, item: Any) -> Iterator[tuple[s
     """What is written of a file, each with its folder; the translation first."""
     yield "", item
     codec, shown = opened.model.codec, [item]
+    source = None
+    if job.samples > 1 or job.side_by_side:
+        source = load_file(codec, file, job.direction.source, to_learn=False)
+    for number in range(2, job.samples + 1):
+        another = opened.translator.answering(number - 1)
+        (answer,) = another.items([source], job.direction, [file])
+        yield ANSWER.format(number), answer
+        shown.append(answer)
     if job.back is not None:
         returned = _returned(opened, job.back, file, item)
         yield BACK, returned
         shown.append(returned)
     if job.side_by_side:
-        source = load_file(codec, file, job.direction.source, to_learn=False)
         together = guarded(codec, "side_by_side", file, [source, *shown])
         if together is None:
             raise PluginError(f"{type(codec).__name__}.side_by_side returned nothing for {file}.")

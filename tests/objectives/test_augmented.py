@@ -1,13 +1,21 @@
 """Augmented CycleGAN: terms by hand, codes that are drawn, found and judged."""
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
+from objectives.toy import write_signals
+from support import QUICK, Cli, as_options
 from torch import Tensor, nn
 
+import cyclekit
 from cyclekit import api
+from cyclekit.cli import main
 from cyclekit.nets.codes import EncoderOptions, PairEncoder
 from cyclekit.objectives.augmented import AugmentedObjective, AugmentedOptions
 
+PLUGIN = Path(__file__).with_name("many.py")
 SPEC = api.TensorSpec(1, (None,))
 SPECS = {"a": SPEC, "b": SPEC}
 STEP = api.Step(0, 0, positions=range(2))
@@ -133,3 +141,64 @@ def test_encoders_take_any_size_and_number_of_axes(dims: int) -> None:
         assert found(torch.rand(2, 3, *(size,) * dims)).shape == (2, 5)
     with pytest.raises(api.RecipeError, match="1 axes and the other 2"):
         PairEncoder(api.TensorSpec(1, (None,)), api.TensorSpec(1, (None,) * 2), 5, EncoderOptions())
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("augmented")
+    write_signals(folder / "data", ("a", "b"))
+    (folder / "recipe.toml").touch()
+    small = QUICK | {
+        "generator.channels": 4, "generator.blocks": 1, "discriminator.channels": 4,
+        "discriminator.layers": 2, "objective.code.size": 3, "train.steps": 2,
+        "train.evaluate_every": 0, "train.preview_every": 0,
+    }  # fmt: skip
+    arguments = [f"--plugin={PLUGIN}", f"--recipe={folder / 'recipe.toml'}",
+                 f"--data={folder / 'data'}", f"--run-dir={folder / 'run'}",
+                 "--accelerator=cpu"]  # fmt: skip
+    main(["train", *arguments, *as_options(small)])
+    return folder / "run"
+
+
+def made(folder: Path) -> dict[str, list[float]]:
+    return {
+        file.relative_to(folder).as_posix(): np.load(file).tolist()
+        for file in folder.rglob("*.npy")
+    }
+
+
+def test_several_answers(cli: Cli, run: Path, tmp_path: Path) -> None:
+    tests, out, alone = run.parent / "data/testA", tmp_path / "out", tmp_path / "alone"
+    way = ("--direction=a2b", "--accelerator=cpu")
+    done = cli("translate", run, tests, "-o", out, *way, "--samples=3")
+    assert done.code == 0, done.err
+    answers = made(out)
+    assert len(answers) == 6
+    for file in tests.iterdir():
+        places = (file.name, f"answer-2/{file.name}", f"answer-3/{file.name}")
+        assert len({tuple(answers[place]) for place in places}) == 3
+    cli("translate", run, tests, "-o", alone, *way)
+    assert made(alone).items() <= answers.items(), "the first is what is given unasked"
+    done = cli("translate", run, tests, "-o", tmp_path / "x", "--direction=b2a", "--samples=2")
+    assert "b2a has one answer for each input" in done.err
+
+
+def test_answers_like_an_example(cli: Cli, run: Path, tmp_path: Path) -> None:
+    tests, examples = run.parent / "data/testA", sorted((run.parent / "data/testB").iterdir())
+    found = []
+    for number, example in enumerate((*examples, examples[0])):
+        out = tmp_path / str(number)
+        done = cli("translate", run, tests, "-o", out, "--direction=a2b", "--accelerator=cpu",
+                   f"--like={example}", f"--seed={number}")  # fmt: skip
+        assert done.code == 0, done.err
+        found.append(made(out))
+    first, second, again = found
+    assert first != second
+    assert first == again, "whatever the seed is"
+    one = cyclekit.load(run)
+    item = np.load(sorted(tests.iterdir())[0]).astype(np.float32)
+    same = one.translate(item, "a2b", like=examples[0])
+    assert same.tolist() == pytest.approx(first[sorted(tests.iterdir())[0].name], abs=1e-5)
+    assert one.translate(item, "a2b", answer=1).tolist() != one.translate(item, "a2b").tolist()
+    with pytest.raises(cyclekit.CyclekitError, match="no codes there"):
+        one.translate(item, "b2a", like=item)
