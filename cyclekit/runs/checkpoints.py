@@ -1,6 +1,7 @@
 """The ``checkpoints`` folder of a run: written aside, found by name or step, pruned."""
 
 import hashlib
+import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -51,11 +52,14 @@ class Checkpoints:
             CheckpointError: If there is none such, or it is damaged; lists what there is.
         """
         for _ in range(TRIES):
-            folder = self.find(which)
+            folder = None
             try:
+                folder = self.find(which)
                 return Checkpoint(folder)
             except CheckpointError:
-                if which.isdecimal() or _is_complete(folder):
+                # Between a name that was read and its folder: the name stands for another by now.
+                lost = folder is None and os.path.lexists(self.folder / which)
+                if which.isdecimal() or not (lost or (folder and not _is_complete(folder))):
                     raise
             time.sleep(PAUSE)
         return Checkpoint(self.find(which))

@@ -115,7 +115,9 @@ def test_a_sent_run_chooses_no_place_to_write(
     run = copied(trained, tmp_path / "run")
     recipe = run / "recipe.toml"
     recipe.write_text(
-        recipe.read_text().replace("memory = 2048", f"memory = 0\ncache = {str(outside / 'new')!r}")
+        recipe.read_text().replace(
+            "memory_mib = 2048", f"memory_mib = 0\ncache = {str(outside / 'new')!r}"
+        )
     )
     done = cli("resume", run, "--steps=5", "--accelerator=cpu")
     assert done.code == 0, done.err

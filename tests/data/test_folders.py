@@ -151,7 +151,7 @@ def test_incomplete_folders_are_explained(tmp_path: Path, make: list[str], said:
 
 
 def test_missing_data_says_where_the_set_is_published(tmp_path: Path) -> None:
-    settings = DataSettings(root=str(tmp_path / "nowhere"), published="http://example.org/x.zip")
+    settings = DataSettings(root=str(tmp_path / "nowhere"), homepage="http://example.org/x.zip")
     with pytest.raises(DataError, match=r"does not exist.*trainA.*published at http://example"):
         find_collections(settings)
     with pytest.raises(DataError, match=r"No data was named.*--data"):

@@ -63,7 +63,7 @@ def test_the_best_is_named_and_too_many_are_removed(
     best.symlink_to("step-00000002")
     (run / "checkpoints/.incoming-0123456789abcdef").mkdir()
     recipe = (run / "recipe.toml").read_text()
-    (run / "recipe.toml").write_text(recipe.replace("keep = 3", "keep = 1"))
+    (run / "recipe.toml").write_text(recipe.replace("keep_checkpoints = 3", "keep_checkpoints = 1"))
     assert cli("resume", run, "--accelerator=cpu").code == 0
     assert best.readlink() == Path("step-00000004")
     names = {file.name for file in (run / "checkpoints").iterdir()}

@@ -42,7 +42,9 @@ def commands(content: str) -> list[Command]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["tutorial.md", "further.md", "objectives.md"])
+@pytest.mark.parametrize(
+    "name", [pytest.param("tutorial.md", marks=pytest.mark.proof), "further.md", "objectives.md"]
+)
 def test_every_block_works(name: str, tmp_path: Path) -> None:
     site = tmp_path / "site"
     work = tmp_path / "work"
@@ -80,4 +82,4 @@ def test_every_block_works(name: str, tmp_path: Path) -> None:
             (work / file).parent.mkdir(parents=True, exist_ok=True)
             (work / file).write_text(content, encoding="utf-8")
             ran += 1
-    assert ran >= 4
+    assert ran >= 3

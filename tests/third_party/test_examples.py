@@ -19,7 +19,7 @@ EXAMPLES = Path(cyclekit.__file__).parents[1] / "examples"
 @pytest.mark.parametrize(
     ("name", "suffix", "settings"),
     [
-        ("timeseries", ".csv", ()),
+        pytest.param("timeseries", ".csv", (), marks=pytest.mark.proof),
         ("volumes", ".npy", ("--steps=8", "--set=train.preview_every=8")),
     ],
 )
@@ -45,6 +45,7 @@ def test_packages(name: str, suffix: str, settings: tuple[str, ...], tmp_path: P
         assert made < 0.1 * identity
 
 
+@pytest.mark.proof
 @pytest.mark.slow
 def test_an_objective_for_any_modality(tmp_path: Path) -> None:
     package, site = (
