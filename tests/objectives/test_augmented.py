@@ -15,7 +15,7 @@ from cyclekit.cli import main
 from cyclekit.nets.codes import EncoderOptions, PairEncoder
 from cyclekit.objectives.augmented import AugmentedObjective, AugmentedOptions
 
-PLUGIN = Path(__file__).with_name("many.py")
+PLUGIN = Path(__file__).with_name("answers.py")
 SPEC = api.TensorSpec(1, (None,))
 SPECS = {"a": SPEC, "b": SPEC}
 STEP = api.Step(0, 0, positions=range(2))

@@ -80,7 +80,7 @@ ALL = {
             {"objective.supervised.weight": 5.0, "objective.history_size": 4},
         ),
         Kind(
-            "many",
+            "answers",
             ("a", "b"),
             ("a2b", "b2a"),
             "generator_{}",

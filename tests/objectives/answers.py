@@ -10,4 +10,4 @@ from cyclekit.objectives.augmented import AugmentedObjective
 
 @api.hookimpl
 def cyclekit_modality() -> Iterator[api.Modality]:
-    yield toy("many", AugmentedObjective)
+    yield toy("answers", AugmentedObjective)
