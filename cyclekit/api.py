@@ -22,6 +22,7 @@ from cyclekit.engine.losses import (
     ADVERSARIAL_LOSSES,
     AdversarialLoss,
     AdversarialName,
+    Patches,
     gradient_penalty,
 )
 from cyclekit.engine.objective import (
@@ -59,7 +60,7 @@ from cyclekit.errors import (
 from cyclekit.hookspecs import hookimpl
 from cyclekit.importing.family import Choices, Delivery, Family, Layout, Published, Slot
 from cyclekit.judging.kept import trained_once
-from cyclekit.nets import PATCHGAN, PATCHGAN_SLOPES, PIXEL, RESNET, UNET_128, UNET_256
+from cyclekit.nets import PATCHGAN, PATCHGAN_SLOPES, PIXEL, RESNET, STARGAN, UNET_128, UNET_256
 from cyclekit.nets.blocks import (
     Init,
     Norm,
@@ -85,6 +86,7 @@ __all__ = [
     "PATCHGAN_SLOPES",
     "PIXEL",
     "RESNET",
+    "STARGAN",
     "UNET_128",
     "UNET_256",
     "AdversarialLoss",
@@ -120,6 +122,7 @@ __all__ = [
     "Part",
     "PatchGAN",
     "PatchGANOptions",
+    "Patches",
     "Phase",
     "PixelDiscriminator",
     "PixelOptions",

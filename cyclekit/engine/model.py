@@ -9,9 +9,11 @@ from torch import nn
 
 from cyclekit.contract import Codec, Modality, Network, TensorSpec
 from cyclekit.describe import describe_exception
+from cyclekit.engine.conditions import require_told
 from cyclekit.engine.objective import Direction, Objective
 from cyclekit.engine.soundness import require_sound
 from cyclekit.errors import CyclekitError, PluginError, RecipeError, UsageError, suggest
+from cyclekit.nets.planes import Planes, with_planes
 from cyclekit.nets.recompute import spare_memory
 from cyclekit.randomness import derive_seed
 from cyclekit.recipe.settings import Recipe
@@ -19,7 +21,6 @@ from cyclekit.recipe.settings import Recipe
 Own = TypeVar("Own", bound=nn.Module)
 
 ABILITIES = {
-    "condition": "a condition",
     "taps": "inner features",
     "classes": "logits for whole samples",
 }
@@ -123,7 +124,7 @@ def build_codec(modality: Modality, recipe: Recipe) -> Codec[Any]:
 
 def domains_of(modality: Modality, recipe: Recipe) -> list[str]:
     """The objective's domains, which its options alone decide on."""
-    kind = _kind(modality, recipe)
+    kind = kind_of(modality, recipe)
     unmade = kind.__new__(kind)
     unmade.options = recipe.objective
     return list(unmade.domains)
@@ -135,7 +136,7 @@ def specs_of(modality: Modality, recipe: Recipe) -> Mapping[str, TensorSpec]:
 
 
 def _objective(modality: Modality, recipe: Recipe, codec: Codec[Any], rank: int) -> Objective:
-    kind = _kind(modality, recipe)
+    kind = kind_of(modality, recipe)
     specs = _Specs(lambda domain: _guarded(modality, "codec.spec", lambda: codec.spec(domain)))
     made: Objective = _guarded(
         modality,
@@ -145,7 +146,8 @@ def _objective(modality: Modality, recipe: Recipe, codec: Codec[Any], rank: int)
     return made
 
 
-def _kind(modality: Modality, recipe: Recipe) -> type[Objective]:
+def kind_of(modality: Modality, recipe: Recipe) -> type[Objective]:
+    """The objective that a recipe names."""
     named = recipe.objective.name
     return next(kind for kind in modality.objectives if kind.name == named)
 
@@ -171,12 +173,27 @@ class RecipeNetworks:
         self._built = 0
 
     def generator(
-        self, source: TensorSpec, target: TensorSpec, *, condition: int = 0, taps: bool = False
+        self,
+        source: TensorSpec,
+        target: TensorSpec,
+        *,
+        condition: int = 0,
+        taps: bool = False,
+        planes: bool = False,
     ) -> nn.Module:
         """See ``NetworkBuilder``."""
-        wanted = {"condition": condition} if condition else {}
-        network = self._chosen("generator", wanted, ("taps",) if taps else ())
-        return self._build(network, self._recipe.generator, source, target, wanted)
+        network = self._chosen("generator", {}, ("taps",) if taps else ())
+        options = self._recipe.generator
+        if not condition:
+            return self._build(network, options, source, target, {})
+        if "condition" in network.takes and not planes:
+            return self._build(network, options, source, target, {"condition": condition})
+        told = Planes(self._build(network, options, with_planes(source, condition), target, {}))
+        what = f"{network.name}, told a condition"
+        _guarded(
+            self._modality, what, lambda: require_told(told, source, condition, network.name)
+        )
+        return told
 
     def discriminator(self, source: TensorSpec, *, classes: int = 0) -> nn.Module:
         """See ``NetworkBuilder``."""

@@ -30,11 +30,15 @@ class Stream:
             ``Codec.augment`` is given (one crop, one flip), and show pairs alone.
         label: Name of a further entry of the batch, if one is wanted: ``(batch, domains)`` floats,
             1 at the domain that each sample is from and 0 elsewhere.
+        target: Name of another such entry, if one is wanted: labels of further samples of the
+            stream, drawn for each position independently, so that each occurs as often as among
+            the samples.
     """
 
     domains: tuple[str, ...]
     drawn_with: str = ""
     label: str = ""
+    target: str = ""
 
 
 @dataclass(frozen=True)
@@ -68,11 +72,13 @@ class Direction:
         target: Domain of what comes out.
         networks: All networks that ``Objective.translate`` calls for it. These are averaged
             (``train.ema``), loaded and put into evaluation mode.
+        called: Its name, where ``source2target`` might mean another one, too.
     """
 
     source: str
     target: str
     networks: tuple[str, ...]
+    called: str = ""
 
     @property
     def ends(self) -> tuple[str, str]:
@@ -82,7 +88,7 @@ class Direction:
     @property
     def name(self) -> str:
         """As the command line says it, for instance ``summer2winter``."""
-        return f"{self.source}2{self.target}"
+        return self.called or f"{self.source}2{self.target}"
 
 
 @dataclass
@@ -213,7 +219,13 @@ class NetworkBuilder(Protocol):
     """Builds networks, each with first weights from a seed of its own."""
 
     def generator(
-        self, source: TensorSpec, target: TensorSpec, *, condition: int = 0, taps: bool = False
+        self,
+        source: TensorSpec,
+        target: TensorSpec,
+        *,
+        condition: int = 0,
+        taps: bool = False,
+        planes: bool = False,
     ) -> nn.Module:
         """A network of the architecture that ``[generator]`` names.
 
@@ -221,14 +233,18 @@ class NetworkBuilder(Protocol):
             source: What goes in.
             target: What comes out.
             condition: How many numbers it is told besides, such as a label or a latent code: it is
-                then called as ``network(x, condition)``, with ``(batch, condition)`` floats.
+                then called as ``network(x, condition)``, with ``(batch, condition)`` floats. Every
+                architecture can be: one that has no way of its own for it sees each number as a
+                constant plane, a further channel of its input.
             taps: Whether inner features are wanted: ``network(x, taps=depths)`` then returns a list
                 of ``(batch, channels, *sizes)``, one for each of the ``depths``, and computes no
                 more than that. A depth is a share of its layers, in 0..1: at 0 there is the input.
                 A condition goes before ``taps``.
+            planes: Show a condition as planes even to an architecture that has another way.
 
         Raises:
-            RecipeError: If the architecture has no such thing; says which have.
+            RecipeError: If the architecture has no such thing; says which have. If planes would
+                have no effect on what it makes.
         """
 
     def discriminator(self, source: TensorSpec, *, classes: int = 0) -> nn.Module:
@@ -289,6 +305,20 @@ class Objective(ABC):
         self.options = options
         self.specs = {domain: specs[domain] for domain in self.domains}
         self.history: dict[str, HistoryBuffer] = {}
+
+    @classmethod
+    def with_domains(cls, options: Any, found: Callable[[], Sequence[str]]) -> Any:
+        """The options of a new run, which say what ``domains`` are. Default: as they are.
+
+        Args:
+            options: As the recipe has them.
+            found: Looks for domains in the data: the keys of ``data.domains``, or the folders of
+                ``data.root``. Data that the plugin makes has none before it is made.
+
+        Raises:
+            RecipeError: If they cannot be used.
+        """
+        return options
 
     @property
     @abstractmethod

@@ -7,6 +7,7 @@ from cyclekit.api import (
     PATCHGAN_SLOPES,
     PIXEL,
     RESNET,
+    STARGAN,
     UNET_128,
     UNET_256,
     Family,
@@ -17,7 +18,7 @@ from cyclekit.api import (
 from cyclekit_image import likeness, metrics
 from cyclekit_image.codec import ImageCodec
 from cyclekit_image.corruptions import CORRUPTIONS
-from cyclekit_image.shapes import make_paired_shapes, make_shapes
+from cyclekit_image.shapes import make_kinds_of_shapes, make_paired_shapes, make_shapes
 
 
 @hookimpl
@@ -29,10 +30,14 @@ def cyclekit_modality() -> Iterator[Modality]:
         summary="Pictures: PNG, JPEG, TIFF and others; 8 or 16 bits or floats; 1 to 64 channels",
         codec=ImageCodec,
         generators=(RESNET, UNET_128, UNET_256),
-        discriminators=(PATCHGAN, PATCHGAN_SLOPES, PIXEL),
+        discriminators=(PATCHGAN, PATCHGAN_SLOPES, PIXEL, STARGAN),
         metrics=(*metrics.METRICS, *likeness.METRICS),
         baselines=(metrics.COLOUR,),
-        datasets={"shapes": make_shapes, "shapes-paired": make_paired_shapes},
+        datasets={
+            "shapes": make_shapes,
+            "shapes-paired": make_paired_shapes,
+            "shapes-kinds": make_kinds_of_shapes,
+        },
         corruptions=CORRUPTIONS,
         metric_options=likeness.ImageMetricOptions,
     )
