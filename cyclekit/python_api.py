@@ -19,6 +19,7 @@ from cyclekit.runs.launch import start_training
 from cyclekit.runs.opening import OpenRun, open_run
 from cyclekit.runs.planning import data_settings, plan_training
 from cyclekit.runs.resuming import resume_training
+from cyclekit.runs.routing import way_between
 from cyclekit.runs.training import TrainResult
 from cyclekit.runs.watcher import Watcher
 from cyclekit.storage.folder import Storage
@@ -52,13 +53,22 @@ class TrainedModel:
         """Training steps of the checkpoint in use."""
         return self._opened.checkpoint.step
 
-    def translate(self, item: Any, direction: str | None = None) -> Any:
+    def translate(
+        self,
+        item: Any,
+        direction: str | None = None,
+        *,
+        to: str | None = None,
+        source: str | None = None,
+    ) -> Any:
         """Translate an item, or a list of them.
 
         Args:
             item: What the plugin's codec works with (a PIL picture, say), the path of a file, or a
                 list of such things, which go through the networks together.
             direction: One of ``directions``; may be left out where there is only one.
+            to: The domain to translate to, in place of a direction.
+            source: The domain of the item, where several can be translated to ``to``.
 
         Returns:
             The translated item, of the same type and size; for a list a list.
@@ -66,7 +76,7 @@ class TrainedModel:
         Raises:
             CyclekitError: If an item or a file cannot be used.
         """
-        way = self._opened.model.direction(direction)
+        way = way_between(self._opened.model, direction, to, source)
         wanted = item if isinstance(item, (list, tuple)) else [item]
         items = [
             load_file(self._opened.model.codec, Path(one), way.source, to_learn=False)

@@ -28,6 +28,18 @@ from cyclekit.errors import CyclekitError
     help="Which way to translate, such as a2b. May be left out where there is only one.",
 )
 @click.option(
+    "--to",
+    "target",
+    metavar="NAME|all",
+    help="Domain to translate to, in place of --direction; all: to each, into a folder each.",
+)
+@click.option(
+    "--from",
+    "source",
+    metavar="NAME",
+    help="Domain of the inputs. May be left out where a folder that they lie in has its name.",
+)
+@click.option(
     "--format",
     "format",
     metavar="NAME",
@@ -64,6 +76,8 @@ def translate(
     inputs: tuple[Path, ...],
     output: Path,
     direction: str | None,
+    target: str | None,
+    source: str | None,
     format: str | None,
     suffix: str,
     skip_existing: bool,
@@ -84,11 +98,13 @@ def translate(
       cyclekit translate runs/00001-image-demo photo.jpg -o out --direction a2b
       cyclekit translate runs/00001-image-demo testB/ -o out --direction b2a --checkpoint best
       cyclekit translate runs/00001-image-demo testB/ -o out --direction b2a --skip-existing
+      cyclekit translate runs/00002-stargan-demo my_photos/ -o out --from plain --to all
     """
     from cyclekit.data.listing import counted
     from cyclekit.recipe.sources import parse_setting
     from cyclekit.runs.files import InputFiles, translate_files
     from cyclekit.runs.opening import open_run
+    from cyclekit.runs.routing import routed
     from cyclekit.runs.watcher import Watcher
 
     watcher = Watcher()
@@ -97,10 +113,15 @@ def translate(
     files = InputFiles.find(inputs, opened.model.codec)
     if files.others:
         watcher.say(f"passed over what is no sample: {counted(files.others)}")
-    way = opened.model.direction(direction)
-    written, bad = translate_files(
-        opened, files, way, output, watcher, format, suffix, skip_existing
-    )
-    watcher.say(f"{written} of {len(files.names)} files translated to {output}")
+    routing = routed(opened.model, files, direction, target, source)
+    if routing.there:
+        watcher.say(f"passed over {len(routing.there)} files that are of {target} already")
+    written, bad, wanted = 0, 0, sum(len(route.files.names) for route in routing.routes)
+    for route in routing.routes:
+        how_each = (watcher, format, suffix, skip_existing)
+        place = output / route.folder
+        done, failed = translate_files(opened, route.files, route.direction, place, *how_each)
+        written, bad = written + done, bad + len(failed)
+    watcher.say(f"{written} of {wanted} files translated to {output}")
     if bad:
-        raise CyclekitError(f"{len(bad)} of {len(files.names)} inputs could not be translated.")
+        raise CyclekitError(f"{bad} of {wanted} inputs could not be translated.")

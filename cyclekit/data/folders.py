@@ -9,8 +9,8 @@ from typing import Any
 from cyclekit.contract import Codec
 from cyclekit.data.doubts import copied, doubts_about
 from cyclekit.data.layout import Folders, layout, layout_folder, pair_name
-from cyclekit.data.made import is_made
 from cyclekit.data.listing import Files, Kinds, counted, list_samples, nothing
+from cyclekit.data.made import is_made
 from cyclekit.data.splits import hold_out_together, limited, limited_together, split, usable_in
 from cyclekit.errors import DataError, suggest
 from cyclekit.names import heading

@@ -43,7 +43,7 @@ def require_told(network: Planes, source: TensorSpec, condition: int, name: str)
 
     with torch.no_grad():
         for weight in trial.parameters():
-            weight += SHAKEN * noise(*weight.shape)
+            weight.add_(noise(*weight.shape), alpha=SHAKEN)
         x = noise(1, source.channels, *sizes)
         labels = torch.zeros(2, condition, dtype=torch.float64)
         labels[1, 0] = 1.0
@@ -51,11 +51,10 @@ def require_told(network: Planes, source: TensorSpec, condition: int, name: str)
     if (one - other).abs().max() > TOLD * one.abs().max():
         return
     raise RecipeError(
-        f"Generator {name!r} is told the target by planes beside its input, but what it makes does "
-        f"not depend on them: mirrored borders leave a constant plane constant, and the norm after "
-        f"the first convolution takes it away. Set generator.padding_at.enter = 'zeros' (of resnet) "
-        f'or generator.norm = "none", or, where the objective has it, '
-        f'objective.condition = "norm".'
+        f"Generator {name!r} is told by planes beside its input, but what it makes does not depend "
+        f"on them: mirrored borders leave a constant plane constant, and the norm after the first "
+        f'convolution takes it away. Set generator.padding_at.enter = "zeros" (resnet), or '
+        f'generator.norm = "none", or, where the objective has it, objective.condition = "norm".'
     )
 
 

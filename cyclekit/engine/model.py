@@ -190,9 +190,7 @@ class RecipeNetworks:
             return self._build(network, options, source, target, {"condition": condition})
         told = Planes(self._build(network, options, with_planes(source, condition), target, {}))
         what = f"{network.name}, told a condition"
-        _guarded(
-            self._modality, what, lambda: require_told(told, source, condition, network.name)
-        )
+        _guarded(self._modality, what, lambda: require_told(told, source, condition, network.name))
         return told
 
     def discriminator(self, source: TensorSpec, *, classes: int = 0) -> nn.Module:

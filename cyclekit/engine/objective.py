@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from cyclekit.contract import Options, TensorSpec
 from cyclekit.engine.history import HistoryBuffer
 from cyclekit.engine.terms import filled
+from cyclekit.names import DIRECTION
 from cyclekit.randomness import torch_generator
 
 Networks = Mapping[str, nn.Module]
@@ -88,7 +89,7 @@ class Direction:
     @property
     def name(self) -> str:
         """As the command line says it, for instance ``summer2winter``."""
-        return self.called or f"{self.source}2{self.target}"
+        return self.called or DIRECTION.format(self.source, self.target)
 
 
 @dataclass

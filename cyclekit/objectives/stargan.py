@@ -1,4 +1,4 @@
-"""The StarGAN objective (arXiv 1711.09020): any number of domains, one generator for all of them."""
+"""The StarGAN objective (arXiv 1711.09020): any number of domains, one generator for all."""
 
 import unicodedata
 from collections import Counter
@@ -313,7 +313,7 @@ def faults_of(domains: Sequence[str]) -> Iterator[str]:
             yield f"two ways of translating would be called {way!r}: call domains otherwise"
 
 
-RESERVED = ("all", "both", "extra")
+RESERVED = ("all", "both", "extra", "mean")
 
 
 def _called(source: str, target: str, domains: Sequence[str]) -> str:
