@@ -12,7 +12,7 @@ from pydantic import Field, field_validator
 from torch import Tensor, nn
 
 from cyclekit import api
-from cyclekit.objectives.cycle_options import Weight
+from cyclekit.objectives.cycle_options import InputNoiseOptions, Weight
 
 GENERATOR, DISCRIMINATOR = "generator", "discriminator"
 GENERATORS, DISCRIMINATORS = "generators", "discriminators"
@@ -66,6 +66,7 @@ class StarGANOptions(api.Options):
     classification: ClassificationOptions = ClassificationOptions()
     cycle: RoundTripOptions = RoundTripOptions()
     identity: OwnDomainOptions = OwnDomainOptions()
+    input_noise: InputNoiseOptions = InputNoiseOptions()
     generator_every: Annotated[int, Field(ge=1, le=1000)] = 5
     """The generator learns in every so many-th step, the discriminator in each."""
 
@@ -212,6 +213,7 @@ class Sent:
     """What becomes of samples that are sent to other domains in one step."""
 
     _fake: Tensor
+    _seen: tuple[Tensor, Tensor]
     _on_real: tuple[Tensor, Tensor]
     _on_fake: tuple[Tensor, Tensor]
 
@@ -231,12 +233,14 @@ class Sent:
         """Translate, and show the discriminator real samples and fakes."""
         with torch.no_grad():
             self._translate()
-        self._on_real, self._on_fake = api.called(self._critic, self._x, self._shown)
+        # One noise for both, so that it tells nothing.
+        self._seen = self._noisy(self._x, DISCRIMINATOR), self._noisy(self._shown, DISCRIMINATOR)
+        self._on_real, self._on_fake = api.called(self._critic, *self._seen)
 
     def fool(self) -> None:
         """Translate, and show the discriminator fakes."""
         self._translate()
-        self._on_fake = self._critic(self._shown)
+        self._on_fake = self._critic(self._noisy(self._shown, GENERATOR))
 
     def judged(self) -> Tensor:
         """What real samples and fakes cost the discriminator."""
@@ -247,7 +251,7 @@ class Sent:
         """How far the discriminator's gradient is from a length of 1 (equation 8)."""
         share = self._step.uniform(self._x, "penalty", DISCRIMINATOR)
         patches = self._objective.options.adversarial.penalty_of
-        return api.gradient_penalty(self._critic, self._x, self._shown, share, patches)
+        return api.gradient_penalty(self._critic, *self._seen, share, patches)
 
     def fooled(self) -> Tensor:
         """What it costs the generator that the discriminator is not taken in."""
@@ -275,6 +279,10 @@ class Sent:
         if self._known is None:
             return self._fake
         return self._fake * self._known.all(dim=1, keepdim=True)
+
+    def _noisy(self, x: Tensor, role: str) -> Tensor:
+        sigma = self._objective.options.input_noise.sigma
+        return x + sigma * self._step.normal(x, "noise", role) if sigma else x
 
     def _translate(self) -> None:
         self._fake = self._generator(self._x, self._target)
