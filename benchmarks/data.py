@@ -21,11 +21,12 @@ from made import make
 from PIL import Image
 from tables import show
 
-from cyclekit.contract import Codec
+from cyclekit.contract.codec import Codec
 from cyclekit.data.cache import Cache
 from cyclekit.data.encoded import Memory, encode_domain, encode_file
 from cyclekit.data.sampling import Batches
-from cyclekit.plugins import find_plugin, load_plugin
+from cyclekit.plugins.discovery import find_plugin
+from cyclekit.plugins.host import load_plugin
 from cyclekit.recipe.resolve import resolve
 from cyclekit.recipe.sources import find_recipe, read_layers
 

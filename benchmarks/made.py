@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from cyclekit.contract import Codec, Modality
-from cyclekit.data.made import made_root
+from cyclekit.contract.codec import Codec
+from cyclekit.contract.modality import Modality
+from cyclekit.data.generated import made_root
 from cyclekit.recipe.settings import DataSettings
 
 MADE = {"image": "builtin:shapes", "audio": "builtin:speakers", "music": "builtin:charts"}

@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from trainers import SIZES, make_trainer
 
 from cyclekit.engine.trainer import Trainer
-from cyclekit.plugins import find_plugin
+from cyclekit.plugins.discovery import find_plugin
 from cyclekit.runs.checkpoint import describe_writer
 from cyclekit.runs.checkpoints import Checkpoints
 from cyclekit.runs.stopping import listening

@@ -9,10 +9,11 @@ from torch import Tensor
 
 from cyclekit.api import Sample, TensorSpec
 from cyclekit.data.sampling import Batches, Window
-from cyclekit.engine.hardware import Hardware, start_fabric
+from cyclekit.engine.fabric import Hardware, start_fabric
 from cyclekit.engine.model import Model, build_model
 from cyclekit.engine.trainer import Trainer
-from cyclekit.plugins import find_plugin, load_plugin
+from cyclekit.plugins.discovery import find_plugin
+from cyclekit.plugins.host import load_plugin
 from cyclekit.recipe.resolve import resolve
 from cyclekit.recipe.sources import find_recipe, read_layers
 

@@ -19,9 +19,9 @@ from tables import show
 from timing import Work, medians
 from trainers import Task, build
 
-from cyclekit.contract import Sample
+from cyclekit.contract.tensors import Sample
 from cyclekit.data.encoded import encode_file
-from cyclekit.engine.hardware import Hardware, start_fabric
+from cyclekit.engine.fabric import Hardware, start_fabric
 from cyclekit.engine.model import Model
 from cyclekit.engine.translator import Translator
 

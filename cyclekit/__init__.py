@@ -6,6 +6,7 @@ never pay for importing torch.
 
 from typing import TYPE_CHECKING, Any
 
+from cyclekit.version import API_VERSION, package_version
 from cyclekit.waiting import choose_waiting
 
 if TYPE_CHECKING:
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
         train,
     )
 
-API_VERSION = 2
-"""The plugin contract this host speaks; compared with ``Modality.api``."""
-
 choose_waiting()  # before anything loads torch
 
 __all__ = [
@@ -34,9 +32,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        from importlib.metadata import version
-
-        return version("cyclekit")
+        return package_version()
     if name in __all__:
         from cyclekit import python_api
 

@@ -1,22 +1,24 @@
 """All that a plugin author imports."""
 
-from cyclekit import API_VERSION
-from cyclekit.contract import (
-    Baseline,
-    Codec,
-    Media,
-    Metric,
-    Modality,
-    Network,
-    Options,
-    Portable,
-    PreviewRow,
-    RunsCode,
-    Sample,
-    TensorSpec,
-    Translations,
-)
+from cyclekit.contract.codec import Codec
+from cyclekit.contract.metrics import Baseline, Metric, Translations
+from cyclekit.contract.modality import Modality
+from cyclekit.contract.network import Network
+from cyclekit.contract.options import Options, RunsCode
+from cyclekit.contract.portable import Portable
+from cyclekit.contract.previews import Media, PreviewRow
+from cyclekit.contract.tensors import Sample, TensorSpec
 from cyclekit.engine.augmentation import AugmentationOptions, augmented
+from cyclekit.engine.declarations import Direction, Phase, Stream
+from cyclekit.engine.functional import (
+    call_batched,
+    discriminator_loss,
+    fill_gaps,
+    l1,
+    require_shape,
+    tap_widths,
+    upcast,
+)
 from cyclekit.engine.history import HistoryBuffer
 from cyclekit.engine.losses import (
     ADVERSARIAL_LOSSES,
@@ -25,30 +27,10 @@ from cyclekit.engine.losses import (
     Patches,
     gradient_penalty,
 )
-from cyclekit.engine.objective import (
-    Batch,
-    Direction,
-    Losses,
-    NetworkBuilder,
-    Networks,
-    Objective,
-    Part,
-    Phase,
-    Step,
-    Stream,
-    Term,
-    TermGroup,
-    added,
-)
-from cyclekit.engine.terms import (
-    called,
-    discriminator_loss,
-    filled,
-    full,
-    l1,
-    require_shape,
-    tap_widths,
-)
+from cyclekit.engine.network_builder import NetworkBuilder, Networks
+from cyclekit.engine.objective import Objective
+from cyclekit.engine.step import Batch, Step
+from cyclekit.engine.terms import Losses, PartialLoss, Term, TermGroup, sum_terms
 from cyclekit.errors import (
     BadSample,
     CheckpointError,
@@ -59,7 +41,7 @@ from cyclekit.errors import (
 )
 from cyclekit.hookspecs import hookimpl
 from cyclekit.importing.family import Choices, Delivery, Family, Layout, Published, Slot
-from cyclekit.judging.kept import trained_once
+from cyclekit.judging.trained_once import trained_once
 from cyclekit.nets import PATCHGAN, PATCHGAN_SLOPES, PIXEL, RESNET, STARGAN, UNET_128, UNET_256
 from cyclekit.nets.blocks import (
     Init,
@@ -76,8 +58,10 @@ from cyclekit.nets.pixel import PixelDiscriminator, PixelOptions
 from cyclekit.nets.resnet import ResNetGenerator, ResNetOptions
 from cyclekit.nets.slopes import SlopesOptions, SlopesPatchGAN
 from cyclekit.nets.unet import UNetGenerator, UNetOptions
-from cyclekit.objectives.cycle import CycleObjective, Judge, Trip, Way
+from cyclekit.objectives.cycle import CycleObjective, Trip
+from cyclekit.objectives.cycle_networks import DiscriminatorRole, Way
 from cyclekit.objectives.cycle_options import AdversarialOptions, CycleOptions
+from cyclekit.version import API_VERSION
 
 __all__ = [
     "ADVERSARIAL_LOSSES",
@@ -104,10 +88,10 @@ __all__ = [
     "DataError",
     "Delivery",
     "Direction",
+    "DiscriminatorRole",
     "Family",
     "HistoryBuffer",
     "Init",
-    "Judge",
     "Layout",
     "Losses",
     "Media",
@@ -119,7 +103,7 @@ __all__ = [
     "Norm",
     "Objective",
     "Options",
-    "Part",
+    "PartialLoss",
     "PatchGAN",
     "PatchGANOptions",
     "Patches",
@@ -150,14 +134,12 @@ __all__ = [
     "UNetOptions",
     "UsageError",
     "Way",
-    "added",
     "augmented",
-    "called",
+    "call_batched",
     "conv",
     "conv_transpose",
     "discriminator_loss",
-    "filled",
-    "full",
+    "fill_gaps",
     "gradient_penalty",
     "hookimpl",
     "initialize",
@@ -165,6 +147,8 @@ __all__ = [
     "norm_layers",
     "normalize_spectra",
     "require_shape",
+    "sum_terms",
     "tap_widths",
     "trained_once",
+    "upcast",
 ]

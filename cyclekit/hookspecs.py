@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 if TYPE_CHECKING:
-    from cyclekit.contract import Metric, Modality, Network
+    from cyclekit.contract.metrics import Metric
+    from cyclekit.contract.modality import Modality
+    from cyclekit.contract.network import Network
     from cyclekit.engine.objective import Objective
     from cyclekit.importing.family import Family, Published
 

@@ -7,21 +7,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
+from cyclekit.console import Console
 from cyclekit.data.encoded import load_file
 from cyclekit.describe import describe_exception
-from cyclekit.engine.hardware import Hardware
+from cyclekit.engine.fabric import Hardware
 from cyclekit.errors import CyclekitError, DataError, FailedSample
 from cyclekit.recipe.sources import Setting
 from cyclekit.reporting.page import write_report
 from cyclekit.runs.evaluation import report_on
-from cyclekit.runs.files import format_of
 from cyclekit.runs.launch import start_training
-from cyclekit.runs.opening import OpenRun, open_run
+from cyclekit.runs.open_run import OpenRun, open_run
 from cyclekit.runs.planning import data_settings, plan_training
 from cyclekit.runs.resuming import resume_training
 from cyclekit.runs.routing import way_between
 from cyclekit.runs.training import TrainResult
-from cyclekit.runs.watcher import Watcher
+from cyclekit.runs.translation import format_of
 from cyclekit.storage.folder import Storage
 
 __all__ = [
@@ -183,7 +183,7 @@ def train(
     if init is not None:
         settings.append(("train.init", str(init), "init"))
     plan = plan_training(plugin, recipe, settings)
-    return start_training(plan, Path(run_dir) if run_dir else None, hardware, Watcher(quiet))
+    return start_training(plan, Path(run_dir) if run_dir else None, hardware, Console(quiet))
 
 
 def resume(
@@ -211,7 +211,7 @@ def resume(
         CyclekitError: If it is no run, cannot be read, or cannot be gone on with like that.
     """
     settings = _settings(data, set, steps)
-    return resume_training(Path(run), settings, hardware, Watcher(quiet), strict_data)
+    return resume_training(Path(run), settings, hardware, Console(quiet), strict_data)
 
 
 def evaluate(
@@ -248,7 +248,7 @@ def evaluate(
     settings = [(key, value, "set") for key, value in (set or {}).items()]
     where = (Hardware(accelerator=accelerator), precision, None)
     measured = report_on(
-        Path(run), Path(data) if data else None, checkpoint, settings, quick, where, Watcher(quiet)
+        Path(run), Path(data) if data else None, checkpoint, settings, quick, where, Console(quiet)
     )
     return measured.report
 

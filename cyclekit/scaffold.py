@@ -11,7 +11,7 @@ from string import Template
 from packaging.version import Version
 
 from cyclekit.errors import UsageError
-from cyclekit.plugins import installed_plugins
+from cyclekit.plugins.discovery import installed_plugins
 from cyclekit.storage.folder import Storage
 
 TEMPLATES = {

@@ -13,14 +13,14 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel
 
-from cyclekit.contract import RunsCode
+from cyclekit.contract.options import RunsCode
 from cyclekit.errors import UsageError
 from cyclekit.remembered import Remembered
 from cyclekit.storage.handle import open_file
 
 TRUSTED = Remembered("trusted.json")
 
-Part = TypeVar("Part")
+Kind = TypeVar("Kind")
 
 _named: set[tuple[str, str]] = set()  # in this process, also where nothing can be remembered
 
@@ -87,7 +87,7 @@ def _is_marked(types: Iterable[Any]) -> bool:
     )
 
 
-def _parts(value: Any, kind: type[Part]) -> Iterator[Part]:
+def _parts(value: Any, kind: type[Kind]) -> Iterator[Kind]:
     """Everything of a kind in a value, however deep in lists and dictionaries."""
     if isinstance(value, kind):
         yield value

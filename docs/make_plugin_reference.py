@@ -31,14 +31,14 @@ SECTIONS = {
     ),
     "Objectives": (
         "Objective", "Stream", "Direction", "Phase", "NetworkBuilder", "Networks", "Batch", "Step",
-        "Losses", "Term", "TermGroup", "Part", "added",
+        "Losses", "Term", "TermGroup", "PartialLoss", "sum_terms",
     ),
     "What objectives are made of": (
         "ADVERSARIAL_LOSSES", "AdversarialLoss", "AdversarialName", "gradient_penalty", "Patches", "l1",
-        "discriminator_loss", "full", "filled", "called", "tap_widths", "require_shape",
+        "discriminator_loss", "upcast", "fill_gaps", "call_batched", "tap_widths", "require_shape",
         "HistoryBuffer", "augmented", "AugmentationOptions", "AdversarialOptions",
     ),
-    "CycleGAN, to be varied": ("CycleObjective", "CycleOptions", "Trip", "Way", "Judge"),
+    "CycleGAN, to be varied": ("CycleObjective", "CycleOptions", "Trip", "Way", "DiscriminatorRole"),
     "Other people's weights": (
         "Family", "Layout", "Slot", "Choices", "Delivery", "Published",
     ),

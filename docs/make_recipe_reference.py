@@ -7,9 +7,9 @@ from typing import Any, get_args
 
 from pydantic_core import PydanticUndefined
 
-from cyclekit.contract import Options
+from cyclekit.contract.options import Options
 from cyclekit.objectives import cyclekit_objectives
-from cyclekit.plugins import load_plugin
+from cyclekit.plugins.host import load_plugin
 from cyclekit.recipe.resolve import keys
 from cyclekit.recipe.settings import recipe_model
 

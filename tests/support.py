@@ -12,8 +12,9 @@ from lightning_fabric import Fabric
 from PIL import Image
 from safetensors.torch import load_file
 
+from cyclekit.console import Console
 from cyclekit.data.folders import Collections, find_collections
-from cyclekit.engine.hardware import Hardware, start_fabric
+from cyclekit.engine.fabric import Hardware, start_fabric
 from cyclekit.engine.trainer import Trainer
 from cyclekit.engine.training_state import TrainingState
 from cyclekit.recipe.settings import DataSettings
@@ -21,7 +22,6 @@ from cyclekit.runs.checkpoint import Checkpoint
 from cyclekit.runs.directory import RunDirectory
 from cyclekit.runs.planning import data_settings, plan_training
 from cyclekit.runs.preparation import Prepared, prepare
-from cyclekit.runs.watcher import Watcher
 
 SMALL = {
     "codec.resize": 36,
@@ -157,7 +157,7 @@ def make_trainer(
     plan = plan_training("image", "horse2zebra", [*data_settings(data), *small, *changed])
     fabric = fabric or start_fabric(Hardware(accelerator="cpu"), plan.recipe.train.precision)
     run = RunDirectory(folder)
-    prepared = prepare(plan.host, plan.recipe, run, fabric, Watcher(quiet=True))
+    prepared = prepare(plan.host, plan.recipe, run, fabric, Console(quiet=True))
     return Trainer(fabric, prepared.model, prepared.batches), prepared
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from cyclekit.errors import PluginError, UsageError
-from cyclekit.plugins import find_plugin, installed_plugins, load_plugin
+from cyclekit.plugins.discovery import find_plugin, installed_plugins
+from cyclekit.plugins.host import load_plugin
 
 GOOD = """
 from cyclekit.api import *

@@ -17,8 +17,8 @@ SOURCES = [
 # Where files are written that need a path: into a private folder, which the storage then moves.
 WRITERS = {
     "storage/handle.py", "storage/folder.py", "storage/tree.py", "temporary.py", "links.py",
-    "data/cache.py", "data/corrupted.py", "judging/kept.py", "runs/checkpoints.py",
-    "runs/divergence.py",
+    "data/cache.py", "data/corrupted.py", "judging/trained_once.py", "runs/checkpoints.py",
+    "runs/nonfinite.py",
 }  # fmt: skip
 # In temporary folders that are their own.
 TEMPORARY = {"judging/judge.py", "runs/supervisor.py", "testing"}

@@ -12,9 +12,9 @@ from cyclekit.describe import shown
 from cyclekit.errors import PluginError, UsageError
 
 if TYPE_CHECKING:
+    from cyclekit.console import Console
     from cyclekit.datasets.catalogue import Offer
     from cyclekit.runs.planning import Plan
-    from cyclekit.runs.watcher import Watcher
 
 
 @click.group()
@@ -87,28 +87,28 @@ def get_set(
       cyclekit data get maps --mirror https://mirror.example.org/cyclegan/
       cyclekit data get classical2jazz --set genres=my_genres.csv
     """
+    from cyclekit.console import Console
     from cyclekit.datasets.catalogue import find_offer
     from cyclekit.datasets.getting import Request, get
-    from cyclekit.runs.watcher import Watcher
 
     offer = find_offer(name, plugin)
-    watcher = Watcher()
+    console = Console()
     about = offer.set
-    watcher.say(f"{name}: {about.summary}")
-    watcher.say(f"licence: {about.licence}")
-    watcher.say(f"to cite: {about.citation}")
+    console.say(f"{name}: {about.summary}")
+    console.say(f"licence: {about.licence}")
+    console.say(f"to cite: {about.citation}")
     if about.notes:
-        watcher.say(f"note: {about.notes}")
+        console.say(f"note: {about.notes}")
     given = dict(_setting(text) for text in settings)
     request = Request(out, mirrors, archives, _checksum(sha256), given, keep)
     try:
-        folder = get(offer, request, watcher)
+        folder = get(offer, request, console)
     except KeyboardInterrupt:
-        watcher.say("What has arrived is kept: the same command goes on from there.")
+        console.say("What has arrived is kept: the same command goes on from there.")
         raise
-    watcher.result(str(folder))
+    console.result(str(folder))
     for line in _next(offer, folder):
-        watcher.say(line)
+        console.say(line)
 
 
 @data.command("check")
@@ -140,18 +140,18 @@ def check_folder(
       cyclekit data check my_pictures --plugin image --recipe small --all
       cyclekit data check --plugin audio --recipe arctic
     """
+    from cyclekit.console import Console
     from cyclekit.datasets.inspection import inspect
-    from cyclekit.datasets.telling import tell
-    from cyclekit.runs.watcher import Watcher
+    from cyclekit.datasets.inspection_text import inspection_lines
 
-    watcher = Watcher(quiet=as_json)
-    plan = _plan(folder, plugin, recipe, settings, watcher)
-    found = inspect(plan, watcher, everything)
+    console = Console(quiet=as_json)
+    plan = _plan(folder, plugin, recipe, settings, console)
+    found = inspect(plan, console, everything)
     if as_json:
         click.echo(json.dumps(found.as_json()))
     else:
-        for line in tell(found):
-            watcher.result(line)
+        for line in inspection_lines(found):
+            console.result(line)
     if found.refusals:
         sys.exit(1)
 
@@ -161,11 +161,11 @@ def _plan(
     plugin: str | None,
     recipe: str | None,
     settings: tuple[str, ...],
-    watcher: "Watcher",
+    console: "Console",
 ) -> "Plan":
     """How the folder is read."""
     from cyclekit.commands.recipes import located
-    from cyclekit.datasets.guessing import guess_plugin
+    from cyclekit.datasets.plugin_detection import detect_plugin
     from cyclekit.recipe.sources import parse_setting
     from cyclekit.runs.planning import data_settings, plan_defaults, plan_training
 
@@ -177,14 +177,14 @@ def _plan(
     if folder is None and not changes:
         raise UsageError("Nothing to look at: name a folder, or a recipe with --recipe.")
     if plugin is None:
-        plugin = guess_plugin(folder or Path())
-        watcher.say(f"read by the plugin {plugin}; another one is chosen with --plugin")
+        plugin = detect_plugin(folder or Path())
+        console.say(f"read by the plugin {plugin}; another one is chosen with --plugin")
     return plan_defaults(plugin, changes)
 
 
 def _next(offer: "Offer", folder: Path) -> list[str]:
     """The commands that one may want now."""
-    from cyclekit.datasets.using import check_command, training_command
+    from cyclekit.datasets.next_commands import check_command, training_command
 
     return [training_command(offer, folder), check_command(offer, folder)]
 

@@ -16,7 +16,7 @@ from cyclekit.commands.options import (
 )
 
 if TYPE_CHECKING:
-    from cyclekit.runs.watcher import Watcher
+    from cyclekit.console import Console
 
 
 @click.command()
@@ -68,18 +68,18 @@ def evaluate(
     """
     import json
 
+    from cyclekit.console import Console
     from cyclekit.recipe.sources import parse_setting
     from cyclekit.runs.evaluation import report_on
-    from cyclekit.runs.watcher import Watcher
 
-    watcher = Watcher()
+    console = Console()
     where = (hardware(accelerator), precision, batch_size)
     asked = [parse_setting(text) for text in settings]
-    measured = report_on(run, data, checkpoint, asked, quick, where, watcher, model)
+    measured = report_on(run, data, checkpoint, asked, quick, where, console, model)
     if as_json:
         click.echo(json.dumps(measured.report))
         return
-    _show(str(run), measured.name, measured.report, measured.directions, watcher)
+    _show(str(run), measured.name, measured.report, measured.directions, console)
 
 
 MOST_COLUMNS = 12  # domains whose pairs are shown as a table
@@ -90,7 +90,7 @@ def _show(
     name: str,
     report: dict[str, Any],
     directions: dict[str, tuple[str, str]],
-    watcher: "Watcher",
+    console: "Console",
 ) -> None:
     """Print a report as a table, with how its figures were computed.
 
@@ -107,20 +107,20 @@ def _show(
     domains = {domain for ends in directions.values() for domain in ends}
     shown = list(directions) if len(domains) == 2 else []
     shown += ["both"] if len(directions) > 1 else []
-    watcher.table(
+    console.table(
         f"{run}, {', '.join(steps)}",
         {way: {d: figures[d] for d in shown} for way, figures in ways.items() if figures},
     )
     if len(domains) > 2:
-        _show_by_ends(name, report, directions, watcher)
+        _show_by_ends(name, report, directions, console)
     items = " and ".join(f"{n} of {heading(name)}" for name, n in report["test_items"].items())
-    watcher.result(f"{items}, test items; seed {report['seed']}")
+    console.result(f"{items}, test items; seed {report['seed']}")
     for line in report["protocol"].values():
-        watcher.result(f"- {line}")
+        console.result(f"- {line}")
 
 
 def _show_by_ends(
-    name: str, report: dict[str, Any], directions: dict[str, tuple[str, str]], watcher: "Watcher"
+    name: str, report: dict[str, Any], directions: dict[str, tuple[str, str]], console: "Console"
 ) -> None:
     """A table for each figure: sources below each other, targets beside each other."""
     from cyclekit.judging.ends import MEAN, by_ends
@@ -133,4 +133,4 @@ def _show_by_ends(
                 table = {MEAN: table[MEAN]}  # each target's mean
             if table:
                 better = "higher" if higher else "lower"
-                watcher.matrix(f"{figure} ({better} is better), {way}: from, to", table)
+                console.matrix(f"{figure} ({better} is better), {way}: from, to", table)

@@ -62,16 +62,16 @@ def export(
       cyclekit export runs/00001-image-demo -o app.onnx --direction a2b --format bundle
       cyclekit export runs/00001-image-demo --check striped.onnx
     """
+    from cyclekit.console import Console
     from cyclekit.exporting.export import check_file, export_run
-    from cyclekit.runs.watcher import Watcher
 
-    watcher = Watcher()
+    console = Console()
     if (check is None) == (output is None):
         raise UsageError("Say either which file to write (-o FILE), or which to --check.")
     if check is not None:
         parity = check_file(run, check, direction, format, checkpoint)
-        watcher.result(f"{check} does what {run} does: {parity}")
+        console.result(f"{check} does what {run} does: {parity}")
         return
     assert output is not None
-    for file in export_run(run, output, direction, format, precision, checkpoint, watcher):
-        watcher.result(str(file))
+    for file in export_run(run, output, direction, format, precision, checkpoint, console):
+        console.result(str(file))

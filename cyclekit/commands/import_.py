@@ -67,13 +67,13 @@ def import_(
       cyclekit import zoo:horse2zebra
       cyclekit import hifigan/generator_v1 -o hifigan.safetensors
     """
+    from cyclekit.console import Console
     from cyclekit.importing.family import Choices
     from cyclekit.importing.making import import_weights
     from cyclekit.recipe.sources import parse_setting
     from cyclekit.runs.planning import data_settings
-    from cyclekit.runs.watcher import Watcher
 
-    watcher = Watcher()
+    console = Console()
     changes = data_settings(data) if data is not None else []
     changes += [parse_setting(text) for text in settings]
     choices = Choices(
@@ -87,13 +87,13 @@ def import_(
         files,
         output,
         choices,
-        watcher,
+        console,
         plugin=plugin,
         family=family,
         direction=direction or "",
         settings=changes,
     )
-    watcher.say(f"{'file' if made.is_file() else 'run'}: {made}")
+    console.say(f"{'file' if made.is_file() else 'run'}: {made}")
 
 
 def _statistics(text: str) -> tuple[str, Path]:

@@ -13,7 +13,7 @@ from cyclekit.recipe.precision import PRECISIONS
 from cyclekit.runs.supervisor import must_supervise, supervise
 
 if TYPE_CHECKING:
-    from cyclekit.engine.hardware import Hardware
+    from cyclekit.engine.fabric import Hardware
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -110,6 +110,6 @@ def hardware(
     accelerator: str, devices: int = 1, num_nodes: int = 1, strategy: str = "auto"
 ) -> "Hardware":
     """What the hardware options say."""
-    from cyclekit.engine.hardware import Hardware
+    from cyclekit.engine.fabric import Hardware
 
     return Hardware(accelerator, devices, num_nodes, strategy)

@@ -28,12 +28,14 @@ def list_plugins(check: bool, as_json: bool) -> None:
       cyclekit plugins list
       cyclekit plugins list --check
     """
-    from cyclekit.plugins import installed_plugins, load_plugin
+    from cyclekit.plugins.discovery import installed_plugins
 
     rows = []
     for info in installed_plugins():
         row = {"name": info.name, "distribution": info.distribution, "version": info.version}
         if check:
+            from cyclekit.plugins.host import load_plugin  # which takes torch
+
             try:
                 row |= {"state": "ok", "detail": load_plugin(info.name).modality.summary}
             except ExtensionAlone as error:

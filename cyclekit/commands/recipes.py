@@ -27,7 +27,7 @@ def list_recipes(name: str | None, plugin: str | None) -> None:
       cyclekit recipes list image
     """
     plugin = plugin or name
-    from cyclekit.plugins import find_plugin, installed_plugins
+    from cyclekit.plugins.discovery import find_plugin, installed_plugins
     from cyclekit.recipe.sources import find_recipes, read_recipe
 
     for info in [find_plugin(plugin)] if plugin else installed_plugins():
@@ -122,7 +122,7 @@ def schema(plugin: str) -> None:
     """
     import json
 
-    from cyclekit.plugins import load_plugin
+    from cyclekit.plugins.host import load_plugin
     from cyclekit.recipe.settings import recipe_model
 
     click.echo(json.dumps(recipe_model(load_plugin(plugin).modality).model_json_schema(), indent=2))
@@ -131,7 +131,7 @@ def schema(plugin: str) -> None:
 def located(name: str, plugin: str | None) -> tuple[Path, str]:
     """A recipe's file and the plugin it belongs to; without ``--plugin``, whichever has it."""
     from cyclekit.errors import suggest
-    from cyclekit.plugins import find_plugin, installed_plugins
+    from cyclekit.plugins.discovery import find_plugin, installed_plugins
     from cyclekit.recipe.sources import find_recipe, find_recipes, read_recipe
 
     if plugin:

@@ -46,10 +46,10 @@ def resume(
       cyclekit resume runs/00003-image-horse2zebra --set train.batch_size=1 --precision 32-true
       cyclekit resume runs/00003-image-horse2zebra --data /mnt/moved/horse2zebra
     """
+    from cyclekit.console import Console
     from cyclekit.recipe.sources import parse_setting
     from cyclekit.runs.planning import data_settings
     from cyclekit.runs.resuming import resume_training
-    from cyclekit.runs.watcher import Watcher
 
     changes = data_settings(data) if data is not None else []
     changes += [parse_setting(text) for text in settings]
@@ -57,4 +57,4 @@ def resume(
         changes.append(("train.steps", steps, "--steps"))
     if precision is not None:
         changes.append(("train.precision", precision, "--precision"))
-    resume_training(run, changes, hardware(**machine), Watcher(), strict_data)
+    resume_training(run, changes, hardware(**machine), Console(), strict_data)

@@ -57,10 +57,10 @@ def train(
       cyclekit train --plugin image --recipe small --data few_pictures --init runs/00007-image-small
       cyclekit train --plugin ./my_plugin.py --recipe my_recipe.toml --steps 100
     """
+    from cyclekit.console import Console
     from cyclekit.recipe.sources import parse_setting
     from cyclekit.runs.launch import start_training
     from cyclekit.runs.planning import data_settings, plan_training
-    from cyclekit.runs.watcher import Watcher
 
     changes = data_settings(data) if data is not None else []
     changes += [parse_setting(text) for text in settings]
@@ -73,4 +73,4 @@ def train(
         if value is not None:
             changes.append((key, value, option))
     plan = plan_training(plugin, recipe, changes)
-    start_training(plan, run_dir, hardware(**machine), Watcher(), dry_run)
+    start_training(plan, run_dir, hardware(**machine), Console(), dry_run)

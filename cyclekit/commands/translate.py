@@ -100,28 +100,29 @@ def translate(
       cyclekit translate runs/00001-image-demo testB/ -o out --direction b2a --skip-existing
       cyclekit translate runs/00002-stargan-demo my_photos/ -o out --from plain --to all
     """
+    from cyclekit.console import Console
     from cyclekit.data.listing import counted
     from cyclekit.recipe.sources import parse_setting
-    from cyclekit.runs.files import InputFiles, translate_files
-    from cyclekit.runs.opening import open_run
-    from cyclekit.runs.routing import routed
-    from cyclekit.runs.watcher import Watcher
+    from cyclekit.runs.open_run import open_run
+    from cyclekit.runs.routing import route_files
+    from cyclekit.runs.translation import InputFiles, translate_files
 
-    watcher = Watcher()
-    how = (hardware(accelerator), precision, batch_size, watcher)
+    console = Console()
+    how = (hardware(accelerator), precision, batch_size, console)
     opened = open_run(run, checkpoint, *how, settings=map(parse_setting, settings), seed=seed)
     files = InputFiles.find(inputs, opened.model.codec)
     if files.others:
-        watcher.say(f"passed over what is no sample: {counted(files.others)}")
-    routing = routed(opened.model, files, direction, target, source)
+        console.say(f"passed over what is no sample: {counted(files.others)}")
+    routing = route_files(opened.model, files, direction, target, source)
     if routing.there:
-        watcher.say(f"passed over {len(routing.there)} files that are of {target} already")
+        console.say(f"passed over {len(routing.there)} files that are of {target} already")
     written, bad, wanted = 0, 0, sum(len(route.files.names) for route in routing.routes)
     for route in routing.routes:
-        how_each = (watcher, format, suffix, skip_existing)
         place = output / route.folder
-        done, failed = translate_files(opened, route.files, route.direction, place, *how_each)
+        done, failed = translate_files(
+            opened, route.files, route.direction, place, console, format, suffix, skip_existing
+        )
         written, bad = written + done, bad + len(failed)
-    watcher.say(f"{written} of {wanted} files translated to {output}")
+    console.say(f"{written} of {wanted} files translated to {output}")
     if bad:
         raise CyclekitError(f"{bad} of {wanted} inputs could not be translated.")

@@ -7,7 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from cyclekit.contract import Codec, Modality
+from cyclekit.contract.codec import Codec
+from cyclekit.contract.modality import Modality
 from cyclekit.data.encoded import guarded, load_file
 from cyclekit.data.layout import layout_folder
 from cyclekit.data.listing import Files, list_samples

@@ -7,7 +7,7 @@ from itertools import accumulate
 from cyclekit.data.encoded import EncodedDomain
 from cyclekit.data.folders import Collections
 from cyclekit.data.windows import Joined, Selected, StreamWindows
-from cyclekit.engine.objective import Stream
+from cyclekit.engine.declarations import Stream
 from cyclekit.errors import DataError
 from cyclekit.names import heading
 

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple, TypeVar
 
 from torch import Tensor
 
-from cyclekit.contract import Codec, Sample
+from cyclekit.contract.codec import Codec
+from cyclekit.contract.tensors import Sample
 from cyclekit.data.cache import Cache, Cached, Writer
 from cyclekit.data.contents import explained
 from cyclekit.data.lazy import LazyList

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cyclekit.contract import Codec
+from cyclekit.contract.codec import Codec
 from cyclekit.data.doubts import copied, doubts_about
+from cyclekit.data.generated import is_made
 from cyclekit.data.layout import Folders, layout, layout_folder, pair_name
 from cyclekit.data.listing import Files, Kinds, counted, list_samples, nothing
-from cyclekit.data.made import is_made
 from cyclekit.data.splits import hold_out_together, limited, limited_together, split, usable_in
 from cyclekit.errors import DataError, suggest
 from cyclekit.names import heading
@@ -280,5 +280,5 @@ def _existing(folder: Path, settings: DataSettings, domains: Sequence[str]) -> P
 
 def _publication(settings: DataSettings) -> str:
     brought = f" To get the published set: cyclekit data get {settings.fetch}"
-    elsewhere = f" The set is published at {settings.published}"
-    return (brought if settings.fetch else "") + (elsewhere if settings.published else "")
+    elsewhere = f" The set is published at {settings.homepage}"
+    return (brought if settings.fetch else "") + (elsewhere if settings.homepage else "")

@@ -10,14 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cyclekit.contract import Codec
+from cyclekit.contract.codec import Codec
 from cyclekit.data.encoded import encode_file
 from cyclekit.data.folders import Collections
 from cyclekit.errors import BadSample
 from cyclekit.names import heading
 from cyclekit.randomness import numpy_generator
 
-MOST = 24  # pairs that are compared
+MAX_PAIRS = 24  # pairs that are compared
 FEWEST = 40  # pairings that are possible: of fewer, true ones would not stand out
 SHUFFLES = 500
 DOUBTED = 0.05  # share of the shuffled pairings that are as much alike
@@ -57,8 +57,8 @@ def _are_strangers(
     domains: tuple[str, str],
     codec: Codec[Any],
 ) -> bool:
-    some = pairs[:: -(-len(pairs) // MOST)]
-    beside = collections.domains[domains[1]].train[: MOST - len(some)]
+    some = pairs[:: -(-len(pairs) // MAX_PAIRS)]
+    beside = collections.domains[domains[1]].train[: MAX_PAIRS - len(some)]
     sides = _tensors(some, beside, domains, codec)
     return sides is not None and likeness(*sides) > DOUBTED
 

@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from cyclekit.contract import Codec
+from cyclekit.contract.codec import Codec
 from cyclekit.data.contents import what_it_is
 from cyclekit.data.encoded import load_file
 from cyclekit.data.layout import Folders, pair_name

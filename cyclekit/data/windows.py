@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cyclekit.contract import Sample
+from cyclekit.contract.tensors import Sample
 from cyclekit.data.lazy import Lazy
 from cyclekit.errors import DataError
 

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from cyclekit.datasets.names import inner_path
 from cyclekit.errors import PluginError, RecipeError, UsageError, suggest
-from cyclekit.plugins import PluginInfo, find_plugin, installed_plugins
+from cyclekit.plugins.discovery import PluginInfo, find_plugin, installed_plugins
 from cyclekit.recipe.sources import parse_toml, read_recipe_text
 
 FILE = "datasets.toml"
@@ -197,7 +197,7 @@ def _published(name: str, table: Mapping[str, Any]) -> Published:
     if "family" in own:
         family = _table(_table(table, "families"), own.pop("family"))
     mirrors = family.get("mirrors", ())
-    filled = _filled({key: value for key, value in family.items() if key != "mirrors"}, name)
+    filled = _substituted({key: value for key, value in family.items() if key != "mirrors"}, name)
     archives = [
         {"mirrors": mirrors}
         | dict(_table(_table(table, "archives"), each) if isinstance(each, str) else each)
@@ -211,13 +211,13 @@ def _published(name: str, table: Mapping[str, Any]) -> Published:
         raise ValueError(f"set {name!r}: {said}") from error
 
 
-def _filled(value: Any, name: str) -> Any:
+def _substituted(value: Any, name: str) -> Any:
     """A family's texts with the set's name in place of ``{name}``."""
     if isinstance(value, str):
         return value.replace("{name}", name)
     if isinstance(value, Mapping):
-        return {_filled(key, name): _filled(inner, name) for key, inner in value.items()}
-    return [_filled(inner, name) for inner in value] if isinstance(value, Sequence) else value
+        return {_substituted(key, name): _substituted(inner, name) for key, inner in value.items()}
+    return [_substituted(inner, name) for inner in value] if isinstance(value, Sequence) else value
 
 
 def _table(table: Mapping[str, Any], key: str) -> Mapping[str, Any]:

@@ -2,26 +2,26 @@
 
 import hashlib
 import http.client
-import json
 import os
 import re
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
 
-from cyclekit import __version__
+from cyclekit.console import Console
 from cyclekit.data.beginnings import beginning
+from cyclekit.datasets.partial_file import PartialFile, Wanted
 from cyclekit.describe import duration
 from cyclekit.errors import DataError
-from cyclekit.runs.watcher import Watcher
 from cyclekit.storage.folder import Storage
-from cyclekit.storage.handle import open_file, read_text
+from cyclekit.storage.handle import open_file
+from cyclekit.version import package_version
 
 CHUNK = 2**18  # bytes
 PATIENCE = 30.0  # seconds in which a server must say something
@@ -29,28 +29,6 @@ ATTEMPTS = 5  # without a byte in between, at one mirror
 UNANSWERED = 2  # the same, at one from which nothing has come at all
 WAIT = 1.0  # seconds before the second attempt; doubles
 GIVEN_UP = {400, 401, 403, 404, 405, 410, 451}  # no use in asking again
-LARGEST_ABOUT = 10_000  # bytes
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """A file to fetch.
-
-    Attributes:
-        name: For messages.
-        kept_as: What it is called until it is used, before ``.part``.
-        urls: Where, in order.
-        most: Bytes that it may have at most.
-        bytes: Its size, where it is known.
-        sha256: Its checksum, where it is known.
-    """
-
-    name: str
-    kept_as: str
-    urls: Sequence[str]
-    most: int
-    bytes: int | None = None
-    sha256: str | None = None
 
 
 class _Unusable(Exception):  # noqa: N818 - the next mirror is asked
@@ -69,14 +47,14 @@ class _NoRange(_Cut):
     """There is nothing behind what has arrived."""
 
 
-def fetch(wanted: Wanted, storage: Storage, watcher: Watcher) -> "Checked":
+def fetch(wanted: Wanted, storage: Storage, console: Console) -> "Checked":
     """Fetch a file, or what is missing of it; all of it is compared with its checksum.
 
     Args:
         wanted: The file.
         storage: Where it is kept, under a name that ends in ``.part``, also when it is whole: who
             uses it removes it. What has arrived when this ends early is there for the next time.
-        watcher: Sees the progress.
+        console: Sees the progress.
 
     Returns:
         The open file.
@@ -85,20 +63,20 @@ def fetch(wanted: Wanted, storage: Storage, watcher: Watcher) -> "Checked":
         DataError: If no mirror has it; says of each what it did.
         OSError: If the disk refuses.
     """
-    part = _Part(storage, wanted.kept_as)
-    if part.is_whole(wanted) and (found := _found(wanted, part, watcher)):
+    part = PartialFile(storage, wanted.kept_as)
+    if part.is_whole(wanted) and (found := _found(wanted, part, console)):
         return found
     failures = []
     for url in wanted.urls:
         try:
             for _ in range(2 if part.size else 1):  # what was there may have come from elsewhere
-                _fetch_from(url, wanted, part, watcher)
-                if found := _found(wanted, part, watcher):
+                _fetch_from(url, wanted, part, console)
+                if found := _found(wanted, part, console):
                     return found
             raise _Unusable("sent other bytes than were published: the SHA-256 differs")
         except _Unusable as error:
             failures.append(f"{url} {error}")
-            watcher.warn(failures[-1])
+            console.warn(failures[-1])
     told = "".join(f"\n  {failure}" for failure in failures)
     raise DataError(
         f"{wanted.name} could not be fetched:{told or ' nobody says where it is.'}\nGive another "
@@ -106,19 +84,19 @@ def fetch(wanted: Wanted, storage: Storage, watcher: Watcher) -> "Checked":
     )
 
 
-def check(file: Path, name: str, watcher: Watcher, follow: bool = False) -> "Checked":
+def check(file: Path, name: str, console: Console, follow: bool = False) -> "Checked":
     """Open a file and read all of it for its checksum.
 
     Args:
         file: The file.
         name: What the person who watches knows it as.
-        watcher: Sees the progress.
+        console: Sees the progress.
         follow: Whether it may be a link.
     """
     opened = open_file(file, follow)
     digest, size = hashlib.sha256(), os.fstat(opened.fileno()).st_size
     try:
-        with watcher.transfer(f"checking {name}", size) as progress:
+        with console.transfer(f"checking {name}", size) as progress:
             while chunk := opened.read(CHUNK):
                 digest.update(chunk)
                 progress.advance(len(chunk))
@@ -144,9 +122,9 @@ class Checked:
     bytes: int
 
 
-def _found(wanted: Wanted, part: "_Part", watcher: Watcher) -> Checked | None:
+def _found(wanted: Wanted, part: PartialFile, console: Console) -> Checked | None:
     """What has arrived, if it is what was published; else it is removed."""
-    checked = check(part.path, wanted.name, watcher)
+    checked = check(part.path, wanted.name, console)
     if wanted.sha256 in (None, checked.sha256):
         return checked
     checked.file.close()
@@ -154,13 +132,13 @@ def _found(wanted: Wanted, part: "_Part", watcher: Watcher) -> Checked | None:
     return None
 
 
-def _fetch_from(url: str, wanted: Wanted, part: "_Part", watcher: Watcher) -> None:
+def _fetch_from(url: str, wanted: Wanted, part: PartialFile, console: Console) -> None:
     """Ask one mirror until the file is whole, or nothing comes any more."""
     failed, at_first = 0, part.size
     while True:
         before = part.size
         try:
-            _receive(url, wanted, part, watcher)
+            _receive(url, wanted, part, console)
             return
         except _Cut as error:
             if isinstance(error, _NoRange):
@@ -170,11 +148,11 @@ def _fetch_from(url: str, wanted: Wanted, part: "_Part", watcher: Watcher) -> No
             if failed >= (UNANSWERED if dead else ATTEMPTS):
                 raise _Unusable(f"{error}, {failed} times without a byte in between") from error
             wait = WAIT * 2 ** (failed - 1)
-            watcher.say(f"{url}: {error}; going on in {duration(wait)}")
+            console.say(f"{url}: {error}; going on in {duration(wait)}")
             time.sleep(wait)
 
 
-def _receive(url: str, wanted: Wanted, part: "_Part", watcher: Watcher) -> None:
+def _receive(url: str, wanted: Wanted, part: PartialFile, console: Console) -> None:
     """One request, for what is missing."""
     offset = part.offset(url, wanted)
     with _asked(url, part.headers(url, offset), wanted.sha256 is not None) as response:
@@ -182,7 +160,7 @@ def _receive(url: str, wanted: Wanted, part: "_Part", watcher: Watcher) -> None:
         _require_fitting(total, response, wanted)
         with (
             part.open(begin) as file,
-            watcher.transfer(f"fetching {wanted.name}", total or wanted.bytes, begin) as progress,
+            console.transfer(f"fetching {wanted.name}", total or wanted.bytes, begin) as progress,
         ):
             part.describe(url, total, response.headers)
             size = begin
@@ -204,7 +182,7 @@ def _receive(url: str, wanted: Wanted, part: "_Part", watcher: Watcher) -> None:
 @contextmanager
 def _asked(url: str, headers: Mapping[str, str], compared: bool) -> Iterator[Any]:
     """The open answer to a request."""
-    said = {"User-Agent": f"cyclekit/{__version__}", "Accept-Encoding": "identity", **headers}
+    said = {"User-Agent": f"cyclekit/{package_version()}", "Accept-Encoding": "identity", **headers}
     request = urllib.request.Request(url, headers=said)
     try:
         response = _opener(compared).open(request, timeout=PATIENCE)
@@ -253,7 +231,7 @@ class _Redirections(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-def _promised(response: Any, offset: int, part: "_Part") -> tuple[int, int | None]:
+def _promised(response: Any, offset: int, part: PartialFile) -> tuple[int, int | None]:
     """Where the bytes that come belong, and how many the whole has, as far as it is said."""
     if response.status == 206:
         told = re.fullmatch(
@@ -297,92 +275,3 @@ def _reason(error: Exception) -> str:
     if isinstance(error, http.client.IncompleteRead):
         return "the connection ended too early"
     return str(getattr(inner, "strerror", None) or inner or type(error).__name__)
-
-
-class _Part:
-    """What has arrived of a file, with where it came from.
-
-    Attributes:
-        path: Where it is.
-    """
-
-    def __init__(self, storage: Storage, name: str) -> None:
-        self._storage = storage
-        self._name = f"{name}.part"
-        self._about = f"{name}.json"
-        self.path = storage.path / self._name
-
-    @property
-    def size(self) -> int:
-        """Bytes."""
-        try:
-            with open_file(self.path) as file:
-                return os.fstat(file.fileno()).st_size
-        except OSError:
-            return 0
-
-    def is_whole(self, wanted: Wanted) -> bool:
-        """Whether it is as long as the whole, by the catalogue or the server."""
-        told = self._told().get("whole")
-        return self.size > 0 and self.size == (wanted.bytes or told)
-
-    def offset(self, url: str, wanted: Wanted) -> int:
-        """From where ``url`` can go on; 0: nothing that is there is known to be of its file."""
-        told = self._told()
-        of_it = told.get("url") == url and (told.get("etag") or told.get("modified"))
-        if not (of_it or wanted.sha256):
-            return 0
-        return self.size if self.size < (wanted.bytes or wanted.most) else 0
-
-    def headers(self, url: str, offset: int) -> dict[str, str]:
-        """What to ask ``url`` for."""
-        if not offset:
-            return {}
-        told = self._told()
-        asked = {"Range": f"bytes={offset}-"}
-        known = told.get("etag") or told.get("modified")
-        # Another file by now is sent whole.
-        return asked | ({"If-Range": known} if told.get("url") == url and known else {})
-
-    def describe(self, url: str, total: int | None, headers: Any) -> None:
-        """Remember where it comes from."""
-        etag = headers.get("ETag") or ""
-        self._tell(
-            url=url,
-            etag="" if etag.startswith("W/") else etag,  # equal in meaning is not equal in bytes
-            modified=headers.get("Last-Modified") or "",
-            whole=total,
-        )
-
-    def complete(self, url: str, size: int) -> None:
-        """Remember that it is whole, also where the server did not say how long it is."""
-        self._tell(**(self._told() | {"url": url, "whole": size}))
-
-    @contextmanager
-    def open(self, begin: int) -> Iterator[IO[bytes]]:
-        """To write on from a place; what was behind it is gone. Flushed, whatever happens."""
-        with self._storage.open() as handle:
-            number = handle.open(self._name, os.O_WRONLY | os.O_CREAT)
-        with os.fdopen(number, "wb") as file:
-            file.truncate(begin)
-            file.seek(begin)
-            try:
-                yield file
-            finally:
-                file.flush()
-                os.fsync(file.fileno())
-
-    def discard(self) -> None:
-        """Remove it."""
-        self._storage.remove(self._name)
-        self._storage.remove(self._about)
-
-    def _told(self) -> dict[str, Any]:
-        try:
-            told = json.loads(read_text(self._storage.path / self._about, LARGEST_ABOUT))
-        except (OSError, ValueError, RecursionError):
-            return {}
-        return told if isinstance(told, dict) else {}
-
-    def _tell(self, **about: Any) -> None:
-        self._storage.write_text(self._about, json.dumps(about))

@@ -8,8 +8,8 @@ from itertools import combinations, combinations_with_replacement
 import torch
 
 from cyclekit.data.folders import Collections
-from cyclekit.datasets.looking import Group, Listed, Look
-from cyclekit.datasets.twins import Peek, comparable, copies, nearest
+from cyclekit.datasets.decoding import DecodedFile, Group, Listed
+from cyclekit.datasets.fingerprints import Peek, comparable, copies, nearest
 
 EXAMPLES = 3  # of each finding
 COPIES, NEARLY = "copies", "nearly the same"
@@ -51,7 +51,7 @@ class Duplicates:
 
 
 def find_duplicates(
-    listed: Listed, peeks: Sequence[Peek], looks: Sequence[Look], collections: Collections
+    listed: Listed, peeks: Sequence[Peek], looks: Sequence[DecodedFile], collections: Collections
 ) -> list[Duplicates]:
     """Copies among all files, and what looks nearly the same among those that were decoded.
 
@@ -89,7 +89,7 @@ def _couples(listed: Listed, groups: Iterable[int]) -> Iterable[tuple[int, int]]
 
 
 def _alike(
-    listed: Listed, peeks: Sequence[Peek], looks: Sequence[Look], collections: Collections
+    listed: Listed, peeks: Sequence[Peek], looks: Sequence[DecodedFile], collections: Collections
 ) -> Iterable[Duplicates]:
     """Files that look nearly the same as others, of those that were decoded; copies are none."""
     if not looks:

@@ -10,15 +10,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cyclekit.console import Console
 from cyclekit.datasets.catalogue import SCHEMES, Archive, Offer
-from cyclekit.datasets.download import Checked, Wanted, check, fetch
-from cyclekit.datasets.seen import Seen
+from cyclekit.datasets.checksums import KnownChecksum
+from cyclekit.datasets.download import Checked, check, fetch
+from cyclekit.datasets.partial_file import Wanted
 from cyclekit.datasets.unpacking import Limits, unpack
 from cyclekit.describe import describe_exception
 from cyclekit.errors import CyclekitError, DataError, PluginError, UsageError, suggest
 from cyclekit.locks import Held, locked
-from cyclekit.plugins import import_plugin
-from cyclekit.runs.watcher import Watcher
+from cyclekit.plugins.discovery import import_plugin
 from cyclekit.storage.folder import Aside, Storage
 from cyclekit.storage.handle import read_text
 
@@ -52,7 +53,7 @@ class Request:
     keep: bool = False
 
 
-def get(offer: Offer, request: Request, watcher: Watcher) -> Path:
+def get(offer: Offer, request: Request, console: Console) -> Path:
     """Bring a set; returns its folder.
 
     Raises:
@@ -67,9 +68,9 @@ def get(offer: Offer, request: Request, watcher: Watcher) -> Path:
         raise UsageError(f"--sha256 is for sets of one archive; {offer.name} has several.")
     storage = Storage(request.out)
     folder = storage.path / offer.name
-    job = _Job(offer, request, settings, local, storage.below(DOWNLOADS), watcher)
+    job = _Job(offer, request, settings, local, storage.below(DOWNLOADS), console)
     if _is_there(offer, folder, settings):
-        watcher.say(f"{folder} is there already.")
+        console.say(f"{folder} is there already.")
         # Others may be at work, or nothing may be written here.
         with suppress(OSError, CyclekitError):
             if job.downloads.path.is_dir():
@@ -97,7 +98,7 @@ class _Job:
         settings: What the set's own function is told.
         local: Copies that need not be downloaded, by the archive's name.
         downloads: Where archives are kept until they are used.
-        watcher: Sees what is done.
+        console: Sees what is done.
     """
 
     offer: Offer
@@ -105,7 +106,7 @@ class _Job:
     settings: Mapping[str, str]
     local: Mapping[str, Path]
     downloads: Storage
-    watcher: Watcher
+    console: Console
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -142,7 +143,7 @@ class _Job:
         Storage(made).write_text(SOURCE, json.dumps(source, indent=2) + "\n")
         for archive in self.offer.set.archives:
             if archive.sha256 is None:  # only now, that it turned out to be what was meant
-                self._seen(archive).remember(digests[archive.file], self.watcher.say)
+                self._seen(archive).remember(digests[archive.file], self.console.say)
 
     def tidy(self, storage: Storage, done: bool = False) -> None:
         """Remove what killed processes left, and, once all is done, what was downloaded."""
@@ -165,7 +166,7 @@ class _Job:
             with brought.file:
                 if known is None:
                     self._seen(archive).require(brought.sha256, archive.file)
-                self.watcher.say(f"unpacking {archive.file}")
+                self.console.say(f"unpacking {archive.file}")
                 unpack(brought.file, archive.file, unpacked, limits, archive.take)
         except DataError:
             if known is None:  # it may be another one the next time
@@ -177,7 +178,7 @@ class _Job:
         """An archive that is what was published, open."""
         known = self._known(archive)
         if archive.file in self.local:
-            found = check(self.local[archive.file], archive.file, self.watcher, follow=True)
+            found = check(self.local[archive.file], archive.file, self.console, follow=True)
             if known in (None, found.sha256):
                 return found
             found.file.close()
@@ -202,15 +203,15 @@ class _Job:
             bytes=None if self.request.sha256 else archive.bytes,
             sha256=known,
         )
-        return fetch(wanted, self.downloads, self.watcher)
+        return fetch(wanted, self.downloads, self.console)
 
     def _lay_out(self, unpacked: Storage, made: Storage, arrange: Arrange | None) -> None:
         """Lay a set out from what was unpacked, as its recipe expects it."""
         if arrange:
-            self.watcher.say(f"laying out {self.offer.name}")
+            self.console.say(f"laying out {self.offer.name}")
             with _blamed(self.offer):
                 for remark in list(arrange(unpacked.path, made.path, self.settings)):
-                    self.watcher.say(remark)
+                    self.console.say(remark)
         places = self.offer.set.places
         if not places and not arrange:
             with unpacked.open() as handle:
@@ -227,8 +228,8 @@ class _Job:
     def _known(self, archive: Archive) -> str | None:
         return self.request.sha256 or archive.sha256
 
-    def _seen(self, archive: Archive) -> Seen:
-        return Seen.find(self.offer.plugin.name, archive.file)
+    def _seen(self, archive: Archive) -> KnownChecksum:
+        return KnownChecksum.find(self.offer.plugin.name, archive.file)
 
     def _kept_as(self, archive: Archive) -> str:
         return f"{self.offer.plugin.name}-{archive.file}"

@@ -10,18 +10,18 @@ from typing import Any
 
 import torch
 
+from cyclekit.console import Console
 from cyclekit.data.beginnings import EMPTY
 from cyclekit.data.encoded import MOST_BAD, Tracker, list_bad, remarks_on
 from cyclekit.data.folders import Collections, find_collections
-from cyclekit.data.made import is_made
-from cyclekit.data.pairing import DOUBTED, FEWEST, MOST, likeness
+from cyclekit.data.generated import is_made
+from cyclekit.data.pairing import DOUBTED, FEWEST, MAX_PAIRS, likeness
+from cyclekit.datasets.decoding import DecodedFile, Group, Listed, decode_files
 from cyclekit.datasets.duplicates import Duplicates, find_duplicates
-from cyclekit.datasets.looking import Group, Listed, Look, look_into
-from cyclekit.datasets.twins import Peek, peek_all
+from cyclekit.datasets.fingerprints import Peek, peek_all
 from cyclekit.engine.model import build_codec, domains_of
 from cyclekit.errors import BadSample, UsageError, blame_plugin
 from cyclekit.runs.planning import Plan
-from cyclekit.runs.watcher import Watcher
 
 LOOKED_INTO = 2000  # files that are decoded where there are more
 PATIENCE = 30.0  # seconds after which fewer have to do then
@@ -84,12 +84,12 @@ class Inspection:
         }
 
 
-def inspect(plan: Plan, watcher: Watcher, everything: bool = False) -> Inspection:
+def inspect(plan: Plan, console: Console, everything: bool = False) -> Inspection:
     """Look at the data that a recipe names, as training would read it.
 
     Args:
         plan: The recipe, with the data's folders.
-        watcher: Sees the progress.
+        console: Sees the progress.
         everything: Decode every file, however many there are.
 
     Raises:
@@ -105,11 +105,11 @@ def inspect(plan: Plan, watcher: Watcher, everything: bool = False) -> Inspectio
     listed = Listed.of(collections)
     count = len(listed.files)
     seen = peek_all(listed.files)
-    peeks = list(watcher.track(seen, count, "looking at beginnings and sizes"))
+    peeks = list(console.track(seen, count, "looking at beginnings and sizes"))
     chosen = listed.sample(count if everything else LOOKED_INTO)
     patience = PATIENCE if count > LOOKED_INTO and not everything else math.inf
     batched = plan.recipe.train.batch_size > 1
-    looks, bad = look_into(codec, listed, chosen, _tracker(watcher), patience, batched)
+    looks, bad = decode_files(codec, listed, chosen, _tracker(console), patience, batched)
     looked = {*(look.number for look in looks), *bad}
     blame_plugin(list(bad.values()), len(looked))
     bad |= _empty(listed, peeks)
@@ -128,8 +128,8 @@ def inspect(plan: Plan, watcher: Watcher, everything: bool = False) -> Inspectio
     return found
 
 
-def _tracker(watcher: Watcher) -> Tracker:
-    return lambda things, total: watcher.track(things, total, "looking into files")
+def _tracker(console: Console) -> Tracker:
+    return lambda things, total: console.track(things, total, "looking into files")
 
 
 def _described(group: Group, peeks: Sequence[Peek]) -> dict[str, Any]:
@@ -155,7 +155,7 @@ def _empty(listed: Listed, peeks: Sequence[Peek]) -> dict[int, BadSample]:
 
 
 def _unlike(
-    listed: Listed, peeks: Sequence[Peek], looks: Sequence[Look], looked: set[int]
+    listed: Listed, peeks: Sequence[Peek], looks: Sequence[DecodedFile], looked: set[int]
 ) -> Iterable[str]:
     """Files that were not decoded, and begin as no file does that was."""
     usual = {peeks[look.number].seems for look in looks}
@@ -181,7 +181,7 @@ def _too_bad(listed: Listed, bad: Mapping[int, BadSample], looked: set[int]) -> 
             )
 
 
-def _sizes(listed: Listed, looks: Sequence[Look]) -> Iterable[str]:
+def _sizes(listed: Listed, looks: Sequence[DecodedFile]) -> Iterable[str]:
     """Windows of which no batch could be made; none are known where batches are of one."""
     for domain in dict.fromkeys(group.domain for group in listed.groups):
         shapes = {
@@ -217,7 +217,7 @@ def _unbalanced(listed: Listed) -> Iterable[str]:
             )
 
 
-def _remarks(codec: Any, listed: Listed, looks: Sequence[Look]) -> list[str]:
+def _remarks(codec: Any, listed: Listed, looks: Sequence[DecodedFile]) -> list[str]:
     """What the codec says about what it noticed, as before training."""
     facts: dict[str, list[Mapping[str, float]]] = defaultdict(list)
     for look in looks:
@@ -227,7 +227,7 @@ def _remarks(codec: Any, listed: Listed, looks: Sequence[Look]) -> list[str]:
 
 
 def _pairs(
-    found: Inspection, listed: Listed, looks: Sequence[Look], collections: Collections
+    found: Inspection, listed: Listed, looks: Sequence[DecodedFile], collections: Collections
 ) -> None:
     """Count test files that are the same thing; doubt them where they look like strangers."""
     seen = {listed.files[look.number]: look for look in looks}
@@ -239,7 +239,7 @@ def _pairs(
             for files in pairs
             if all(str(file) in seen for file in files)
         ]
-        if both and not collections.parallel and _are_strangers(both[:MOST], listed, looks):
+        if both and not collections.parallel and _are_strangers(both[:MAX_PAIRS], listed, looks):
             found.warnings.append(
                 f"{len(pairs)} test files have equal names in domains {source} and {target}, but "
                 f"those that were looked into are no more alike than any others: training will "
@@ -247,14 +247,16 @@ def _pairs(
             )
 
 
-def _are_strangers(pairs: Sequence[Sequence[Look]], listed: Listed, looks: Sequence[Look]) -> bool:
+def _are_strangers(
+    pairs: Sequence[Sequence[DecodedFile]], listed: Listed, looks: Sequence[DecodedFile]
+) -> bool:
     """Whether files are no more like their counterparts than like others."""
     one, other = (list(side) for side in zip(*pairs, strict=True))
     domain = listed.group(other[0].number).domain
     known = {look.number for look in other}
     # Where pairs are few, training files serve as strangers, too.
     strangers = [look for look in looks if listed.group(look.number).domain == domain]
-    other += [look for look in strangers if look.number not in known][: MOST - len(other)]
+    other += [look for look in strangers if look.number not in known][: MAX_PAIRS - len(other)]
     if math.perm(len(other), len(one)) < FEWEST:
         return False
     a, b = (torch.stack([look.thumbnail for look in side]) for side in (one, other))

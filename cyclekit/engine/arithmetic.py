@@ -9,10 +9,10 @@ import torch
 from lightning_fabric import Fabric
 from torch.nn.functional import conv2d
 
-from cyclekit.engine.hardware import gather
+from cyclekit.engine.fabric import gather
 from cyclekit.recipe.precision import AUTO
 
-FULL, BF16, FP16 = "32-true", "bf16-mixed", "16-mixed"
+FP32, BF16, FP16 = "32-true", "bf16-mixed", "16-mixed"
 BF16_SINCE = (8, 0)  # CUDA's compute capability
 ROUNDS = 4  # of a measurement, after one to warm up
 WORTH = 0.9  # bf16 is fast where it takes at most this share of float32's time
@@ -45,7 +45,7 @@ def choose_arithmetic(asked: str, device: torch.device) -> Arithmetic:
     """
     if asked == AUTO:
         fast, reason = _bf16(device)
-        return Arithmetic(BF16 if fast else FULL, f"auto: {reason}")
+        return Arithmetic(BF16 if fast else FP32, f"auto: {reason}")
     if asked == FP16 and device.type == "cpu":
         return Arithmetic(BF16, "CPUs have no 16-mixed")
     return Arithmetic(asked)
@@ -62,7 +62,7 @@ def own_arithmetic(made_with: str, device: torch.device) -> Arithmetic:
     if own.precision != BF16:
         return own
     fast, reason = _bf16(device)
-    return own if fast else Arithmetic(FULL, f"the run's {BF16} is slow here: {reason}")
+    return own if fast else Arithmetic(FP32, f"the run's {BF16} is slow here: {reason}")
 
 
 def agree(fabric: Fabric, own: Arithmetic) -> Arithmetic:
@@ -71,7 +71,7 @@ def agree(fabric: Fabric, own: Arithmetic) -> Arithmetic:
     if len({chosen.precision for chosen in everybodys}) == 1:
         chosen = own
     else:
-        chosen = Arithmetic(FULL, "the ranks' devices are fast in different precisions")
+        chosen = Arithmetic(FP32, "the ranks' devices are fast in different precisions")
     agreed: Arithmetic = fabric.broadcast(chosen)
     return agreed
 

@@ -10,8 +10,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from cyclekit.contract import Options, TensorSpec
-from cyclekit.engine.objective import Step
+from cyclekit.contract.options import Options
+from cyclekit.contract.tensors import TensorSpec
+from cyclekit.engine.step import Step
 from cyclekit.errors import RecipeError
 
 
@@ -24,7 +25,8 @@ class AugmentationOptions(Options):
     cutout: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Size of a hole of zeros along every axis, as a share of it. Published: 0.5."""
     colour: bool = False
-    """Change brightness, contrast and, of three channels, saturation; needs values with a range."""
+    """Change brightness, contrast and, where channels are colours, saturation; needs values with a
+    range."""
 
     @property
     def active(self) -> bool:
@@ -98,8 +100,8 @@ def recoloured(x: Tensor, spec: TensorSpec, drawn: Tensor) -> Tensor:
     """Brighter or darker by up to a quarter of the range, then saturation, then contrast.
 
     Args:
-        x: ``(batch, channels, *sizes)``; saturation changes where there are 3 channels.
-        spec: Its range.
+        x: ``(batch, channels, *sizes)``.
+        spec: Its range, and whether its channels are colours, whose saturation changes.
         drawn: ``(batch, 3)``, uniform in 0..1.
 
     Raises:
@@ -115,7 +117,7 @@ def recoloured(x: Tensor, spec: TensorSpec, drawn: Tensor) -> Tensor:
         drawn.to(x.dtype).view(-1, 3, *(1,) * (x.dim() - 1)).unbind(1)
     )
     x = x + (brightness - 0.5) * ((high - low) / 2)
-    if x.shape[1] == 3:
+    if spec.colours:
         grey = x.mean(dim=1, keepdim=True)
         x = grey + (x - grey) * (2 * saturation)
     level = x.mean(dim=tuple(range(1, x.dim())), keepdim=True)

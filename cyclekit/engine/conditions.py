@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from cyclekit.contract import TensorSpec
+from cyclekit.contract.tensors import TensorSpec
 from cyclekit.engine.padding import smallest_sizes
 from cyclekit.errors import RecipeError
 from cyclekit.nets.planes import Planes

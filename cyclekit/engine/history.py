@@ -67,7 +67,9 @@ class HistoryBuffer:
         self._stored = [sample.to(device) for sample in stored]
         self._rng.set_state(state["generator"])
 
-    def dealt(self, states: Sequence[dict[str, Any]], ranks: int, rank: int) -> dict[str, Any]:
+    def redistributed(
+        self, states: Sequence[dict[str, Any]], ranks: int, rank: int
+    ) -> dict[str, Any]:
         """The state for one of ``ranks``, from those of another number of ranks."""
         layers = zip_longest(*(state["stored"] for state in states))
         pool = [fake for layer in layers for fake in layer if fake is not None]

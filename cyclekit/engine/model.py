@@ -7,10 +7,14 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
-from cyclekit.contract import Codec, Modality, Network, TensorSpec
+from cyclekit.contract.codec import Codec
+from cyclekit.contract.modality import Modality
+from cyclekit.contract.network import Network
+from cyclekit.contract.tensors import TensorSpec
 from cyclekit.describe import describe_exception
 from cyclekit.engine.conditions import require_told
-from cyclekit.engine.objective import Direction, Objective
+from cyclekit.engine.declarations import Direction
+from cyclekit.engine.objective import Objective
 from cyclekit.engine.soundness import require_sound
 from cyclekit.errors import CyclekitError, PluginError, RecipeError, UsageError, suggest
 from cyclekit.nets.planes import Planes, with_planes
@@ -124,7 +128,7 @@ def build_codec(modality: Modality, recipe: Recipe) -> Codec[Any]:
 
 def domains_of(modality: Modality, recipe: Recipe) -> list[str]:
     """The objective's domains, which its options alone decide on."""
-    kind = kind_of(modality, recipe)
+    kind = objective_class(modality, recipe)
     unmade = kind.__new__(kind)
     unmade.options = recipe.objective
     return list(unmade.domains)
@@ -136,7 +140,7 @@ def specs_of(modality: Modality, recipe: Recipe) -> Mapping[str, TensorSpec]:
 
 
 def _objective(modality: Modality, recipe: Recipe, codec: Codec[Any], rank: int) -> Objective:
-    kind = kind_of(modality, recipe)
+    kind = objective_class(modality, recipe)
     specs = _Specs(lambda domain: _guarded(modality, "codec.spec", lambda: codec.spec(domain)))
     made: Objective = _guarded(
         modality,
@@ -146,7 +150,7 @@ def _objective(modality: Modality, recipe: Recipe, codec: Codec[Any], rank: int)
     return made
 
 
-def kind_of(modality: Modality, recipe: Recipe) -> type[Objective]:
+def objective_class(modality: Modality, recipe: Recipe) -> type[Objective]:
     """The objective that a recipe names."""
     named = recipe.objective.name
     return next(kind for kind in modality.objectives if kind.name == named)

@@ -1,272 +1,21 @@
-"""What an objective states: domains, streams, directions, phases, networks, losses."""
+"""What is trained on what: an objective declares it, and computes the losses."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
-from typing import Any, ClassVar, Literal, Protocol, TypeVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from cyclekit.contract import Options, TensorSpec
+from cyclekit.contract.options import Options
+from cyclekit.contract.tensors import TensorSpec
+from cyclekit.engine.declarations import Direction, Phase, Stream
+from cyclekit.engine.functional import fill_gaps
 from cyclekit.engine.history import HistoryBuffer
-from cyclekit.engine.terms import filled
-from cyclekit.names import DIRECTION
-from cyclekit.randomness import torch_generator
-
-Networks = Mapping[str, nn.Module]
-Batch = Mapping[str, Tensor]
-Own = TypeVar("Own", bound=nn.Module)
-
-
-@dataclass(frozen=True)
-class Stream:
-    """An entry of a batch: ``(batch, channels, *sizes)``, as networks see samples.
-
-    Attributes:
-        domains: The samples are drawn from these, file by file.
-        drawn_with: Another stream, whose samples' counterparts are drawn: training files of equal
-            names are a pair. Both are of one domain each, share the index and the chance that
-            ``Codec.augment`` is given (one crop, one flip), and show pairs alone.
-        label: Name of a further entry of the batch, if one is wanted: ``(batch, domains)`` floats,
-            1 at the domain that each sample is from and 0 elsewhere.
-        target: Name of another such entry, if one is wanted: labels of further samples of the
-            stream, drawn for each position independently, so that each occurs as often as among
-            the samples.
-    """
-
-    domains: tuple[str, ...]
-    drawn_with: str = ""
-    label: str = ""
-    target: str = ""
-
-
-@dataclass(frozen=True)
-class Phase:
-    """A part of a step that ends with one optimizer's step.
-
-    Attributes:
-        name: Of the phase and its optimizer.
-        trains: Names of the networks it trains; all others are frozen meanwhile.
-        rate: Which learning rate it has: ``train.learning_rate``, or
-            ``train.discriminator_learning_rate`` where the recipe says one.
-        every: It is left out of all steps but every so many-th; schedules and logs count steps.
-    """
-
-    name: str
-    trains: tuple[str, ...]
-    rate: Literal["generator", "discriminator"] = "generator"
-    every: int = 1
-
-    def is_due(self, step: int) -> bool:
-        """Whether it belongs to the step that follows ``step`` others."""
-        return (step + 1) % self.every == 0
-
-
-@dataclass(frozen=True)
-class Direction:
-    """A translation that the trained networks can do, from one domain to another.
-
-    Attributes:
-        source: Domain of what goes in.
-        target: Domain of what comes out.
-        networks: All networks that ``Objective.translate`` calls for it. These are averaged
-            (``train.ema``), loaded and put into evaluation mode.
-        called: Its name, where ``source2target`` might mean another one, too.
-    """
-
-    source: str
-    target: str
-    networks: tuple[str, ...]
-    called: str = ""
-
-    @property
-    def ends(self) -> tuple[str, str]:
-        """Source and target."""
-        return self.source, self.target
-
-    @property
-    def name(self) -> str:
-        """As the command line says it, for instance ``summer2winter``."""
-        return self.called or DIRECTION.format(self.source, self.target)
-
-
-@dataclass
-class Step:
-    """Where training is, for everything that depends on it.
-
-    Attributes:
-        index: Steps done before this one.
-        seed: The run's.
-        positions: Position of each of this batch's samples in the step's global batch.
-        kept: What one phase leaves for a later one (the fakes); cleared with the step.
-        known: Where the samples of a stream with gaps are known.
-    """
-
-    index: int
-    seed: int
-    positions: Sequence[int]
-    kept: dict[str, Tensor] = field(default_factory=dict)
-    known: dict[str, Tensor] = field(default_factory=dict)
-
-    def normal(self, like: Tensor, *words: str, shape: Sequence[int] | None = None) -> Tensor:
-        """Gaussian noise for each sample of a batch, from (seed, step, position).
-
-        Args:
-            like: ``(batch, ...)``, whose type and device the noise gets.
-            words: What it is for; other words, other noise.
-            shape: Of one sample's noise; default: ``like``'s.
-
-        Returns:
-            ``(batch, *shape)``.
-        """
-        each = like.shape[1:] if shape is None else torch.Size(shape)
-        return self._draw(torch.randn, each, like, words)
-
-    def uniform(self, like: Tensor, *words: str) -> Tensor:
-        """One number in 0..1 for each sample of a batch: ``(batch,)``."""
-        return self._draw(torch.rand, torch.Size(()), like, words)
-
-    def uniforms(self, like: Tensor, count: int, *words: str) -> Tensor:
-        """Numbers in 0..1 for each sample, never in half precision: ``(batch, count)``."""
-        return self._draw(torch.rand, torch.Size((count,)), like, words, full=True)
-
-    def _draw(
-        self,
-        draw: Any,
-        shape: torch.Size,
-        like: Tensor,
-        words: tuple[str, ...],
-        full: bool = False,
-    ) -> Tensor:
-        dtype = torch.float64 if like.dtype == torch.float64 else torch.float32
-        drawn = [
-            draw(
-                shape,
-                generator=torch_generator(self.seed, self.index, position, *words),
-                dtype=dtype,
-            )
-            for position in self.positions
-        ]
-        # A blocking copy would wait for all that the device has still to do. This one is safe: CUDA
-        # has read memory that is not pinned before the call returns.
-        return torch.stack(drawn).to(
-            like.device, dtype if full else like.dtype, non_blocking=like.is_cuda
-        )
-
-
-@dataclass(frozen=True)
-class Losses:
-    """What a phase costs.
-
-    Attributes:
-        total: Scalar to be differentiated.
-        terms: Each term by name, unweighted and detached, for the log.
-    """
-
-    total: Tensor
-    terms: dict[str, Tensor]
-
-
-@dataclass(frozen=True)
-class Part:
-    """Some of a phase's losses, to be differentiated before the others are computed.
-
-    Attributes:
-        trains: Names of the phase's networks that it calls and that get gradients from it.
-        losses: Computes them.
-    """
-
-    trains: tuple[str, ...]
-    losses: Callable[[], Losses]
-
-
-@dataclass(frozen=True)
-class Term:
-    """A summand of a phase's loss.
-
-    Attributes:
-        name: In the log.
-        weight: What it is multiplied by in the total.
-        networks: Names of all networks that its gradient passes through.
-        compute: Makes the scalar, before it is weighted.
-    """
-
-    name: str
-    weight: float
-    networks: tuple[str, ...]
-    compute: Callable[[], Tensor]
-
-
-def nothing() -> None:
-    """Where terms share nothing."""
-
-
-@dataclass(frozen=True)
-class TermGroup:
-    """Terms that share what networks made of a batch, and so are differentiated together.
-
-    Attributes:
-        terms: In the order in which they are computed and added up.
-        share: Makes what they share; called before any of them is computed.
-    """
-
-    terms: Sequence[Term]
-    share: Callable[[], None] = nothing
-
-
-class NetworkBuilder(Protocol):
-    """Builds networks, each with first weights from a seed of its own."""
-
-    def generator(
-        self,
-        source: TensorSpec,
-        target: TensorSpec,
-        *,
-        condition: int = 0,
-        taps: bool = False,
-        planes: bool = False,
-    ) -> nn.Module:
-        """A network of the architecture that ``[generator]`` names.
-
-        Args:
-            source: What goes in.
-            target: What comes out.
-            condition: How many numbers it is told besides, such as a label or a latent code: it is
-                then called as ``network(x, condition)``, with ``(batch, condition)`` floats. Every
-                architecture can be: one that has no way of its own for it sees each number as a
-                constant plane, a further channel of its input.
-            taps: Whether inner features are wanted: ``network(x, taps=depths)`` then returns a list
-                of ``(batch, channels, *sizes)``, one for each of the ``depths``, and computes no
-                more than that. A depth is a share of its layers, in 0..1: at 0 there is the input.
-                A condition goes before ``taps``.
-            planes: Show a condition as planes even to an architecture that has another way.
-
-        Raises:
-            RecipeError: If the architecture has no such thing; says which have. If planes would
-                have no effect on what it makes.
-        """
-
-    def discriminator(self, source: TensorSpec, *, classes: int = 0) -> nn.Module:
-        """A network of the architecture that ``[discriminator]`` names.
-
-        Args:
-            source: What it judges.
-            classes: How many further logits for the whole sample are wanted: it then returns
-                ``(logits, (batch, classes))`` in place of logits alone.
-
-        Raises:
-            RecipeError: If the architecture has no such thing; says which have.
-        """
-
-    def own(self, name: str, make: Callable[[], Own]) -> Own:
-        """A module of the objective's own, such as a projection head or an encoder.
-
-        Args:
-            name: Its name among the networks: its first weights follow from that and the seed.
-            make: Makes it.
-        """
+from cyclekit.engine.network_builder import NetworkBuilder, Networks
+from cyclekit.engine.step import Batch, Step
+from cyclekit.engine.terms import Losses, PartialLoss, TermGroup, group_loss, sum_terms
 
 
 class Objective(ABC):
@@ -365,13 +114,13 @@ class Objective(ABC):
 
     def without_gaps(self, batch: Batch, step: Step) -> Batch:
         """A batch with zeros for gaps, where domains have some (``TensorSpec.gaps``);
-        ``step.known`` then says of each stream where there are none."""
+        ``step.valid`` then says of each stream where there are none."""
         without: dict[str, Tensor] = {}
-        step.known = {}
+        step.valid = {}
         for name, x in batch.items():
             stream = self.streams.get(name)
             if stream is not None and self.specs[stream.domains[0]].gaps:
-                x, step.known[name] = filled(x)
+                x, step.valid[name] = fill_gaps(x)
             without[name] = x
         return without
 
@@ -412,20 +161,22 @@ class Objective(ABC):
             raise NotImplementedError(f"{type(self).__name__} needs losses, or terms")
         for group in groups:
             group.share()
-        return added(chain.from_iterable(group.terms for group in groups), batch)
+        return sum_terms(chain.from_iterable(group.terms for group in groups), batch)
 
-    def parts(self, phase: Phase, networks: Networks, batch: Batch, step: Step) -> Sequence[Part]:
-        """The same losses in parts, for ``train.memory = "low"``. Default: a part for each group of
-        ``terms``, or all in one where there are only ``losses``.
+    def partial_losses(
+        self, phase: Phase, networks: Networks, batch: Batch, step: Step
+    ) -> Sequence[PartialLoss]:
+        """The same losses, to be differentiated one after the other (``train.memory = "low"``).
+        Default: one for each group of ``terms``, or all in one where there are only ``losses``.
 
-        Totals, terms and gradients of all parts add up to what ``losses`` gives: whoever changes
-        ``losses`` of an objective that has ``terms`` changes this, too. Parts are computed in their
-        order, each one's gradient is taken before the next is computed, and ``step.kept`` has been
-        filled once the last is done.
+        Their totals, terms and gradients add up to what ``losses`` gives: whoever changes
+        ``losses`` of an objective that has ``terms`` changes this, too. They are computed in their
+        order, each one's gradient is taken before the next is computed, and ``step.carried`` has
+        been filled once the last is done.
         """
         groups = self.terms(phase.name, networks, batch, step)
-        parts = [_part(group, phase, batch) for group in groups]
-        return parts or [whole(self, phase, networks, batch, step)]
+        partial = [group_loss(group, phase, batch) for group in groups]
+        return partial or [complete_loss(self, phase, networks, batch, step)]
 
     def state_dict(self) -> dict[str, Any]:
         """What must survive a restart besides the networks. Default: ``history``."""
@@ -436,37 +187,19 @@ class Objective(ABC):
         for name, buffer in self.history.items():
             buffer.load_state_dict(state[name], device)
 
-    def deal(self, states: Sequence[Mapping[str, Any]], ranks: int, rank: int) -> Mapping[str, Any]:
+    def redistribute(
+        self, states: Sequence[Mapping[str, Any]], ranks: int, rank: int
+    ) -> Mapping[str, Any]:
         """One rank's share of what another number of ranks left. Default: stored fakes, dealt out
         evenly."""
         return {
-            name: buffer.dealt([state[name] for state in states], ranks, rank)
+            name: buffer.redistributed([state[name] for state in states], ranks, rank)
             for name, buffer in self.history.items()
         }
 
 
-def whole(objective: Objective, phase: Phase, networks: Networks, batch: Batch, step: Step) -> Part:
+def complete_loss(
+    objective: Objective, phase: Phase, networks: Networks, batch: Batch, step: Step
+) -> PartialLoss:
     """All of a phase's losses at once."""
-    return Part(phase.trains, lambda: objective.losses(phase.name, networks, batch, step))
-
-
-def added(terms: Iterable[Term], batch: Batch) -> Losses:
-    """Terms computed one after the other and added up."""
-    like = next(iter(batch.values()))
-    total = torch.zeros((), device=like.device)
-    found: dict[str, Tensor] = {}
-    for term in terms:
-        value = term.compute()
-        total = total + term.weight * value
-        found[term.name] = value.detach()
-    return Losses(total, found)
-
-
-def _part(group: TermGroup, phase: Phase, batch: Batch) -> Part:
-    called = {name for term in group.terms for name in term.networks}
-
-    def losses() -> Losses:
-        group.share()
-        return added(group.terms, batch)
-
-    return Part(tuple(name for name in phase.trains if name in called), losses)
+    return PartialLoss(phase.trains, lambda: objective.losses(phase.name, networks, batch, step))

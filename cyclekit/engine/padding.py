@@ -6,7 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cyclekit.contract import TensorSpec, common_multiple
+from cyclekit.contract.network import common_multiple
+from cyclekit.contract.tensors import TensorSpec
 
 LEAST_MULTIPLES = 4  # norms and reflections need some room
 

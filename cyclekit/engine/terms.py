@@ -1,115 +1,93 @@
-"""What losses are made of besides the adversarial ones: distances, and calls that are exact."""
+"""What a phase's loss is the sum of: terms, in groups that are differentiated together."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from cyclekit.contract import TensorSpec
-from cyclekit.engine.losses import AdversarialLoss, gradient_penalty
-from cyclekit.engine.padding import smallest_sizes
-from cyclekit.errors import PluginError
-from cyclekit.nets.blocks import is_per_sample
+from cyclekit.engine.declarations import Phase
+from cyclekit.engine.step import Batch
 
 
-def l1(x: Tensor, y: Tensor, known: Tensor | None = None) -> Tensor:
-    """Mean absolute difference, in full precision; none where ``known`` is false.
+@dataclass(frozen=True)
+class Losses:
+    """What a phase costs.
 
-    Args:
-        x: Any shape.
-        y: The same shape.
-        known: Booleans of that shape, for samples with gaps.
+    Attributes:
+        total: Scalar to be differentiated.
+        terms: Each term by name, unweighted and detached, for the log.
     """
-    difference = (full(x) - full(y)).abs()
-    # The mean is over everything: a share of each rank's would not add up to the whole's.
-    return (difference if known is None else difference * known).mean()
+
+    total: Tensor
+    terms: dict[str, Tensor]
 
 
-def full(x: Tensor) -> Tensor:
-    """Half precision widened to float32; float32 and float64 left alone."""
-    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+@dataclass(frozen=True)
+class PartialLoss:
+    """Some of a phase's losses, to be differentiated before the others are computed.
 
-
-def called(network: nn.Module, *inputs: Tensor, together: bool = True) -> Sequence[Any]:
-    """Each input's output; in one call where that changes nothing but the time it takes.
-
-    Args:
-        network: Takes one tensor and returns one, or a tuple.
-        inputs: ``(batch, channels, *sizes)`` each.
-        together: Whether one call is wanted at all. It is made where inputs are of one shape and
-            the network computes each sample by itself.
+    Attributes:
+        trains: Names of the phase's networks that it calls and that get gradients from it.
+        losses: Computes them.
     """
-    alike = len({x.shape for x in inputs}) == 1 and len(inputs) > 1
-    if alike and together and is_per_sample(network):
-        outputs = network(torch.cat(inputs))
-        if isinstance(outputs, Tensor):
-            return outputs.chunk(len(inputs))
-        return list(zip(*(output.chunk(len(inputs)) for output in outputs), strict=True))
-    return [network(x) for x in inputs]
+
+    trains: tuple[str, ...]
+    losses: Callable[[], Losses]
 
 
-def discriminator_loss(
-    loss: AdversarialLoss,
-    network: nn.Module,
-    real: Tensor,
-    fake: Tensor,
-    *,
-    share: Callable[[], Tensor],
-    penalty: float = 10.0,
-    together: bool = True,
-) -> Tensor:
-    """What a discriminator pays: half of its costs of real samples and of fakes, and a gradient
-    penalty where the loss has one.
+@dataclass(frozen=True)
+class Term:
+    """A summand of a phase's loss.
 
-    Args:
-        loss: One of ``ADVERSARIAL_LOSSES``.
-        network: The discriminator.
-        real: ``(batch, channels, *sizes)``.
-        fake: Detached; the same shape, if there is a penalty.
-        share: Draws ``(batch,)`` numbers in 0..1, how much of each point is real at which the
-            penalty is taken.
-        penalty: Its weight.
-        together: As in ``called``.
+    Attributes:
+        name: In the log.
+        weight: What it is multiplied by in the total.
+        networks: Names of all networks that its gradient passes through.
+        compute: Makes the scalar, before it is weighted.
     """
-    on_real, on_fake = called(network, real, fake, together=together)
-    cost = (loss.real(full(on_real)) + loss.fake(full(on_fake))) / 2
-    if loss.needs_penalty:
-        cost = cost + penalty * gradient_penalty(network, real, fake, share())
-    return cost
+
+    name: str
+    weight: float
+    networks: tuple[str, ...]
+    compute: Callable[[], Tensor]
 
 
-def tap_widths(network: nn.Module, source: TensorSpec, taps: Sequence[float]) -> list[int]:
-    """How many channels a network's inner features have, found without any data.
+def nothing() -> None:
+    """Where terms share nothing."""
 
-    Args:
-        network: A generator that was built with ``taps=True``, and without a condition.
-        source: What goes in.
-        taps: Depths in 0..1.
+
+@dataclass(frozen=True)
+class TermGroup:
+    """Terms that share what networks made of a batch, and so are differentiated together.
+
+    Attributes:
+        terms: In the order in which they are computed and added up.
+        share: Makes what they share; called before any of them is computed.
     """
-    smallest = torch.zeros(1, source.channels, *smallest_sizes(source, network))
-    training = network.training
-    network.eval()  # zeros shall leave no trace in running means
-    with torch.no_grad():
-        features = network(smallest, taps=taps)
-    network.train(training)
-    return [feature.shape[1] for feature in features]
+
+    terms: Sequence[Term]
+    share: Callable[[], None] = nothing
 
 
-def filled(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Samples with zeros for gaps, and where they are known: both of ``x``'s shape."""
-    return x.nan_to_num(nan=0.0), ~x.isnan()
+def sum_terms(terms: Iterable[Term], batch: Batch) -> Losses:
+    """Terms computed one after the other and added up."""
+    like = next(iter(batch.values()))
+    total = torch.zeros((), device=like.device)
+    found: dict[str, Tensor] = {}
+    for term in terms:
+        value = term.compute()
+        total = total + term.weight * value
+        found[term.name] = value.detach()
+    return Losses(total, found)
 
 
-def require_shape(made: Tensor, wanted: Tensor, where: str) -> None:
-    """Refuse a translation of another size than its source's.
+def group_loss(group: TermGroup, phase: Phase, batch: Batch) -> PartialLoss:
+    """What the terms of one group cost, with the networks of the phase that they call."""
+    called = {name for term in group.terms for name in term.networks}
 
-    Raises:
-        PluginError: Saying that the generator is at fault.
-    """
-    if made.shape != wanted.shape:
-        raise PluginError(
-            f"The generator changes the size of its samples: {where} made "
-            f"{tuple(made.shape[1:])} of {tuple(wanted.shape[1:])}. Use a window whose sizes "
-            f"divide by what the generator needs."
-        )
+    def losses() -> Losses:
+        group.share()
+        return sum_terms(group.terms, batch)
+
+    return PartialLoss(tuple(name for name in phase.trains if name in called), losses)

@@ -11,13 +11,17 @@ from lightning_fabric.wrappers import _FabricOptimizer
 from torch import Tensor, nn
 
 from cyclekit.data.sampling import Batches
+from cyclekit.engine.declarations import Phase
 from cyclekit.engine.ema import MovingAverage
+from cyclekit.engine.fabric import AllParametersUsed, LocalNetwork, gather, require_compiler
 from cyclekit.engine.guard import FiniteGuard, NotFinite
-from cyclekit.engine.hardware import LocalNetwork, Reached, gather, require_compiler
 from cyclekit.engine.meter import Meter
 from cyclekit.engine.model import Model
-from cyclekit.engine.objective import Batch, Losses, Networks, Part, Phase, Step, whole
+from cyclekit.engine.network_builder import Networks
+from cyclekit.engine.objective import complete_loss
 from cyclekit.engine.schedule import rate_factor
+from cyclekit.engine.step import Batch, Step
+from cyclekit.engine.terms import Losses, PartialLoss
 from cyclekit.engine.training_state import TrainingState, require_moments
 from cyclekit.errors import CyclekitError
 from cyclekit.randomness import derive_seed
@@ -61,7 +65,7 @@ class Trainer:
         }
         self._exchanges = isinstance(fabric.strategy, DDPStrategy)
         self._wrapped = {
-            name: fabric.setup_module(Reached(network) if self._exchanges else network)
+            name: fabric.setup_module(AllParametersUsed(network) if self._exchanges else network)
             for name, network in called.items()
         }
         self._local = {name: LocalNetwork(network, fabric) for name, network in called.items()}
@@ -198,7 +202,7 @@ class Trainer:
         if len(objectives) == ranks:
             objective, meter = objectives[rank], meters[rank]
         else:
-            objective = self.model.objective.deal(objectives, ranks, rank)
+            objective = self.model.objective.redistribute(objectives, ranks, rank)
             meter = self.meter.joined(meters)
         self.model.objective.load_state_dict(objective, self.fabric.device)
         self.meter.load_state_dict(meter, self.fabric.device)
@@ -256,19 +260,21 @@ class Trainer:
             for micro in range(self.settings.accumulate)
         ]
 
-    def _parts(self, phase: Phase, networks: Networks, batch: Batch, step: Step) -> Sequence[Part]:
+    def _partial_losses(
+        self, phase: Phase, networks: Networks, batch: Batch, step: Step
+    ) -> Sequence[PartialLoss]:
         """A phase's losses: at once, or in parts where memory is short."""
         objective = self.model.objective
         if self.settings.memory == "low":
-            return objective.parts(phase, networks, batch, step)
-        return [whole(objective, phase, networks, batch, step)]
+            return objective.partial_losses(phase, networks, batch, step)
+        return [complete_loss(objective, phase, networks, batch, step)]
 
     def _differentiate(
         self, phase: Phase, micros: Sequence[tuple[Batch, Step]]
     ) -> dict[str, Tensor]:
         """Gradients of a phase's losses over all micro-batches; returns the mean losses."""
         networks, share = self._networks_in(phase), 1 / len(micros)
-        parts = [part for micro in micros for part in self._parts(phase, networks, *micro)]
+        parts = [part for micro in micros for part in self._partial_losses(phase, networks, *micro)]
         means: dict[str, Tensor] = {}
         for done, part in enumerate(parts, 1):
             awaited = {name for later in parts[done:] for name in later.trains}
@@ -287,7 +293,7 @@ class Trainer:
         networks: Networks = dict(self._local if self._exchanges else self._wrapped)
         means: dict[str, Tensor] = {}
         for micro in micros:
-            for part in self._parts(phase, networks, *micro):
+            for part in self._partial_losses(phase, networks, *micro):
                 _add(means, phase, part.losses(), 1 / len(micros))
         return means
 

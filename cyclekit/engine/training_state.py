@@ -17,13 +17,13 @@ def _scalar(tensor: Tensor) -> Tensor:
     return tensor
 
 
-class Part(BaseModel):
+class StateModel(BaseModel):
     """Holds tensors as they are, and takes nothing for what it is not."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True, strict=True, extra="forbid")
 
 
-class MeterState(Part):
+class MeterState(StateModel):
     """Losses since the last log line."""
 
     sums: dict[str, Annotated[Tensor, AfterValidator(_scalar)]]
@@ -36,21 +36,21 @@ class MeterState(Part):
         return self
 
 
-class RankState(Part):
+class RankState(StateModel):
     """What is each rank's own."""
 
     objective: dict[str, Any]
     meter: MeterState
 
 
-class OptimizerState(Part):
+class OptimizerState(StateModel):
     """Adam's moments by the number of their parameter, and its settings."""
 
     state: dict[int, dict[str, Tensor]]
     param_groups: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=1)]
 
 
-class BestState(Part):
+class BestState(StateModel):
     """The best checkpoint so far: by which figure, its value, and the step."""
 
     metric: str
@@ -58,7 +58,7 @@ class BestState(Part):
     step: Count
 
 
-class TrainingState(Part):
+class TrainingState(StateModel):
     """Everything besides the networks' weights that the next step depends on."""
 
     step: Count

@@ -13,11 +13,16 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from cyclekit.contract import Sample, common_multiple
+from cyclekit.contract.network import common_multiple
+from cyclekit.contract.tensors import Sample
 from cyclekit.data.encoded import encode_file, guarded
-from cyclekit.engine.held_norms import held, measured, normalizes_instances
+from cyclekit.engine.declarations import Direction
 from cyclekit.engine.model import Model
-from cyclekit.engine.objective import Direction
+from cyclekit.engine.norm_statistics import (
+    collect_statistics,
+    fixed_statistics,
+    normalizes_instances,
+)
 from cyclekit.engine.padding import crop_to, least_multiples, pad_to_multiple, padded_sizes
 from cyclekit.engine.tiling import FADE, Joiner, Tiling, cut
 from cyclekit.errors import BadSample, PluginError
@@ -25,8 +30,8 @@ from cyclekit.memory import available_memory, is_out_of_memory
 from cyclekit.randomness import torch_generator
 
 OVERLAP = 8  # share of a tile that neighbours have in common, where a network's reach is not known
-TOGETHER = 256 * 256  # positions; more would be no faster, and take more memory
-MOST = 64  # however small they are
+POSITIONS_PER_PASS = 256 * 256  # positions; more would be no faster, and take more memory
+SAMPLES_PER_PASS = 64  # however small they are
 SURVEYED = 3  # windows along each axis that a whole's statistics are taken from
 
 Thing = TypeVar("Thing")
@@ -41,7 +46,7 @@ class Translator:
         networks: Weights to use: the trained ones or their moving average, not wrapped.
         fabric: Says where and in which precision.
         batch_size: Samples of one size that go through the network together. ``None``: as many as
-            have ``TOGETHER`` positions between them.
+            have ``POSITIONS_PER_PASS`` positions between them.
         seed: Latent codes follow from it, and from the names of what is translated.
     """
 
@@ -203,8 +208,8 @@ class Translator:
             except BadSample as error:
                 outcome = error.kept()
             read.append((file, outcome))
-            full = self._batch_size is None and positions >= TOGETHER
-            if full or len(read) == (self._batch_size or MOST):
+            full = self._batch_size is None and positions >= POSITIONS_PER_PASS
+            if full or len(read) == (self._batch_size or SAMPLES_PER_PASS):
                 yield read
                 read, positions = [], 0
         if read:
@@ -212,7 +217,9 @@ class Translator:
 
     def _at_once(self, tile: Sequence[int]) -> int:
         """How many tiles of a size go through the network together."""
-        return self._batch_size or min(max(1, TOGETHER // math.prod(tile)), MOST)
+        return self._batch_size or min(
+            max(1, POSITIONS_PER_PASS // math.prod(tile)), SAMPLES_PER_PASS
+        )
 
     def _decoded(
         self, samples: Sequence[Sample], direction: Direction, files: Sequence[Path]
@@ -327,11 +334,11 @@ class Translator:
             return
         windows = _windows(whole, tiling, self.multiples(direction))
         with ExitStack() as stack:
-            statistics = [stack.enter_context(measured(network)) for network in networks]
+            statistics = [stack.enter_context(collect_statistics(network)) for network in networks]
             self._run(windows, direction, [code] * len(windows))
         with ExitStack() as stack:
             for network, found in zip(networks, statistics, strict=True):
-                stack.enter_context(held(network, found))
+                stack.enter_context(fixed_statistics(network, found))
             yield
 
     @torch.no_grad()

@@ -8,12 +8,12 @@ from typing import Any
 
 from torch import Tensor
 
-from cyclekit.contract import TensorSpec
-from cyclekit.engine.held_norms import normalizes_instances
-from cyclekit.engine.objective import Direction
+from cyclekit.contract.tensors import TensorSpec
+from cyclekit.engine.declarations import Direction
+from cyclekit.engine.norm_statistics import normalizes_instances
 from cyclekit.exporting.graph import CODE, INPUT, OUTPUT, Shape
 from cyclekit.names import heading
-from cyclekit.runs.opening import OpenRun
+from cyclekit.runs.open_run import OpenRun
 
 MOST_LEARNED = 100_000  # numbers that a codec learned from the data and that go into the metadata
 LICENCE = (

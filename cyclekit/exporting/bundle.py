@@ -7,15 +7,15 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim
 
-from cyclekit.engine.objective import Direction
+from cyclekit.engine.declarations import Direction
 from cyclekit.errors import UsageError
 from cyclekit.exporting.graph import CODE, INPUT, Graph, Shape, exported_module
 from cyclekit.exporting.onnx_file import converted, require_onnx
 from cyclekit.exporting.parity import Parity, sizes_compared
-from cyclekit.runs.opening import OpenRun
+from cyclekit.runs.open_run import OpenRun
 
 LEVELS = 255
-MOST = 1 / LEVELS  # a value between two levels may be rounded either way
+ROUNDING_TOLERANCE = 1 / LEVELS  # a value between two levels may be rounded either way
 
 
 class Bundle(nn.Module):
@@ -48,7 +48,7 @@ def write_bundle(graph: Graph, about: Mapping[str, Any]) -> bytes:
         UsageError: If the run's items are no pictures of eight bits.
     """
     require_onnx()
-    if not graph.codec.portable(*graph.ends).whole:
+    if not graph.codec.portable(*graph.ends).eight_bit_pictures:
         raise UsageError(
             "--format bundle is for pictures of up to four channels and 8 bits. Export as onnx."
         )
@@ -79,7 +79,7 @@ def compare_bundle(
         if difference >= worst:
             worst, where = difference, " x ".join(map(str, picture.shape))
         compared += 1
-    return Parity(worst, where, compared, MOST * (1 if precision == "fp32" else 3))
+    return Parity(worst, where, compared, ROUNDING_TOLERANCE * (1 if precision == "fp32" else 3))
 
 
 def _inputs(shape: Shape, sizes: Any, seed: int) -> tuple[Tensor, ...]:

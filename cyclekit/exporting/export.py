@@ -4,16 +4,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cyclekit.engine.hardware import Hardware
-from cyclekit.engine.objective import Direction
+from cyclekit.console import Console
+from cyclekit.engine.declarations import Direction
+from cyclekit.engine.fabric import Hardware
 from cyclekit.errors import CyclekitError, DataError, UsageError, suggest
 from cyclekit.exporting.about import about_export, page_of
 from cyclekit.exporting.formats import FORMATS, format_named
 from cyclekit.exporting.graph import Graph
 from cyclekit.exporting.onnx_file import read_file
 from cyclekit.exporting.parity import Parity
-from cyclekit.runs.opening import OpenRun, open_run
-from cyclekit.runs.watcher import Watcher
+from cyclekit.runs.open_run import OpenRun, open_run
 from cyclekit.storage.folder import Storage
 
 
@@ -24,7 +24,7 @@ def export_run(
     format: str | None = None,
     precision: str = "fp32",
     checkpoint: str = "latest",
-    watcher: Watcher = Watcher(quiet=True),  # noqa: B008 - has no state
+    console: Console = Console(quiet=True),  # noqa: B008 - has no state
 ) -> list[Path]:
     """Write a direction of a run as one file, with a page and a script beside it.
 
@@ -35,7 +35,7 @@ def export_run(
         format: One of ``FORMATS``; default: what the suffix says.
         precision: ``fp32``, or ``fp16`` for half the size.
         checkpoint: ``latest``, ``best`` or a step.
-        watcher: Is told what is going on.
+        console: Is told what is going on.
 
     Returns:
         What was written, the file first.
@@ -50,7 +50,7 @@ def export_run(
     opened = _opened(run, checkpoint)
     way = opened.model.direction(direction)
     about = about_export(opened, way, kind.name, precision)
-    watcher.say(f"{way.name}, step {opened.checkpoint.step}, as {kind.name} in {precision}")
+    console.say(f"{way.name}, step {opened.checkpoint.step}, as {kind.name} in {precision}")
     content = kind.write(Graph(opened, way, precision == "fp16"), about)
     runner, _ = kind.read(content, str(output), lambda said: _graph(opened, said, output))
     parity = kind.compare(runner, opened, way, precision)
@@ -59,9 +59,9 @@ def export_run(
             f"{output} was not written: what it computes is not what translate does: {parity}, "
             f"with an input of {parity.where}."
         )
-    watcher.say(f"compared with translate: {parity}")
+    console.say(f"compared with translate: {parity}")
     if kind.note:
-        watcher.say(f"note: {kind.note}")
+        console.say(f"note: {kind.note}")
     return _keep(content, about, opened, way, output)
 
 

@@ -14,14 +14,14 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from cyclekit.describe import describe_exception
-from cyclekit.engine.objective import Direction
+from cyclekit.engine.declarations import Direction
 from cyclekit.engine.padding import mirrored, rounded_up
 from cyclekit.errors import CyclekitError, DataError, UsageError, suggest
 from cyclekit.exporting.bundle import compare_bundle, write_bundle
 from cyclekit.exporting.graph import Graph, exported
 from cyclekit.exporting.onnx_file import ABOUT, Runner, parsed_about, read_onnx, write_onnx
 from cyclekit.exporting.parity import Parity, compare
-from cyclekit.runs.opening import OpenRun
+from cyclekit.runs.open_run import OpenRun
 
 ABOUT_FILE = "cyclekit.json"  # beside the code, in what is an archive
 

@@ -12,13 +12,13 @@ from torch._dynamo.exc import UserError
 from torch.export import Dim, ExportedProgram
 from torch.fx.experimental import _config
 
-from cyclekit.contract import TensorSpec
+from cyclekit.contract.tensors import TensorSpec
 from cyclekit.describe import describe_exception
-from cyclekit.engine.objective import Direction
+from cyclekit.engine.declarations import Direction
 from cyclekit.engine.padding import pad_to_multiple
 from cyclekit.engine.translator import Named
 from cyclekit.errors import PluginError
-from cyclekit.runs.opening import OpenRun
+from cyclekit.runs.open_run import OpenRun
 
 INPUT, OUTPUT, CODE = "input", "output", "code"
 """Names of what goes in and comes out."""

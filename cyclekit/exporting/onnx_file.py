@@ -23,7 +23,7 @@ ABOUT = "cyclekit"
 """Where a file's metadata lie: one JSON object."""
 
 STANDARD = {"", "ai.onnx", "ai.onnx.ml"}
-MOST = 2**31 - 1  # bytes of a protocol buffer
+MAX_PROTOBUF_BYTES = 2**31 - 1  # bytes of a protocol buffer
 
 Runner = Callable[..., Tensor]
 
@@ -90,7 +90,7 @@ def converted(
     _name_axes(model, axes)
     entry = model.metadata_props.add()
     entry.key, entry.value = ABOUT, json.dumps(about)
-    if model.ByteSize() > MOST:
+    if model.ByteSize() > MAX_PROTOBUF_BYTES:
         raise CyclekitError("ONNX files end at 2 GiB, and this one has more. Try --precision fp16.")
     return bytes(model.SerializeToString())
 
@@ -141,10 +141,10 @@ def read_file(path: Path) -> bytes:
     """
     try:
         with open_file(path, follow=True) as file:
-            content = file.read(MOST + 1)
+            content = file.read(MAX_PROTOBUF_BYTES + 1)
     except OSError as error:
         raise DataError(f"{path}: {error.strerror or error}") from error
-    if len(content) > MOST:
+    if len(content) > MAX_PROTOBUF_BYTES:
         raise DataError(f"{path} has more than 2 GiB, which no exported model has.")
     return content
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from cyclekit.engine.objective import Direction
+from cyclekit.engine.declarations import Direction
 from cyclekit.exporting.graph import Shape
-from cyclekit.runs.opening import OpenRun
+from cyclekit.runs.open_run import OpenRun
 
 TOLERANCE = {"fp32": 1e-4, "fp16": 1e-2}
 """Largest difference, as a share of the output's range, or of its deviation where it has none."""

@@ -7,7 +7,9 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from cyclekit.contract import Codec, Network, TensorSpec
+from cyclekit.contract.codec import Codec
+from cyclekit.contract.network import Network
+from cyclekit.contract.tensors import TensorSpec
 
 Weights = Mapping[str, Tensor]
 Kind = Literal["generator", "discriminator", "file"]

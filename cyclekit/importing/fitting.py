@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.instancenorm import _InstanceNorm
 
-from cyclekit.contract import Network
+from cyclekit.contract.network import Network
 from cyclekit.describe import describe_exception
 from cyclekit.errors import CyclekitError, UsageError
 from cyclekit.importing.family import Choices, Layout, Slot, Weights

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from cyclekit.console import Console
 from cyclekit.data.cache import default_folder
 from cyclekit.engine.model import Model, build_model
 from cyclekit.errors import CheckpointError, CyclekitError, UsageError
@@ -23,7 +24,8 @@ from cyclekit.importing.reading import Source, read_source
 from cyclekit.importing.registry import Offer
 from cyclekit.importing.zoo import PREFIX, fetch, find_published
 from cyclekit.names import fitting
-from cyclekit.plugins import PluginHost, installed_plugins, load_plugin
+from cyclekit.plugins.discovery import installed_plugins
+from cyclekit.plugins.host import PluginHost, load_plugin
 from cyclekit.recipe.resolve import resolve, to_toml
 from cyclekit.recipe.settings import Recipe
 from cyclekit.recipe.sources import Layers, Setting
@@ -31,7 +33,6 @@ from cyclekit.runs.checkpoint import describe_writer
 from cyclekit.runs.directory import RunDirectory, next_number
 from cyclekit.runs.planning import anchored
 from cyclekit.runs.records import to_json
-from cyclekit.runs.watcher import Watcher
 from cyclekit.storage.folder import Storage
 
 MADE_ON = "none"  # the device: nothing was trained
@@ -41,7 +42,7 @@ def import_weights(
     files: Sequence[str | Path],
     folder: Path | None,
     choices: Choices,
-    watcher: Watcher,
+    console: Console,
     *,
     plugin: str = "",
     family: str = "",
@@ -55,7 +56,7 @@ def import_weights(
         folder: The run's; ``None``: the next number under ``runs/``. Of a file: its name;
             ``None``: the first one's with another suffix, in the current folder.
         choices: What keys do not show.
-        watcher: Is told what was found, left out and taken for granted.
+        console: Is told what was found, left out and taken for granted.
         plugin: Whose families are looked at; empty: all.
         family: The generators', where a person names it.
         direction: Which way the first generator translates, where a person says it.
@@ -71,13 +72,13 @@ def import_weights(
     if folder is not None and not folder.is_file():
         RunDirectory(folder).require_free("-o")
     named = [str(file) for file in files if str(file).startswith(PREFIX)]
-    hosts = hosts_for(plugin, watcher) if named else {}
-    fetched = {name: _fetched(name, hosts.values(), watcher) for name in named}
+    hosts = hosts_for(plugin, console) if named else {}
+    fetched = {name: _fetched(name, hosts.values(), console) for name in named}
     sources = [
         read_source(*(fetched[str(file)] if str(file) in fetched else (Path(file), "")))
         for file in files
     ]
-    hosts = hosts or hosts_for(plugin, watcher)
+    hosts = hosts or hosts_for(plugin, console)
     offers = [
         Offer(host.info.name, host.modality, found)
         for host in hosts.values()
@@ -85,34 +86,34 @@ def import_weights(
     ]
     parts, others = find_parts(sources, offers, choices, family)
     if any(part.family.kind == "file" for part in parts):
-        return _delivered(parts, others, folder, watcher)
+        return _delivered(parts, others, folder, console)
     assembly = assemble(parts, others, direction)
     host = hosts[assembly.offer.plugin]
     recipe = anchored(_recipe(assembly, host, settings))
     model = _loaded(assembly, host, recipe)
     said = _prepared(assembly, model, choices)
     for line in _told(assembly, said):
-        watcher.say(line)
+        console.say(line)
     return _written(assembly, host, model, sources, folder, said)
 
 
-def _fetched(name: str, hosts: Iterable[PluginHost], watcher: Watcher) -> tuple[Path, str]:
+def _fetched(name: str, hosts: Iterable[PluginHost], console: Console) -> tuple[Path, str]:
     """A published file, where it is now and where it came from."""
     published = find_published(name, [one for host in hosts for one in host.published()])
-    watcher.say(f"{name}: {published.about}. Take note: {published.terms}.")
+    console.say(f"{name}: {published.about}. Take note: {published.terms}.")
     if published.dropout:
-        watcher.say(f"{name} was trained, and tested, with dropout: --dropout-on")
+        console.say(f"{name} was trained, and tested, with dropout: --dropout-on")
     folder = default_folder()
     if folder is None:
         raise CyclekitError(
             f"There is no folder to keep {published.url} in: set XDG_CACHE_HOME, or fetch it "
             f"yourself and import the file."
         )
-    return fetch(published, folder / "zoo", watcher), published.url
+    return fetch(published, folder / "zoo", console), published.url
 
 
 def _delivered(
-    parts: Sequence[Part], others: Sequence[str], file: Path | None, watcher: Watcher
+    parts: Sequence[Part], others: Sequence[str], file: Path | None, console: Console
 ) -> Path:
     """Write what is no part of a run as a file that recipes can name."""
     if len(parts) > 1:
@@ -129,15 +130,15 @@ def _delivered(
     if file.exists() or file.is_symlink():
         raise UsageError(f"{file} is there already. Name another file with -o.")
     for line in _about(part.name, part):
-        watcher.say(line)
+        console.say(line)
     for line in others:
-        watcher.say(f"left out: {line}")
+        console.say(f"left out: {line}")
     Storage(file.parent).write_bytes(file.name, made.content)
-    watcher.say(f"use it with: {made.usage.format(file=file)}")
+    console.say(f"use it with: {made.usage.format(file=file)}")
     return file
 
 
-def hosts_for(plugin: str, watcher: Watcher) -> dict[str, PluginHost]:
+def hosts_for(plugin: str, console: Console) -> dict[str, PluginHost]:
     """The plugins whose families are looked at, by name; a broken one is warned of."""
     if plugin:
         host = load_plugin(plugin)
@@ -147,7 +148,7 @@ def hosts_for(plugin: str, watcher: Watcher) -> dict[str, PluginHost]:
         try:
             hosts[info.name] = load_plugin(info.name)
         except CyclekitError as error:
-            watcher.warn(f"plugin {info.name!r} is left out: {error}")
+            console.warn(f"plugin {info.name!r} is left out: {error}")
     return hosts
 
 

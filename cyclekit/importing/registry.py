@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from cyclekit.contract import Modality, Network
+from cyclekit.contract.modality import Modality
+from cyclekit.contract.network import Network
 from cyclekit.errors import CheckpointError, UsageError, suggest
 from cyclekit.importing.family import Choices, Family, Layout, Weights
 from cyclekit.importing.fitting import Fitted, Misfit, expected_keys, fit, listed

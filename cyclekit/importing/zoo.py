@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from cyclekit.datasets.download import Wanted
+from cyclekit.console import Console
 from cyclekit.datasets.download import fetch as fetch_file
+from cyclekit.datasets.partial_file import Wanted
 from cyclekit.errors import CyclekitError, DataError, UsageError, suggest
 from cyclekit.importing.family import Published
 from cyclekit.remembered import Remembered
-from cyclekit.runs.watcher import Watcher
 from cyclekit.storage.folder import Storage
 from cyclekit.storage.handle import open_file
 
@@ -37,13 +37,13 @@ def find_published(name: str, published: Sequence[Published]) -> Published:
     raise UsageError(f"{name}: nothing of that name is published. {suggest(wanted, known)}")
 
 
-def fetch(published: Published, folder: Path, watcher: Watcher) -> Path:
+def fetch(published: Published, folder: Path, console: Console) -> Path:
     """The file, downloaded if it is not there from before.
 
     Args:
         published: What, and from where.
         folder: To keep it in.
-        watcher: Is told what is going on.
+        console: Is told what is going on.
 
     Raises:
         CyclekitError: If it cannot be had, or is not what it was the first time.
@@ -51,14 +51,14 @@ def fetch(published: Published, folder: Path, watcher: Watcher) -> Path:
     name = f"{published.name.replace('/', '-')}{Path(urlsplit(published.url).path).suffix}"
     file, known = folder / name, KNOWN.read().get(published.url)
     if known and file.is_file() and _hash(file) == known:
-        watcher.say(f"{file} is there from before")
+        console.say(f"{file} is there from before")
         return file
     storage = Storage(folder)
     storage.make()
-    watcher.say(f"{published.url} (about {published.size / 1e6:.0f} MB) is kept as {file}")
+    console.say(f"{published.url} (about {published.size / 1e6:.0f} MB) is kept as {file}")
     most = int(SURPLUS * published.size)
     try:
-        found = fetch_file(Wanted(published.name, name, [published.url], most), storage, watcher)
+        found = fetch_file(Wanted(published.name, name, [published.url], most), storage, console)
     except DataError as error:
         raise CyclekitError(
             f"{' '.join(str(error).partition('Give another')[0].split())} The server is down at "

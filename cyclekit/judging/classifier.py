@@ -12,7 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cyclekit.contract import Codec, Sample, TensorSpec
+from cyclekit.contract.codec import Codec
+from cyclekit.contract.tensors import Sample, TensorSpec
 from cyclekit.data.sampling import Order
 from cyclekit.errors import CyclekitError
 from cyclekit.names import heading
@@ -20,12 +21,12 @@ from cyclekit.nets.blocks import conv, norm_layers
 from cyclekit.randomness import derive_seed, numpy_generator, torch_generator
 
 STEPS = 400
-BATCH = 16  # windows of each domain in a step, as far as WORK allows
+BATCH = 16  # windows of each domain in a step, as far as POSITIONS_PER_STEP allows
 LEAST = 4
-WORK = 2**17  # positions in a step: 32 pictures of 64 x 64
+POSITIONS_PER_STEP = 2**17  # positions in a step: 32 pictures of 64 x 64
 LARGEST = 2**14  # positions of a window; what has more is averaged down
-LOOKS = 4  # windows, cropped at random as in training, by which an item is judged
-KEPT = 16  # windows of a training item
+WINDOWS_PER_JUDGED_ITEM = 4  # windows, cropped at random as in training, by which an item is judged
+WINDOWS_PER_TRAINING_ITEM = 16  # windows of a training item
 MEMORY = 2**29  # bytes of a domain's windows, twice that of all; else some items are left out
 WIDTHS = (16, 32, 64, 128)
 RATE = 2e-3
@@ -100,7 +101,7 @@ class Classifier:
         drawn = [self._draw(windows, step, LEAST) for step in range(8)]
         looks = [window for step in drawn for some in step.values() for window in some]
         size = len(windows) * max(look[0].numel() for look in looks)
-        batch = max(LEAST, min(BATCH, WORK // size))
+        batch = max(LEAST, min(BATCH, POSITIONS_PER_STEP // size))
         self.network.standardize(looks)
         optimizer = torch.optim.Adam(self.network.parameters(), lr=RATE)
         schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, STEPS)
@@ -136,10 +137,10 @@ class Classifier:
             windows = self._cut(item)
             looks = [
                 self._look(
-                    windows[number * len(windows) // LOOKS].tensor,
+                    windows[number * len(windows) // WINDOWS_PER_JUDGED_ITEM].tensor,
                     torch_generator("judged", self._seed, index, number),
                 )
-                for number in range(LOOKS if windows else 0)
+                for number in range(WINDOWS_PER_JUDGED_ITEM if windows else 0)
             ]
             taken += bool(looks) and int(self._logits(looks).mean(0).argmax()) == wanted
         return taken / max(len(items), 1)
@@ -149,7 +150,7 @@ class Classifier:
         left = min(MEMORY, 2 * MEMORY // len(self._domains))
         for index in numpy_generator(self._seed, "classifier", domain).permutation(len(items)):
             windows = self._cut(items[int(index)])
-            count = min(len(windows), KEPT)
+            count = min(len(windows), WINDOWS_PER_TRAINING_ITEM)
             kept += [windows[number * len(windows) // count].tensor for number in range(count)]
             left -= sum(x.numel() * x.element_size() for x in kept[len(kept) - count :])
             if left <= 0:

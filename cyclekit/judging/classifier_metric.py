@@ -9,20 +9,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cyclekit.contract import Metric, Translations
+from cyclekit.contract.metrics import Metric, Translations
 from cyclekit.engine.model import Model
 from cyclekit.judging import classifier
 from cyclekit.judging.classifier import Classifier, build_network
 from cyclekit.judging.evidence import Evidence
-from cyclekit.judging.kept import trained_once
+from cyclekit.judging.trained_once import trained_once
 
 PROTOCOL = (
     "STEPS",
     "BATCH",
     "LEAST",
-    "WORK",
+    "POSITIONS_PER_STEP",
     "LARGEST",
-    "KEPT",
+    "WINDOWS_PER_TRAINING_ITEM",
     "MEMORY",
     "WIDTHS",
     "RATE",
@@ -61,9 +61,9 @@ def classifier_metric(model: Model, evidence: Evidence) -> Metric:
         fit=fit,
         protocol=(
             f"taken_for_target: share of the items that a convolutional classifier takes for the "
-            f"target's, by the mean over {classifier.LOOKS} windows of each; trained "
-            f"{classifier.STEPS} steps on the training sets, seeded. classifier_accuracy: its own "
-            f"on real test items"
+            f"target's, by the mean over {classifier.WINDOWS_PER_JUDGED_ITEM} windows of each; "
+            f"trained {classifier.STEPS} steps on the training sets, seeded. classifier_accuracy: "
+            f"its own on real test items"
         ),
     )
 

@@ -6,7 +6,7 @@ from itertools import permutations
 from pathlib import Path
 from typing import Any
 
-from cyclekit.contract import Codec
+from cyclekit.contract.codec import Codec
 from cyclekit.data.encoded import list_bad, load_file
 from cyclekit.data.folders import Collections
 from cyclekit.data.layout import layout_folder

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from cyclekit.contract import Metric
+from cyclekit.contract.metrics import Metric
 from cyclekit.recipe.settings import PATCH_DISTANCE, BestSettings
 
 Figures = dict[str, float]

@@ -6,13 +6,14 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from cyclekit.contract import Baseline, Metric, Options, Translations, identity_baseline
+from cyclekit.contract.metrics import Baseline, Metric, Translations, identity_baseline
+from cyclekit.contract.options import Options
 from cyclekit.data.encoded import encode_file, guarded
 from cyclekit.data.folders import Collections
 from cyclekit.data.lazy import Lazy
 from cyclekit.describe import describe_exception
+from cyclekit.engine.declarations import Direction
 from cyclekit.engine.model import Model
-from cyclekit.engine.objective import Direction
 from cyclekit.engine.translator import Translator
 from cyclekit.errors import BadSample, CyclekitError
 from cyclekit.judging.classifier_metric import classifier_metric

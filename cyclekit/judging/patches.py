@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool1d, avg_pool2d, avg_pool3d
 
-from cyclekit.contract import Metric, Translations
+from cyclekit.contract.metrics import Metric, Translations
 from cyclekit.engine.model import Model
 from cyclekit.randomness import numpy_generator, torch_generator
 from cyclekit.recipe.settings import PATCH_DISTANCE
@@ -21,7 +21,7 @@ PATCH = 7  # positions along each axis, at most
 PATCHES = 8192  # of each side and size
 SLICES = 128  # random directions
 LEVELS = 3  # each half as large as the one before
-MOST = 256  # items
+MAX_ITEMS = 256  # items
 POOLS = {1: avg_pool1d, 2: avg_pool2d, 3: avg_pool3d}
 
 
@@ -70,7 +70,7 @@ def distance(made: Tensor, real: Tensor, seed: int) -> float:
 
 def _tensors(model: Model, items: Sequence[Any], domain: str) -> list[Tensor]:
     """Items as networks see them, spread over all where there are many."""
-    count = min(len(items), MOST)
+    count = min(len(items), MAX_ITEMS)
     codec, found = model.codec, []
     for place in range(count):
         sample = codec.encode(items[place * len(items) // count], domain)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from cyclekit.contract import Metric, Translations
+from cyclekit.contract.metrics import Metric, Translations
 from cyclekit.describe import describe_exception
 from cyclekit.errors import CyclekitError
 from cyclekit.judging.evidence import Evidence

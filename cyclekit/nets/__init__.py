@@ -1,6 +1,6 @@
 """Networks for any number of dimensions, ready to be named in a ``Modality``."""
 
-from cyclekit.contract import Network
+from cyclekit.contract.network import Network
 from cyclekit.nets.patchgan import PatchGAN, PatchGANOptions
 from cyclekit.nets.pixel import PixelDiscriminator, PixelOptions
 from cyclekit.nets.resnet import ResNetGenerator, ResNetOptions

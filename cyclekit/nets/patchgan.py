@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 from torch import Tensor, nn
 
-from cyclekit.contract import Options, TensorSpec
+from cyclekit.contract.options import Options
+from cyclekit.contract.tensors import TensorSpec
 from cyclekit.nets.blocks import (
     Init,
     Norm,
@@ -98,8 +99,8 @@ class PatchGAN(nn.Sequential):
 
     def forward(self, x: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         """See the class."""
-        *layers, judge = list(self)[: len(self) - bool(self.classes)]
+        *layers, head = list(self)[: len(self) - bool(self.classes)]
         for layer in layers:
             x = layer(x)
-        logits: Tensor = judge(x)
+        logits: Tensor = head(x)
         return (logits, self[-1](x).flatten(2).mean(2)) if self.classes else logits

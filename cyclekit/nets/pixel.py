@@ -5,7 +5,8 @@ from typing import Annotated
 from pydantic import Field
 from torch import nn
 
-from cyclekit.contract import Options, TensorSpec
+from cyclekit.contract.options import Options
+from cyclekit.contract.tensors import TensorSpec
 from cyclekit.nets.blocks import (
     Init,
     Norm,

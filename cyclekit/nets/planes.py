@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cyclekit.contract import TensorSpec
+from cyclekit.contract.tensors import TensorSpec
 
 TRAITS = ("multiple_of", "least_multiples", "reach")
 """What a generator's module says about itself."""

@@ -1,12 +1,13 @@
 """The residual generator of CycleGAN (arXiv 1703.10593, section 7.2), over 1, 2 or 3 dimensions."""
 
-from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 from torch import Tensor, nn
 
-from cyclekit.contract import Options, TensorSpec
+from cyclekit.contract.options import Options
+from cyclekit.contract.tensors import TensorSpec
 from cyclekit.errors import RecipeError
 from cyclekit.nets.blocks import (
     Init,
@@ -44,6 +45,8 @@ class PaddingAtOptions(Options):
 class ResNetOptions(Options):
     """A residual encoder-decoder."""
 
+    former_names: ClassVar[Mapping[str, str]] = {"leak": "negative_slope"}
+
     channels: Annotated[int, Field(ge=1, le=4096)] = 64
     """Width after the first convolution; doubled by each downsampling."""
     blocks: Annotated[int, Field(ge=0, le=200)] = 9
@@ -76,7 +79,7 @@ class ResNetOptions(Options):
     """Where it is another, as in networks that were made elsewhere."""
     activate_sum: bool = False
     """End each residual block with a ReLU after the sum, as in Brunner et al."""
-    leak: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    negative_slope: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Slope of activations below zero; 0: ReLUs as published. Without norms, a step too large can
     turn every ReLU of a layer off for good, and the network with it; with 0.2 it can recover."""
     residual: bool = False
@@ -225,7 +228,7 @@ class ResidualBlock(nn.Module):
 
 def _activation(options: ResNetOptions) -> nn.Module:
     """ReLU, leaky where the options say so."""
-    return nn.LeakyReLU(options.leak) if options.leak else nn.ReLU()
+    return nn.LeakyReLU(options.negative_slope) if options.negative_slope else nn.ReLU()
 
 
 def _norm(dims: int, width: int, options: ResNetOptions, condition: int) -> list[nn.Module]:

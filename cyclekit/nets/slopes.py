@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
-from cyclekit.contract import TensorSpec
+from cyclekit.contract.tensors import TensorSpec
 from cyclekit.nets.patchgan import PatchGAN, PatchGANOptions
 
 

@@ -6,7 +6,8 @@ from typing import Annotated
 from pydantic import Field
 from torch import Tensor, nn
 
-from cyclekit.contract import Options, TensorSpec
+from cyclekit.contract.options import Options
+from cyclekit.contract.tensors import TensorSpec
 from cyclekit.errors import RecipeError
 from cyclekit.nets.blocks import Init, conv, initialize
 
@@ -18,7 +19,7 @@ class StarGANDiscriminatorOptions(Options):
     """Width after the first convolution; doubled by each further one."""
     layers: Annotated[int, Field(ge=1, le=12)] = 6
     """Halvings."""
-    leak: Annotated[float, Field(ge=0, lt=1)] = 0.01
+    negative_slope: Annotated[float, Field(ge=0, lt=1)] = 0.01
     """Slope of activations below zero."""
     last_map: Annotated[int, Field(ge=1, le=64)] = 2
     """Positions that the last map of a training window has along each axis, all of which the
@@ -53,7 +54,7 @@ class StarGANDiscriminator(nn.Module):
         layers: list[nn.Module] = []
         for seen, width in pairwise((source.channels, *widths)):
             layers.append(conv(dims, seen, width, 4, stride=2, padding=1))
-            layers.append(nn.LeakyReLU(options.leak))
+            layers.append(nn.LeakyReLU(options.negative_slope))
         self.layers = nn.Sequential(*layers)
         self.judge = conv(dims, widths[-1], target.channels, 3, padding=1, bias=False)
         self.last_map = options.last_map

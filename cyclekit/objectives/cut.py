@@ -100,12 +100,12 @@ class CUTObjective(OneWayObjective):
         sent = Sent(self, networks, batch, self.source, step)
         if phase == DISCRIMINATORS:
 
-            def judged() -> Tensor:
-                return self.judged(
+            def on_discriminator() -> Tensor:
+                return self.discriminator_loss(
                     networks[self.discriminator], batch[self.target], sent.fake, step
                 )
 
-            term = api.Term(self.discriminator, 1.0, (self.discriminator,), judged)
+            term = api.Term(self.discriminator, 1.0, (self.discriminator,), on_discriminator)
             return [api.TermGroup([term], lambda: sent.start(differentiable=False))]
         options, trained = self.options, self.trained_with_generator
         weight = options.nce.weight / 2 if options.nce.identity else options.nce.weight
@@ -153,16 +153,16 @@ class Sent:
         with torch.set_grad_enabled(torch.is_grad_enabled() and differentiable):
             made = self._networks[objective.generator](self._turned(x))
         api.require_shape(made, x, objective.generator)
-        known = step.known.get(self._domain)
-        if known is not None:
+        valid = step.valid.get(self._domain)
+        if valid is not None:
             # Real samples have zeros in their gaps: fakes are shown with the same ones.
-            made = made * self._turned(known.all(dim=1, keepdim=True))
+            made = made * self._turned(valid.all(dim=1, keepdim=True))
         self.fake = made
 
     def fool(self) -> Tensor:
         """What it costs that the discriminator is not taken in."""
         objective = self._objective
-        return objective.fooled(self._networks[objective.discriminator], self.fake)
+        return objective.adversarial_loss(self._networks[objective.discriminator], self.fake)
 
     def contrast(self) -> Tensor:
         """PatchNCE (equation 4) between what was sent and what came out, the mean of depths."""
@@ -227,7 +227,7 @@ class Projector(nn.Module):
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
         """``(batch, places, channels)`` of each depth to as many unit vectors of ``width``."""
         made = [head(x) for head, x in zip(self.heads, features, strict=True)]
-        return [_unit(api.full(x)) for x in made]
+        return [_unit(api.upcast(x)) for x in made]
 
 
 def _unit(x: Tensor) -> Tensor:
@@ -246,6 +246,6 @@ def patch_nce(queries: Tensor, keys: Tensor, temperature: float) -> Tensor:
     Returns:
         Scalar, the mean over places and samples.
     """
-    likeness = torch.bmm(api.full(queries), api.full(keys).transpose(1, 2)) / temperature
+    likeness = torch.bmm(api.upcast(queries), api.upcast(keys).transpose(1, 2)) / temperature
     own = torch.arange(likeness.shape[1], device=likeness.device).expand(likeness.shape[:2])
     return F.cross_entropy(likeness.flatten(0, 1), own.flatten())

@@ -1,100 +1,46 @@
 """The CycleGAN objective (arXiv 1703.10593) with the terms that later papers added."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
-from cyclekit.contract import Options, TensorSpec
+from cyclekit.contract.options import Options
+from cyclekit.contract.tensors import TensorSpec
 from cyclekit.engine.augmentation import augmented
+from cyclekit.engine.declarations import Direction, Phase, Stream
+from cyclekit.engine.functional import (
+    call_batched,
+    discriminator_loss,
+    l1,
+    require_shape,
+    upcast,
+)
 from cyclekit.engine.history import HistoryBuffer
 from cyclekit.engine.losses import ADVERSARIAL_LOSSES
-from cyclekit.engine.objective import (
-    Batch,
-    Direction,
-    NetworkBuilder,
-    Networks,
-    Objective,
-    Phase,
-    Step,
-    Stream,
-    Term,
-    TermGroup,
-)
-from cyclekit.engine.terms import called, discriminator_loss, full, l1, require_shape
+from cyclekit.engine.network_builder import NetworkBuilder, Networks
+from cyclekit.engine.objective import Objective
+from cyclekit.engine.step import Batch, Step
+from cyclekit.engine.terms import Term, TermGroup
 from cyclekit.errors import RecipeError
 from cyclekit.names import EXTRA
+from cyclekit.objectives.cycle_networks import (
+    FIRST,
+    MIXED,
+    OF_MIXED,
+    PAIRED,
+    SECOND,
+    WAYS,
+    A,
+    B,
+    DiscriminatorRole,
+    Way,
+)
 from cyclekit.objectives.cycle_options import CycleOptions
 
 GENERATORS, DISCRIMINATORS = "generators", "discriminators"
-A, B, MIXED = "a", "b", "mixed"
-PAIRED = {A: "pair_a", B: "pair_b"}
-
-
-@dataclass(frozen=True)
-class Judge:
-    """A discriminator.
-
-    Attributes:
-        name: Among the networks.
-        family: What it shares with the other domain's.
-        domain: Whose samples it is shown, and whose spec they have.
-        real: Stream of its real samples.
-        fakes_of: The discriminator whose fakes it is shown; itself, where it has a history.
-    """
-
-    name: str
-    family: str
-    domain: str
-    real: str
-    fakes_of: str
-
-
-def _judges(family: str, names: tuple[str, str]) -> tuple[Judge, ...]:
-    """One for each domain, with a history of its own."""
-    return tuple(
-        Judge(name, family, domain, domain, name)
-        for name, domain in zip(names, (A, B), strict=True)
-    )
-
-
-FIRST = _judges("discriminator", ("discriminator_a", "discriminator_b"))
-SECOND = _judges("second_discriminator", ("second_discriminator_a", "second_discriminator_b"))
-OF_MIXED = (
-    Judge("mixed_discriminator_a", "mixed_discriminator", A, MIXED, "discriminator_a"),
-    Judge("mixed_discriminator_b", "mixed_discriminator", B, MIXED, "discriminator_b"),
-)
-
-
-@dataclass(frozen=True)
-class Way:
-    """A direction, and everybody who has a part in its terms.
-
-    Attributes:
-        direction: From where to where.
-        there: The generator.
-        back: The other way's generator.
-        first: Judges fakes.
-        second: Judges what came back.
-        mixed: Judges fakes beside samples of both domains.
-    """
-
-    direction: Direction
-    there: str
-    back: str
-    first: Judge
-    second: Judge
-    mixed: Judge
-
-
-A2B, B2A = "generator_a2b", "generator_b2a"
-WAYS = (
-    Way(Direction(A, B, (A2B,)), A2B, B2A, FIRST[1], SECOND[0], OF_MIXED[1]),
-    Way(Direction(B, A, (B2A,)), B2A, A2B, FIRST[0], SECOND[1], OF_MIXED[0]),
-)
 
 
 class CycleObjective(Objective):
@@ -127,15 +73,15 @@ class CycleObjective(Objective):
         super().__init__(options, specs, seed, rank)
         self._refuse_unequal_specs()
         self.loss = ADVERSARIAL_LOSSES[options.adversarial.loss]
-        self.judges = (
+        self.discriminators = (
             *FIRST,
             *(SECOND if options.second_adversarial.weight else ()),
             *(OF_MIXED if options.mixed_domain.weight else ()),
         )
         self.history = {
-            judge.name: HistoryBuffer(options.history_size, seed, rank, judge.family, judge.domain)
-            for judge in self.judges
-            if judge.fakes_of == judge.name
+            role.name: HistoryBuffer(options.history_size, seed, rank, role.family, role.domain)
+            for role in self.discriminators
+            if role.fakes_of == role.name
         }
 
     @property
@@ -153,10 +99,10 @@ class CycleObjective(Objective):
     @property
     def phases(self) -> Sequence[Phase]:
         """Generators, then discriminators."""
-        judges = tuple(judge.name for judge in self.judges)
+        names = tuple(role.name for role in self.discriminators)
         return (
             Phase(GENERATORS, tuple(way.there for way in WAYS)),
-            Phase(DISCRIMINATORS, judges, rate="discriminator"),
+            Phase(DISCRIMINATORS, names, rate="discriminator"),
         )
 
     @property
@@ -173,21 +119,23 @@ class CycleObjective(Objective):
             )
             for way in WAYS
         }
-        made |= {judge.name: build.discriminator(self.specs[judge.domain]) for judge in self.judges}
+        made |= {
+            role.name: build.discriminator(self.specs[role.domain]) for role in self.discriminators
+        }
         return made
 
     def input_spec(self, spec: TensorSpec) -> TensorSpec:
         """What generators see of a domain; override it together with ``prepare``."""
         return spec
 
-    def prepare(self, x: Tensor, domain: str, hop: str, step: Step | None) -> Tensor:
+    def prepare(self, x: Tensor, domain: str, purpose: str, step: Step | None) -> Tensor:
         """Turn samples into a generator's input; variants may mask them and add channels.
 
         Args:
             x: ``(batch, channels, *sizes)`` of ``domain``.
             domain: Where the samples belong.
-            hop: ``"translate"`` (a real sample, on its way out), ``"cycle"`` (a fake, on its way
-                back), ``"identity"`` or ``"supervised"`` (a real sample that has a counterpart).
+            purpose: ``"translate"`` (a real sample, on its way out), ``"cycle"`` (a fake, on its
+                way back), ``"identity"`` or ``"supervised"`` (a real one that has a counterpart).
             step: Source of randomness; ``None`` outside training.
         """
         return x
@@ -211,13 +159,13 @@ class CycleObjective(Objective):
             return [*groups, *self._supervised(networks, batch, step)]
         shown: dict[str, Tensor] = {}
         return [
-            TermGroup([self._discriminator_term(judge, shown, networks, batch, step)])
-            for judge in self.judges
+            TermGroup([self._discriminator_term(role, shown, networks, batch, step)])
+            for role in self.discriminators
         ]
 
     def generator_terms(self, trip: "Trip") -> list[Term]:
         """The generators' terms of one way; leaves fakes for their discriminators in
-        ``step.kept``."""
+        ``step.carried``."""
         way, options, step = trip.way, self.options, trip.step
         source, target = way.direction.ends
         there = (way.there,)
@@ -226,8 +174,10 @@ class CycleObjective(Objective):
         if self.has_identity(step):
             identity = options.identity.weight
             terms.append(Term(f"identity_{target}", identity, there, trip.identity))
-        if change := options.self_regularization.weight:
-            terms.append(Term(f"change_{source}", change, there, trip.change))
+        if kept := options.self_regularization.weight:
+            terms.append(
+                Term(f"self_regularization_{source}", kept, there, trip.self_regularization)
+            )
         adversarial = f"adversarial_{way.direction.name}"
         fooled = partial(self._fool, way.first, trip, "fake")
         weight = options.adversarial.weight
@@ -254,11 +204,11 @@ class CycleObjective(Objective):
         x, truth = batch[PAIRED[source]], batch[PAIRED[target]]
         made = networks[way.there](self.prepare(x, source, "supervised", step))
         require_shape(made, truth, f"{way.there}, supervised")
-        return l1(made, truth, step.known.get(PAIRED[target]))
+        return l1(made, truth, step.valid.get(PAIRED[target]))
 
     def _discriminator_term(
         self,
-        judge: Judge,
+        role: DiscriminatorRole,
         shown: dict[str, Tensor],
         networks: Networks,
         batch: Batch,
@@ -268,35 +218,37 @@ class CycleObjective(Objective):
         fakes that discriminators were shown so far."""
 
         def compute() -> Tensor:
-            if judge.fakes_of == judge.name:
-                shown[judge.name] = self.history[judge.name].query(step.kept[judge.name])
-            real, fake = batch[judge.real], shown[judge.fakes_of]
-            return self._judge(judge, networks[judge.name], real, fake, step)
+            if role.fakes_of == role.name:
+                shown[role.name] = self.history[role.name].query(step.carried[role.name])
+            real, fake = batch[role.real], shown[role.fakes_of]
+            return self._discriminator_loss(role, networks[role.name], real, fake, step)
 
         mixed = self.options.mixed_domain
-        weight = mixed.weight * mixed.gamma if judge in OF_MIXED else 1.0
-        return Term(judge.name, weight, (judge.name,), compute)
+        weight = mixed.weight * mixed.gamma if role in OF_MIXED else 1.0
+        return Term(role.name, weight, (role.name,), compute)
 
-    def _fool(self, judge: Judge, trip: "Trip", shown: Literal["fake", "cycled"]) -> Tensor:
+    def _fool(
+        self, role: DiscriminatorRole, trip: "Trip", shown: Literal["fake", "cycled"]
+    ) -> Tensor:
         """What it costs the generators that a discriminator is not taken in."""
         sample = trip.fake if shown == "fake" else trip.cycled
-        known, step = trip.step.known.get(trip.way.direction.source), trip.step
-        if known is not None:
+        valid, step = trip.step.valid.get(trip.way.direction.source), trip.step
+        if valid is not None:
             # Real samples have zeros in their gaps: fakes are shown with the same ones.
-            sample = sample * known.all(dim=1, keepdim=True)
+            sample = sample * valid.all(dim=1, keepdim=True)
         if self.options.rounding.discriminators:
-            sample = self.rounded(sample, judge.domain)
-        varied = self._varied(sample, judge, "generator", step)
-        logits = trip.networks[judge.name](self._noisy(varied, step, "generator", judge.name))
-        step.kept[judge.name] = sample.detach()
-        return self.loss.generator(full(logits))
+            sample = self.rounded(sample, role.domain)
+        varied = self._varied(sample, role, "generator", step)
+        logits = trip.networks[role.name](self._noisy(varied, step, "generator", role.name))
+        step.carried[role.name] = sample.detach()
+        return self.loss.generator(upcast(logits))
 
-    def _judge(
-        self, judge: Judge, network: nn.Module, real: Tensor, fake: Tensor, step: Step
+    def _discriminator_loss(
+        self, role: DiscriminatorRole, network: nn.Module, real: Tensor, fake: Tensor, step: Step
     ) -> Tensor:
-        name = judge.name
-        real = self._varied(real, judge, "real", step)
-        fake = self._varied(fake, judge, "fake", step)
+        name = role.name
+        real = self._varied(real, role, "real", step)
+        fake = self._varied(fake, role, "fake", step)
         # One noise for both, so that it tells nothing.
         real, fake = self._noisy(real, step, name), self._noisy(fake, step, name)
         return discriminator_loss(
@@ -328,10 +280,10 @@ class CycleObjective(Objective):
         ends = torch.where(x.detach() >= (low + high) / 2, high, low).to(x.dtype)
         return ends + (x - x.detach())  # exactly an end: the bracket is zero
 
-    def _varied(self, x: Tensor, judge: Judge, role: str, step: Step) -> Tensor:
+    def _varied(self, x: Tensor, role: DiscriminatorRole, sample: str, step: Step) -> Tensor:
         """What a discriminator sees of real samples, of fakes, or of a generator's."""
-        spec, options = self.specs[judge.domain], self.options.augmentation
-        return augmented(x, spec, options, step, judge.name, role)
+        spec, options = self.specs[role.domain], self.options.augmentation
+        return augmented(x, spec, options, step, role.name, sample)
 
     def _noisy(self, x: Tensor, step: Step, *words: str) -> Tensor:
         sigma = self.options.input_noise.sigma
@@ -385,7 +337,7 @@ class Trip:
         if wanted:
             inputs.append(objective.prepare(self.batch[target], target, "identity", step))
         together = objective.options.batch_calls
-        outputs = called(self.networks[way.there], *inputs, together=together)
+        outputs = call_batched(self.networks[way.there], *inputs, together=together)
         self.fake = outputs[0]
         if wanted:
             require_shape(outputs[1], self.batch[target], f"{way.there}, identity")
@@ -398,7 +350,7 @@ class Trip:
         objective, options = self.objective, self.objective.options
         sent = objective.rounded(self.fake, target) if options.rounding.cycle else self.fake
         if options.cycle.noise:
-            sent = self._drowned(sent)
+            sent = self._with_noise(sent)
         if options.cycle.back_translation:
             sent = sent.detach()
         back = self.networks[self.way.back]
@@ -409,19 +361,19 @@ class Trip:
     def cycle(self) -> Tensor:
         """How far off it comes back."""
         source = self.way.direction.source
-        return l1(self.cycled, self.batch[source], self.step.known.get(source))
+        return l1(self.cycled, self.batch[source], self.step.valid.get(source))
 
     def identity(self) -> Tensor:
         """How far off the target's own samples are afterwards."""
         target = self.way.direction.target
-        return l1(self.same, self.batch[target], self.step.known.get(target))
+        return l1(self.same, self.batch[target], self.step.valid.get(target))
 
-    def change(self) -> Tensor:
+    def self_regularization(self) -> Tensor:
         """How far the fake is from what it was made of."""
         source = self.way.direction.source
-        return l1(self.fake, self.batch[source], self.step.known.get(source))
+        return l1(self.fake, self.batch[source], self.step.valid.get(source))
 
-    def _drowned(self, fake: Tensor) -> Tensor:
+    def _with_noise(self, fake: Tensor) -> Tensor:
         """A fake under noise, so that it can hide nothing in faint patterns."""
         domain, step = self.way.direction.target, self.step
         share = step.uniform(fake, "cycle noise", domain).view(-1, *(1,) * (fake.dim() - 1))

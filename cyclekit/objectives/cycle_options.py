@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from cyclekit.contract import Options
+from cyclekit.contract.options import Options
 from cyclekit.engine.augmentation import AugmentationOptions
 from cyclekit.engine.losses import AdversarialName
 

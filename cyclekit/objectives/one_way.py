@@ -89,7 +89,9 @@ class OneWayObjective(api.Objective):
         made: Tensor = networks[self.generator](x)
         return made
 
-    def judged(self, network: nn.Module, real: Tensor, fake: Tensor, step: api.Step) -> Tensor:
+    def discriminator_loss(
+        self, network: nn.Module, real: Tensor, fake: Tensor, step: api.Step
+    ) -> Tensor:
         """What real samples and fakes cost the discriminator, half of the two."""
         penalty = self.options.adversarial.gradient_penalty
         return api.discriminator_loss(
@@ -101,6 +103,6 @@ class OneWayObjective(api.Objective):
             penalty=penalty,
         )
 
-    def fooled(self, network: nn.Module, shown: Tensor) -> Tensor:
+    def adversarial_loss(self, network: nn.Module, shown: Tensor) -> Tensor:
         """What it costs the generator that the discriminator is not taken in."""
-        return self.loss.generator(api.full(network(shown)))
+        return self.loss.generator(api.upcast(network(shown)))

@@ -68,7 +68,7 @@ class Pix2PixObjective(OneWayObjective):
         """The discriminator's term, or the generator's two, which share a fake."""
         batch = self.without_gaps(batch, step)
         source, target = batch[self.source], batch[self.target]
-        judge, known = networks[self.discriminator], step.known.get(self.target)
+        discriminator, valid = networks[self.discriminator], step.valid.get(self.target)
         made: dict[str, Tensor] = {}
 
         def translate() -> None:
@@ -78,20 +78,20 @@ class Pix2PixObjective(OneWayObjective):
 
         def shown(sample: Tensor) -> Tensor:
             # Real ones have zeros in their gaps: fakes are shown with the same ones.
-            sample = sample if known is None else sample * known.all(dim=1, keepdim=True)
+            sample = sample if valid is None else sample * valid.all(dim=1, keepdim=True)
             return torch.cat([source, sample], dim=1)
 
-        def judged() -> Tensor:
-            return self.judged(judge, shown(target), shown(made["fake"]), step)
+        def on_discriminator() -> Tensor:
+            return self.discriminator_loss(discriminator, shown(target), shown(made["fake"]), step)
 
         def fooled() -> Tensor:
-            return self.fooled(judge, shown(made["fake"]))
+            return self.adversarial_loss(discriminator, shown(made["fake"]))
 
         def distance() -> Tensor:
-            return api.l1(made["fake"], target, known)
+            return api.l1(made["fake"], target, valid)
 
         if phase == DISCRIMINATORS:
-            term = api.Term(self.discriminator, 1.0, (self.discriminator,), judged)
+            term = api.Term(self.discriminator, 1.0, (self.discriminator,), on_discriminator)
             return [api.TermGroup([term], translate)]
         adversarial, options = f"adversarial_{self.options.direction}", self.options
         called = (self.generator, self.discriminator)

@@ -227,7 +227,7 @@ class Sent:
         self._objective, self._step = objective, step
         self._generator, self._critic = networks[GENERATOR], networks[DISCRIMINATOR]
         self._x, self._label, self._target = batch[SAMPLES], batch[LABEL], batch[TARGET]
-        self._known = step.known.get(SAMPLES)
+        self._valid = step.valid.get(SAMPLES)
 
     def judge(self) -> None:
         """Translate, and show the discriminator real samples and fakes."""
@@ -235,7 +235,7 @@ class Sent:
             self._translate()
         # One noise for both, so that it tells nothing.
         self._seen = self._noisy(self._x, DISCRIMINATOR), self._noisy(self._shown, DISCRIMINATOR)
-        self._on_real, self._on_fake = api.called(self._critic, *self._seen)
+        self._on_real, self._on_fake = api.call_batched(self._critic, *self._seen)
 
     def fool(self) -> None:
         """Translate, and show the discriminator fakes."""
@@ -245,7 +245,7 @@ class Sent:
     def judged(self) -> Tensor:
         """What real samples and fakes cost the discriminator."""
         loss = self._objective.loss
-        return loss.real(api.full(self._on_real[0])) + loss.fake(api.full(self._on_fake[0]))
+        return loss.real(api.upcast(self._on_real[0])) + loss.fake(api.upcast(self._on_fake[0]))
 
     def penalty(self) -> Tensor:
         """How far the discriminator's gradient is from a length of 1 (equation 8)."""
@@ -255,7 +255,7 @@ class Sent:
 
     def fooled(self) -> Tensor:
         """What it costs the generator that the discriminator is not taken in."""
-        return self._objective.loss.generator(api.full(self._on_fake[0]))
+        return self._objective.loss.generator(api.upcast(self._on_fake[0]))
 
     def named_real(self) -> Tensor:
         """What it costs to take real samples for another domain's (equation 2)."""
@@ -267,18 +267,18 @@ class Sent:
 
     def cycle(self) -> Tensor:
         """How far a sample is from itself, once it came back (equation 4)."""
-        return api.l1(self._generator(self._fake, self._label), self._x, self._known)
+        return api.l1(self._generator(self._fake, self._label), self._x, self._valid)
 
     def same(self) -> Tensor:
         """How far a sample is from what it becomes when it is told its own domain."""
-        return api.l1(self._generator(self._x, self._label), self._x, self._known)
+        return api.l1(self._generator(self._x, self._label), self._x, self._valid)
 
     @property
     def _shown(self) -> Tensor:
         """Real samples have zeros in their gaps: fakes are shown with the same ones."""
-        if self._known is None:
+        if self._valid is None:
             return self._fake
-        return self._fake * self._known.all(dim=1, keepdim=True)
+        return self._fake * self._valid.all(dim=1, keepdim=True)
 
     def _noisy(self, x: Tensor, role: str) -> Tensor:
         sigma = self._objective.options.input_noise.sigma
@@ -296,7 +296,7 @@ def named(logits: Tensor, label: Tensor) -> Tensor:
         logits: ``(batch, domains)``.
         label: The same shape, 1 at one place of each and 0 elsewhere.
     """
-    return F.cross_entropy(api.full(logits), label.argmax(dim=1))
+    return F.cross_entropy(api.upcast(logits), label.argmax(dim=1))
 
 
 def faults_of(domains: Sequence[str]) -> Iterator[str]:

@@ -6,8 +6,10 @@ from typing import Any, TypeVar, get_args
 import tomli_w
 from pydantic import BaseModel, ValidationError, create_model
 
-from cyclekit.contract import Modality, Options
+from cyclekit.contract.modality import Modality
+from cyclekit.contract.options import Options
 from cyclekit.errors import RecipeError, suggest
+from cyclekit.recipe.moved import renamed_options
 from cyclekit.recipe.settings import PATCH_DISTANCE, Recipe, recipe_model
 from cyclekit.recipe.sources import Layers
 
@@ -22,14 +24,26 @@ def resolve(layers: Layers, modality: Modality) -> Recipe:
     """
     table = dict(layers.table)
     for kind, choices in (
-        ("generator", modality.generators),
-        ("discriminator", modality.discriminators),
-        ("objective", modality.objectives),
+        ("generator", {each.name: each.options for each in modality.generators}),
+        ("discriminator", {each.name: each.options for each in modality.discriminators}),
+        ("objective", {each.name: each.Options for each in modality.objectives}),
     ):
         if isinstance(table.get(kind, {}), Mapping):
-            table[kind] = layers.chosen(kind, choices[0].name)
+            former = {name: options.former_names for name, options in choices.items()}
+            table[kind] = layers.chosen(kind, next(iter(choices)), former)
+    if isinstance(table.get("codec"), Mapping):
+        table["codec"] = layers.options("codec", modality.codec.Options.former_names)
     faults = _unknown_figures(table, modality, layers)
     return _validated(recipe_model(modality), table, layers, "The recipe has", faults)
+
+
+def with_new_names(table: Mapping[str, Any], recipe: Recipe) -> dict[str, Any]:
+    """An older recipe's tables, whose settings have the names that a resolved recipe has."""
+    made = dict(table)
+    for kind in ("codec", "generator", "discriminator", "objective"):
+        if isinstance(made.get(kind), Mapping):
+            made[kind], _ = renamed_options(made[kind], type(getattr(recipe, kind)).former_names)
+    return made
 
 
 def resolve_metric_options(layers: Layers, modality: Modality) -> Options:

@@ -5,7 +5,8 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BeforeValidator, Field, create_model, field_validator, model_validator
 
-from cyclekit.contract import Modality, Options
+from cyclekit.contract.modality import Modality
+from cyclekit.contract.options import Options
 from cyclekit.recipe.precision import Precision
 
 
@@ -49,16 +50,16 @@ class DataSettings(Options):
     parallel: bool = False
     """Equal names in the folders are the same thing, such as a sentence that both voices read:
     those held out are then pairs, as in test folders they always are."""
-    memory: Annotated[int, Field(ge=0, le=2**24)] = 2048
-    """MiB of encoded training windows kept in memory. A domain that does not fit is kept in `cache`
-    instead, whole, and is there at the next start."""
+    memory_mib: Annotated[int, Field(ge=0, le=2**24)] = 2048
+    """Encoded training windows that are kept in memory, in MiB. A domain that does not fit is kept
+    in `cache` instead, whole, and is there at the next start."""
     cache: str | None = None
     """Folder for encoded windows that do not fit in memory. Without it, `cyclekit` in
     `$XDG_CACHE_HOME` or `~/.cache`. What is there may be deleted at any time."""
     fetch: str = ""
     """What `cyclekit data get` is told to bring the published set to where this recipe looks, such
     as the set's name; shown when it is missing."""
-    published: str = ""
+    homepage: str = ""
     """Where else the set can be had; shown when it is missing."""
 
     @model_validator(mode="after")
@@ -156,7 +157,7 @@ class TrainSettings(Options):
     """Steps between evaluations on the test set. 0: none while training."""
     evaluate_items: Annotated[int, Field(ge=0)] = 0
     """Test items of each domain used by evaluations while training; 0 takes all."""
-    keep: Annotated[int, Field(ge=1)] = 3
+    keep_checkpoints: Annotated[int, Field(ge=1)] = 3
     """Checkpoints kept besides the best."""
     best: BestSettings = BestSettings()
     """What makes a checkpoint the best (needs `evaluate_every`)."""

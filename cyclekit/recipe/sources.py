@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from cyclekit.errors import RecipeError, UsageError, suggest
-from cyclekit.plugins import PluginInfo
-from cyclekit.recipe.moved import renamed
+from cyclekit.plugins.discovery import PluginInfo
+from cyclekit.recipe.moved import renamed, renamed_options
 from cyclekit.storage.handle import open_file
 
 LARGEST_RECIPE = 100_000  # bytes; a recipe is a page of text
@@ -36,6 +36,7 @@ class Layers:
     origins: dict[str, str] = field(default_factory=dict)
     moved: list[str] = field(default_factory=list)
     _laid: list[Mapping[str, Any]] = field(default_factory=list)
+    _forgiven: set[str] = field(default_factory=set)
 
     def merge(self, table: Mapping[str, Any], origin: str) -> None:
         """Lay ``table`` over what is there; sub-tables merge key by key."""
@@ -43,7 +44,9 @@ class Layers:
         self._laid.append(table)
         self._merge(self.table, table, origin, "")
 
-    def chosen(self, key: str, default: str) -> Table:
+    def chosen(
+        self, key: str, default: str, former_names: Mapping[str, Mapping[str, str]]
+    ) -> Table:
         """A table that says by its ``name`` what the other keys are for.
 
         Where a layer names something else than those below it, their keys are no longer meant.
@@ -51,15 +54,28 @@ class Layers:
         Args:
             key: Of the table.
             default: The name where no layer says one.
+            former_names: What each thing of a name says in ``Options.former_names``.
         """
         kept = Layers({"name": default})
-        for table in self._laid:
-            laid = table.get(key, {})
-            if isinstance(laid, Mapping):
-                if laid.get("name", kept.table["name"]) != kept.table["name"]:
-                    kept = Layers()
-                kept.merge(laid, "")
+        for laid in self._tables(key):
+            name = laid.get("name", kept.table["name"])
+            if name != kept.table["name"]:
+                kept = Layers()
+            former = former_names.get(name, {}) if isinstance(name, str) else {}
+            kept.merge(self._renamed_options(key, laid, former), "")
         return kept.table
+
+    def options(self, key: str, former_names: Mapping[str, str]) -> Table:
+        """A table of one kind of settings, whose former names are these."""
+        kept = Layers()
+        for laid in self._tables(key):
+            kept.merge(self._renamed_options(key, laid, former_names), "")
+        return kept.table
+
+    def forgive(self) -> None:
+        """Say nothing of old names in what is there so far."""
+        self.moved.clear()
+        self._forgiven.update(self.origins.values())
 
     def lay(self, settings: Iterable[Setting]) -> None:
         """Lay settings over what is there, all of them as one layer."""
@@ -89,13 +105,30 @@ class Layers:
         below = [origin for name, origin in self.origins.items() if name.startswith(key + ".")]
         return below[-1] if below else "the defaults"
 
+    def _tables(self, key: str) -> Iterable[Table]:
+        """What each layer has under a key, those with something else left out."""
+        found = (table.get(key) for table in self._laid)
+        return (laid for laid in found if isinstance(laid, dict))
+
     def _renamed(self, table: Mapping[str, Any], origin: str) -> Mapping[str, Any]:
         table, moved = renamed(table)
-        self.moved += [
-            f"{old} (from {origin}) is called {new} now; the old name still works"
-            for old, new in moved.items()
-        ]
+        for old, new in moved.items():
+            self._tell_moved(old, new, origin)
         return table
+
+    def _renamed_options(self, key: str, table: Table, former_names: Mapping[str, str]) -> Table:
+        table, moved = renamed_options(table, former_names)
+        for old, new in moved.items():
+            origin = self.origin(f"{key}.{old}")
+            self.origins.setdefault(f"{key}.{new}", origin)
+            if origin not in self._forgiven:
+                self._tell_moved(f"{key}.{old}", f"{key}.{new}", origin)
+        return table
+
+    def _tell_moved(self, old: str, new: str, origin: str) -> None:
+        told = f"{old} (from {origin}) is called {new} now; the old name still works"
+        if told not in self.moved:
+            self.moved.append(told)
 
     def _merge(self, into: Table, table: Mapping[str, Any], origin: str, prefix: str) -> None:
         for key, value in table.items():

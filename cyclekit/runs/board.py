@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from lightning_fabric.loggers import TensorBoardLogger
 
-from cyclekit.contract import Media
+from cyclekit.contract.previews import Media
 from cyclekit.runs.directory import RunDirectory
 
 FOLDER = "tensorboard"

@@ -15,12 +15,12 @@ from pydantic import ValidationError
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from cyclekit.contract import Codec
+from cyclekit.contract.codec import Codec
 from cyclekit.describe import describe_exception
 from cyclekit.engine.training_state import TrainingState
 from cyclekit.errors import CheckpointError, CyclekitError
 from cyclekit.memory import available_memory
-from cyclekit.plugins import PluginInfo
+from cyclekit.plugins.discovery import PluginInfo
 from cyclekit.recipe.moved import renamed
 from cyclekit.recipe.sources import parse_toml
 from cyclekit.runs.layout import MANIFEST, step_folders

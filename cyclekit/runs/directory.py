@@ -14,8 +14,8 @@ import torch
 
 from cyclekit.errors import CyclekitError, UsageError
 from cyclekit.locks import Held, locked
-from cyclekit.plugins import PluginInfo
-from cyclekit.recipe.resolve import flattened, keys, to_toml
+from cyclekit.plugins.discovery import PluginInfo
+from cyclekit.recipe.resolve import flattened, keys, to_toml, with_new_names
 from cyclekit.recipe.settings import Recipe
 from cyclekit.runs.checkpoint import describe_writer
 from cyclekit.runs.checkpoints import Checkpoints
@@ -114,9 +114,11 @@ class RunDirectory(RunLayout):
             recipe: The one to go on with.
         """
         lines = [line for line, record in lines_by_step(self.changes_file) if record["step"] < step]
-        held, now = flattened(led_here), flattened(recipe.model_dump(mode="json"))
+        held = flattened(with_new_names(led_here, recipe))
+        now = flattened(recipe.model_dump(mode="json"))
         # What a recipe does not say is at its default, also where it is of an older version.
-        defaults = {key: info.default for key, info in keys(type(recipe))}
+        told = keys(type(recipe), chosen=recipe.model_dump(mode="json"))
+        defaults = {key: info.default for key, info in told}
         for key in sorted(held.keys() | now.keys()):
             before, after = held.get(key, defaults.get(key)), now.get(key)
             if before != after:

@@ -5,12 +5,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from cyclekit.contract import Options
+from cyclekit.console import Console
+from cyclekit.contract.options import Options
 from cyclekit.data.counterparts import tied_domains
 from cyclekit.data.folders import Collections, find_collections
-from cyclekit.data.made import is_made, made_root
+from cyclekit.data.generated import is_made, made_root
 from cyclekit.data.pairing import without_false_pairs
-from cyclekit.engine.hardware import Hardware
+from cyclekit.engine.fabric import Hardware
 from cyclekit.errors import UsageError
 from cyclekit.judging.figures import Figures, with_both
 from cyclekit.judging.judge import Judge
@@ -20,9 +21,8 @@ from cyclekit.recipe.settings import DataSettings
 from cyclekit.recipe.sources import Layers, Setting
 from cyclekit.runs.checkpoints import BEST, LATEST
 from cyclekit.runs.layout import RunLayout, step_name
-from cyclekit.runs.opening import OpenRun, open_run
+from cyclekit.runs.open_run import OpenRun, open_run
 from cyclekit.runs.records import to_json
-from cyclekit.runs.watcher import Watcher
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def report_on(
     settings: Iterable[Setting],
     quick: bool,
     where: tuple[Hardware, str | None, int | None],
-    watcher: Watcher,
+    console: Console,
     model: Path | None = None,
 ) -> Measured:
     """Open a run and measure it.
@@ -59,15 +59,15 @@ def report_on(
         settings: Of the plugin's metrics.
         quick: Leave out what takes long.
         where: Hardware, precision and batch size, as of ``open_run``.
-        watcher: Is told what is going on.
+        console: Is told what is going on.
         model: An exported ONNX file, to be measured in place of its direction's networks.
 
     Raises:
         CyclekitError: If it cannot be opened or has no test set.
     """
-    opened = open_run(run, checkpoint or LATEST, *where, watcher)
+    opened = open_run(run, checkpoint or LATEST, *where, console)
     if model is not None:
-        opened = with_model(opened, model, watcher)
+        opened = with_model(opened, model, console)
     layers = Layers()
     layers.lay(settings)
     options = resolve_metric_options(layers, opened.model.modality)
@@ -76,7 +76,7 @@ def report_on(
     report = evaluate_run(
         opened,
         data,
-        watcher,
+        console,
         best=open_run(run, BEST, *where) if apart else None,
         options=options,
         quick=quick,
@@ -87,7 +87,7 @@ def report_on(
     return Measured(report, checkpoint or name, ways)
 
 
-def with_model(opened: OpenRun, file: Path, watcher: Watcher) -> OpenRun:
+def with_model(opened: OpenRun, file: Path, console: Console) -> OpenRun:
     """A run that translates one direction with an exported ONNX file, on the CPU.
 
     Raises:
@@ -101,14 +101,14 @@ def with_model(opened: OpenRun, file: Path, watcher: Watcher) -> OpenRun:
     way = opened.model.direction(about["direction"])
     others = [name for name in opened.model.directions if name != way.name]
     rest = f"; {', '.join(others)}: the run's own networks" if others else ""
-    watcher.say(f"{way.name}: {file}, of step {about.get('step')!s:.20}{rest}")
+    console.say(f"{way.name}: {file}, of step {about.get('step')!s:.20}{rest}")
     return replace(opened, translator=opened.translator.with_other(way, runner))
 
 
 def evaluate_run(
     opened: OpenRun,
     data: Path | None,
-    watcher: Watcher,
+    console: Console,
     *,
     best: OpenRun | None = None,
     options: Options | None = None,
@@ -120,7 +120,7 @@ def evaluate_run(
     Args:
         opened: The run.
         data: Another folder with training and test sets.
-        watcher: Told of bad files and failing metrics, and of what is going on.
+        console: Told of bad files and failing metrics, and of what is going on.
         best: The same run with another checkpoint, to be measured too.
         options: Settings of the metrics.
         quick: Leave out costly metrics and the classifier.
@@ -139,16 +139,16 @@ def evaluate_run(
     run = opened.run
     collections = _collections(opened, data)
     for doubt in collections.doubts:
-        watcher.warn(doubt)
+        console.warn(doubt)
     judge = Judge(
         opened.model,
         collections,
-        watcher.warn,
+        console.warn,
         run.metrics,
         thorough=not quick,
         options=options,
-        say=watcher.say,
-        track=watcher.track,
+        say=console.say,
+        track=console.track,
     )
     judge.evidence.require_test_set()
     scored = judge.score(opened.translator)

@@ -4,48 +4,48 @@ import contextlib
 from dataclasses import replace
 from pathlib import Path
 
-from cyclekit.engine.hardware import Hardware, on_first, part
+from cyclekit.console import Console
+from cyclekit.engine.fabric import Hardware, end_together, on_first
 from cyclekit.runs.directory import RunDirectory
 from cyclekit.runs.planning import Plan, anchored
 from cyclekit.runs.preparation import prepare
 from cyclekit.runs.starting import start_recipe
 from cyclekit.runs.training import TrainResult, train
 from cyclekit.runs.warm_start import read_initial, warm_started
-from cyclekit.runs.watcher import Watcher
 from cyclekit.temporary import temporary_folder
 
 
 def start_training(
-    plan: Plan, run_dir: Path | None, hardware: Hardware, watcher: Watcher, dry_run: bool = False
+    plan: Plan, run_dir: Path | None, hardware: Hardware, console: Console, dry_run: bool = False
 ) -> TrainResult:
     """Begin a new run; a dry run does everything up to the first step and leaves nothing."""
-    fabric, recipe, watcher = start_recipe(
-        anchored(plan.recipe), hardware, watcher, "cyclekit train ..."
+    fabric, recipe, console = start_recipe(
+        anchored(plan.recipe), hardware, console, "cyclekit train ..."
     )
     plan = replace(plan, recipe=recipe)
-    watcher.say(f"recipe: {plan.source}")
+    console.say(f"recipe: {plan.source}")
     for warning in plan.warnings:
-        watcher.warn(warning)
+        console.warn(warning)
     with contextlib.ExitStack() as stack:
         if dry_run:
             if run_dir is not None:
                 RunDirectory(run_dir).require_free()
             run_dir = stack.enter_context(temporary_folder())
-        initial = read_initial(plan.recipe, plan.host, watcher)
+        initial = read_initial(plan.recipe, plan.host, console)
         about = plan.host.info, plan.recipe, plan.source.stem, str(fabric.device)
         claim = RunDirectory.claim(run_dir, *about)
         run = on_first(fabric, lambda: stack.enter_context(claim))
         try:
-            prepared = prepare(plan.host, plan.recipe, run, fabric, watcher)
-            prepared = warm_started(prepared, initial, watcher)
+            prepared = prepare(plan.host, plan.recipe, run, fabric, console)
+            prepared = warm_started(prepared, initial, console)
         except BaseException:
             if fabric.is_global_zero:
                 run.storage.empty()  # nothing was trained in it
             raise
         for line in prepared.describe(fabric):
-            watcher.say(line)
+            console.say(line)
         if dry_run:
-            part(fabric)
+            end_together(fabric)
             return TrainResult(run.folder, {}, None)
-        watcher.say(f"run: {run}")
-        return train(plan.host, prepared, run, fabric, watcher)
+        console.say(f"run: {run}")
+        return train(plan.host, prepared, run, fabric, console)

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cyclekit.contract import Modality
+from cyclekit.contract.modality import Modality
 from cyclekit.data.folders import found_domains
-from cyclekit.data.made import is_builtin
-from cyclekit.engine.model import kind_of
+from cyclekit.data.generated import is_builtin
+from cyclekit.engine.model import objective_class
 from cyclekit.errors import UsageError
-from cyclekit.plugins import PluginHost, find_plugin, load_plugin
+from cyclekit.plugins.discovery import find_plugin
+from cyclekit.plugins.host import PluginHost, load_plugin
 from cyclekit.recipe.resolve import resolve
 from cyclekit.recipe.settings import Recipe
 from cyclekit.recipe.sources import Layers, Setting, find_recipe, read_layers
@@ -123,6 +124,6 @@ def with_domains(recipe: Recipe, modality: Modality) -> Recipe:
     Raises:
         CyclekitError: If the data has no domains that can be used.
     """
-    kind = kind_of(modality, recipe)
+    kind = objective_class(modality, recipe)
     options = kind.with_domains(recipe.objective, lambda: found_domains(recipe.data))
     return recipe.model_copy(update={"objective": options})

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 
-from cyclekit import __version__
-from cyclekit.contract import Codec
+from cyclekit.console import Console
+from cyclekit.contract.codec import Codec
 from cyclekit.data.cache import Cache, default_folder
 from cyclekit.data.counterparts import draw_from, tied_domains
 from cyclekit.data.encoded import (
@@ -24,23 +24,23 @@ from cyclekit.data.encoded import (
     remarks_on,
 )
 from cyclekit.data.folders import Collections, find_collections
+from cyclekit.data.generated import is_made, made_root
 from cyclekit.data.lazy import LazyList
-from cyclekit.data.made import is_made, made_root
 from cyclekit.data.pairing import without_false_pairs
 from cyclekit.data.sampling import Batches
 from cyclekit.data.windows import StreamWindows, Window
 from cyclekit.describe import describe_exception
-from cyclekit.engine.hardware import on_first
+from cyclekit.engine.fabric import on_first
 from cyclekit.engine.model import Model, build_model
-from cyclekit.engine.objective import Step
+from cyclekit.engine.step import Step
 from cyclekit.engine.translator import evaluating
 from cyclekit.errors import CyclekitError, DataError, PluginError
 from cyclekit.names import EXTRA, heading
-from cyclekit.plugins import PluginHost
+from cyclekit.plugins.host import PluginHost
 from cyclekit.recipe.settings import Recipe
 from cyclekit.runs.directory import RunDirectory
-from cyclekit.runs.watcher import Watcher
 from cyclekit.storage.folder import Storage
+from cyclekit.version import package_version
 
 DISK_READERS = 4  # threads
 MOST_SIZES = 1000  # that are looked at
@@ -95,7 +95,7 @@ class Prepared:
 
 
 def prepare(
-    host: PluginHost, recipe: Recipe, run: RunDirectory, fabric: Fabric, watcher: Watcher
+    host: PluginHost, recipe: Recipe, run: RunDirectory, fabric: Fabric, console: Console
 ) -> Prepared:
     """Get ready to train.
 
@@ -115,26 +115,26 @@ def prepare(
         tied_domains(objective.streams),
     )
     for remark in collections.remarks():
-        watcher.say(remark)
+        console.say(remark)
     for warning in collections.warnings():
-        watcher.warn(warning)
+        console.warn(warning)
     if recipe.train.evaluate_every and not collections.has_tests:
-        watcher.warn("there are no test files in all domains: nothing will be evaluated")
-    encoded = _encode(model, collections, _cache(host, recipe, run), watcher)
+        console.warn("there are no test files in all domains: nothing will be evaluated")
+    encoded = _encode(model, collections, _cache(host, recipe, run), console)
     _require_state(model.codec)
     if not is_made(recipe.data):
         before, collections = collections, without_false_pairs(collections, model.codec)
         for doubt in collections.doubts[len(before.doubts) :]:
-            watcher.warn(doubt)
+            console.warn(doubt)
     facts = {name: domain.facts for name, domain in encoded.items()}
     for remark in remarks_on(model.codec, facts):
-        watcher.say(f"note: {remark}")
+        console.say(f"note: {remark}")
     windows, pairs = draw_from(objective.streams, encoded, collections)
     for found in pairs:
         for remark in found.remarks():
-            watcher.say(remark)
+            console.say(remark)
         for warning in found.warnings():
-            watcher.warn(warning)
+            console.warn(warning)
     batches = Batches(
         model.codec,
         windows,
@@ -185,7 +185,7 @@ def _made_data(model: Model, run: RunDirectory, fabric: Fabric) -> Path | None:
 
 
 def _encode(
-    model: Model, collections: Collections, cache: Cache, watcher: Watcher
+    model: Model, collections: Collections, cache: Cache, console: Console
 ) -> dict[str, EncodedDomain]:
     """The training files of each domain, the codec's statistics fitted to their windows."""
     files: dict[str, Sequence[Path]] = {
@@ -193,16 +193,16 @@ def _encode(
     }
     if collections.extra:
         files[EXTRA] = collections.extra
-    memory = Memory(model.recipe.data.memory * 2**20)
+    memory = Memory(model.recipe.data.memory_mib * 2**20)
     encoded = {}
     for domain, paths in files.items():
         encoded[domain] = encode_domain(
-            model.codec, paths, domain, memory, cache, _tracker(watcher, domain)
+            model.codec, paths, domain, memory, cache, _tracker(console, domain)
         )
         if encoded[domain].on_disk:
-            watcher.say(f"domain {heading(domain)}'s encoded windows are kept in {cache.folder}")
+            console.say(f"domain {heading(domain)}'s encoded windows are kept in {cache.folder}")
         if bad := encoded[domain].bad:
-            watcher.warn(
+            console.warn(
                 f"skipped {len(bad)} of {len(paths)} files of domain {heading(domain)}: "
                 f"{list_bad(bad)}"
             )
@@ -217,7 +217,9 @@ def _cache(host: PluginHost, recipe: Recipe, run: RunDirectory) -> Cache:
     storage = run.cache if is_made(recipe.data) or folder is None else Storage(folder)
     info = host.info
     settings = recipe.codec.model_dump_json()
-    return Cache(storage, [__version__, info.name, info.version, info.fingerprint(), settings])
+    return Cache(
+        storage, [package_version(), info.name, info.version, info.fingerprint(), settings]
+    )
 
 
 def _workers(recipe: Recipe, encoded: Mapping[str, EncodedDomain]) -> int:
@@ -254,9 +256,9 @@ def _fit(model: Model, domain: str, windows: Sequence[Window]) -> None:
         ) from error
 
 
-def _tracker(watcher: Watcher, domain: str) -> Tracker:
+def _tracker(console: Console, domain: str) -> Tracker:
     what = f"reading domain {heading(domain)}"
-    return lambda things, total: watcher.track(things, total, what)
+    return lambda things, total: console.track(things, total, what)
 
 
 def _require_fit(model: Model, windows: Mapping[str, StreamWindows]) -> None:

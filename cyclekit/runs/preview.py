@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from cyclekit.contract import PreviewRow
+from cyclekit.contract.previews import PreviewRow
 from cyclekit.data.encoded import load_file
 from cyclekit.data.folders import Collections
 from cyclekit.engine.model import Model

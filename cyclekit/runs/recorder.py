@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from cyclekit.console import Console, StepProgress
 from cyclekit.data.folders import Collections
 from cyclekit.describe import describe_exception
 from cyclekit.engine.trainer import Trainer
@@ -14,18 +15,17 @@ from cyclekit.engine.translator import Translator
 from cyclekit.errors import BadSample, CheckpointError, CyclekitError, PluginError
 from cyclekit.judging.figures import Figures, best_figure
 from cyclekit.judging.judge import Judge
-from cyclekit.plugins import PluginHost
+from cyclekit.plugins.host import PluginHost
 from cyclekit.recipe.resolve import to_toml
 from cyclekit.runs.board import Board
 from cyclekit.runs.checkpoint import Checkpoint, describe_writer
 from cyclekit.runs.checkpoints import BEST
 from cyclekit.runs.directory import RunDirectory
-from cyclekit.runs.divergence import advice
 from cyclekit.runs.layout import step_name
+from cyclekit.runs.nonfinite import advice
 from cyclekit.runs.preview import Previewer
-from cyclekit.runs.watcher import StepProgress, Watcher
 
-FULL = (errno.ENOSPC, errno.EDQUOT)  # no fault of a plugin
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)  # no fault of a plugin
 
 
 class Recorder:
@@ -43,12 +43,12 @@ class Recorder:
         run: RunDirectory,
         trainer: Trainer,
         collections: Collections,
-        watcher: Watcher,
+        console: Console,
     ) -> None:
         self._host = host
         self._run = run
         self._trainer = trainer
-        self._watcher = watcher
+        self._console = console
         self._settings = trainer.settings
         self._writes = trainer.fabric.is_global_zero
         self._board: Board | None = None
@@ -66,10 +66,10 @@ class Recorder:
         self.judge = Judge(
             trainer.model,
             collections,
-            watcher.warn,
+            console.warn,
             run.metrics,
             limit=self._settings.evaluate_items,
-            track=watcher.track,
+            track=console.track,
         )
 
     def restore(self, checkpoint: Checkpoint) -> None:
@@ -113,11 +113,11 @@ class Recorder:
             self._run.storage.write_text(self._run.recipe_file.name, told)
             self._run.forget_after(self._trainer.step)
             self._run.checkpoints.settle(
-                self._best.step if self._best else None, self._settings.keep
+                self._best.step if self._best else None, self._settings.keep_checkpoints
             )
             if self._previewer:
                 self._previewer.remember()
-            self._board = Board(self._run, self._trainer.step, self._watcher.warn)
+            self._board = Board(self._run, self._trainer.step, self._console.warn)
         self._observe("run_started", recipe=self._trainer.model.recipe.model_dump(mode="json"))
         if self._trainer.step == 0:
             self._preview()
@@ -214,7 +214,7 @@ class Recorder:
         try:
             rows = self._previewer.rows(self._translator())
         except (BadSample, PluginError) as error:
-            self._watcher.warn(f"no preview: {error}")
+            self._console.warn(f"no preview: {error}")
             return
         try:
             with self._run.storage.below(self._run.samples.name).aside() as aside:
@@ -225,10 +225,10 @@ class Recorder:
         except CyclekitError:
             raise
         except Exception as error:
-            if isinstance(error, OSError) and error.errno in FULL:
+            if isinstance(error, OSError) and error.errno in DISK_FULL:
                 raise
             name = self._host.modality.name
-            self._watcher.warn(f"plugin {name!r} failed in render: {describe_exception(error)}")
+            self._console.warn(f"plugin {name!r} failed in render: {describe_exception(error)}")
         self._stopwatch.start(self._trainer.step)
 
     def _save(self, improved: bool) -> None:
@@ -259,7 +259,7 @@ class Recorder:
             )
             if improved:
                 checkpoints.point(BEST, checkpoint)
-            checkpoints.prune(self._settings.keep)
+            checkpoints.prune(self._settings.keep_checkpoints)
             if self.once_saved:
                 self.once_saved()
                 self.once_saved = None
@@ -274,7 +274,7 @@ class Recorder:
     def _observe(self, event: str, **details: Any) -> None:
         if self._writes:
             run: Path = self._run.folder
-            self._host.observe(f"cyclekit_{event}", self._watcher.warn, run=run, **details)
+            self._host.observe(f"cyclekit_{event}", self._console.warn, run=run, **details)
 
 
 class Stopwatch:

@@ -7,25 +7,25 @@ from pathlib import Path
 
 from lightning_fabric import Fabric
 
+from cyclekit.console import Console
 from cyclekit.data.cache import is_cache
-from cyclekit.engine.hardware import Hardware, on_first, part
+from cyclekit.engine.fabric import Hardware, end_together, on_first
 from cyclekit.engine.model import specs_of
 from cyclekit.errors import UsageError
 from cyclekit.names import heading
-from cyclekit.plugins import PluginHost
+from cyclekit.plugins.host import PluginHost
 from cyclekit.recipe.settings import Recipe
 from cyclekit.recipe.sources import Layers, Setting
 from cyclekit.runs.checkpoint import Checkpoint
 from cyclekit.runs.data_record import changes
 from cyclekit.runs.directory import RunDirectory
 from cyclekit.runs.layout import step_name
-from cyclekit.runs.opening import read_layers_of, recall
+from cyclekit.runs.open_run import read_layers_of, recall
 from cyclekit.runs.planning import anchored
 from cyclekit.runs.preparation import Prepared, prepare
 from cyclekit.runs.starting import start_recipe
 from cyclekit.runs.training import TrainResult, newest_samples, train
 from cyclekit.runs.warm_start import read_initial, warm_started
-from cyclekit.runs.watcher import Watcher
 
 GLOBAL_BATCH = ("train.batch_size", "train.accumulate")
 
@@ -34,7 +34,7 @@ def resume_training(
     folder: Path,
     settings: Iterable[Setting],
     hardware: Hardware,
-    watcher: Watcher,
+    console: Console,
     strict_data: bool = False,
 ) -> TrainResult:
     """Go on with a run from its latest checkpoint, or from the start where it has none.
@@ -43,15 +43,15 @@ def resume_training(
         folder: The run.
         settings: Changes to its recipe.
         hardware: Devices and ranks.
-        watcher: Is told of what was found.
+        console: Is told of what was found.
         strict_data: Refuse training files that are not what they were.
     """
     run, settings = RunDirectory.open(folder), list(settings)
     layers = read_layers_of(run)
     layers.lay(settings)
-    for warning in layers.moved:
-        watcher.warn(warning)
     host, recipe = recall(run, layers)
+    for warning in layers.moved:
+        console.warn(warning)
     recipe = anchored(recipe)
     checkpoint = run.checkpoints.open("latest") if run.checkpoints.all() else None
     if checkpoint and not checkpoint.has_state:
@@ -59,33 +59,33 @@ def resume_training(
             f"{run} was imported: it holds weights, and nothing that training could go on from. "
             f"Begin a new run with them: cyclekit train ... --init {run}"
         )
-    fabric, recipe, watcher = start_recipe(recipe, hardware, watcher, f"cyclekit resume {run}")
+    fabric, recipe, console = start_recipe(recipe, hardware, console, f"cyclekit resume {run}")
     if checkpoint:
         _refuse_fewer_steps(run, checkpoint, recipe.train.steps)
     if checkpoint and checkpoint.step >= recipe.train.steps and not _owes(run, checkpoint):
         _refuse_late_changes(run, checkpoint, settings)
-        on_first(fabric, partial(_settle, run, checkpoint, recipe.train.keep))
-        part(fabric)
-        watcher.say(
+        on_first(fabric, partial(_settle, run, checkpoint, recipe.train.keep_checkpoints))
+        end_together(fabric)
+        console.say(
             f"{run} is finished: {checkpoint.step} steps are done. Train on with --steps and a "
             f"number larger than that."
         )
         return TrainResult(run.folder, checkpoint.manifest.evaluation, newest_samples(run))
-    recipe = _with_own_cache(recipe, layers, watcher.say)
+    recipe = _with_own_cache(recipe, layers, console.say)
     if any(key.startswith("codec.") for key, _, _ in settings):
         _require_same_samples(host, recall(run)[1], recipe)
     if checkpoint and not any(key in GLOBAL_BATCH for key, _, _ in settings):
-        recipe = keep_global_batch(recipe, checkpoint, fabric.world_size, watcher.say)
+        recipe = keep_global_batch(recipe, checkpoint, fabric.world_size, console.say)
     with contextlib.ExitStack() as stack:
         on_first(fabric, lambda: stack.enter_context(run.owned()))
-        prepared = prepare(host, recipe, run, fabric, watcher)
+        prepared = prepare(host, recipe, run, fabric, console)
         if checkpoint is None:
-            initial = read_initial(recipe, host, watcher)
-            prepared = warm_started(prepared, initial, watcher)
-        _compare_data(run, prepared, fabric, watcher, strict_data)
+            initial = read_initial(recipe, host, console)
+            prepared = warm_started(prepared, initial, console)
+        _compare_data(run, prepared, fabric, console, strict_data)
         done = checkpoint.step if checkpoint else 0
-        watcher.say(f"run: {run}, from step {done} of {recipe.train.steps}")
-        return train(host, prepared, run, fabric, watcher, checkpoint)
+        console.say(f"run: {run}, from step {done} of {recipe.train.steps}")
+        return train(host, prepared, run, fabric, console, checkpoint)
 
 
 def _refuse_fewer_steps(run: RunDirectory, checkpoint: Checkpoint, steps: int) -> None:
@@ -162,7 +162,7 @@ def _with_own_cache(recipe: Recipe, layers: Layers, say: Callable[[str], None]) 
 
 
 def _compare_data(
-    run: RunDirectory, prepared: Prepared, fabric: Fabric, watcher: Watcher, strict: bool
+    run: RunDirectory, prepared: Prepared, fabric: Fabric, console: Console, strict: bool
 ) -> None:
     """Say how the files differ from those that the run was begun with."""
     if said := on_first(fabric, partial(changes, run, prepared.encoded, prepared.tests)):
@@ -171,7 +171,7 @@ def _compare_data(
                 f"The files are not what they were: {said}. Put them back, or leave out "
                 f"--strict-data to go on with what is there."
             )
-        watcher.warn(f"the files are not what they were: {said}. Going on with them.")
+        console.warn(f"the files are not what they were: {said}. Going on with them.")
 
 
 def keep_global_batch(

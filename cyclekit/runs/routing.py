@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cyclekit.data.layout import layout_folder
+from cyclekit.engine.declarations import Direction
 from cyclekit.engine.model import Model
-from cyclekit.engine.objective import Direction
 from cyclekit.errors import UsageError, suggest
-from cyclekit.runs.files import InputFiles
+from cyclekit.runs.translation import InputFiles
 
 ALL = "all"
 """Every target that a file's domain has."""
@@ -46,7 +46,7 @@ class Routing:
     there: Sequence[Path] = ()
 
 
-def routed(
+def route_files(
     model: Model,
     files: InputFiles,
     direction: str | None = None,

@@ -6,16 +6,16 @@ from functools import partial
 import torch
 from lightning_fabric import Fabric
 
-from cyclekit.engine.arithmetic import FULL, Arithmetic, agree, choose_arithmetic, slowdown
-from cyclekit.engine.hardware import Hardware, start_fabric
+from cyclekit.console import Console
+from cyclekit.engine.arithmetic import FP32, Arithmetic, agree, choose_arithmetic, slowdown
+from cyclekit.engine.fabric import Hardware, start_fabric
 from cyclekit.recipe.settings import Recipe
-from cyclekit.runs.watcher import Watcher
 
 
 def start(
     hardware: Hardware,
     choose: Callable[[torch.device], Arithmetic],
-    watcher: Watcher,
+    console: Console,
     instead: str = "",
 ) -> tuple[Fabric, str]:
     """Start all ranks in one precision.
@@ -23,7 +23,7 @@ def start(
     Args:
         hardware: Where to compute.
         choose: A precision for a rank's own device; where ranks differ it is 32-true.
-        watcher: Is told of the precision that was chosen, and where it is slow.
+        console: Is told of the precision that was chosen, and where it is slow.
         instead: The command that computes in another precision.
 
     Returns:
@@ -33,34 +33,34 @@ def start(
         CyclekitError: If the hardware is not there.
     """
     # Ranks find each other, and each its device, before anything is said about a precision.
-    ranks = start_fabric(hardware, FULL)
+    ranks = start_fabric(hardware, FP32)
     chosen = agree(ranks, choose(ranks.device))
     fabric = start_fabric(hardware, chosen.precision)
     if fabric.is_global_zero:
         if chosen.reason:
-            watcher.say(f"precision: {chosen}")
+            console.say(f"precision: {chosen}")
         if times := slowdown(chosen.precision, fabric.device):
-            advice = f" To change it: {instead} --precision {FULL}" if instead else ""
-            watcher.warn(
-                f"{chosen.precision} takes {times:.3g} times as long as {FULL} on this "
+            advice = f" To change it: {instead} --precision {FP32}" if instead else ""
+            console.warn(
+                f"{chosen.precision} takes {times:.3g} times as long as {FP32} on this "
                 f"{fabric.device.type.upper()}.{advice}"
             )
     return fabric, chosen.precision
 
 
 def start_recipe(
-    recipe: Recipe, hardware: Hardware, watcher: Watcher, instead: str
-) -> tuple[Fabric, Recipe, Watcher]:
+    recipe: Recipe, hardware: Hardware, console: Console, instead: str
+) -> tuple[Fabric, Recipe, Console]:
     """Fabric, the recipe with the precision that is really used, and who speaks on this rank.
 
     Args:
         recipe: What to train.
         hardware: Where to compute.
-        watcher: Speaks on rank 0.
+        console: Speaks on rank 0.
         instead: The command that trains in another precision.
     """
     choose = partial(choose_arithmetic, recipe.train.precision)
-    fabric, precision = start(hardware, choose, watcher, instead)
-    watcher = watcher if fabric.is_global_zero else Watcher(quiet=True)
+    fabric, precision = start(hardware, choose, console, instead)
+    console = console if fabric.is_global_zero else Console(quiet=True)
     train = recipe.train.model_copy(update={"precision": precision})
-    return fabric, recipe.model_copy(update={"train": train}), watcher
+    return fabric, recipe.model_copy(update={"train": train}), console

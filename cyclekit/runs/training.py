@@ -7,22 +7,22 @@ from typing import Any
 
 from lightning_fabric import Fabric
 
+from cyclekit.console import Console
+from cyclekit.engine.fabric import end_together, full_precision, on_first
 from cyclekit.engine.guard import NotFinite
-from cyclekit.engine.hardware import full_precision, on_first, part
 from cyclekit.engine.trainer import Trainer
 from cyclekit.errors import CyclekitError
 from cyclekit.judging.figures import Figures
-from cyclekit.plugins import PluginHost
+from cyclekit.plugins.host import PluginHost
 from cyclekit.runs.checkpoint import Checkpoint
 from cyclekit.runs.data_record import record_files
 from cyclekit.runs.directory import RunDirectory
-from cyclekit.runs.divergence import keep_batch
 from cyclekit.runs.evaluation import keep_evaluation
 from cyclekit.runs.layout import step_folders
+from cyclekit.runs.nonfinite import keep_batch
 from cyclekit.runs.preparation import Prepared
 from cyclekit.runs.recorder import Recorder
 from cyclekit.runs.stopping import Stopped, listening
-from cyclekit.runs.watcher import Watcher
 
 
 @dataclass(frozen=True)
@@ -45,12 +45,12 @@ def train(
     prepared: Prepared,
     run: RunDirectory,
     fabric: Fabric,
-    watcher: Watcher,
+    console: Console,
     checkpoint: Checkpoint | None = None,
 ) -> TrainResult:
     """Train to the last step, then show the last figures beside the baselines."""
     trainer = Trainer(fabric, prepared.model, prepared.batches)
-    recorder = Recorder(host, run, trainer, prepared.collections, watcher)
+    recorder = Recorder(host, run, trainer, prepared.collections, console)
     led_here = checkpoint.recipe() if checkpoint else None
     if checkpoint:
         recorder.restore(checkpoint)
@@ -63,21 +63,21 @@ def train(
         recorder.once_saved = record  # until then the run is one on what was there
         change = partial(run.log_changes, trainer.step, led_here, prepared.model.recipe)
         on_first(fabric, change)
-    _fit(trainer, recorder, prepared, run, watcher)
+    _fit(trainer, recorder, prepared, run, console)
     recorder.finish()
-    result = _concluded(trainer, recorder, run, watcher)
-    part(fabric)
+    result = _concluded(trainer, recorder, run, console)
+    end_together(fabric)
     return result
 
 
 def _fit(
-    trainer: Trainer, recorder: Recorder, prepared: Prepared, run: RunDirectory, watcher: Watcher
+    trainer: Trainer, recorder: Recorder, prepared: Prepared, run: RunDirectory, console: Console
 ) -> None:
     """Train until the last step, or until somebody asks for a stop."""
     fabric = trainer.fabric
     with (
-        listening(fabric, watcher.say) as stop,
-        watcher.progress(trainer.settings.steps, trainer.step) as progress,
+        listening(fabric, console.say) as stop,
+        console.progress(trainer.settings.steps, trainer.step) as progress,
         full_precision(trainer.settings.precision),
     ):
 
@@ -94,16 +94,16 @@ def _fit(
         try:
             trainer.fit(after_step)
         except Stopped:  # on every rank after the same step
-            part(fabric)
+            end_together(fabric)
             raise
         except NotFinite as error:  # likewise
             said = on_first(fabric, partial(keep_batch, error, prepared, run))
-            part(fabric)
+            end_together(fabric)
             raise CyclekitError(said) from error
 
 
 def _concluded(
-    trainer: Trainer, recorder: Recorder, run: RunDirectory, watcher: Watcher
+    trainer: Trainer, recorder: Recorder, run: RunDirectory, console: Console
 ) -> TrainResult:
     """What training left behind, shown and written down."""
     # Rank 0 alone has figures; every rank has to ask for what it makes of them.
@@ -113,12 +113,12 @@ def _concluded(
         translated = {way: report[way] for way in (*recorder.report, *several)}
         rivals = report["baselines"] | ({"real": report["real"]} if "real" in report else {})
         on = recorder.judge.evidence.described
-        watcher.table(on, {"translated": translated, **rivals})
+        console.table(on, {"translated": translated, **rivals})
     result = TrainResult(run.folder, recorder.report, newest_samples(run))
     if result.samples:
-        watcher.result(f"samples: {result.samples}")
+        console.result(f"samples: {result.samples}")
     first = trainer.model.objective.directions[0].name
-    watcher.say(f"translate: cyclekit translate {run} INPUT... -o OUT --direction {first}")
+    console.say(f"translate: cyclekit translate {run} INPUT... -o OUT --direction {first}")
     return result
 
 

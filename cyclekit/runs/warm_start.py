@@ -4,18 +4,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from cyclekit.console import Console
 from cyclekit.engine.model import Model
 from cyclekit.engine.transfer import transfer
 from cyclekit.errors import CheckpointError, UsageError
 from cyclekit.links import pointed_at
-from cyclekit.plugins import PluginHost
+from cyclekit.plugins.host import PluginHost
 from cyclekit.recipe.settings import Recipe
 from cyclekit.runs.checkpoints import BEST, LATEST
 from cyclekit.runs.directory import RunDirectory
 from cyclekit.runs.layout import MANIFEST
-from cyclekit.runs.opening import read_model
+from cyclekit.runs.open_run import read_model
 from cyclekit.runs.preparation import Prepared
-from cyclekit.runs.watcher import Watcher
 from cyclekit.temporary import temporary_folder
 
 TRAINED = 0.5  # share of a network's numbers; with fewer it has to learn anew
@@ -35,7 +35,7 @@ class Initial:
     described: str
 
 
-def read_initial(recipe: Recipe, host: PluginHost, watcher: Watcher) -> Initial | None:
+def read_initial(recipe: Recipe, host: PluginHost, console: Console) -> Initial | None:
     """What a recipe's ``train.init`` names, if anything.
 
     Raises:
@@ -55,7 +55,7 @@ def read_initial(recipe: Recipe, host: PluginHost, watcher: Watcher) -> Initial 
 
         with temporary_folder() as aside:
             files = named.split(",")
-            made = import_weights(files, aside / "run", Choices(), watcher, plugin=host.info.name)
+            made = import_weights(files, aside / "run", Choices(), console, plugin=host.info.name)
             if not made.is_dir():
                 raise UsageError(f"train.init: {named} holds no network of a run.")
             found = replace(_of_run(made), described=named)
@@ -78,7 +78,7 @@ def _of_run(folder: Path) -> Initial:
     return Initial(model, f"{run}, step {checkpoint.step}")
 
 
-def warm_started(prepared: Prepared, initial: Initial | None, watcher: Watcher) -> Prepared:
+def warm_started(prepared: Prepared, initial: Initial | None, console: Console) -> Prepared:
     """Give networks the weights that fit them; where no discriminator begins anew, none learns
     alone.
 
@@ -88,29 +88,29 @@ def warm_started(prepared: Prepared, initial: Initial | None, watcher: Watcher) 
     if initial is None:
         return prepared
     model = prepared.model
-    watcher.say(f"beginning with the networks of {initial.described}")
-    begun = _give(model, initial, watcher)
+    console.say(f"beginning with the networks of {initial.described}")
+    begun = _give(model, initial, console)
     phases = model.objective.phases
     judges = {name for phase in phases if phase.rate == "discriminator" for name in phase.trains}
     train = model.recipe.train
     if judges <= begun:
         train = train.model_copy(update={"init_discriminator_steps": 0})
     elif train.init_discriminator_steps:
-        watcher.say(f"discriminators learn alone for {train.init_discriminator_steps} steps")
+        console.say(f"discriminators learn alone for {train.init_discriminator_steps} steps")
     recipe = model.recipe.model_copy(update={"train": train})
     return replace(prepared, model=replace(model, recipe=recipe))
 
 
-def _give(model: Model, initial: Initial, watcher: Watcher) -> set[str]:
+def _give(model: Model, initial: Initial, console: Console) -> set[str]:
     """Hand the weights out; returns the names of the networks that got most of theirs."""
     whose, begun, most = counterparts(model, initial.model), set(), 0.0
     for name, network in model.networks.items():
         if name not in whose:
-            watcher.say(f"{name}: anew")
+            console.say(f"{name}: anew")
             continue
         got = transfer(initial.model.networks[whose[name]], network)
         origin = "" if whose[name] == name else f", of {whose[name]}"
-        watcher.say(f"{name}: {got.describe()}{origin}")
+        console.say(f"{name}: {got.describe()}{origin}")
         most = max(most, got.share)
         if got.share >= TRAINED:
             begun.add(name)

@@ -5,19 +5,13 @@ from difflib import get_close_matches
 import numpy as np
 from torch import Tensor
 
-from cyclekit.contract import Codec, Options, Sample, TensorSpec
+from cyclekit.contract.codec import Codec
+from cyclekit.contract.options import Options
+from cyclekit.contract.tensors import Sample, TensorSpec
 from cyclekit.describe import describe_exception
 from cyclekit.errors import BadSample
-from cyclekit.testing.checks import (
-    Fault,
-    calling,
-    check,
-    finite,
-    is_plain,
-    kind,
-    require,
-    same,
-)
+from cyclekit.testing.checks import check
+from cyclekit.testing.faults import Fault, calling, finite, is_plain, kind, require, same
 from cyclekit.testing.subject import Subject
 
 ALIKE = 0.85  # of two names, as difflib counts

@@ -2,8 +2,10 @@
 
 from torch import Tensor
 
-from cyclekit.contract import Codec, Sample, TensorSpec
-from cyclekit.testing.checks import calling, check, kind, require, same, sizes, spread
+from cyclekit.contract.codec import Codec
+from cyclekit.contract.tensors import Sample, TensorSpec
+from cyclekit.testing.checks import check
+from cyclekit.testing.faults import calling, kind, require, same, sizes, spread
 from cyclekit.testing.subject import Subject
 
 CLOSE = 0.5  # of a tensor's spread: how far off it may be after decode and encode

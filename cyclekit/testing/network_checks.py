@@ -6,11 +6,13 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from cyclekit.contract import Network, TensorSpec, common_multiple
+from cyclekit.contract.network import Network, common_multiple
+from cyclekit.contract.tensors import TensorSpec
 from cyclekit.engine.padding import least_multiples, pad_to_multiple
 from cyclekit.engine.training_state import TrainingState
 from cyclekit.storage.tree import load_tree, save_tree
-from cyclekit.testing.checks import Fault, calling, check, require, sizes
+from cyclekit.testing.checks import check
+from cyclekit.testing.faults import Fault, calling, require, sizes
 from cyclekit.testing.subject import Subject
 
 UNTRAINABLE = (

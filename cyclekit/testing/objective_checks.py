@@ -6,15 +6,19 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from cyclekit.engine.objective import Losses, Phase, Step, whole
-from cyclekit.testing.checks import calling, check, require
+from cyclekit.engine.declarations import Phase
+from cyclekit.engine.objective import complete_loss
+from cyclekit.engine.step import Step
+from cyclekit.engine.terms import Losses
+from cyclekit.testing.checks import check
+from cyclekit.testing.faults import calling, require
 from cyclekit.testing.subject import Subject
 
 CLOSE = 1e-4  # of float32 sums in another order
 
 
 @check("parts", "checkpoint")
-def parts(subject: Subject) -> None:
+def partial_losses(subject: Subject) -> None:
     """``parts`` add up to ``losses``, and each names the networks that it trains."""
     trainer = subject.new_trainer()
     model, networks = trainer.model, trainer.model.networks
@@ -30,7 +34,9 @@ def parts(subject: Subject) -> None:
             for name, network in networks.items():
                 network.requires_grad_(name in phase.trains)
             asked = (phase, networks, batch, step)
-            for part in objective.parts(*asked) if in_parts else [whole(objective, *asked)]:
+            for part in (
+                objective.partial_losses(*asked) if in_parts else [complete_loss(objective, *asked)]
+            ):
                 with calling(f"The losses of phase {phase.name!r}"):
                     losses = part.losses()
                 _require_losses(losses, phase)

@@ -7,13 +7,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cyclekit.contract import Media, Metric, PreviewRow, Translations
-from cyclekit.engine.objective import Direction
+from cyclekit.contract.metrics import Metric, Translations
+from cyclekit.contract.previews import Media, PreviewRow
+from cyclekit.engine.declarations import Direction
 from cyclekit.engine.translator import Translator
 from cyclekit.errors import CyclekitError
 from cyclekit.recipe.resolve import resolve
 from cyclekit.recipe.sources import find_recipes, read_layers
-from cyclekit.testing.checks import Fault, calling, check, finite, require, same
+from cyclekit.testing.checks import check
+from cyclekit.testing.faults import Fault, calling, finite, require, same
 from cyclekit.testing.subject import Subject
 
 SEED = 0

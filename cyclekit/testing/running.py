@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from cyclekit import API_VERSION
-from cyclekit.contract import Modality
+from cyclekit.contract.modality import Modality
 from cyclekit.describe import describe_exception
 from cyclekit.errors import CyclekitError
-from cyclekit.plugins import PluginInfo, completed, find_plugin, load_plugin
+from cyclekit.plugins.discovery import PluginInfo, find_plugin
+from cyclekit.plugins.host import load_plugin
+from cyclekit.plugins.modality import completed
 from cyclekit.testing import (
     codec_checks,
     encoding_checks,
@@ -19,8 +20,10 @@ from cyclekit.testing import (
     objective_checks,
     output_checks,
 )
-from cyclekit.testing.checks import CHECKS, Check, Fault
+from cyclekit.testing.checks import CHECKS, Check
+from cyclekit.testing.faults import Fault
 from cyclekit.testing.subject import Subject
+from cyclekit.version import API_VERSION
 
 __all__ = ["Result", "check_modality", "run_checks"]
 # Importing them fills CHECKS.

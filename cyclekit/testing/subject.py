@@ -9,20 +9,22 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from cyclekit.contract import Codec, Modality, Sample
+from cyclekit.contract.codec import Codec
+from cyclekit.contract.modality import Modality
+from cyclekit.contract.tensors import Sample
 from cyclekit.data.counterparts import tied_streams
 from cyclekit.data.folders import find_collections
 from cyclekit.data.sampling import Batches
 from cyclekit.data.windows import Window
-from cyclekit.engine.hardware import Hardware, start_fabric
+from cyclekit.engine.fabric import Hardware, start_fabric
 from cyclekit.engine.model import build_codec, build_model, domains_of
 from cyclekit.engine.trainer import Trainer
-from cyclekit.plugins import PluginInfo
+from cyclekit.plugins.discovery import PluginInfo
 from cyclekit.recipe.resolve import resolve
 from cyclekit.recipe.settings import DataSettings, Recipe
 from cyclekit.recipe.sources import Layers, find_recipes, read_layers
 from cyclekit.runs.planning import with_domains
-from cyclekit.testing.checks import calling, require
+from cyclekit.testing.faults import calling, require
 
 FILES = 3  # of each domain
 DEMO = "demo"

@@ -192,7 +192,7 @@ class TinyGenerator(nn.Module):
         return x[:, :1] + made if self.residual else made
 
 
-class VC2JudgeOptions(Options):
+class VC2DiscriminatorOptions(Options):
     """The PatchGAN of CycleGAN-VC2, as MaskCycleGAN-VC uses it."""
 
     channels: Annotated[int, Field(ge=1, le=4096)] = 128
@@ -207,7 +207,7 @@ class VC2JudgeOptions(Options):
     """Tell the network how high each mel band is."""
 
 
-class TinyJudgeOptions(VC2JudgeOptions):
+class TinyDiscriminatorOptions(VC2DiscriminatorOptions):
     """The same, narrow, told where each mel band lies."""
 
     channels: Annotated[int, Field(ge=1, le=4096)] = 16
@@ -222,10 +222,12 @@ class TinyJudgeOptions(VC2JudgeOptions):
     """Tell the network how high each mel band is."""
 
 
-class VC2Judge(nn.Sequential):
+class VC2Discriminator(nn.Sequential):
     """Map ``(batch, 1, bands, frames)`` to one logit for each patch, ``(batch, 1, *fewer)``."""
 
-    def __init__(self, source: TensorSpec, target: TensorSpec, options: VC2JudgeOptions) -> None:
+    def __init__(
+        self, source: TensorSpec, target: TensorSpec, options: VC2DiscriminatorOptions
+    ) -> None:
         width, seen = options.channels, source.channels + options.positions
         layers: list[nn.Module] = [BandPositions(_bands(source))] if options.positions else []
         layers += [nn.Conv2d(seen, width, 3, padding=1), nn.SiLU()]
@@ -281,7 +283,9 @@ GENERATORS = (
     RESNET,
 )
 DISCRIMINATORS = (
-    Network("vc2", VC2Judge, VC2JudgeOptions, "CycleGAN-VC2's PatchGAN"),
-    Network("tiny", VC2Judge, TinyJudgeOptions, "The same, narrow, with spectral norm"),
+    Network("vc2", VC2Discriminator, VC2DiscriminatorOptions, "CycleGAN-VC2's PatchGAN"),
+    Network(
+        "tiny", VC2Discriminator, TinyDiscriminatorOptions, "The same, narrow, with spectral norm"
+    ),
     PATCHGAN,
 )

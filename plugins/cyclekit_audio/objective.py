@@ -37,12 +37,12 @@ class VoiceObjective(CycleObjective):
         """One more channel where frames are masked."""
         return replace(spec, channels=spec.channels + 1) if self._longest else spec
 
-    def prepare(self, x: Tensor, domain: str, hop: str, step: Step | None) -> Tensor:
+    def prepare(self, x: Tensor, domain: str, purpose: str, step: Step | None) -> Tensor:
         """Blank frames of real samples on their way out; append the mask."""
         if not self._longest:
             return x
         mask = torch.ones_like(x[:, :1])
-        if hop == "translate" and step is not None:
+        if purpose == "translate" and step is not None:
             mask = mask * self._stretch(x, domain, step)
         return torch.cat([x * mask, mask], dim=1)
 

@@ -32,6 +32,7 @@ from cyclekit_image.windows import make_window, vary
 SIDES = ("a", "b")  # of a picture with both domains, from the left
 SCRIPT = Path(__file__).with_name("with_onnx.py")
 ORDERS = {1: "grey", 2: "grey, opacity", 3: "red, green, blue", 4: "red, green, blue, opacity"}
+COLOURS = 3  # red, green, blue
 MOST_LOOKED_AT = 64  # pictures that say whether a domain has colours
 
 
@@ -55,7 +56,8 @@ class ImageCodec(Codec[Item]):
     def spec(self, domain: str) -> TensorSpec:
         """``(channels, height, width)`` in -1..1."""
         tile = self.options.tile or None
-        return TensorSpec(self.options.channels_of(domain), (None, None), tiles=(tile, tile))
+        channels = self.options.channels_of(domain)
+        return TensorSpec(channels, (None, None), tiles=(tile, tile), colours=channels == COLOURS)
 
     def load(self, path: Path) -> Item:
         """Read a picture, upright; in its own channels where the domains' differ."""
@@ -192,7 +194,7 @@ class ImageCodec(Codec[Item]):
             output=f"Channels: {_order(given)}; eight bits as round((y + 1) * 127.5) in 0..255.",
             settings={"channel_order": {"input": _order(taken), "output": _order(given)}},
             script=SCRIPT.read_text(encoding="utf-8") if known else "",
-            whole=known and self.options.bits == 8,
+            eight_bit_pictures=known and self.options.bits == 8,
         )
 
     def render(self, rows: Sequence[PreviewRow[Item]], folder: Path) -> list[Media]:

@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from cyclekit.api import BadSample, Codec, Media, Options, PreviewRow, Sample, TensorSpec
+from cyclekit_music.conversion import from_pretty_midi, to_pretty_midi
 from cyclekit_music.grid import BEATS, Grid, NoBarsError, Spans, find_spans, lay_grid
 from cyclekit_music.phrasing import SILENCE, cut_phrases, phrase, phrase_starts
 from cyclekit_music.piece import Array, Part, Piece
@@ -49,6 +50,8 @@ Semitones = Annotated[int, Field(ge=-48, le=48)]
 class MusicOptions(Options):
     """How pieces become rolls. Pitches run from C1 to B7; all instruments but drums are merged."""
 
+    former_names: ClassVar[Mapping[str, str]] = {"hop": "stride"}
+
     steps_per_beat: Literal[4, 6, 12, 24] = 4
     """Steps of a quarter note. 4: sixteenths, as in the paper; 6 and 12 hold triplets and swing."""
     bars: Annotated[int, Field(ge=1, le=64)] = 4
@@ -64,7 +67,7 @@ class MusicOptions(Options):
     pickup: Annotated[float, Field(ge=0, lt=4)] = 0.0
     """Quarters before the first barline, in every file that does not say so by itself with a short
     first signature."""
-    hop: Annotated[int, Field(ge=1, le=64)] = 1
+    stride: Annotated[int, Field(ge=1, le=64)] = 1
     """Bars between the beginnings of training windows."""
     transpose: tuple[Semitones, Semitones] = (-5, 6)
     """Semitones by which training windows are shifted at random, the same in both domains so
@@ -205,7 +208,7 @@ class MusicCodec(Codec[Piece]):
         together = np.concatenate([notes, aside])
         together.sort(order=("start", "pitch", "end", "part"))
         made = replace(source, notes=together, parts=(part, *source.parts))
-        return made.to_pretty_midi() if meta.get("pretty_midi") else made
+        return to_pretty_midi(made) if meta.get("pretty_midi") else made
 
     def save(self, item: Piece | pretty_midi.PrettyMIDI, path: Path) -> Path:
         """Write MIDI."""
@@ -220,7 +223,7 @@ class MusicCodec(Codec[Piece]):
         found = []
         for first, count in grid.regions.tolist():
             for start in phrase_starts(
-                count, options.window, options.bar, options.hop * options.bar
+                count, options.window, options.bar, options.stride * options.bar
             ):
                 window = _at(roll, phrase(first, count, start, options.window, options.bar))
                 if window.any():
@@ -292,7 +295,7 @@ class MusicCodec(Codec[Piece]):
 
 
 def _as_piece(item: Piece | pretty_midi.PrettyMIDI) -> Piece:
-    return Piece.from_pretty_midi(item) if isinstance(item, pretty_midi.PrettyMIDI) else item
+    return from_pretty_midi(item) if isinstance(item, pretty_midi.PrettyMIDI) else item
 
 
 def _at(roll: Array, steps: Array) -> Array:

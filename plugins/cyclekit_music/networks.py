@@ -1,7 +1,8 @@
 """The networks of Brunner et al. (arXiv 1809.07575), and small ones for CPUs."""
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from pydantic import Field
@@ -27,13 +28,18 @@ Kernel = Annotated[int, Field(ge=1, le=15)]
 class BrunnerOptions(ResNetOptions):
     """The engine's residual generator with the paper's choices."""
 
+    former_names: ClassVar[Mapping[str, str]] = {
+        **ResNetOptions.former_names,
+        "keep": "identity_logit",
+    }
+
     blocks: Annotated[int, Field(ge=0, le=200)] = 10
     """Residual blocks."""
     affine: bool = True
     """Let instance norm learn a scale and a shift, in place of the convolutions' biases."""
     activate_sum: bool = True
     """End each residual block with a ReLU after the sum."""
-    keep: Annotated[float, Field(ge=0, le=10)] = 0.0
+    identity_logit: Annotated[float, Field(ge=0, le=10)] = 0.0
     """How firmly a note stays unless the network moves it: cells that are on or off begin at
     logits of plus or minus this, to which the network adds. 0: as published."""
     positions: bool = False
@@ -48,7 +54,7 @@ class TinyOptions(BrunnerOptions):
     """Width after the first convolution; doubled by each downsampling."""
     blocks: Annotated[int, Field(ge=0, le=200)] = 4
     """Residual blocks."""
-    keep: Annotated[float, Field(ge=0, le=10)] = 2.0
+    identity_logit: Annotated[float, Field(ge=0, le=10)] = 2.0
     """How firmly a note stays unless the network moves it: cells that are on or off begin at
     logits of plus or minus this, to which the network adds."""
     positions: bool = True
@@ -95,17 +101,17 @@ class RollGenerator(nn.Module):
         )
         self.multiple_of = self.change.multiple_of
         self.reach = self.change.reach
-        self.keep = options.keep
+        self.identity_logit = options.identity_logit
 
     def forward(self, x: Tensor) -> Tensor:
         """``(batch, channels, steps, pitches)`` to the same shape."""
         logits: Tensor = self.change(self.positions(x))
-        if self.keep:
-            logits = logits + self.keep * (2 * x - 1)
+        if self.identity_logit:
+            logits = logits + self.identity_logit * (2 * x - 1)
         return logits.sigmoid()
 
 
-class PhraseJudgeOptions(Options):
+class PhraseDiscriminatorOptions(Options):
     """A PatchGAN of three convolutions, of which the first two halve time and pitch."""
 
     channels: tuple[Width, Width] = (64, 256)
@@ -121,7 +127,7 @@ class PhraseJudgeOptions(Options):
     window: in its bar, where `codec.bars` is 4."""
 
 
-class TinyJudgeOptions(PhraseJudgeOptions):
+class TinyDiscriminatorOptions(PhraseDiscriminatorOptions):
     """The same, narrow."""
 
     channels: tuple[Width, Width] = (24, 48)
@@ -135,10 +141,12 @@ class TinyJudgeOptions(PhraseJudgeOptions):
     window: in its bar, where `codec.bars` is 4."""
 
 
-class PhraseJudge(nn.Sequential):
+class PhraseDiscriminator(nn.Sequential):
     """Map ``(batch, channels, steps, pitches)`` to one logit for each patch, a quarter as many."""
 
-    def __init__(self, source: TensorSpec, target: TensorSpec, options: PhraseJudgeOptions) -> None:
+    def __init__(
+        self, source: TensorSpec, target: TensorSpec, options: PhraseDiscriminatorOptions
+    ) -> None:
         dims = source.dims
         layers: list[nn.Module] = [Positions(source)] if options.positions else []
         seen = source.channels + options.positions * Positions.channels
@@ -167,6 +175,11 @@ GENERATORS = (
     Network("tiny", RollGenerator, TinyOptions, "The same for CPUs: 16 channels, 4 blocks"),
 )
 DISCRIMINATORS = (
-    Network("brunner", PhraseJudge, PhraseJudgeOptions, "Brunner et al.: three convolutions"),
-    Network("tiny", PhraseJudge, TinyJudgeOptions, "The same, narrow"),
+    Network(
+        "brunner",
+        PhraseDiscriminator,
+        PhraseDiscriminatorOptions,
+        "Brunner et al.: three convolutions",
+    ),
+    Network("tiny", PhraseDiscriminator, TinyDiscriminatorOptions, "The same, narrow"),
 )

@@ -7,11 +7,11 @@ from cyclekit_music.piece import Array
 SILENCE = -1
 
 
-def phrase_starts(count: int, window: int, bar: int, hop: int) -> list[int]:
-    """Where phrases begin in a region of ``count`` steps: every ``hop`` steps, and so that the
+def phrase_starts(count: int, window: int, bar: int, stride: int) -> list[int]:
+    """Where phrases begin in a region of ``count`` steps: every ``stride`` steps, and so that the
     last one ends with the last bar."""
     last = max(-(-count // bar) * bar - window, 0)
-    starts = list(range(0, last + 1, hop))
+    starts = list(range(0, last + 1, stride))
     return starts if starts[-1] == last else [*starts, last]
 
 

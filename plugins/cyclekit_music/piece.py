@@ -1,13 +1,10 @@
 """A piece of music as MIDI writes it down: notes at ticks of the beat, never at seconds."""
 
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import mido
 import numpy as np
-import pretty_midi
 
 Array = np.ndarray[Any, Any]
 
@@ -100,27 +97,6 @@ class Piece:
         tempi = self.tempi[self.tempi[:, 0] <= last]
         signatures = self.signatures[self.signatures[:, 0] <= last]
         return replace(self, notes=kept, tempi=tempi, signatures=signatures, frame=None)
-
-    def to_pretty_midi(self) -> pretty_midi.PrettyMIDI:
-        """The piece as pretty_midi sees it: in seconds.
-
-        Raises:
-            ValueError: Beyond the ten million ticks that pretty_midi takes, or where its reader
-                does not know an event of the frame.
-        """
-        from cyclekit_music.writing import to_bytes
-
-        midi = mido.MidiFile(file=io.BytesIO(to_bytes(self)))
-        return pretty_midi.PrettyMIDI(mido_object=midi)
-
-    @classmethod
-    def from_pretty_midi(cls, midi: pretty_midi.PrettyMIDI) -> "Piece":
-        """A piece from pretty_midi's seconds, by way of the file that it would write."""
-        from cyclekit_music.reading import read_bytes
-
-        written = io.BytesIO()
-        midi.write(written)
-        return read_bytes(written.getvalue())
 
     def meta(self) -> dict[str, Any]:
         """Everything as plain values and arrays."""

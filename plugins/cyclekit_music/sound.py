@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from cyclekit_music.conversion import to_pretty_midi
 from cyclekit_music.piece import Array, Piece
 
 SAMPLE_RATE = 22_050
@@ -14,7 +15,7 @@ PEAK = 0.8
 
 def play(piece: Piece, seconds: float = SECONDS) -> Array:
     """``(samples,)`` float32 in -1..1 at ``SAMPLE_RATE``: the beginning of a piece."""
-    midi = piece.until(seconds).to_pretty_midi()
+    midi = to_pretty_midi(piece.until(seconds))
     try:
         sound = midi.fluidsynth(fs=SAMPLE_RATE)
     except ImportError:

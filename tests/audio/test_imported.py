@@ -19,7 +19,7 @@ from torch import nn
 
 from cyclekit.api import RecipeError
 from cyclekit.runs.checkpoint import Checkpoint
-from cyclekit.runs.opening import open_run
+from cyclekit.runs.open_run import open_run
 
 LIKE = {"hifigan": MelSpectrogram(MelOptions()),
         "melgan": MelSpectrogram(MelOptions.model_validate("melgan"))}  # fmt: skip

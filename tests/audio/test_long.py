@@ -15,7 +15,7 @@ from cyclekit_audio.waveform import Waveform, read_waveform, write_waveform
 from support import as_options
 from torch import Tensor, nn
 
-from cyclekit.engine.hardware import Hardware, start_fabric
+from cyclekit.engine.fabric import Hardware, start_fabric
 from cyclekit.engine.model import Model, build_model
 from cyclekit.engine.translator import Translator
 from cyclekit.runs.planning import plan_training

@@ -67,8 +67,8 @@ def test_a_stretch_of_the_source_is_blanked_and_said() -> None:
 def test_other_hops_and_translation_see_everything() -> None:
     made = objective(frame_mask={"longest": 10})
     x = torch.randn(4, 1, 8, 20)
-    for hop, step in (("cycle", a_step(4)), ("identity", a_step(4)), ("translate", None)):
-        given = made.prepare(x, "a", hop, step)
+    for purpose, step in (("cycle", a_step(4)), ("identity", a_step(4)), ("translate", None)):
+        given = made.prepare(x, "a", purpose, step)
         assert torch.equal(given[:, :1], x)
         assert (given[:, 1] == 1).all()
 
@@ -113,7 +113,7 @@ def test_masked_losses_come_in_parts_too() -> None:
     wanted, got = networks(), networks()
     phase = made.phases[0]
     made.losses(phase.name, wanted, batch, where).total.backward()
-    parts = made.parts(phase, got, batch, where)
+    parts = made.partial_losses(phase, got, batch, where)
     assert len(parts) == 2
     for part in parts:
         part.losses().total.backward()

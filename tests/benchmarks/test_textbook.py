@@ -13,7 +13,7 @@ from peaks import peak_mib
 from textbook import ImagePool, Textbook
 from trainers import Task, picture_task, ready_trainer
 
-from cyclekit.engine.hardware import full_precision
+from cyclekit.engine.fabric import full_precision
 
 TINY = {
     "generator.channels": 4,

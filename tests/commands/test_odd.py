@@ -214,7 +214,7 @@ def test_a_user_without_name_and_home(
         monkeypatch.delenv(name, raising=False)
     done = cli("train", "--plugin=image", "--recipe=horse2zebra", f"--data={folders}",
                f"--run-dir={tmp_path / 'r'}", "--accelerator=cpu",
-               *as_options(SMALL | {"data.memory": 0}))  # fmt: skip
+               *as_options(SMALL | {"data.memory_mib": 0}))  # fmt: skip
     assert done.code == 0, done.err
     assert list((tmp_path / "r" / "cache").glob("*/windows.bin"))
 

@@ -14,7 +14,7 @@ from pydantic import Field
 from support import SMALL, Cli, as_options, copied
 
 from cyclekit import trust
-from cyclekit.contract import Options, RunsCode
+from cyclekit.contract.options import Options, RunsCode
 
 
 @pytest.fixture

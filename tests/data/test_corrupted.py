@@ -10,8 +10,11 @@ import torch
 from support import find_two as find_collections
 from torch import Tensor
 
-from cyclekit.contract import Codec, Modality, Options, Sample, TensorSpec
-from cyclekit.data.made import made_root
+from cyclekit.contract.codec import Codec
+from cyclekit.contract.modality import Modality
+from cyclekit.contract.options import Options
+from cyclekit.contract.tensors import Sample, TensorSpec
+from cyclekit.data.generated import made_root
 from cyclekit.errors import BadSample, DataError, PluginError
 from cyclekit.nets import PATCHGAN, RESNET
 from cyclekit.recipe.settings import DataSettings

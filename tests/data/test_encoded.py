@@ -13,7 +13,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from cyclekit.contract import Codec, Options, Sample, TensorSpec
+from cyclekit.contract.codec import Codec
+from cyclekit.contract.options import Options
+from cyclekit.contract.tensors import Sample, TensorSpec
 from cyclekit.data.cache import Cache
 from cyclekit.data.encoded import EncodedDomain, Memory, encode_domain, list_bad
 from cyclekit.errors import BadSample, DataError, PluginError

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from support import find_two as find_collections
 
-from cyclekit.contract import Codec, Options
+from cyclekit.contract.codec import Codec
+from cyclekit.contract.options import Options
 from cyclekit.data.folders import find_collections as find_any
 from cyclekit.data.listing import Listing, list_samples
 from cyclekit.errors import BadSample, DataError

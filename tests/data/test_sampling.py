@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from cyclekit.contract import Sample, TensorSpec
+from cyclekit.contract.tensors import Sample, TensorSpec
 from cyclekit.data.sampling import Batches, Order
 from cyclekit.data.windows import Window
 from cyclekit.errors import DataError, PluginError

@@ -15,7 +15,7 @@ from support import Cli
 from cyclekit.datasets import catalogue
 from cyclekit.datasets.catalogue import Offer, offers
 from cyclekit.datasets.getting import command
-from cyclekit.plugins import find_plugin
+from cyclekit.plugins.discovery import find_plugin
 from cyclekit.recipe.sources import find_recipes, read_layers
 
 OFFERS = [offer for offer in offers() if isinstance(offer, Offer)]

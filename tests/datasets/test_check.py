@@ -11,8 +11,8 @@ from PIL import Image
 from support import Cli, draw
 
 from cyclekit.datasets import inspection
-from cyclekit.datasets.looking import Group, Listed
-from cyclekit.datasets.twins import comparable, copies, nearest, peek, thumbnail
+from cyclekit.datasets.decoding import Group, Listed
+from cyclekit.datasets.fingerprints import comparable, copies, nearest, peek, thumbnail
 
 COUNTS = {"trainA": 20, "trainB": 20, "testA": 8, "testB": 8}
 

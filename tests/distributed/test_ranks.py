@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from support import SMALL, Outcome, as_options, records, training
 
 from cyclekit.errors import UsageError
-from cyclekit.plugins import load_plugin
+from cyclekit.plugins.host import load_plugin
 from cyclekit.recipe.resolve import resolve
 from cyclekit.recipe.settings import Recipe
 from cyclekit.recipe.sources import read_layers
@@ -240,7 +240,11 @@ def test_a_network_with_unused_parameters_trains_and_resumes_on_two_ranks(
 
 def start_endless(folders: Path, run: Path) -> tuple[subprocess.Popen[str], list[int]]:
     """Two ranks that train until they are stopped; returns their parent and their process ids."""
-    settings = SMALL | {"train.steps": 100_000, "train.evaluate_every": 0, "train.keep": 1}
+    settings = SMALL | {
+        "train.steps": 100_000,
+        "train.evaluate_every": 0,
+        "train.keep_checkpoints": 1,
+    }
     parent = subprocess.Popen(
         [BIN / "cyclekit", "train", "--plugin=image", "--recipe=horse2zebra", "--devices=2",
          f"--data={folders}", f"--run-dir={run}", "--accelerator=cpu", *as_options(settings)],

@@ -43,7 +43,7 @@ def options(**tables: object) -> CycleOptions:
 
 
 def spec(dims: int, channels: int = 1) -> TensorSpec:
-    return TensorSpec(channels, (None,) * dims)
+    return TensorSpec(channels, (None,) * dims, colours=channels == 3)
 
 
 def step(index: int = 0, positions: range = range(4), seed: int = 0) -> Step:
@@ -119,10 +119,10 @@ def test_colours_of_three_channels() -> None:
     torch.testing.assert_close(flatter.mean(), x.mean())
 
 
-@pytest.mark.parametrize("channels", [1, 2, 4])
-def test_other_numbers_of_channels_have_no_saturation(channels: int) -> None:
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_channels_that_are_no_colours_have_no_saturation(channels: int) -> None:
     x = samples(1, channels)[:1]
-    changed = recoloured(x, spec(1, channels), torch.tensor([[0.5, 0.0, 0.5]]))
+    changed = recoloured(x, TensorSpec(channels, (None,)), torch.tensor([[0.5, 0.0, 0.5]]))
     torch.testing.assert_close(changed, x)
 
 
@@ -204,9 +204,9 @@ def test_every_discriminator_sees_every_sample_varied_anew() -> None:
     )
     torch.manual_seed(0)
     networks = objective.networks(Builder())
-    judges = {judge.name: Witness() for judge in objective.judges}
-    assert len(judges) == 6
-    networks |= judges
+    discriminators = {role.name: Witness() for role in objective.discriminators}
+    assert len(discriminators) == 6
+    networks |= discriminators
     rng = torch.Generator().manual_seed(0)
     batch = {
         name: torch.rand(2, 1, 32, generator=rng, dtype=torch.float64) + 0.5
@@ -218,17 +218,17 @@ def test_every_discriminator_sees_every_sample_varied_anew() -> None:
     assert all(p.grad is not None for p in networks["generator_a2b"].parameters())
     objective.losses("discriminators", networks, batch, where).total.backward()
     zeros = set()
-    for name, judge in judges.items():
-        generators, real, fake = judge.saw
+    for name, discriminator in discriminators.items():
+        generators, real, fake = discriminator.saw
         assert not generators.equal(fake)  # the same fakes, moved otherwise
-        kept = where.kept[name]
+        kept = where.carried[name]
         assert kept.unique().tolist() in ([-1, 1], [-1, 0, 1])  # as they were made: rounded, gaps
         assert set(fake.unique().tolist()) <= {-1, 0, 1}
         for seen in (generators, real, fake):
             assert seen.isfinite().all()
             zeros.add(tuple((seen == 0).flatten().tolist()))
     assert len(zeros) == 18  # three for each of six discriminators
-    first = judges["discriminator_b"].saw[1]
+    first = discriminators["discriminator_b"].saw[1]
     assert not first.equal(batch["b"])
     assert set(first.unique().tolist()) <= {0.0, *batch["b"].unique().tolist()}
 

@@ -111,9 +111,9 @@ def test_self_regularization_keeps_fakes_close_to_what_they_are_made_from() -> N
         return {"total": made.total.item(), **{k: v.item() for k, v in made.terms.items()}}
 
     without, with_it = losses(), losses(self_regularization={"weight": 2.0})
-    assert "change_a" not in without
+    assert "self_regularization_a" not in without
     # a=3 -> fake b 6 is 3 off; b=4 -> fake a 3 is 1 off
-    assert (with_it["change_a"], with_it["change_b"]) == (3.0, 1.0)
+    assert (with_it["self_regularization_a"], with_it["self_regularization_b"]) == (3.0, 1.0)
     assert with_it["total"] == pytest.approx(without["total"] + 2 * (3 + 1))
 
 
@@ -283,7 +283,7 @@ def test_rounded_fakes_have_two_values_and_a_gradient(everywhere: bool) -> None:
     objective.losses("generators", networks, samples, where).total.backward()
     (shown,) = judge.shown
     assert shown.flatten().tolist() == [0, 0, 1, 1]
-    assert where.kept["discriminator_b"].flatten().tolist() == [0, 0, 1, 1]
+    assert where.carried["discriminator_b"].flatten().tolist() == [0, 0, 1, 1]
     returned = back.shown[-1].flatten().tolist()
     assert returned == pytest.approx([0, 0, 1, 1] if everywhere else [0.2, 0.4, 0.6, 1.2])
     assert networks["generator_a2b"].shift.grad.abs() > 0
@@ -399,11 +399,11 @@ def test_variants_prepare_the_generators_input() -> None:
         def input_spec(self, spec: TensorSpec) -> TensorSpec:
             return TensorSpec(spec.channels + 1, spec.sizes)
 
-        def prepare(self, x: Tensor, domain: str, hop: str, step: Step | None) -> Tensor:
+        def prepare(self, x: Tensor, domain: str, purpose: str, step: Step | None) -> Tensor:
             mask = torch.ones_like(x[:, :1])
-            if hop == "translate" and step is not None:
+            if purpose == "translate" and step is not None:
                 mask[..., : x.shape[-1] // 2] = 0
-            seen.append((domain, hop, mask.mean().item()))
+            seen.append((domain, purpose, mask.mean().item()))
             return torch.cat([x * mask, mask], dim=1)
 
     seen: list[tuple[str, str, float]] = []

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from cyclekit.engine.hardware import on_first
+from cyclekit.engine.fabric import on_first
 from cyclekit.errors import CyclekitError, UsageError
 
 

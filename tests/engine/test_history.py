@@ -76,10 +76,10 @@ def test_fakes_are_dealt_anew_to_another_number_of_ranks() -> None:
     for rank, buffer in enumerate(ranks):
         buffer.query(torch.arange(3.0)[:, None] + 10 * rank)
     states = [buffer.state_dict() for buffer in ranks]
-    dealt = [HistoryBuffer(3, rank).dealt(states, 3, rank)["stored"] for rank in range(3)]
+    dealt = [HistoryBuffer(3, rank).redistributed(states, 3, rank)["stored"] for rank in range(3)]
     assert [len(stored) for stored in dealt] == [2, 2, 2]
     everything = sorted(float(fake) for stored in dealt for fake in stored)
     assert everything == [0, 1, 2, 10, 11, 12]
-    (alone,) = [HistoryBuffer(3, 0).dealt(states, 1, 0)["stored"]]
+    (alone,) = [HistoryBuffer(3, 0).redistributed(states, 1, 0)["stored"]]
     assert {float(fake) // 10 for fake in alone} == {0, 1}  # no more than fit, of both
     assert len(alone) == 3

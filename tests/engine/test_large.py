@@ -18,12 +18,12 @@ from cyclekit.api import (
     TensorSpec,
     conv,
 )
-from cyclekit.engine.hardware import Hardware, start_fabric
-from cyclekit.engine.held_norms import held, measured
+from cyclekit.engine.fabric import Hardware, start_fabric
 from cyclekit.engine.model import build_model
+from cyclekit.engine.norm_statistics import collect_statistics, fixed_statistics
 from cyclekit.engine.translator import Translator
 from cyclekit.nets import PATCHGAN
-from cyclekit.plugins import completed
+from cyclekit.plugins.modality import completed
 from cyclekit.recipe.resolve import resolve
 from cyclekit.recipe.sources import Layers
 
@@ -131,9 +131,9 @@ def test_statistics_of_all_parts_are_those_of_the_whole() -> None:
     norm = nn.Sequential(nn.InstanceNorm2d(3), nn.InstanceNorm2d(3, affine=True))
     whole = torch.randn(1, 3, 8, 12) * torch.linspace(0, 5, 12)
     halves = torch.cat(whole.split(6, dim=-1))
-    with measured(norm) as statistics:
+    with collect_statistics(norm) as statistics:
         norm(halves)
-    with held(norm, statistics):
+    with fixed_statistics(norm, statistics):
         made = torch.cat([norm(half[None]) for half in halves], dim=-1)
     torch.testing.assert_close(made, norm(whole))
     assert not torch.allclose(norm(halves[:1]), made[..., :6]), "norms are themselves again"

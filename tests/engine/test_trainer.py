@@ -11,7 +11,7 @@ from support import as_restored, make_trainer
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from cyclekit.engine.objective import Losses
+from cyclekit.engine.terms import Losses
 from cyclekit.engine.trainer import Trainer
 
 

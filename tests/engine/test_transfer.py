@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from cyclekit.contract import TensorSpec
+from cyclekit.contract.tensors import TensorSpec
 from cyclekit.engine.transfer import transfer
 from cyclekit.nets.resnet import ResNetGenerator, ResNetOptions
 

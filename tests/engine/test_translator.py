@@ -9,7 +9,7 @@ from torch import Tensor
 
 from cyclekit.errors import BadSample
 from cyclekit.objectives.cycle import CycleObjective
-from cyclekit.runs.opening import open_run
+from cyclekit.runs.open_run import open_run
 
 
 @pytest.fixture

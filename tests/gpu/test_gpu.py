@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from support import SMALL, Cli, make_trainer, records, training
 from torch import nn
 
-from cyclekit.engine.hardware import Hardware, full_precision, start_fabric
+from cyclekit.engine.fabric import Hardware, full_precision, start_fabric
 
 DEVICE = os.environ.get("CYCLEKIT_GPU_TESTS", "cuda")
 ON_DEVICE = f"--accelerator={DEVICE}"

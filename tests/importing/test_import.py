@@ -17,7 +17,7 @@ from cyclekit.errors import CheckpointError
 from cyclekit.importing.family import Choices
 from cyclekit.importing.registry import Offer, identify
 from cyclekit.importing.roles import Role, role_of
-from cyclekit.plugins import load_plugin
+from cyclekit.plugins.host import load_plugin
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from cyclekit.importing.family import Choices
 from cyclekit.importing.registry import Identified, Offer, identify
 from cyclekit.importing.unwrapping import unwrap
-from cyclekit.plugins import load_plugin
+from cyclekit.plugins.host import load_plugin
 
 ANY_SIZE = ((32, 32), (40, 24), (33, 47))
 """The last one is odd: networks then make what they make, of the same size here and there."""

@@ -14,11 +14,11 @@ import torch
 from peers import ResNet, shaken
 from support import Cli
 
+from cyclekit.console import Console
 from cyclekit.errors import CyclekitError
 from cyclekit.importing.family import Published
 from cyclekit.importing.zoo import fetch
 from cyclekit.runs.records import read_json
-from cyclekit.runs.watcher import Watcher
 
 
 class Server(ThreadingHTTPServer):
@@ -85,7 +85,7 @@ def test_by_name(server: Server, cli: Cli, tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_what_changed_is_refused(server: Server, tmp_path: Path) -> None:
-    one, quiet = published(server, 1000), Watcher(quiet=True)
+    one, quiet = published(server, 1000), Console(quiet=True)
     server.content = b"1" * 1000
     file = fetch(one, tmp_path / "zoo", quiet)
     file.write_bytes(b"2" * 1000)  # damaged here: it is fetched again
@@ -111,7 +111,7 @@ def test_what_does_not_come_is_explained(
 ) -> None:
     server.content, server.promised, server.leads_to = content, promised, leads_to
     with pytest.raises(CyclekitError, match=said):
-        fetch(published(server, 1000), tmp_path / "zoo", Watcher(quiet=True))
+        fetch(published(server, 1000), tmp_path / "zoo", Console(quiet=True))
     assert not (tmp_path / "zoo" / "test.pth").exists()
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from cyclekit_music.codec import MusicCodec, MusicOptions
+from cyclekit_music.conversion import to_pretty_midi
 from cyclekit_music.piece import Part, Piece, make_notes
 from cyclekit_music.writing import write_piece
 from music_support import piece, rows, scale
@@ -121,10 +122,10 @@ def test_a_piece_of_three_bars_is_repeated_in_training_and_translation() -> None
     assert rows(plugin.decode(sample.tensor.float(), "b", sample.meta)) == rows(piece(*scale(3)))
 
 
-@pytest.mark.parametrize("hop", [1, 4])
+@pytest.mark.parametrize("stride", [1, 4])
 @pytest.mark.parametrize("bars", range(1, 14))
-def test_translation_shows_networks_nothing_but_training_windows(bars: int, hop: int) -> None:
-    plugin = codec(hop=hop)
+def test_translation_shows_networks_nothing_but_training_windows(bars: int, stride: int) -> None:
+    plugin = codec(stride=stride)
     sample = plugin.encode(piece(*scale(bars)), "a")
     seen = {window.tensor.numpy().tobytes() for window in plugin.windows(sample)}
     phrases = sample.tensor.split(64, dim=1)
@@ -251,12 +252,12 @@ def test_a_rest_of_a_whole_window_stays_one() -> None:
 
 def test_windows_are_whole_bars_and_none_is_silent() -> None:
     made = piece(*scale(4), (10 * 4, 1, 60), *[(start + 48, n, p) for start, n, p in scale(4)])
-    plugin = codec(hop=2)
+    plugin = codec(stride=2)
     windows = plugin.windows(plugin.encode(made, "a"))
     assert all(window.tensor.shape == (2, 64, 84) for window in windows)
     assert all(window.tensor.any() for window in windows)
     assert len(windows) == 7 - 2  # from bars 0, 2, .. 12, but not from 4 and 6
-    assert len(codec(hop=4).windows(plugin.encode(made, "a"))) == 3
+    assert len(codec(stride=4).windows(plugin.encode(made, "a"))) == 3
 
 
 def test_transposing_moves_all_windows_by_what_is_allowed() -> None:
@@ -313,7 +314,7 @@ def test_a_translation_without_notes_is_read_back_and_translated(
 
 def test_pretty_midi_objects_can_be_encoded() -> None:
     made = piece(*scale(4))
-    sample = codec().encode(made.to_pretty_midi(), "a")
+    sample = codec().encode(to_pretty_midi(made), "a")
     assert torch.equal(sample.tensor, codec().encode(made, "a").tensor)
 
 

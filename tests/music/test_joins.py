@@ -9,7 +9,7 @@ from cyclekit_music.piece import Piece
 from music_support import piece, rows, scale
 from torch import Tensor, nn
 
-from cyclekit.engine.hardware import Hardware, start_fabric
+from cyclekit.engine.fabric import Hardware, start_fabric
 from cyclekit.engine.model import build_model
 from cyclekit.engine.translator import Translator
 from cyclekit.runs.planning import plan_training

@@ -7,8 +7,8 @@ from cyclekit_music.networks import (
     DISCRIMINATORS,
     GENERATORS,
     BrunnerOptions,
-    PhraseJudge,
-    PhraseJudgeOptions,
+    PhraseDiscriminator,
+    PhraseDiscriminatorOptions,
     RollGenerator,
     TinyOptions,
 )
@@ -33,7 +33,7 @@ def test_the_papers_generator_has_its_size() -> None:
     ("kernels", "weights"), [((7, 7, 7), 818_496), ((4, 4, 1), 263_424)], ids=["code", "table"]
 )
 def test_the_papers_discriminator_has_its_size(kernels: tuple[int, int, int], weights: int) -> None:
-    judge = PhraseJudge(PAPER, PAPER.logits(), PhraseJudgeOptions(kernels=kernels))
+    judge = PhraseDiscriminator(PAPER, PAPER.logits(), PhraseDiscriminatorOptions(kernels=kernels))
     assert parameters(judge, least_axes=4) == weights
     assert judge(torch.rand(2, 1, 64, 84)).shape == (2, 1, 16, 21)
 
@@ -56,7 +56,7 @@ def test_a_generator_that_keeps_begins_as_the_identity() -> None:
     roll = (torch.rand(1, 2, 64, 84) < 0.1).float()
 
     def kept(keep: float) -> float:
-        made = RollGenerator(spec, spec, TinyOptions(keep=keep))(roll)
+        made = RollGenerator(spec, spec, TinyOptions(identity_logit=keep))(roll)
         return float(((made >= 0.5) == (roll > 0)).float().mean())
 
     assert kept(2.0) > 0.999

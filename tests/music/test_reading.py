@@ -9,8 +9,9 @@ import mido
 import numpy as np
 import pretty_midi
 import pytest
+from cyclekit_music.conversion import from_pretty_midi, to_pretty_midi
 from cyclekit_music.events import NotMidiError
-from cyclekit_music.piece import Part, Piece, make_notes
+from cyclekit_music.piece import Part, make_notes
 from cyclekit_music.reading import read_bytes, read_piece
 from cyclekit_music.writing import to_mido, write_piece
 from music_support import header, midi_bytes, note, piece, rows, scale
@@ -166,10 +167,10 @@ def test_every_part_has_a_place_of_its_own_and_nobody_shares_the_firsts_channel(
 
 def test_pretty_midi_takes_it_and_gives_it_back() -> None:
     made = piece(*scale(5), tempi=[(0, 400_000), (3.25, 600_000)], parts=(Part(33),))
-    pretty = made.to_pretty_midi()
+    pretty = to_pretty_midi(made)
     assert isinstance(pretty, pretty_midi.PrettyMIDI)
     assert pretty.get_end_time() == pytest.approx(float(made.seconds(made.end)))
-    back = Piece.from_pretty_midi(pretty)
+    back = from_pretty_midi(pretty)
     assert rows(back) == rows(made)
 
 
@@ -181,7 +182,7 @@ def test_seconds_follow_the_tempo_map() -> None:
     assert len(cut.notes) == 2 + 4 + 2
     late = piece(*scale(2), tempi=[(0, 500_000), (10**5, 400_000)]).until(3.5)
     assert len(late.tempi) == 1
-    assert late.to_pretty_midi().get_end_time() == pytest.approx(3.5)
+    assert to_pretty_midi(late).get_end_time() == pytest.approx(3.5)
 
 
 def test_messages_are_in_order() -> None:

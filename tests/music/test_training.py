@@ -10,6 +10,7 @@ import numpy as np
 import pretty_midi
 import pytest
 import symusic
+from cyclekit_music.conversion import to_pretty_midi
 from cyclekit_music.piece import Part
 from cyclekit_music.reading import read_piece
 from cyclekit_music.writing import write_piece
@@ -111,9 +112,9 @@ def test_a_whole_piece_comes_back_from_beginning_to_end(
 def test_python_translates_pieces_and_pretty_midi_objects(run: Path, tmp_path: Path) -> None:
     model = cyclekit.load(run)
     song = piece(*scale(4))
-    for item in (song, song.to_pretty_midi()):
+    for item in (song, to_pretty_midi(song)):
         assert type(model.translate(item, "b2a")) is type(item)
-    file = model.save(model.translate(song.to_pretty_midi(), "b2a"), tmp_path / "new" / "song")
+    file = model.save(model.translate(to_pretty_midi(song), "b2a"), tmp_path / "new" / "song")
     assert read_piece(file).end > 0
 
 

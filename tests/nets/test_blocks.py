@@ -9,7 +9,7 @@ from torch import nn
 from torch.profiler import ProfilerActivity, profile
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from cyclekit.contract import TensorSpec
+from cyclekit.contract.tensors import TensorSpec
 from cyclekit.nets.blocks import CONV, conv
 from cyclekit.nets.patchgan import PatchGAN, PatchGANOptions
 from cyclekit.nets.reflection import reflect

@@ -63,11 +63,11 @@ def test_blocks_may_end_with_an_activation() -> None:
     assert block(torch.randn(1, 16, 8, 8)).min() >= 0
 
 
-@pytest.mark.parametrize(("leak", "alive"), [(0.0, False), (0.2, True)])
+@pytest.mark.parametrize(("slope", "alive"), [(0.0, False), (0.2, True)])
 def test_a_leak_lets_a_network_learn_whose_activations_are_all_off(
-    leak: float, alive: bool
+    slope: float, alive: bool
 ) -> None:
-    options = ResNetOptions(channels=4, blocks=1, norm="none", leak=leak)
+    options = ResNetOptions(channels=4, blocks=1, norm="none", negative_slope=slope)
     network = ResNetGenerator(PICTURE, PICTURE, options)
     *hidden, _ = (p for name, p in network.named_parameters() if name.endswith("bias"))
     with torch.no_grad():
@@ -82,17 +82,19 @@ def test_a_leak_lets_a_network_learn_whose_activations_are_all_off(
 @pytest.mark.parametrize("dims", [1, 2, 3])
 def test_discriminators_in_any_dimension(dims: int) -> None:
     spec = TensorSpec(2, (None,) * dims)
-    judge = PatchGAN(spec, spec.logits(), PatchGANOptions(channels=4, layers=2, spectral_norm=True))
-    logits = judge(torch.randn(2, 2, *(32,) * dims))
+    discriminator = PatchGAN(
+        spec, spec.logits(), PatchGANOptions(channels=4, layers=2, spectral_norm=True)
+    )
+    logits = discriminator(torch.randn(2, 2, *(32,) * dims))
     assert logits.shape == (2, 1, *(6,) * dims)
 
 
 @pytest.mark.parametrize(("layers", "field"), [(1, 16), (2, 34), (3, 70), (4, 142)])
 def test_receptive_field(layers: int, field: int) -> None:
     options = PatchGANOptions(channels=2, layers=layers, norm="none")
-    judge = PatchGAN(TensorSpec(1, (None,)), TensorSpec(1, (None,)), options).double()
+    discriminator = PatchGAN(TensorSpec(1, (None,)), TensorSpec(1, (None,)), options).double()
     x = torch.zeros(1, 1, 512, dtype=torch.float64, requires_grad=True)
-    logits = judge(x)
+    logits = discriminator(x)
     logits[0, 0, logits.shape[2] // 2].backward()
     assert x.grad is not None
     seen = x.grad.flatten().nonzero().flatten()
@@ -134,12 +136,14 @@ def test_generators_feel_slopes_with_a_gain_of_their_own() -> None:
 @pytest.mark.parametrize("dims", [1, 2, 3])
 def test_both_patchgans_of_slopes_judge(dims: int) -> None:
     spec = TensorSpec(2, (None,) * dims)
-    judge = SlopesPatchGAN(spec, spec.logits(), SlopesOptions(channels=2, layers=2, norm="none"))
+    discriminator = SlopesPatchGAN(
+        spec, spec.logits(), SlopesOptions(channels=2, layers=2, norm="none")
+    )
     x = torch.randn(2, 2, *(32,) * dims)
-    logits = judge(x)
+    logits = discriminator(x)
     assert logits.shape == (2, 1, *(6,) * (dims - 1), 12)
     of_values, of_slopes = logits.split(6, dim=-1)
-    brighter_values, brighter_slopes = judge(x + 0.5).split(6, dim=-1)
+    brighter_values, brighter_slopes = discriminator(x + 0.5).split(6, dim=-1)
     assert not torch.allclose(of_values, brighter_values)
     torch.testing.assert_close(of_slopes, brighter_slopes, atol=1e-4, rtol=1e-4)
 
@@ -150,12 +154,12 @@ def test_slopes_tell_shaded_from_even_within_few_steps() -> None:
 
     def loss_after(options: PatchGANOptions, kind: type[nn.Module]) -> float:
         torch.manual_seed(0)
-        judge = kind(PICTURE, PICTURE.logits(), options)
-        optimizer = torch.optim.Adam(judge.parameters(), lr=2e-3)
+        discriminator = kind(PICTURE, PICTURE.logits(), options)
+        optimizer = torch.optim.Adam(discriminator.parameters(), lr=2e-3)
         for _ in range(60):
             even = (torch.rand(8, 3, 1, 1) * 1.6 - 0.9).expand(8, 3, 16, 16)
             shaded = even + ramp * torch.randn(8, 1, 1, 1).sign()
-            loss = ((judge(even) - 1) ** 2).mean() + (judge(shaded) ** 2).mean()
+            loss = ((discriminator(even) - 1) ** 2).mean() + (discriminator(shaded) ** 2).mean()
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -170,10 +174,10 @@ def test_slopes_tell_shaded_from_even_within_few_steps() -> None:
 def test_spectral_norm_divides_by_the_largest_singular_value() -> None:
     torch.manual_seed(0)
     options = PatchGANOptions(channels=4, layers=1, spectral_norm=True)
-    judge = PatchGAN(PICTURE, PICTURE.logits(), options)
+    discriminator = PatchGAN(PICTURE, PICTURE.logits(), options)
     for _ in range(200):
-        judge(torch.randn(1, 3, 32, 32))
-    for layer in judge:
+        discriminator(torch.randn(1, 3, 32, 32))
+    for layer in discriminator:
         if isinstance(layer, nn.Conv2d):
             assert torch.linalg.matrix_norm(layer.weight.flatten(1), 2).item() == pytest.approx(
                 1.0, abs=0.01
@@ -247,12 +251,14 @@ def test_orthogonal_weights_keep_lengths() -> None:
 @pytest.mark.parametrize("dims", [1, 2, 3])
 def test_pixel_discriminators_judge_each_position_by_itself(dims: int) -> None:
     spec = TensorSpec(2, (None,) * dims)
-    judge = PixelDiscriminator(spec, spec.logits(), PixelOptions(norm="none", spectral_norm=True))
-    judge.eval()
+    discriminator = PixelDiscriminator(
+        spec, spec.logits(), PixelOptions(norm="none", spectral_norm=True)
+    )
+    discriminator.eval()
     x = torch.randn(2, 2, *(5,) * dims)
     nudged = x.clone()
     nudged[0, :, 2] += 1
-    changed = judge(nudged) != judge(x)
+    changed = discriminator(nudged) != discriminator(x)
     assert changed.shape == (2, 1, *(5,) * dims)
     assert changed[0, 0, 2].all()
     assert changed.sum() == changed[0, 0, 2].numel()

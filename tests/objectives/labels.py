@@ -63,7 +63,7 @@ class Labels(api.Objective):
                         api.Term("fake", 1.0, own, lambda: loss.fake(calls[1][0])),
                         api.Term("named", 1.0, own, lambda: named(calls[0][1], label)),
                     ],
-                    share=lambda: calls.extend(api.called(critic, x, fake)),
+                    share=lambda: calls.extend(api.call_batched(critic, x, fake)),
                 ),
                 api.TermGroup([api.Term("penalty", 10.0, own, penalty)]),
             ]

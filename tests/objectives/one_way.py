@@ -59,16 +59,16 @@ class OneWay(api.Objective):
     def losses(
         self, phase: str, networks: api.Networks, batch: api.Batch, step: api.Step
     ) -> api.Losses:
-        loss, judge = api.ADVERSARIAL_LOSSES["lsgan"], networks["discriminator"]
+        loss, discriminator = api.ADVERSARIAL_LOSSES["lsgan"], networks["discriminator"]
         x, (way,) = batch["rough"], self.directions
         if phase == "discriminators":
             with torch.no_grad():
                 fake = self.history["fakes"].query(self.translate(networks, x, way))
-            on_real, on_fake = api.called(judge, batch["smooth"], fake)
+            on_real, on_fake = api.call_batched(discriminator, batch["smooth"], fake)
             cost = (loss.real(on_real) + loss.fake(on_fake)) / 2
             return api.Losses(cost, {"discriminator": cost.detach()})
         fake = self.translate(networks, x, way)
-        fool = loss.generator(judge(fake))
+        fool = loss.generator(discriminator(fake))
         # Inner features are looked at last, so that DDP sees a call that leaves layers out.
         inside = networks["projector"](*networks["generator"](fake, taps=TAPS))
         meant = networks["projector"](*(f.detach() for f in networks["generator"](x, taps=TAPS)))

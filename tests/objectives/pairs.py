@@ -46,16 +46,16 @@ class Pairs(api.Objective):
     def losses(
         self, phase: str, networks: api.Networks, batch: api.Batch, step: api.Step
     ) -> api.Losses:
-        loss, judge = api.ADVERSARIAL_LOSSES["vanilla"], networks["discriminator"]
+        loss, discriminator = api.ADVERSARIAL_LOSSES["vanilla"], networks["discriminator"]
         x, y = batch["sketch"], batch["photo"]
         code = step.normal(x, "code", shape=(CODE,))
         fake = self.translate(networks, x, self.directions[0], code)
         if phase == "discriminators":
             shown = [torch.cat([x, other], dim=1) for other in (y, fake.detach())]
-            on_real, on_fake = api.called(judge, *shown)
+            on_real, on_fake = api.call_batched(discriminator, *shown)
             cost = (loss.real(on_real) + loss.fake(on_fake)) / 2
             return api.Losses(cost, {"discriminator": cost.detach()})
-        fool, near = loss.generator(judge(torch.cat([x, fake], dim=1))), api.l1(fake, y)
+        fool, near = loss.generator(discriminator(torch.cat([x, fake], dim=1))), api.l1(fake, y)
         return api.Losses(fool + 100 * near, {"adversarial": fool.detach(), "l1": near.detach()})
 
 

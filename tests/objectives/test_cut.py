@@ -7,9 +7,10 @@ from torch import Tensor, nn
 
 from cyclekit import api
 from cyclekit.engine.model import build_model
-from cyclekit.engine.objective import Step
+from cyclekit.engine.step import Step
 from cyclekit.objectives.cut import CUTObjective, CUTOptions, Projector, Sent, patch_nce
-from cyclekit.plugins import find_plugin, load_plugin
+from cyclekit.plugins.discovery import find_plugin
+from cyclekit.plugins.host import load_plugin
 from cyclekit.recipe.resolve import resolve
 from cyclekit.recipe.sources import find_recipes, read_layers
 

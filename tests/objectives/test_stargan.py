@@ -15,14 +15,15 @@ from support import QUICK, Cli, as_options
 from torch import Tensor, nn
 
 from cyclekit import api, python_api
-from cyclekit.contract import Sample
+from cyclekit.contract.tensors import Sample
 from cyclekit.data.sampling import Batches
 from cyclekit.data.windows import Window
 from cyclekit.engine.conditions import require_told
 from cyclekit.nets.planes import Planes, with_planes
 from cyclekit.nets.stargan import StarGANDiscriminator, StarGANDiscriminatorOptions
 from cyclekit.objectives.stargan import StarGANObjective, StarGANOptions, faults_of
-from cyclekit.plugins import find_plugin, load_plugin
+from cyclekit.plugins.discovery import find_plugin
+from cyclekit.plugins.host import load_plugin
 from cyclekit.recipe.resolve import resolve
 from cyclekit.recipe.sources import find_recipes, read_layers
 

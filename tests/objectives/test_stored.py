@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from support import make_trainer
 
-from cyclekit.engine.hardware import full_precision
+from cyclekit.engine.fabric import full_precision
 
 STORED = Path(__file__).with_name("cycle-losses.json")
 EVERYTHING = {

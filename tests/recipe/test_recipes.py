@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
-from cyclekit.contract import Modality, Network
+from cyclekit.contract.modality import Modality
+from cyclekit.contract.network import Network
 from cyclekit.engine.model import build_model
 from cyclekit.errors import RecipeError, UsageError
-from cyclekit.plugins import find_plugin, installed_plugins, load_plugin
+from cyclekit.plugins.discovery import find_plugin, installed_plugins
+from cyclekit.plugins.host import load_plugin
 from cyclekit.recipe.resolve import keys, resolve, to_toml
 from cyclekit.recipe.settings import Recipe, recipe_model
 from cyclekit.recipe.sources import Layers, find_recipes, parse_setting, read_layers

@@ -12,7 +12,7 @@ from support import SMALL, Cli, as_options
 from cyclekit.errors import UsageError
 from cyclekit.links import pointed_at
 from cyclekit.locks import locked
-from cyclekit.plugins import find_plugin
+from cyclekit.plugins.discovery import find_plugin
 from cyclekit.recipe.sources import find_recipe, parse_setting
 from cyclekit.storage.folder import Storage
 

@@ -16,7 +16,7 @@ SETTINGS = SMALL | {
     "train.evaluate_every": 2,
     "train.preview_every": 2,
     "train.log_every": 1,
-    "train.keep": 1,
+    "train.keep_checkpoints": 1,
     "train.ema": 0.9,
 }
 SAMPLE = 6  # of about two hundred; `make torture` tries them all

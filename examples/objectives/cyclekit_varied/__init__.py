@@ -64,7 +64,7 @@ class Varied(api.Objective):
 
     def losses(self, phase, networks, batch, step):
         batch, options = self.without_gaps(batch, step), self.options
-        adversarial, judge = options.adversarial, networks["discriminator"]
+        adversarial, discriminator = options.adversarial, networks["discriminator"]
         loss = api.ADVERSARIAL_LOSSES[adversarial.loss]
         x, real = batch["a"], batch["b"]
         code = step.normal(x, "code", shape=(options.size,))
@@ -73,19 +73,19 @@ class Varied(api.Objective):
         if phase == "discriminators":
             total = api.discriminator_loss(
                 loss,
-                judge,
+                discriminator,
                 real,
                 fake.detach(),
                 share=lambda: step.uniform(x, "penalty"),
                 penalty=adversarial.gradient_penalty,
             )
             return api.Losses(total, {"discriminator": total.detach()})
-        fool = loss.generator(api.full(judge(fake)))
+        fool = loss.generator(api.upcast(discriminator(fake)))
         recovery = api.l1(networks["encoder"](fake), code)
         total = adversarial.weight * fool + options.recovery * recovery
         terms = {"fool": fool.detach(), "recovery": recovery.detach()}
         if options.closeness:
-            close = api.l1(fake, x, step.known.get("a"))
+            close = api.l1(fake, x, step.valid.get("a"))
             total, terms["close"] = total + options.closeness * close, close.detach()
         return api.Losses(total, terms)
 

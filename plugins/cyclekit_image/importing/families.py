@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from cyclekit.api import Family
-from cyclekit_image.importing.judges import JUDGES
+from cyclekit_image.importing.discriminators import JUDGES
 from cyclekit_image.importing.others import NOT_IMPORTED
 from cyclekit_image.importing.resnets import RESNETS
 from cyclekit_image.importing.unets import UNETS

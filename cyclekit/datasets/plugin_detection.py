@@ -6,10 +6,11 @@ from pathlib import Path
 from cyclekit.data.listing import list_samples
 from cyclekit.datasets.getting import source_of
 from cyclekit.errors import CyclekitError, DataError, UsageError
-from cyclekit.plugins import installed_plugins, load_plugin
+from cyclekit.plugins.discovery import installed_plugins
+from cyclekit.plugins.host import load_plugin
 
 
-def guess_plugin(folder: Path) -> str:
+def detect_plugin(folder: Path) -> str:
     """The installed plugin that knows most of a folder's files by their suffixes.
 
     What `cyclekit data get` has brought says it itself.

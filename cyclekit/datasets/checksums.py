@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from cyclekit.errors import DataError
 from cyclekit.remembered import Remembered
 
-SEEN = Remembered("archives.json")
+CHECKSUMS = Remembered("archives.json")
 
 
 @dataclass(frozen=True)
-class Seen:
+class KnownChecksum:
     """What is remembered of an archive.
 
     Attributes:
@@ -25,10 +25,10 @@ class Seen:
     date: str = ""
 
     @classmethod
-    def find(cls, plugin: str, file: str) -> "Seen":
+    def find(cls, plugin: str, file: str) -> "KnownChecksum":
         """What is remembered of an archive of a plugin's catalogue."""
         key = f"{plugin}/{file}"
-        told = SEEN.read().get(key)
+        told = CHECKSUMS.read().get(key)
         if isinstance(told, dict) and isinstance(told.get("sha256"), str):
             return cls(key, told["sha256"], str(told.get("date", "")))
         return cls(key, None)
@@ -56,4 +56,4 @@ class Seen:
                 f"remembered from now on."
             )
         today = datetime.now(UTC).date().isoformat()
-        SEEN.keep(self.key, {"sha256": digest, "date": today})
+        CHECKSUMS.keep(self.key, {"sha256": digest, "date": today})

@@ -5,9 +5,9 @@ import re
 from typing import Any
 
 import pytest
-from rich.console import Console
+from rich.console import Console as RichConsole
 
-from cyclekit.runs.watcher import StepProgress, Watcher
+from cyclekit.console import Console, StepProgress
 
 NARROW = 80
 
@@ -22,18 +22,18 @@ def narrow(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setenv("COLUMNS", str(NARROW))
     monkeypatch.setenv("TERM", "xterm")
     out = Terminal()
-    watcher = Watcher()
-    watcher._console = watcher._results = Console(
+    console = Console()
+    console._console = console._results = RichConsole(
         file=out, force_terminal=True, no_color=True, width=NARROW
     )
-    return watcher, out
+    return console, out
 
 
 def test_figures_of_many_ways_fit_a_narrow_terminal(narrow: Any) -> None:
-    watcher, out = narrow
+    console, out = narrow
     ways = ("translated", "identity", "matching", "codec", "colour")
     figures = {"l1": 0.123456, "ssim": 0.9, "to_target": 123.4}
-    watcher.table("figures", {way: {"a2b": figures, "b2a": figures} for way in ways})
+    console.table("figures", {way: {"a2b": figures, "b2a": figures} for way in ways})
     shown = re.sub(r"\x1b\[\d*m", "", out.getvalue())
     assert all(len(line) <= NARROW for line in shown.splitlines())
     assert shown.count("0.1235") == 2 * len(ways)
@@ -41,8 +41,8 @@ def test_figures_of_many_ways_fit_a_narrow_terminal(narrow: Any) -> None:
 
 
 def test_losses_fit_a_narrow_terminal(narrow: Any) -> None:
-    watcher, out = narrow
-    with watcher.progress(1000, 0) as progress:
+    console, out = narrow
+    with console.progress(1000, 0) as progress:
         assert isinstance(progress, StepProgress)
         progress.advance()
         losses = {"cycle_a": 0.1234, "cycle_b": 0.1, "generators": 3.2, "discriminators": 0.5}
@@ -53,13 +53,13 @@ def test_losses_fit_a_narrow_terminal(narrow: Any) -> None:
 def test_what_takes_long_beside_training_says_so(
     narrow: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    watcher, out = narrow
-    with watcher.progress(1000, 0):
-        assert list(watcher.track(range(3), 3, "a2b, and back")) == [0, 1, 2]
-        watcher._training.refresh()
+    console, out = narrow
+    with console.progress(1000, 0):
+        assert list(console.track(range(3), 3, "a2b, and back")) == [0, 1, 2]
+        console._training.refresh()
     assert "a2b, and back" not in out.getvalue().splitlines()[-1]
-    monkeypatch.setattr("cyclekit.runs.watcher.TRACKED_EVERY", 0.0)
-    plain = Watcher()
+    monkeypatch.setattr("cyclekit.console.TRACKED_EVERY", 0.0)
+    plain = Console()
     with plain.progress(1000, 0):
         assert list(plain.track(range(3), 3, "a2b")) == [0, 1, 2]
     said = capsys.readouterr().err
@@ -70,10 +70,10 @@ def test_what_takes_long_beside_training_says_so(
 def test_bytes_that_come_are_told_with_the_time_that_is_left(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("cyclekit.runs.watcher.TRACKED_EVERY", 0.0)
-    with Watcher().transfer("fetching x.zip", 3_000_000, 1_000_000) as progress:
+    monkeypatch.setattr("cyclekit.console.TRACKED_EVERY", 0.0)
+    with Console().transfer("fetching x.zip", 3_000_000, 1_000_000) as progress:
         progress.advance(500_000)
-    with Watcher().transfer("fetching y.zip", None) as progress:
+    with Console().transfer("fetching y.zip", None) as progress:
         progress.advance(500_000)
     said = capsys.readouterr().err
     assert "fetching x.zip: 3.0 MB\n" in said

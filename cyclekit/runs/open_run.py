@@ -5,19 +5,19 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from cyclekit.console import Console
 from cyclekit.engine.arithmetic import choose_arithmetic, own_arithmetic
-from cyclekit.engine.hardware import Hardware
+from cyclekit.engine.fabric import Hardware
 from cyclekit.engine.model import Model, build_model, specs_of
 from cyclekit.engine.translator import Translator
 from cyclekit.errors import CheckpointError, UsageError
-from cyclekit.plugins import PluginHost, load_plugin
+from cyclekit.plugins.host import PluginHost, load_plugin
 from cyclekit.recipe.resolve import resolve
 from cyclekit.recipe.settings import Recipe
 from cyclekit.recipe.sources import Layers, Setting, read_layers
 from cyclekit.runs.checkpoint import Checkpoint
 from cyclekit.runs.directory import RunDirectory
 from cyclekit.runs.starting import start
-from cyclekit.runs.watcher import Watcher
 from cyclekit.trust import code_files, consider, require_trusted
 
 
@@ -44,7 +44,7 @@ def open_run(
     hardware: Hardware = Hardware(),  # noqa: B008 - frozen
     precision: str | None = None,
     batch_size: int | None = None,
-    watcher: Watcher = Watcher(quiet=True),  # noqa: B008 - has no state
+    console: Console = Console(quiet=True),  # noqa: B008 - has no state
     settings: Iterable[Setting] = (),
     seed: int = 0,
 ) -> OpenRun:
@@ -57,7 +57,7 @@ def open_run(
         precision: One of ``PRECISIONS``; ``None``: the run's, float32 where the device is slow in
             that.
         batch_size: Of a ``Translator``.
-        watcher: Is told of a precision that is slow, or another than the run's.
+        console: Is told of a precision that is slow, or another than the run's.
         settings: Changes to how files are read and written: ``codec.KEY``.
         seed: Latent codes follow from it.
 
@@ -66,13 +66,13 @@ def open_run(
         UsageError: If its plugin is not installed, or networks would see other tensors.
     """
     run = RunDirectory.open(folder)
-    model, chosen = read_model(run, checkpoint, tuple(settings))
+    model, chosen = read_model(run, checkpoint, tuple(settings), console=console)
     choose = (
         partial(own_arithmetic, model.recipe.train.precision)
         if precision is None
         else partial(choose_arithmetic, precision)
     )
-    fabric, _ = start(hardware, choose, watcher)
+    fabric, _ = start(hardware, choose, console)
     for network in model.translators.values():
         network.requires_grad_(False).eval()
         fabric.setup_module(network)  # moves and converts it in place; the wrapper is not needed
@@ -85,6 +85,7 @@ def read_model(
     checkpoint: str,
     settings: tuple[Setting, ...] = (),
     everything: bool = False,
+    console: Console = Console(quiet=True),  # noqa: B008 - has no state
 ) -> tuple[Model, Checkpoint]:
     """Build what a run's recipe describes, with a checkpoint's weights on the CPU.
 
@@ -93,8 +94,9 @@ def read_model(
         checkpoint: As of ``open_run``, which also says what is raised.
         settings: Likewise.
         everything: Load the networks, too, that only training needs.
+        console: Is told of settings that have another name now.
     """
-    host, recipe = _recall_changed(run, settings)
+    host, recipe = _recall_changed(run, settings, console)
     with run.checkpoints.open(checkpoint) as chosen:
         chosen.require_plugin(host.info)
         model = _without_the_lacking(build_model(host.modality, recipe), chosen)
@@ -121,7 +123,9 @@ def _without_the_lacking(model: Model, checkpoint: Checkpoint) -> Model:
     return able
 
 
-def _recall_changed(run: RunDirectory, settings: tuple[Setting, ...]) -> tuple[PluginHost, Recipe]:
+def _recall_changed(
+    run: RunDirectory, settings: tuple[Setting, ...], console: Console
+) -> tuple[PluginHost, Recipe]:
     """What a run was made with, its codec's settings changed where networks do not notice."""
     host, recipe = recall(run)
     if not settings:
@@ -135,6 +139,8 @@ def _recall_changed(run: RunDirectory, settings: tuple[Setting, ...]) -> tuple[P
     layers = read_layers_of(run)
     layers.lay(settings)
     _, changed = recall(run, layers)
+    for warning in layers.moved:
+        console.warn(warning)
     before, after = (specs_of(host.modality, one) for one in (recipe, changed))
     if before != after:
         keys = ", ".join(key for key, _, _ in settings)
@@ -183,5 +189,5 @@ def read_layers_of(run: RunDirectory) -> Layers:
     if not run.recipe_file.is_file():
         raise CheckpointError(f"{run} has no recipe.toml.")
     layers = read_layers(run.recipe_file)
-    layers.moved.clear()  # whoever has an old run need not write it anew
+    layers.forgive()  # whoever has an old run need not write it anew
     return layers

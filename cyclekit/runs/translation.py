@@ -10,13 +10,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from cyclekit.contract import Codec
+from cyclekit.console import Console
+from cyclekit.contract.codec import Codec
 from cyclekit.data.encoded import failure, remarks_on
 from cyclekit.data.listing import Kinds, list_samples, nothing
-from cyclekit.engine.objective import Direction
+from cyclekit.engine.declarations import Direction
 from cyclekit.errors import BadSample, DataError, UsageError, blame_plugin, suggest
-from cyclekit.runs.opening import OpenRun
-from cyclekit.runs.watcher import Watcher
+from cyclekit.runs.open_run import OpenRun
 from cyclekit.storage.folder import Storage
 from cyclekit.storage.handle import Refused, read_text
 from cyclekit.warned import Told
@@ -69,7 +69,7 @@ def translate_files(
     files: InputFiles,
     direction: Direction,
     output: Path,
-    watcher: Watcher,
+    console: Console,
     format: str | None = None,
     suffix: str = "",
     skip_existing: bool = False,
@@ -83,7 +83,7 @@ def translate_files(
         files: What to translate.
         direction: Which way.
         output: Folder for the results.
-        watcher: Is told what is going on.
+        console: Is told what is going on.
         format: One of the codec's.
         suffix: Ends the results' names, before what says of which kind they are.
         skip_existing: Leave out what that file says was translated alike, and is still there.
@@ -108,15 +108,15 @@ def translate_files(
     if skip_existing:
         wanted = [file for file in wanted if not manifest.holds(file, places[file])]
         if skipped := len(files.names) - len(wanted):
-            watcher.say(f"skipped {skipped} of {len(files.names)} files, translated before")
+            console.say(f"skipped {skipped} of {len(files.names)} files, translated before")
     Storage(output).make()
     for folder in {place.parent for place in places.values()}:
         Storage(output, *folder.parts).clean(alone=False)  # of one that was killed
-    told, bad = Told(watcher.say), []
+    told, bad = Told(console.say), []
     facts: list[Mapping[str, float]] = []
     seconds: dict[Path, float] = {}
     outcomes = opened.translator.files(wanted, direction, facts, seconds)
-    for file, outcome in watcher.track(outcomes, len(wanted), "translating"):
+    for file, outcome in console.track(outcomes, len(wanted), "translating"):
         fault, names = outcome, list[str]()
         if not isinstance(outcome, BadSample):
             with told.passing_on():
@@ -124,10 +124,10 @@ def translate_files(
         if names:
             manifest.add(file, places[file].parent / names[0], seconds.pop(file))
         if fault is not None:
-            watcher.warn(str(fault))
+            console.warn(str(fault))
             bad.append(fault.kept())
     for remark in remarks_on(codec, {direction.source: facts}) if facts else ():
-        watcher.say(f"note: {remark}")
+        console.say(f"note: {remark}")
     if len(bad) > 1:
         blame_plugin(bad, len(wanted))
     return len(wanted) - len(bad), bad

@@ -10,7 +10,7 @@ from cyclekit.datasets.inspection import Inspection, sized
 SHAPES = 5  # that are named
 
 
-def tell(found: Inspection) -> Iterator[str]:
+def inspection_lines(found: Inspection) -> Iterator[str]:
     """The lines."""
     for group in found.groups:
         title = f"{group['domain'].upper()} {group['split']}"

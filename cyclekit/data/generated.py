@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from cyclekit.contract import Codec, Modality
+from cyclekit.contract.codec import Codec
+from cyclekit.contract.modality import Modality
 from cyclekit.data.corrupted import make_corrupted
 from cyclekit.describe import describe_exception
 from cyclekit.errors import CyclekitError, DataError, PluginError, suggest

@@ -13,11 +13,11 @@ from typing import Any
 
 from torch import Tensor
 
-from cyclekit.contract import Codec
+from cyclekit.contract.codec import Codec
 from cyclekit.data.encoded import Tracker, encode_file, guarded
 from cyclekit.data.folders import Collections
 from cyclekit.data.listing import Files
-from cyclekit.datasets.twins import thumbnail
+from cyclekit.datasets.fingerprints import thumbnail
 from cyclekit.errors import BadSample
 from cyclekit.randomness import torch_generator
 
@@ -98,7 +98,7 @@ class Listed:
 
 
 @dataclass(frozen=True)
-class Look:
+class DecodedFile:
     """A file that was decoded.
 
     Attributes:
@@ -116,14 +116,14 @@ class Look:
     thumbnail: Tensor
 
 
-def look_into(
+def decode_files(
     codec: Codec[Any],
     listed: Listed,
     chosen: Sequence[int],
     track: Tracker,
     patience: float = math.inf,
     varied: bool = True,
-) -> tuple[list[Look], dict[int, BadSample]]:
+) -> tuple[list[DecodedFile], dict[int, BadSample]]:
     """Decode files on all cores, as training would.
 
     Args:
@@ -140,29 +140,29 @@ def look_into(
     Raises:
         PluginError: If the codec says so.
     """
-    looks, bad = [], {}
+    decoded, bad = [], {}
     ends = time.monotonic() + patience
 
-    def look(number: int) -> Look | BadSample:
+    def decode(number: int) -> DecodedFile | BadSample:
         file, domain = Path(listed.files[number]), listed.group(number).domain
-        return _look(codec, file, domain, number, varied)
+        return _decode(codec, file, domain, number, varied)
 
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        outcomes = track(_in_parts(pool, look, chosen), len(chosen))
+        outcomes = track(_in_parts(pool, decode, chosen), len(chosen))
         for number, outcome in zip(chosen, outcomes, strict=False):
             if isinstance(outcome, BadSample):
                 bad[number] = outcome
             else:
-                looks.append(outcome)
+                decoded.append(outcome)
             if time.monotonic() > ends:
                 pool.shutdown(wait=True, cancel_futures=True)
                 break
-    return looks, bad
+    return decoded, bad
 
 
-def _look(
+def _decode(
     codec: Codec[Any], file: Path, domain: str, number: int, varied: bool
-) -> Look | BadSample:
+) -> DecodedFile | BadSample:
     try:
         sample = encode_file(codec, file, domain)
         windows = guarded(codec, "windows", file, sample)
@@ -177,14 +177,16 @@ def _look(
     except BadSample as error:
         return error.kept()
     small = thumbnail(sample.tensor)
-    return Look(number, tuple(sample.tensor.shape), frozenset(shapes), sample.facts, small)
+    return DecodedFile(number, tuple(sample.tensor.shape), frozenset(shapes), sample.facts, small)
 
 
 def _in_parts(
-    pool: ThreadPoolExecutor, look: Callable[[int], Look | BadSample], chosen: Sequence[int]
-) -> Iterator[Look | BadSample]:
+    pool: ThreadPoolExecutor,
+    decode: Callable[[int], DecodedFile | BadSample],
+    chosen: Sequence[int],
+) -> Iterator[DecodedFile | BadSample]:
     for first in range(0, len(chosen), AT_ONCE):
-        yield from pool.map(look, chosen[first : first + AT_ONCE])
+        yield from pool.map(decode, chosen[first : first + AT_ONCE])
 
 
 def _by_chance(file: str) -> bytes:

@@ -1,4 +1,4 @@
-"""What the person watching sees: messages and progress on stderr, results on stdout."""
+"""What a person sees in a terminal: messages and progress on stderr, results on stdout."""
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any
 
-from rich.console import Console, RenderableType
+from rich.console import Console as RichConsole
+from rich.console import RenderableType
 from rich.filesize import decimal
 from rich.progress import (
     BarColumn,
@@ -29,7 +30,7 @@ TRACKED_EVERY = 10.0  # the same, of what is not training
 WIDE = 160  # columns of a table where there is no terminal
 
 
-class Watcher:
+class Console:
     """Talks to the person who started the run; silent on every rank but the first.
 
     Args:
@@ -39,8 +40,8 @@ class Watcher:
     def __init__(self, quiet: bool = False) -> None:
         self._quiet = quiet
         self._training: Progress | None = None
-        self._console = Console(stderr=True, quiet=quiet, highlight=False, soft_wrap=True)
-        self._results = Console(quiet=quiet, highlight=False, soft_wrap=True)
+        self._console = RichConsole(stderr=True, quiet=quiet, highlight=False, soft_wrap=True)
+        self._results = RichConsole(quiet=quiet, highlight=False, soft_wrap=True)
         if not self._results.is_terminal:
             self._results.width = WIDE
 
@@ -202,7 +203,7 @@ class Transfer:
         self,
         bar: Progress,
         task: TaskID,
-        plain: Watcher | None,
+        plain: Console | None,
         what: str,
         total: int | None,
         done: int,
@@ -234,7 +235,7 @@ class StepProgress:
     """The progress of training."""
 
     def __init__(
-        self, bar: Progress, task: TaskID, plain: Watcher | None, total: int, done: int
+        self, bar: Progress, task: TaskID, plain: Console | None, total: int, done: int
     ) -> None:
         self._bar = bar
         self._task = task

@@ -13,7 +13,7 @@ from cyclekit.api import (
     CycleObjective,
     CycleOptions,
     Losses,
-    Part,
+    PartialLoss,
     PatchGAN,
     PatchGANOptions,
     ResNetGenerator,
@@ -23,8 +23,11 @@ from cyclekit.api import (
     Term,
     Trip,
 )
-from cyclekit.engine.hardware import full_precision
-from cyclekit.engine.objective import Batch, Networks, Phase, whole
+from cyclekit.engine.declarations import Phase
+from cyclekit.engine.fabric import full_precision
+from cyclekit.engine.network_builder import Networks
+from cyclekit.engine.objective import complete_loss
+from cyclekit.engine.step import Batch
 from cyclekit.engine.trainer import Trainer
 
 TERMS: dict[str, dict[str, object]] = {
@@ -90,7 +93,9 @@ def outcome(
             for name, network in networks.items():
                 network.requires_grad_(name in phase.trains)
             asked = (phase, networks, batch, where)
-            for part in objective.parts(*asked) if in_parts else [whole(objective, *asked)]:
+            for part in (
+                objective.partial_losses(*asked) if in_parts else [complete_loss(objective, *asked)]
+            ):
                 before = {name: p.grad for name, p in named(networks) if p.grad is not None}
                 before = {name: gradient.clone() for name, gradient in before.items()}
                 losses = part.losses()
@@ -101,7 +106,7 @@ def outcome(
                 for name, p in named(networks):
                     if p.grad is not None and not p.grad.equal(before.get(name, torch.zeros(()))):
                         assert name.split(".")[0] in part.trains, name
-        found |= {f"{index} kept {name}": x for name, x in where.kept.items()}
+        found |= {f"{index} kept {name}": x for name, x in where.carried.items()}
         found |= {f"{index} {name}": p.grad.clone() for name, p in named(networks)}
     for name, network in networks.items():
         found |= {f"{name}.{key}": buffer for key, buffer in network.named_buffers()}
@@ -131,13 +136,13 @@ def test_a_direction_and_a_judge_at_a_time() -> None:
     objective, networks, batch = made(CycleObjective, TERMS["everything"], False)
     generators, discriminators = objective.phases
     where = Step(0, 0, range(2))
-    there, back = objective.parts(generators, networks, batch, where)
+    there, back = objective.partial_losses(generators, networks, batch, where)
     terms = there.losses().terms
     assert set(terms) == {
         "cycle_a", "identity_b", "adversarial_a2b", "second_adversarial_a", "mixed_adversarial_a2b"
     }  # fmt: skip
     assert terms.keys().isdisjoint(back.losses().terms)
-    judged = objective.parts(discriminators, networks, batch, where)
+    judged = objective.partial_losses(discriminators, networks, batch, where)
     assert [part.trains for part in judged] == [(judge,) for judge in discriminators.trains]
     assert [set(part.losses().terms) for part in judged] == [{j} for j in discriminators.trains]
 
@@ -165,15 +170,15 @@ def test_a_variant_with_losses_of_its_own_says_so_of_parts_too() -> None:
             losses = super().losses(phase, networks, batch, step)
             return Losses(2 * losses.total, losses.terms)
 
-        def parts(
+        def partial_losses(
             self, phase: Phase, networks: Networks, batch: Batch, step: Step
-        ) -> Sequence[Part]:
-            return [whole(self, phase, networks, batch, step)]
+        ) -> Sequence[PartialLoss]:
+            return [complete_loss(self, phase, networks, batch, step)]
 
     objective, networks, batch = made(Doubled, {}, False)
     plain, same, _ = made(CycleObjective, {}, False)
     phase, where = objective.phases[0], Step(0, 0, range(2))
-    (part,) = objective.parts(phase, networks, batch, where)
+    (part,) = objective.partial_losses(phase, networks, batch, where)
     assert part.trains == phase.trains
     wanted = plain.losses(phase.name, same, batch, where).total
     torch.testing.assert_close(part.losses().total, 2 * wanted)

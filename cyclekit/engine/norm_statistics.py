@@ -11,7 +11,7 @@ Statistics = dict[nn.Module, tuple[Tensor, Tensor]]
 
 
 @contextmanager
-def measured(network: nn.Module) -> Iterator[Statistics]:
+def collect_statistics(network: nn.Module) -> Iterator[Statistics]:
     """Let instance norms treat a batch as parts of one instance, and note its mean and variance.
 
     Each layer sees what the layers before it made of the same statistics, so that the numbers fit
@@ -31,7 +31,7 @@ def measured(network: nn.Module) -> Iterator[Statistics]:
 
 
 @contextmanager
-def held(network: nn.Module, statistics: Statistics) -> Iterator[None]:
+def fixed_statistics(network: nn.Module, statistics: Statistics) -> Iterator[None]:
     """Let instance norms use these statistics, whatever they see."""
     with _replaced(network, lambda norm, x: _normalized(norm, x, *statistics[norm])):
         yield

@@ -128,7 +128,7 @@ class LocalNetwork(nn.Module):
         return self._precision.convert_output(out)
 
 
-class Reached(nn.Module):
+class AllParametersUsed(nn.Module):
     """A network whose calls all reach all of its parameters, those that look at inner features too.
 
     DDP goes by the last call before a backward pass: parameters that this one left out would count
@@ -182,7 +182,7 @@ def on_first(fabric: Fabric, work: Callable[[], Result]) -> Result:
     return cast(Result, result)
 
 
-def part(fabric: Fabric) -> None:
+def end_together(fabric: Fabric) -> None:
     """Let the ranks end together; a rank that just goes leaves the others' threads hanging."""
     if fabric.world_size > 1 and torch.distributed.is_initialized():
         fabric.barrier()

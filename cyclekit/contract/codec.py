@@ -1,0 +1,162 @@
+"""How files become items, items become tensors, and tensors become files again."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Generic
+
+import torch
+from torch import Tensor
+
+from cyclekit.contract.options import Options
+from cyclekit.contract.portable import Portable
+from cyclekit.contract.previews import Media, PreviewRow
+from cyclekit.contract.tensors import Item, Sample, TensorSpec
+
+
+class Codec(ABC, Generic[Item]):
+    """Files <-> items <-> tensors for all domains of a run.
+
+    A codec is made once per run from its validated ``Options``. Whole items of any size go through
+    ``encode``; padding, tiling and joining are the engine's work. Only the abstract methods must
+    be written. Whoever writes an ``__init__`` of their own calls ``super().__init__(options)``.
+
+    Attributes:
+        Options: The class of the recipe's ``[codec]`` table, where there are settings.
+        options: The validated settings of this run.
+        device: Where ``decode`` may do heavy work; the engine sets it. Items are on the CPU.
+        suffixes: Of the files that are samples; empty: every file in a data folder is one.
+        formats: What ``save_as`` can be asked for, the default first; empty: nothing.
+    """
+
+    Options: ClassVar[type[Options]] = Options
+    """Settings of the recipe's ``[codec]`` table."""
+
+    device: torch.device = torch.device("cpu")
+    """Where ``decode`` may do heavy work; the engine sets it. Items are on the CPU."""
+
+    suffixes: ClassVar[frozenset[str]] = frozenset()
+    """Of the files that are samples, as ``{".png", ".jpg"}``; empty: every file is one."""
+
+    formats: ClassVar[tuple[str, ...]] = ()
+    """What ``save_as`` can be asked for, as ``("same", "png")``, the default first; empty: nothing.
+    """
+
+    def __init__(self, options: Any) -> None:
+        self.options = options
+
+    @property
+    def joint(self) -> bool:
+        """Whether each file holds a sample of every domain, as photo and drawing side by side.
+        Default: no. ``load_for`` then takes out a domain's, and training files are in ``train``."""
+        return False
+
+    def recognises(self, head: bytes) -> bool:
+        """Whether a file is a sample though its suffix is none of ``suffixes``, by its first 512
+        bytes. Default: no. What is no sample is passed over, and counted by kind."""
+        return False
+
+    @abstractmethod
+    def spec(self, domain: str) -> TensorSpec:
+        """The tensors that networks see in ``domain`` (after ``to_network``)."""
+
+    @abstractmethod
+    def load(self, path: Path) -> Item:
+        """Read a file. Raises ``BadSample(path, why)`` for anything that cannot be used."""
+
+    def load_for(self, path: Path, domain: str) -> Item:
+        """Read a file of ``domain``, or of ``"extra"``. Default: ``load``; override it where the
+        domains' items differ and a file does not say which it is, as in the number of channels."""
+        return self.load(path)
+
+    def load_input(self, path: Path, domain: str) -> Item:
+        """Read a file to translate. Default: ``load_for``; override it where that refuses what
+        nothing can be learned from, and which yet has a translation, such as silence."""
+        return self.load_for(path, domain)
+
+    @abstractmethod
+    def encode(self, item: Item, domain: str) -> Sample:
+        """Turn a whole item into a tensor; deterministic and free of fitted statistics.
+
+        The engine calls it from several threads at once.
+        """
+
+    @abstractmethod
+    def decode(self, tensor: Tensor, domain: str, meta: Mapping[str, Any]) -> Item:
+        """Turn a tensor back into an item of ``domain``; ``meta`` is the source sample's."""
+
+    @abstractmethod
+    def save(self, item: Item, path: Path) -> Path:
+        """Write an item at ``path``, whose suffix may change; return the file written."""
+
+    def save_as(self, item: Item, path: Path, format: str) -> Path:
+        """Write a translation for a person, who may have asked for one of ``formats``. Default:
+        ``save``. What could not be kept is warned of (``warnings.warn``), in the same words for
+        every file that it concerns."""
+        return self.save(item, path)
+
+    def read_back(self, path: Path) -> Item:
+        """Read a file that ``save`` wrote. Default: ``load``; override it where that refuses what
+        a translation may be, such as music without a note."""
+        return self.load(path)
+
+    def windows(self, sample: Sample) -> Sequence[Sample]:
+        """The parts of an encoded item that training draws from. Default: the whole."""
+        return [sample]
+
+    def augment(self, tensor: Tensor, domain: str, rng: torch.Generator) -> Tensor:
+        """Vary a window for training, all chance from ``rng``. Default: unchanged.
+
+        The engine may call it from several threads at once.
+        """
+        return tensor
+
+    def fit(self, domain: str, windows: Sequence[Sample]) -> None:
+        """Learn per-domain statistics from the training windows. Default: none."""
+
+    def remarks(self, facts: Mapping[str, Sequence[Mapping[str, float]]]) -> list[str]:
+        """What a person should hear before training, and after translating, a sentence each.
+        Default: nothing.
+
+        Args:
+            facts: What ``encode`` noticed, by domain: of every training file, or of every
+                translated one.
+        """
+        return []
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """What ``fit`` learned; it travels in the checkpoint."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Take back what ``state_dict`` returned."""
+
+    def to_network(self, tensor: Tensor, domain: str) -> Tensor:
+        """``(batch, channels, *sizes)`` as cached -> as networks see it. Default: as float."""
+        return tensor.float()
+
+    def from_network(self, tensor: Tensor, domain: str) -> Tensor:
+        """The inverse of ``to_network``. Default: unchanged."""
+        return tensor
+
+    def portable(self, source: str, target: str) -> Portable:
+        """What others must know and run to feed an exported network. Default: only its tensors.
+
+        Args:
+            source: Domain of what goes in.
+            target: Domain of what comes out.
+        """
+        return Portable()
+
+    def render(self, rows: Sequence[PreviewRow[Item]], folder: Path) -> list[Media]:
+        """Write previews that a person can look at or listen to. Default: save every item."""
+        for index, row in enumerate(rows):
+            name = Path(row.name).stem.replace(
+                ".", "_"
+            )  # save() may replace what looks like a suffix
+            stem = f"{index:02d}-{name}-{row.source}2{row.target}"
+            for label in ("real", "translated", "cycled"):
+                item = getattr(row, label)
+                if item is not None:
+                    self.save(item, folder / f"{stem}-{label}")
+        return []

@@ -1,0 +1,115 @@
+"""Functions that losses are made of: distances, gaps, precision, and calls that are exact."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from cyclekit.contract.tensors import TensorSpec
+from cyclekit.engine.losses import AdversarialLoss, gradient_penalty
+from cyclekit.engine.padding import smallest_sizes
+from cyclekit.errors import PluginError
+from cyclekit.nets.blocks import is_per_sample
+
+
+def l1(x: Tensor, y: Tensor, valid: Tensor | None = None) -> Tensor:
+    """Mean absolute difference, in full precision; none where ``valid`` is false.
+
+    Args:
+        x: Any shape.
+        y: The same shape.
+        valid: Booleans of that shape, for samples with gaps.
+    """
+    difference = (upcast(x) - upcast(y)).abs()
+    # The mean is over everything: a share of each rank's would not add up to the whole's.
+    return (difference if valid is None else difference * valid).mean()
+
+
+def upcast(x: Tensor) -> Tensor:
+    """Half precision widened to float32; float32 and float64 left alone."""
+    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+
+
+def call_batched(network: nn.Module, *inputs: Tensor, together: bool = True) -> Sequence[Any]:
+    """Each input's output; in one call where that changes nothing but the time it takes.
+
+    Args:
+        network: Takes one tensor and returns one, or a tuple.
+        inputs: ``(batch, channels, *sizes)`` each.
+        together: Whether one call is wanted at all. It is made where inputs are of one shape and
+            the network computes each sample by itself.
+    """
+    alike = len({x.shape for x in inputs}) == 1 and len(inputs) > 1
+    if alike and together and is_per_sample(network):
+        outputs = network(torch.cat(inputs))
+        if isinstance(outputs, Tensor):
+            return outputs.chunk(len(inputs))
+        return list(zip(*(output.chunk(len(inputs)) for output in outputs), strict=True))
+    return [network(x) for x in inputs]
+
+
+def discriminator_loss(
+    loss: AdversarialLoss,
+    network: nn.Module,
+    real: Tensor,
+    fake: Tensor,
+    *,
+    share: Callable[[], Tensor],
+    penalty: float = 10.0,
+    together: bool = True,
+) -> Tensor:
+    """What a discriminator pays: half of its costs of real samples and of fakes, and a gradient
+    penalty where the loss has one.
+
+    Args:
+        loss: One of ``ADVERSARIAL_LOSSES``.
+        network: The discriminator.
+        real: ``(batch, channels, *sizes)``.
+        fake: Detached; the same shape, if there is a penalty.
+        share: Draws ``(batch,)`` numbers in 0..1, how much of each point is real at which the
+            penalty is taken.
+        penalty: Its weight.
+        together: As in ``call_batched``.
+    """
+    on_real, on_fake = call_batched(network, real, fake, together=together)
+    cost = (loss.real(upcast(on_real)) + loss.fake(upcast(on_fake))) / 2
+    if loss.needs_penalty:
+        cost = cost + penalty * gradient_penalty(network, real, fake, share())
+    return cost
+
+
+def tap_widths(network: nn.Module, source: TensorSpec, taps: Sequence[float]) -> list[int]:
+    """How many channels a network's inner features have, found without any data.
+
+    Args:
+        network: A generator that was built with ``taps=True``, and without a condition.
+        source: What goes in.
+        taps: Depths in 0..1.
+    """
+    smallest = torch.zeros(1, source.channels, *smallest_sizes(source, network))
+    training = network.training
+    network.eval()  # zeros shall leave no trace in running means
+    with torch.no_grad():
+        features = network(smallest, taps=taps)
+    network.train(training)
+    return [feature.shape[1] for feature in features]
+
+
+def fill_gaps(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Samples with zeros for gaps, and a mask of where they hold a value: both as ``x`` is."""
+    return x.nan_to_num(nan=0.0), ~x.isnan()
+
+
+def require_shape(made: Tensor, wanted: Tensor, where: str) -> None:
+    """Refuse a translation of another size than its source's.
+
+    Raises:
+        PluginError: Saying that the generator is at fault.
+    """
+    if made.shape != wanted.shape:
+        raise PluginError(
+            f"The generator changes the size of its samples: {where} made "
+            f"{tuple(made.shape[1:])} of {tuple(wanted.shape[1:])}. Use a window whose sizes "
+            f"divide by what the generator needs."
+        )

@@ -1,0 +1,1 @@
+"""Plugins: found, imported, checked and asked for what they bring."""
