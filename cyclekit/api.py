@@ -24,6 +24,7 @@ from cyclekit.engine.losses import (
     ADVERSARIAL_LOSSES,
     AdversarialLoss,
     AdversarialName,
+    Patches,
     gradient_penalty,
 )
 from cyclekit.engine.network_builder import NetworkBuilder, Networks
@@ -41,7 +42,7 @@ from cyclekit.errors import (
 from cyclekit.hookspecs import hookimpl
 from cyclekit.importing.family import Choices, Delivery, Family, Layout, Published, Slot
 from cyclekit.judging.trained_once import trained_once
-from cyclekit.nets import PATCHGAN, PATCHGAN_SLOPES, PIXEL, RESNET, UNET_128, UNET_256
+from cyclekit.nets import PATCHGAN, PATCHGAN_SLOPES, PIXEL, RESNET, STARGAN, UNET_128, UNET_256
 from cyclekit.nets.blocks import (
     Init,
     Norm,
@@ -69,6 +70,7 @@ __all__ = [
     "PATCHGAN_SLOPES",
     "PIXEL",
     "RESNET",
+    "STARGAN",
     "UNET_128",
     "UNET_256",
     "AdversarialLoss",
@@ -104,6 +106,7 @@ __all__ = [
     "PartialLoss",
     "PatchGAN",
     "PatchGANOptions",
+    "Patches",
     "Phase",
     "PixelDiscriminator",
     "PixelOptions",

@@ -128,6 +128,22 @@ class Console:
             table.add_section()
         self._results.print(table)
 
+    def matrix(self, title: str, table: Mapping[str, Mapping[str, float]]) -> None:
+        """Figures by row and column.
+
+        Args:
+            title: Above the table.
+            table: Row -> column -> figure; all columns in the order in which they first occur.
+        """
+        columns = list(dict.fromkeys(name for row in table.values() for name in row))
+        drawn = Table("", title=_plain(title), title_justify="left")
+        for column in columns:
+            drawn.add_column(_plain(column), justify="right")
+        for name, row in table.items():
+            cells = (f"{row[column]:z.4f}" if column in row else "" for column in columns)
+            drawn.add_row(_plain(name), *cells)
+        self._results.print(drawn)
+
     @contextmanager
     def _bar_beside(self) -> Iterator[Progress]:
         """Training's, of which there can be only one at a time, or one that goes at the end."""

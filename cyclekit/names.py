@@ -6,6 +6,12 @@ import os
 EXTRA = "extra"
 """Files of no domain, from ``data.extra``: a stream may draw from them beside domains."""
 
+DIRECTION = "{}2{}"
+"""What a direction is called by its source and target."""
+
+DIRECTION_APART = "{} to {}"
+"""The same where names of domains hold the digit."""
+
 MOST_BYTES = 120  # a name of 255 has to hold more than this
 
 

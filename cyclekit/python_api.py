@@ -19,6 +19,7 @@ from cyclekit.runs.launch import start_training
 from cyclekit.runs.open_run import OpenRun, open_run
 from cyclekit.runs.planning import data_settings, plan_training
 from cyclekit.runs.resuming import resume_training
+from cyclekit.runs.routing import way_between
 from cyclekit.runs.training import TrainResult
 from cyclekit.runs.translation import format_of
 from cyclekit.storage.folder import Storage
@@ -53,7 +54,14 @@ class TrainedModel:
         return self._opened.checkpoint.step
 
     def translate(
-        self, item: Any, direction: str | None = None, *, answer: int = 0, like: Any = None
+        self,
+        item: Any,
+        direction: str | None = None,
+        *,
+        to: str | None = None,
+        source: str | None = None,
+        answer: int = 0,
+        like: Any = None,
     ) -> Any:
         """Translate an item, or a list of them.
 
@@ -61,6 +69,8 @@ class TrainedModel:
             item: What the plugin's codec works with (a PIL picture, say), the path of a file, or a
                 list of such things, which go through the networks together.
             direction: One of ``directions``; may be left out where there is only one.
+            to: The domain to translate to, in place of a direction.
+            source: The domain of the item, where several can be translated to ``to``.
             answer: Where codes choose among many answers: another one for each number.
             like: An item or file of the target domain whose code is taken.
 
@@ -70,7 +80,7 @@ class TrainedModel:
         Raises:
             CyclekitError: If an item or a file cannot be used.
         """
-        way = self._opened.model.direction(direction)
+        way = way_between(self._opened.model, direction, to, source)
         translator = self._opened.translator.answering(answer)
         if like is not None:
             if isinstance(like, (str, Path)):

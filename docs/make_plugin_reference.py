@@ -23,7 +23,7 @@ SECTIONS = {
         "Codec", "Portable", "TensorSpec", "Sample", "Media", "PreviewRow", "Translations",
     ),
     "Networks, and what they are made of": (
-        "RESNET", "UNET_128", "UNET_256", "PATCHGAN", "PATCHGAN_SLOPES", "PIXEL",
+        "RESNET", "UNET_128", "UNET_256", "PATCHGAN", "PATCHGAN_SLOPES", "PIXEL", "STARGAN",
         "ResNetGenerator", "ResNetOptions", "UNetGenerator", "UNetOptions", "PatchGAN",
         "PatchGANOptions", "SlopesPatchGAN", "SlopesOptions", "PixelDiscriminator",
         "PixelOptions", "conv", "conv_transpose", "norm_layers", "normalize_spectra", "initialize",
@@ -34,7 +34,7 @@ SECTIONS = {
         "Losses", "Term", "TermGroup", "PartialLoss", "sum_terms",
     ),
     "What objectives are made of": (
-        "ADVERSARIAL_LOSSES", "AdversarialLoss", "AdversarialName", "gradient_penalty", "l1",
+        "ADVERSARIAL_LOSSES", "AdversarialLoss", "AdversarialName", "gradient_penalty", "Patches", "l1",
         "discriminator_loss", "upcast", "fill_gaps", "call_batched", "tap_widths", "require_shape",
         "HistoryBuffer", "augmented", "AugmentationOptions", "AdversarialOptions",
     ),

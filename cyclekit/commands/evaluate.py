@@ -1,6 +1,5 @@
 """``cyclekit evaluate``."""
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,10 +82,21 @@ def evaluate(
     _show(str(run), measured.name, measured.report, measured.directions, console)
 
 
+MOST_COLUMNS = 12  # domains whose pairs are shown as a table
+
+
 def _show(
-    run: str, name: str, report: dict[str, Any], directions: Iterable[str], console: "Console"
+    run: str,
+    name: str,
+    report: dict[str, Any],
+    directions: dict[str, tuple[str, str]],
+    console: "Console",
 ) -> None:
-    """Print a report as a table, with how its figures were computed."""
+    """Print a report as a table, with how its figures were computed.
+
+    Where there are more than two domains, the table has the means of all directions, and each
+    figure that says which way is better gets one of its own, by source and target.
+    """
     from cyclekit.names import heading
     from cyclekit.runs.checkpoints import BEST
 
@@ -94,13 +104,33 @@ def _show(
     ways |= {BEST: report[BEST]} if BEST in report else {}
     ways |= report["baselines"] | {"real": report.get("real", {})}
     steps = [f"{way}: step {figures['step']}" for way, figures in ways.items() if "step" in figures]
-    shown = list(directions)
-    shown += ["both"] if len(shown) > 1 else []
+    domains = {domain for ends in directions.values() for domain in ends}
+    shown = list(directions) if len(domains) == 2 else []
+    shown += ["both"] if len(directions) > 1 else []
     console.table(
         f"{run}, {', '.join(steps)}",
         {way: {d: figures[d] for d in shown} for way, figures in ways.items() if figures},
     )
+    if len(domains) > 2:
+        _show_by_ends(name, report, directions, console)
     items = " and ".join(f"{n} of {heading(name)}" for name, n in report["test_items"].items())
     console.result(f"{items}, test items; seed {report['seed']}")
     for line in report["protocol"].values():
         console.result(f"- {line}")
+
+
+def _show_by_ends(
+    name: str, report: dict[str, Any], directions: dict[str, tuple[str, str]], console: "Console"
+) -> None:
+    """A table for each figure: sources below each other, targets beside each other."""
+    from cyclekit.judging.ends import MEAN, by_ends
+
+    ways = {name: report, "identity": report["baselines"].get("identity", {})}
+    for figure, higher in report["higher_is_better"].items():
+        for way, figures in ways.items():
+            table = by_ends(figures, directions, figure)
+            if len(table) - 1 > MOST_COLUMNS:
+                table = {MEAN: table[MEAN]}  # each target's mean
+            if table:
+                better = "higher" if higher else "lower"
+                console.matrix(f"{figure} ({better} is better), {way}: from, to", table)

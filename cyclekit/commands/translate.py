@@ -35,6 +35,18 @@ from cyclekit.errors import CyclekitError
     help="Which way to translate, such as a2b. May be left out where there is only one.",
 )
 @click.option(
+    "--to",
+    "target",
+    metavar="NAME|all",
+    help="Domain to translate to, in place of --direction; all: to each, into a folder each.",
+)
+@click.option(
+    "--from",
+    "source",
+    metavar="NAME",
+    help="Domain of the inputs. May be left out where a folder that they lie in has its name.",
+)
+@click.option(
     "--format",
     "format",
     metavar="NAME",
@@ -102,6 +114,8 @@ def translate(
     inputs: tuple[Path, ...],
     output: Path,
     direction: str | None,
+    target: str | None,
+    source: str | None,
     format: str | None,
     suffix: str,
     cycle: bool,
@@ -134,12 +148,14 @@ def translate(
       cyclekit translate runs/00002-image-augmented testA/ -o out --direction a2b --samples 8
       cyclekit translate runs/00002-image-augmented testA/ -o out --direction a2b --like red.png
       cyclekit translate runs/00001-image-demo - -o - --direction a2b < in.png > out.png
+      cyclekit translate runs/00002-stargan-demo my_photos/ -o out --from plain --to all
     """
     from cyclekit.console import Console
     from cyclekit.data.listing import counted
     from cyclekit.recipe.sources import parse_setting
     from cyclekit.runs.open_run import open_run
     from cyclekit.runs.piping import Piped
+    from cyclekit.runs.routing import route_files
     from cyclekit.runs.sharing import Opening, Shared
     from cyclekit.runs.translation import InputFiles, translate_files
     from cyclekit.runs.translation_job import translated
@@ -147,18 +163,26 @@ def translate(
     console = Console()
     how = (hardware(accelerator), precision, batch_size, console)
     changed = tuple(map(parse_setting, settings))
-    several = cycle or side_by_side or skip_existing or samples > 1
+    several = cycle or side_by_side or skip_existing or samples > 1 or target == "all"
     with Piped.through(inputs, output, suffix, several) as piped:
         opened = open_run(run, checkpoint, *how, settings=changed, seed=seed)
         files = InputFiles.find(piped.inputs, opened.model.codec)
         if files.others:
             console.say(f"passed over what is no sample: {counted(files.others)}")
-        way = opened.model.direction(direction)
+        routing = route_files(opened.model, files, direction, target, source)
+        if routing.there:
+            console.say(f"passed over {len(routing.there)} files that are of {target} already")
         opening = Opening(run, checkpoint, accelerator, precision, batch_size, changed, seed)
         do = Shared(opening, devices) if devices > 1 else translated
         more = (format, piped.suffix, skip_existing, cycle, side_by_side, samples, like, do)
-        written, bad = translate_files(opened, files, way, piped.output, console, *more)
+        written, bad, wanted = 0, 0, sum(len(route.files.names) for route in routing.routes)
+        for route in routing.routes:
+            place = piped.output / route.folder
+            made, failed = translate_files(
+                opened, route.files, route.direction, place, console, *more
+            )
+            written, bad = written + made, bad + len(failed)
         piped.deliver()
-    console.say(f"{written} of {len(files.names)} files translated to {output}")
+    console.say(f"{written} of {wanted} files translated to {output}")
     if bad:
-        raise CyclekitError(f"{len(bad)} of {len(files.names)} inputs could not be translated.")
+        raise CyclekitError(f"{bad} of {wanted} inputs could not be translated.")

@@ -8,6 +8,7 @@ from typing import Any
 
 from cyclekit.contract.codec import Codec
 from cyclekit.data.doubts import copied, doubts_about
+from cyclekit.data.generated import is_made
 from cyclekit.data.layout import Folders, layout, layout_folder, pair_name
 from cyclekit.data.listing import Files, Kinds, counted, list_samples, nothing
 from cyclekit.data.splits import hold_out_together, limited, limited_together, split, usable_in
@@ -171,6 +172,35 @@ def find_collections(
     parallel = settings.parallel or bool(tied) or joint
     doubts = [*doubts_about(folders, joint), *copied(train, test, joint)]
     return Collections(found, extra, parallel, others, doubts)
+
+
+def found_domains(settings: DataSettings) -> list[str]:
+    """Domains that the data has: the keys of ``data.domains``, or the names that folders of
+    training files have below ``data.root``, as ``train/NAME`` or ``trainNAME``. None where nothing
+    was named, and none of data that has to be made.
+
+    Raises:
+        DataError: If there is no such root, or nothing of that kind in it.
+    """
+    if settings.domains is not None:
+        return list(settings.domains)
+    if settings.root is None or is_made(settings):
+        return []
+    root = _existing(Path(settings.root), settings, ("NAME",))
+    inside = sorted(path.name for path in root.iterdir() if path.is_dir())
+    if _joint(root, "train"):
+        names = sorted(path.name for path in (root / "train").iterdir() if path.is_dir())
+        found = [name for name in names if not name.startswith(".")]
+    else:
+        rests = [name.removeprefix("train") for name in inside if name.startswith("train")]
+        found = [rest for rest in rests if rest and layout_folder("", rest) == rest]
+    if not found:
+        holds = f"it holds {', '.join(inside)}" if inside else "it holds no folders"
+        raise DataError(
+            f"{root} has no domains: expected a folder train/NAME for each (and test/NAME, which "
+            f"may be missing), {holds}. Folders elsewhere are set as data.domains."
+        )
+    return found
 
 
 def _below(root: Path, split: str, domain: str) -> Path | None:

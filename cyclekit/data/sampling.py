@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from cyclekit.contract.codec import Codec
-from cyclekit.data.windows import Window
+from cyclekit.data.windows import StreamWindows, Window
 from cyclekit.describe import describe_exception
 from cyclekit.engine.declarations import Stream
 from cyclekit.errors import DataError, PluginError
@@ -85,7 +85,7 @@ class Batches:
         self._leaders = {
             name: (name in stated and stated[name].drawn_with) or name for name in windows
         }
-        self._labelled = {name: stream for name, stream in stated.items() if stream.label}
+        self._stated = stated
         self._seed = seed
         self._batch_size = batch_size
         self._ranks = ranks
@@ -97,6 +97,11 @@ class Batches:
         self._orders = {
             name: Order(len(windows[leader]), self.global_batch, seed, leader)
             for name, leader in self._leaders.items()
+        }
+        self._targets = {
+            name: Order(len(windows[name]), self.global_batch, seed, name, "target")
+            for name, stream in stated.items()
+            if stream.target
         }
         for name, held in windows.items():
             if not held:
@@ -112,14 +117,15 @@ class Batches:
         the labels that streams have."""
         if self._pool is None:
             return self.draw(step, self.positions(micro), device)
-        drawn = self._ahead.pop((step, micro), None) or self._start(step, self.positions(micro))
+        positions = self.positions(micro)
+        drawn = self._ahead.pop((step, micro), None) or self._start(step, positions)
         after = divmod(step * self._accumulate + micro + 1, self._accumulate)
         self._ahead = {after: self._start(after[0], self.positions(after[1]))}
-        return self._finish(drawn, device)
+        return self._finish(drawn, step, positions, device)
 
     def draw(self, step: int, positions: Sequence[int], device: torch.device) -> dict[str, Tensor]:
         """What a step shows at some positions of its global batch, on whatever rank they are."""
-        return self._finish(self._start(step, positions), device)
+        return self._finish(self._start(step, positions), step, positions, device)
 
     def window(self, name: str, step: int, position: int) -> int:
         """Which of a stream's windows a step shows at a position."""
@@ -148,13 +154,24 @@ class Batches:
         rng = torch_generator("augment", self._seed, step, position, leader)
         return window.domain, self._augment(window, rng)
 
-    def _finish(self, drawn: "Drawn", device: torch.device) -> dict[str, Tensor]:
+    def _finish(
+        self, drawn: "Drawn", step: int, positions: Sequence[int], device: torch.device
+    ) -> dict[str, Tensor]:
         batch, labels = {}, {}
         for name, found in drawn.items():
             samples = [one.result() if isinstance(one, Future) else one for one in found]
             batch[name] = self._joined(name, samples, device)
-            if stream := self._labelled.get(name):
-                labels[stream.label] = _labels(samples, stream).to(device, batch[name].dtype)
+            stream = self._stated.get(name)
+            domains: dict[str, list[str]] = {}
+            if stream and stream.label:
+                domains[stream.label] = [domain for domain, _ in samples]
+            if stream and stream.target:
+                order = self._targets[name]
+                others = [order(step, position) for position in positions]
+                domains[stream.target] = [_domain(self._windows[name], at) for at in others]
+            for entry, of_each in domains.items():
+                told = labels_of(of_each, stream.domains if stream else ())
+                labels[entry] = told.to(device, batch[name].dtype)
         return batch | labels
 
     def _joined(self, name: str, samples: Sequence[Sampled], device: torch.device) -> Tensor:
@@ -189,7 +206,11 @@ class Batches:
             )
 
 
-def _labels(samples: Sequence[Sampled], stream: Stream) -> Tensor:
-    """``(batch, domains)``: 1 at the domain that each sample is from."""
-    own = [[float(domain == each) for each in stream.domains] for domain, _ in samples]
-    return torch.tensor(own)
+def labels_of(domains: Sequence[str], known: Sequence[str]) -> Tensor:
+    """``(batch, known)``: 1 at each one's own, 0 elsewhere."""
+    return torch.tensor([[float(domain == each) for each in known] for domain in domains])
+
+
+def _domain(windows: Sequence[Window], index: int) -> str:
+    """The domain of a window, which need not be read for it."""
+    return windows.origin(index)[0] if isinstance(windows, StreamWindows) else windows[index].domain

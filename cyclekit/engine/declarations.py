@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from cyclekit.names import DIRECTION
+
 
 @dataclass(frozen=True)
 class Stream:
@@ -15,11 +17,15 @@ class Stream:
             ``Codec.augment`` is given (one crop, one flip), and show pairs alone.
         label: Name of a further entry of the batch, if one is wanted: ``(batch, domains)`` floats,
             1 at the domain that each sample is from and 0 elsewhere.
+        target: Name of another such entry, if one is wanted: labels of further samples of the
+            stream, drawn for each position independently, so that each occurs as often as among
+            the samples.
     """
 
     domains: tuple[str, ...]
     drawn_with: str = ""
     label: str = ""
+    target: str = ""
 
 
 @dataclass(frozen=True)
@@ -53,11 +59,13 @@ class Direction:
         target: Domain of what comes out.
         networks: All networks that ``Objective.translate`` and ``code_of`` call for it. These are
             averaged (``train.ema``), loaded and put into evaluation mode.
+        alias: Its name, where ``source2target`` might mean another one, too.
     """
 
     source: str
     target: str
     networks: tuple[str, ...]
+    alias: str = ""
 
     @property
     def ends(self) -> tuple[str, str]:
@@ -67,4 +75,4 @@ class Direction:
     @property
     def name(self) -> str:
         """As the command line says it, for instance ``summer2winter``."""
-        return f"{self.source}2{self.target}"
+        return self.alias or DIRECTION.format(self.source, self.target)

@@ -6,10 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cyclekit.contract.network import common_multiple
 from cyclekit.contract.tensors import TensorSpec
 from cyclekit.engine.losses import AdversarialLoss, gradient_penalty
-from cyclekit.engine.padding import least_multiples
+from cyclekit.engine.padding import smallest_sizes
 from cyclekit.errors import PluginError
 from cyclekit.nets.blocks import is_per_sample
 
@@ -88,9 +87,7 @@ def tap_widths(network: nn.Module, source: TensorSpec, taps: Sequence[float]) ->
         source: What goes in.
         taps: Depths in 0..1.
     """
-    multiples, fewest = common_multiple(source, network), least_multiples(network)
-    each = zip(source.sizes, multiples, strict=True)
-    smallest = torch.zeros(1, source.channels, *(size or fewest * least for size, least in each))
+    smallest = torch.zeros(1, source.channels, *smallest_sizes(source, network))
     training = network.training
     network.eval()  # zeros shall leave no trace in running means
     with torch.no_grad():

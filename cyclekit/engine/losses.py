@@ -63,14 +63,27 @@ ADVERSARIAL_LOSSES: dict[str, AdversarialLoss] = {
 }
 
 
-def gradient_penalty(discriminator: nn.Module, real: Tensor, fake: Tensor, share: Tensor) -> Tensor:
+Patches = Literal["sum", "mean"]
+
+
+def gradient_penalty(
+    discriminator: nn.Module,
+    real: Tensor,
+    fake: Tensor,
+    share: Tensor,
+    patches: Patches = "sum",
+) -> Tensor:
     """``mean((|grad D(x)| - 1)^2)`` at points between real and fake (arXiv 1704.00028, eq. 3).
+
+    A gradient of zero costs 1 and has itself no gradient, rather than one that is not a number.
 
     Args:
         discriminator: Maps samples to logits, or to a pair of which these are the first.
         real: ``(batch, channels, *sizes)``.
         fake: The same shape.
         share: ``(batch,)`` in 0..1, how much of each point is real.
+        patches: What D is of a discriminator with several logits for a sample: their ``sum``, whose
+            gradient grows with the sample's size, or their ``mean``, as in the other losses.
 
     Raises:
         RecipeError: If real and fake differ in size, as fakes from the history may.
@@ -88,6 +101,7 @@ def gradient_penalty(discriminator: nn.Module, real: Tensor, fake: Tensor, share
     inner: Any = discriminator.module if is_wrapped(discriminator) else discriminator
     made = inner(between)
     logits = made[0] if isinstance(made, tuple) else made
-    (gradient,) = torch.autograd.grad(logits.sum(), between, create_graph=True)
+    of_samples = logits if patches == "sum" else logits.reshape(len(logits), -1).mean(1)
+    (gradient,) = torch.autograd.grad(of_samples.sum(), between, create_graph=True)
     steepness: Tensor = torch.linalg.vector_norm(gradient.flatten(1), dim=1)
     return ((steepness - 1) ** 2).mean()

@@ -12,10 +12,12 @@ from cyclekit.contract.modality import Modality
 from cyclekit.contract.network import Network
 from cyclekit.contract.tensors import TensorSpec
 from cyclekit.describe import describe_exception
+from cyclekit.engine.conditions import require_told
 from cyclekit.engine.declarations import Direction
 from cyclekit.engine.objective import Objective
 from cyclekit.engine.soundness import require_sound
 from cyclekit.errors import CyclekitError, PluginError, RecipeError, UsageError, suggest
+from cyclekit.nets.planes import Planes, with_planes
 from cyclekit.nets.recompute import spare_memory
 from cyclekit.randomness import derive_seed
 from cyclekit.recipe.settings import Recipe
@@ -23,7 +25,6 @@ from cyclekit.recipe.settings import Recipe
 Own = TypeVar("Own", bound=nn.Module)
 
 ABILITIES = {
-    "condition": "a condition",
     "taps": "inner features",
     "classes": "logits for whole samples",
 }
@@ -127,7 +128,7 @@ def build_codec(modality: Modality, recipe: Recipe) -> Codec[Any]:
 
 def domains_of(modality: Modality, recipe: Recipe) -> list[str]:
     """The objective's domains, which its options alone decide on."""
-    kind = _kind(modality, recipe)
+    kind = objective_class(modality, recipe)
     unmade = kind.__new__(kind)
     unmade.options = recipe.objective
     return list(unmade.domains)
@@ -139,7 +140,7 @@ def specs_of(modality: Modality, recipe: Recipe) -> Mapping[str, TensorSpec]:
 
 
 def _objective(modality: Modality, recipe: Recipe, codec: Codec[Any], rank: int) -> Objective:
-    kind = _kind(modality, recipe)
+    kind = objective_class(modality, recipe)
     specs = _Specs(lambda domain: _guarded(modality, "codec.spec", lambda: codec.spec(domain)))
     made: Objective = _guarded(
         modality,
@@ -149,7 +150,8 @@ def _objective(modality: Modality, recipe: Recipe, codec: Codec[Any], rank: int)
     return made
 
 
-def _kind(modality: Modality, recipe: Recipe) -> type[Objective]:
+def objective_class(modality: Modality, recipe: Recipe) -> type[Objective]:
+    """The objective that a recipe names."""
     named = recipe.objective.name
     return next(kind for kind in modality.objectives if kind.name == named)
 
@@ -175,12 +177,25 @@ class RecipeNetworks:
         self._built = 0
 
     def generator(
-        self, source: TensorSpec, target: TensorSpec, *, condition: int = 0, taps: bool = False
+        self,
+        source: TensorSpec,
+        target: TensorSpec,
+        *,
+        condition: int = 0,
+        taps: bool = False,
+        planes: bool = False,
     ) -> nn.Module:
         """See ``NetworkBuilder``."""
-        wanted = {"condition": condition} if condition else {}
-        network = self._chosen("generator", wanted, ("taps",) if taps else ())
-        return self._build(network, self._recipe.generator, source, target, wanted)
+        network = self._chosen("generator", {}, ("taps",) if taps else ())
+        options = self._recipe.generator
+        if not condition:
+            return self._build(network, options, source, target, {})
+        if "condition" in network.takes and not planes:
+            return self._build(network, options, source, target, {"condition": condition})
+        told = Planes(self._build(network, options, with_planes(source, condition), target, {}))
+        what = f"{network.name}, told a condition"
+        _guarded(self._modality, what, lambda: require_told(told, source, condition, network.name))
+        return told
 
     def discriminator(self, source: TensorSpec, *, classes: int = 0) -> nn.Module:
         """See ``NetworkBuilder``."""

@@ -15,7 +15,13 @@ class NetworkBuilder(Protocol):
     """Builds networks, each with first weights from a seed of its own."""
 
     def generator(
-        self, source: TensorSpec, target: TensorSpec, *, condition: int = 0, taps: bool = False
+        self,
+        source: TensorSpec,
+        target: TensorSpec,
+        *,
+        condition: int = 0,
+        taps: bool = False,
+        planes: bool = False,
     ) -> nn.Module:
         """A network of the architecture that ``[generator]`` names.
 
@@ -23,14 +29,18 @@ class NetworkBuilder(Protocol):
             source: What goes in.
             target: What comes out.
             condition: How many numbers it is told besides, such as a label or a latent code: it is
-                then called as ``network(x, condition)``, with ``(batch, condition)`` floats.
+                then called as ``network(x, condition)``, with ``(batch, condition)`` floats. Every
+                architecture can be: one that has no way of its own for it sees each number as a
+                constant plane, a further channel of its input.
             taps: Whether inner features are wanted: ``network(x, taps=depths)`` then returns a list
                 of ``(batch, channels, *sizes)``, one for each of the ``depths``, and computes no
                 more than that. A depth is a share of its layers, in 0..1: at 0 there is the input.
                 A condition goes before ``taps``.
+            planes: Show a condition as planes even to an architecture that has another way.
 
         Raises:
-            RecipeError: If the architecture has no such thing; says which have.
+            RecipeError: If the architecture has no such thing; says which have. If planes would
+                have no effect on what it makes.
         """
 
     def discriminator(self, source: TensorSpec, *, classes: int = 0) -> nn.Module:

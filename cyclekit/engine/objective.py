@@ -1,7 +1,7 @@
 """What is trained on what: an objective declares it, and computes the losses."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from typing import Any, ClassVar
 
@@ -55,6 +55,20 @@ class Objective(ABC):
         self.options = options
         self.specs = {domain: specs[domain] for domain in self.domains}
         self.history: dict[str, HistoryBuffer] = {}
+
+    @classmethod
+    def with_domains(cls, options: Any, found: Callable[[], Sequence[str]]) -> Any:
+        """The options of a new run, which say what ``domains`` are. Default: as they are.
+
+        Args:
+            options: As the recipe has them.
+            found: Looks for domains in the data: the keys of ``data.domains``, or the folders of
+                ``data.root``. Data that the plugin makes has none before it is made.
+
+        Raises:
+            RecipeError: If they cannot be used.
+        """
+        return options
 
     @property
     @abstractmethod

@@ -6,12 +6,22 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from cyclekit.contract.network import common_multiple
+from cyclekit.contract.tensors import TensorSpec
+
 LEAST_MULTIPLES = 4  # norms and reflections need some room
 
 
 def least_multiples(network: nn.Module) -> int:
     """How many multiples of what it needs a network wants along each axis."""
     return int(getattr(network, "least_multiples", LEAST_MULTIPLES))
+
+
+def smallest_sizes(source: TensorSpec, network: nn.Module) -> tuple[int, ...]:
+    """Sizes of the smallest sample of ``source`` that a network is shown."""
+    fewest = least_multiples(network)
+    each = zip(source.sizes, common_multiple(source, network), strict=True)
+    return tuple(size or fewest * least for size, least in each)
 
 
 def pad_to_multiple(

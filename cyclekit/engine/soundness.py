@@ -58,7 +58,8 @@ def _faults_of_names(objective: Objective) -> Iterator[str]:
 
 def _faults_of_streams(objective: Objective) -> Iterator[str]:
     streams = objective.streams
-    names = [*streams, *(stream.label for stream in streams.values() if stream.label)]
+    further = (name for stream in streams.values() for name in (stream.label, stream.target))
+    names = [*streams, *filter(None, further)]
     if not streams:
         yield "it has no streams"
     for name, count in Counter(names).items():

@@ -27,7 +27,7 @@ POSITIONS_PER_STEP = 2**17  # positions in a step: 32 pictures of 64 x 64
 LARGEST = 2**14  # positions of a window; what has more is averaged down
 WINDOWS_PER_JUDGED_ITEM = 4  # windows, cropped at random as in training, by which an item is judged
 WINDOWS_PER_TRAINING_ITEM = 16  # windows of a training item
-MEMORY = 2**29  # bytes of each domain's windows; of larger collections, some items are left out
+MEMORY = 2**29  # bytes of a domain's windows, twice that of all; else some items are left out
 WIDTHS = (16, 32, 64, 128)
 RATE = 2e-3
 TRUSTED = 0.75  # accuracy on real test items below which a verdict means little
@@ -147,7 +147,7 @@ class Classifier:
 
     def _windows(self, items: Sequence[Any], domain: str) -> list[Tensor]:
         kept: list[Tensor] = []
-        left = MEMORY
+        left = min(MEMORY, 2 * MEMORY // len(self._domains))
         for index in numpy_generator(self._seed, "classifier", domain).permutation(len(items)):
             windows = self._cut(items[int(index)])
             count = min(len(windows), WINDOWS_PER_TRAINING_ITEM)

@@ -5,6 +5,7 @@ from cyclekit.nets.patchgan import PatchGAN, PatchGANOptions
 from cyclekit.nets.pixel import PixelDiscriminator, PixelOptions
 from cyclekit.nets.resnet import ResNetGenerator, ResNetOptions
 from cyclekit.nets.slopes import SlopesOptions, SlopesPatchGAN
+from cyclekit.nets.stargan import StarGANDiscriminator, StarGANDiscriminatorOptions
 from cyclekit.nets.unet import UNet128Options, UNetGenerator, UNetOptions
 
 RESNET = Network(
@@ -30,6 +31,13 @@ PATCHGAN = Network(
 PATCHGAN_SLOPES = Network(
     "patchgan_slopes", SlopesPatchGAN, SlopesOptions, "Two patchgans: of values, of their slopes"
 )
+STARGAN = Network(
+    "stargan",
+    StarGANDiscriminator,
+    StarGANDiscriminatorOptions,
+    "StarGAN's: deep, without norms; names what it sees",
+    takes=("classes",),
+)
 PIXEL = Network("pixel", PixelDiscriminator, PixelOptions, "Judges every position by itself")
 
 __all__ = [
@@ -37,6 +45,7 @@ __all__ = [
     "PATCHGAN_SLOPES",
     "PIXEL",
     "RESNET",
+    "STARGAN",
     "UNET_128",
     "UNET_256",
     "PatchGAN",
@@ -47,6 +56,8 @@ __all__ = [
     "ResNetOptions",
     "SlopesOptions",
     "SlopesPatchGAN",
+    "StarGANDiscriminator",
+    "StarGANDiscriminatorOptions",
     "UNetGenerator",
     "UNetOptions",
 ]

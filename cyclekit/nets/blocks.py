@@ -13,7 +13,7 @@ from cyclekit.nets.reflection import reflect
 
 Norm = Literal["instance", "batch", "none"]
 Padding = Literal["reflect", "replicate", "zeros"]
-Init = Literal["normal", "xavier", "kaiming", "orthogonal"]
+Init = Literal["normal", "xavier", "kaiming", "orthogonal", "torch"]
 
 PRIME = 2**31 - 1  # products of two numbers below it are whole in 64 bits
 
@@ -209,11 +209,14 @@ def initialize(network: nn.Module, deviation: float = 0.02, method: Init = "norm
         method: ``normal``: N(0, deviation), from DCGAN (arXiv 1511.06434), as CycleGAN uses it.
             The others follow a layer's size: ``xavier`` keeps variances for linear units,
             ``kaiming`` for rectified ones (arXiv 1502.01852), ``orthogonal`` keeps lengths
-            (arXiv 1312.6120).
+            (arXiv 1312.6120). ``torch`` leaves what the layers were made with: uniform within
+            one over the root of a unit's inputs, norms' scales at 1.
 
     Returns:
         The network.
     """
+    if method == "torch":
+        return network
     for module in network.modules():
         if isinstance(module, (*CONV.values(), *CONV_TRANSPOSE.values(), nn.Linear)):
             layer: Any = module

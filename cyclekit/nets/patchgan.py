@@ -43,7 +43,8 @@ class PatchGANOptions(Options):
     spectral_norm: bool = False
     """Divide each weight by its largest singular value (arXiv 1802.05957)."""
     init: Init = "normal"
-    """First weights: `normal` (as published), `xavier`, `kaiming` or `orthogonal`."""
+    """First weights: `normal` (as published), `xavier`, `kaiming`, `orthogonal`, or `torch`, as
+    PyTorch makes layers."""
 
 
 class PatchGAN(nn.Sequential):

@@ -30,7 +30,8 @@ class PixelOptions(Options):
     spectral_norm: bool = False
     """Divide each weight by its largest singular value (arXiv 1802.05957)."""
     init: Init = "normal"
-    """First weights: `normal` (as published), `xavier`, `kaiming` or `orthogonal`."""
+    """First weights: `normal` (as published), `xavier`, `kaiming`, `orthogonal`, or `torch`, as
+    PyTorch makes layers."""
 
 
 class PixelDiscriminator(nn.Sequential):

@@ -66,6 +66,9 @@ class ResNetOptions(Options):
     coarse ones (arXiv 1904.11486), and convolves before it halves, which takes longer."""
     blur_taps: Taps = 4
     """Width of the filter of `downsample = "blur"`: 4, [1, 3, 3, 1], or 3, [1, 2, 1]."""
+    stride_width: Literal[3, 4] = 3
+    """Width of the convolutions that halve or double by themselves (`stride`, `deconv`): 3 as in
+    CycleGAN, 4 as in StarGAN."""
     upsample: Literal["deconv", "resize", "pixelshuffle", "blur"] = "deconv"
     """`deconv` as published. The others leave no checkerboard: `resize` (nearest, then
     convolution), `pixelshuffle` (channels laid side by side, arXiv 1609.05158, 1707.02937) and
@@ -83,7 +86,8 @@ class ResNetOptions(Options):
     """Learn the change instead of the whole: output = input + f(input). It starts
     as the identity, which spares small budgets most of the work where domains are alike."""
     init: Init = "normal"
-    """First weights: `normal` (as published), `xavier`, `kaiming` or `orthogonal`."""
+    """First weights: `normal` (as published), `xavier`, `kaiming`, `orthogonal`, or `torch`, as
+    PyTorch makes layers."""
 
 
 class ResNetGenerator(nn.Module):
@@ -238,8 +242,8 @@ def _down(dims: int, width: int, options: ResNetOptions, condition: int) -> list
     anew = [*_norm(dims, width * 2, options, condition), _activation(options)]
     beyond = options.padding_at.resampling
     if options.downsample == "stride":
-        how: dict[str, Any] = {"stride": 2, "padding_mode": beyond or "zeros"}
-        return [conv(dims, width, width * 2, 3, padding=1, bias=bias, **how), *anew]
+        how: dict[str, Any] = {"stride": 2, "padding_mode": beyond or "zeros", "bias": bias}
+        return [conv(dims, width, width * 2, options.stride_width, padding=1, **how), *anew]
     beyond = beyond or options.padding
     same = conv(dims, width, width * 2, 3, padding=1, padding_mode=beyond, bias=bias)
     return [same, *anew, BlurDown(dims, options.padding, options.blur_taps)]
@@ -249,11 +253,9 @@ def _up(dims: int, width: int, options: ResNetOptions, condition: int) -> list[n
     bias = takes_bias(options.norm, options.affine)
     beyond = options.padding_at.resampling or options.padding
     if options.upsample == "deconv":
-        enlarge = [
-            conv_transpose(
-                dims, width, width // 2, 3, stride=2, padding=1, output_padding=1, bias=bias
-            )
-        ]
+        wide = options.stride_width
+        shape: dict[str, Any] = {"stride": 2, "padding": 1, "output_padding": 4 - wide}
+        enlarge = [conv_transpose(dims, width, width // 2, wide, bias=bias, **shape)]
     elif options.upsample == "pixelshuffle":
         enlarge = [ShuffleUp(dims, width, width // 2, beyond, bias)]
     else:

@@ -47,7 +47,8 @@ class UNetOptions(Options):
     leave: Literal["deconv", "resize"] = "deconv"
     """The last doubling: `deconv` as published, or `resize`: nearest, then a convolution."""
     init: Init = "normal"
-    """First weights: `normal` (as published), `xavier`, `kaiming` or `orthogonal`."""
+    """First weights: `normal` (as published), `xavier`, `kaiming`, `orthogonal`, or `torch`, as
+    PyTorch makes layers."""
 
 
 class UNet128Options(UNetOptions):

@@ -14,8 +14,10 @@ def cyclekit_objectives(modality: str) -> Iterator[type[Objective]]:
     from cyclekit.objectives.cut import CUTObjective
     from cyclekit.objectives.cycle import CycleObjective
     from cyclekit.objectives.pix2pix import Pix2PixObjective
+    from cyclekit.objectives.stargan import StarGANObjective
 
     yield CycleObjective
     yield Pix2PixObjective
     yield CUTObjective
     yield AugmentedObjective
+    yield StarGANObjective

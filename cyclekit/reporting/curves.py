@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cyclekit.names import heading
+from cyclekit.names import DIRECTION, DIRECTION_APART, heading
 
 PHASES, RATES = "Sum by phase", "Learning rate"  # titles of charts
 MOST_POINTS = 400
@@ -118,10 +118,23 @@ def split_name(name: str, sides: Sides) -> tuple[str, str]:
 def sides_of(domains: Iterable[str]) -> dict[str, str]:
     """Domains and directions as headings show them: an arrow between two domains, say."""
     domains = list(domains)
-    ways = itertools.permutations(domains, 2)
-    return {f"{one}2{other}": f"{heading(one)} → {heading(other)}" for one, other in ways} | {
-        domain: heading(domain) for domain in domains
-    }
+    ways = _ways(domains)
+    return {
+        way: f"{heading(source)} → {heading(target)}" for way, (source, target) in ways.items()
+    } | {domain: heading(domain) for domain in domains}
+
+
+def ends_of(sides: Sides) -> dict[str, tuple[str, str]]:
+    """Source and target of each direction among the sides."""
+    ways = _ways([side for side, shown in sides.items() if shown == heading(side)])
+    return {way: ends for way, ends in ways.items() if way in sides}
+
+
+def _ways(domains: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Directions by the names that they may have."""
+    pairs = list(itertools.permutations(domains, 2))
+    names = (DIRECTION, DIRECTION_APART)
+    return {name.format(*pair): pair for name in names for pair in pairs}
 
 
 def worded(name: str) -> str:

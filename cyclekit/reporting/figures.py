@@ -1,14 +1,16 @@
 """Evaluations: the newest as a table, all of them as curves, beside baselines."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from cyclekit.judging.ends import by_ends
 from cyclekit.names import heading
 from cyclekit.reporting.charts import Axes, Level, draw, legend, short, span_of
-from cyclekit.reporting.curves import Curve, Sides, worded
+from cyclekit.reporting.curves import Curve, Sides, ends_of, worded
 from cyclekit.reporting.markup import Markup, element, joined
 from cyclekit.reporting.reading import Directions, Evaluation, RunStory
 
+FEW = 4  # directions and their mean that are shown one by one
 PERFECT = "codec"  # the baseline that is no rival: the truth, encoded and decoded
 REAL = "real"  # test items themselves, no rivals either
 MEAN = "both"  # the directions' mean
@@ -55,15 +57,20 @@ def _table(
 ) -> Markup:
     """Figures by direction, a column for each way to translate."""
     heads = [element("th", worded(way), scope="col") for way in ways]
-    bodies = [
-        _direction(
-            "Mean of all directions" if direction == MEAN else sides.get(direction, direction),
+    bodies = {
+        direction: _direction(
+            _titled(direction, sides),
             [of.get(direction, {}) for of in ways.values()],
             list(ways),
             higher,
         )
         for direction in _worth_showing(ways[LEARNED])
-    ]
+    }
+    tables = [_by_ends(ways[LEARNED], higher, sides)] if len(bodies) > FEW else []
+    if len(bodies) > FEW:
+        each = {name: body for name, body in bodies.items() if name != MEAN}
+        tables.append(_folded(f"Each of the {len(each)} directions", heads, each.values()))
+        bodies = {name: body for name, body in bodies.items() if name == MEAN}
     remarks = []
     if higher and len(ways) > 1:
         remarks.append("↑: higher is better, ↓: lower is better; the best is bold.")
@@ -74,12 +81,49 @@ def _table(
     return element(
         "div",
         element("h3", caption),
-        element(
-            "table", element("thead", element("tr", element("th"), *heads)), *bodies, class_="table"
-        ),
+        _ways_table(heads, bodies.values()),
+        *tables,
         element("p", " ".join(remarks), class_="soft") if remarks else "",
         class_="card scroll",
     )
+
+
+def _titled(direction: str, sides: Sides) -> str:
+    return "Mean of all directions" if direction == MEAN else sides.get(direction, direction)
+
+
+def _ways_table(heads: Sequence[Markup], bodies: Iterable[Markup]) -> Markup:
+    head = element("thead", element("tr", element("th"), *heads))
+    return element("table", head, *bodies, class_="table")
+
+
+def _folded(title: str, heads: Sequence[Markup], bodies: Iterable[Markup]) -> Markup:
+    return element("details", element("summary", title), _ways_table(heads, bodies))
+
+
+def _by_ends(figures: Directions, higher: Mapping[str, bool], sides: Sides) -> Markup:
+    """A table for each figure, sources below each other, targets beside each other."""
+    ways = {way: ends for way, ends in ends_of(sides).items() if way in figures}
+    names = dict.fromkeys(name for of in figures.values() for name in of)
+    tables = []
+    for name in names if len({end for ends in ways.values() for end in ends}) > 2 else ():
+        table = by_ends(figures, ways, name)
+        columns = list(dict.fromkeys(target for row in table.values() for target in row))
+        titles = (element("th", sides.get(target, target), scope="col") for target in columns)
+        rows = [
+            element(
+                "tr",
+                element("th", sides.get(source, source), scope="row"),
+                *(element("td", _cell(row.get(target), best=False)) for target in columns),
+            )
+            for source, row in table.items()
+        ]
+        arrow = {True: " ↑", False: " ↓"}[higher[name]] if name in higher else ""
+        head = element("thead", element("tr", element("th", "from, to"), *titles))
+        body = element("tbody", *rows)
+        tables.append(element("h4", worded(name) + arrow))
+        tables.append(element("table", head, body, class_="table"))
+    return joined(*tables)
 
 
 def _worth_showing(figures: Directions) -> list[str]:
@@ -141,7 +185,9 @@ def _curves(story: RunStory, own: Evaluation | None) -> Markup:
 
 
 def _card(name: str, story: RunStory, own: Evaluation | None) -> Markup:
-    directions = dict.fromkeys(way for of in story.evaluated.values() for way in of)
+    directions = list(dict.fromkeys(way for of in story.evaluated.values() for way in of))
+    if len(directions) > FEW and MEAN in directions:
+        directions = [MEAN]
     curves, levels = {}, {}
     for direction in directions:
         points = [
@@ -163,7 +209,7 @@ def _card(name: str, story: RunStory, own: Evaluation | None) -> Markup:
     panels = [
         element(
             "div",
-            element("h4", story.sides.get(direction, direction), element("span", class_="at")),
+            element("h4", _titled(direction, story.sides), element("span", class_="at")),
             draw([curve], axes, levels[direction]),
             legend([curve], levels[direction]),
             class_="chart",

@@ -32,12 +32,12 @@ class Measured:
     Attributes:
         report: What ``evaluate_run`` returns.
         name: Which checkpoint it is about, in words.
-        directions: Ways of translating.
+        directions: Ways of translating, each with its source and target.
     """
 
     report: dict[str, Any]
     name: str
-    directions: list[str]
+    directions: dict[str, tuple[str, str]]
 
 
 def report_on(
@@ -83,7 +83,8 @@ def report_on(
         model=model,
     )
     name = LATEST if apart or best is None else f"{LATEST} and {BEST}"
-    return Measured(report, checkpoint or name, list(opened.model.directions))
+    ways = {way: direction.ends for way, direction in opened.model.directions.items()}
+    return Measured(report, checkpoint or name, ways)
 
 
 def with_model(opened: OpenRun, file: Path, console: Console) -> OpenRun:

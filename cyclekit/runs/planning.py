@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cyclekit.contract.modality import Modality
+from cyclekit.data.folders import found_domains
 from cyclekit.data.generated import is_builtin
+from cyclekit.engine.model import objective_class
 from cyclekit.errors import UsageError
 from cyclekit.plugins.discovery import find_plugin
 from cyclekit.plugins.host import PluginHost, load_plugin
@@ -109,7 +112,18 @@ def _resolved(layers: Layers, plugin: str) -> tuple[PluginHost, Recipe]:
     named = layers.table.setdefault("plugin", name)
     if named != name:
         raise UsageError(f"The recipe is for plugin {named!r}, not for {name!r}.")
-    recipe = resolve(layers, host.modality)
+    recipe = with_domains(resolve(layers, host.modality), host.modality)
     for key, file in code_files(recipe):
         consider(file, layers.origin(key))
     return host, recipe
+
+
+def with_domains(recipe: Recipe, modality: Modality) -> Recipe:
+    """The recipe with what the data says about domains, for an objective that leaves it to that.
+
+    Raises:
+        CyclekitError: If the data has no domains that can be used.
+    """
+    kind = objective_class(modality, recipe)
+    options = kind.with_domains(recipe.objective, lambda: found_domains(recipe.data))
+    return recipe.model_copy(update={"objective": options})

@@ -87,8 +87,12 @@ class Prepared:
             f"{name}: {sum(p.numel() for p in network.parameters()) / 1e6:.3f} M parameters"
             for name, network in self.model.networks.items()
         ]
+        objective = self.model.objective
+        drawn = {stream.domains for stream in objective.streams.values()}
+        apart = all((domain,) in drawn for domain in objective.domains)
+        samples = f"samples of {'each domain' if apart else 'all domains together'}"
         length = (
-            f"{train.steps} steps of {self.batches.global_batch} samples of each domain "
+            f"{train.steps} steps of {self.batches.global_batch} {samples} "
             f"on {fabric.device}, {train.precision}"
         )
         return [*files, *networks, length]

@@ -23,6 +23,7 @@ from cyclekit.plugins.discovery import PluginInfo
 from cyclekit.recipe.resolve import resolve
 from cyclekit.recipe.settings import DataSettings, Recipe
 from cyclekit.recipe.sources import Layers, find_recipes, read_layers
+from cyclekit.runs.planning import with_domains
 from cyclekit.testing.faults import calling, require
 
 FILES = 3  # of each domain
@@ -66,7 +67,9 @@ class Subject:
         layers.table |= {"plugin": self.modality.name, "extensions": []}
         if self.objective is not None:
             layers.lay([("objective.name", self.objective, "--objective")])
-        return resolve(layers, self.modality)
+        recipe = resolve(layers, self.modality)
+        found = recipe.model_copy(update={"data": DataSettings(root=str(self.root))})
+        return with_domains(found, self.modality).model_copy(update={"data": recipe.data})
 
     @cached_property
     def recipe(self) -> Recipe:
@@ -100,14 +103,18 @@ class Subject:
 
     def find_files(self) -> None:
         """Look for training files, or have the plugin make some."""
+        self.files = self.files_in(self.root)
+
+    @cached_property
+    def root(self) -> Path:
+        """The folder of the data that is looked at, made if it has to be."""
         require(
             self.data is not None or self.built_in is not None,
             f"There is nothing to look at: pass a folder with trainA and so on (data=..., --data "
             f"DIR), or offer data that the plugin makes itself as Modality.datasets = "
             f"{{{DEMO!r}: make}}.",
         )
-        root = self.data or self.make_data(self.built_in or "", "data")
-        self.files = self.files_in(root)
+        return self.data or self.make_data(self.built_in or "", "data")
 
     def files_in(self, root: Path) -> dict[str, list[Path]]:
         """The first training files of each domain, of such names as all have where pairs are."""

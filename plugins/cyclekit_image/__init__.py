@@ -7,6 +7,7 @@ from cyclekit.api import (
     PATCHGAN_SLOPES,
     PIXEL,
     RESNET,
+    STARGAN,
     UNET_128,
     UNET_256,
     Family,
@@ -18,7 +19,7 @@ from cyclekit_image import likeness, metrics
 from cyclekit_image.codec import ImageCodec
 from cyclekit_image.corruptions import CORRUPTIONS
 from cyclekit_image.outlines import make_outlines
-from cyclekit_image.shapes import make_paired_shapes, make_shapes
+from cyclekit_image.shapes import make_kinds_of_shapes, make_paired_shapes, make_shapes
 
 
 @hookimpl
@@ -30,13 +31,14 @@ def cyclekit_modality() -> Iterator[Modality]:
         summary="Pictures: PNG, JPEG, TIFF and others; 8 or 16 bits or floats; 1 to 64 channels",
         codec=ImageCodec,
         generators=(RESNET, UNET_128, UNET_256),
-        discriminators=(PATCHGAN, PATCHGAN_SLOPES, PIXEL),
+        discriminators=(PATCHGAN, PATCHGAN_SLOPES, PIXEL, STARGAN),
         metrics=(*metrics.METRICS, *likeness.METRICS),
         baselines=(metrics.COLOUR,),
         datasets={
             "shapes": make_shapes,
             "shapes-paired": make_paired_shapes,
             "outlines": make_outlines,
+            "shapes-kinds": make_kinds_of_shapes,
         },
         corruptions=CORRUPTIONS,
         metric_options=likeness.ImageMetricOptions,

@@ -1,11 +1,11 @@
-"""Built-in data: plain shapes, and the same kinds of shapes with zebra stripes.
+"""Built-in data: plain shapes, and the same kinds of shapes with dark bands.
 
-The stripes follow the shape's own edge, at fixed depths below it. The edge is seen in both domains,
-so each plain shape has one striped counterpart, and a convolutional network can find it.
+The bands follow the shape's own edge, at fixed depths below it. The edge is seen in all domains, so
+each shape has one counterpart of each kind, and a convolutional network can find it.
 """
 
 import colorsys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,47 +15,60 @@ from PIL import Image
 SIZE = 64  # pixels
 FINER = 4  # drawn at this multiple and averaged down, for smooth edges
 STRIPE = 4.0  # pixels: fill and stripe are equally wide
-STRIPES = 2  # below the edge; the middle of a large shape stays plain
-DARK = (0.08, 0.08, 0.08)  # stripes
+DARK = (0.08, 0.08, 0.08)  # bands
 TRAIN, TEST = 400, 40
 
 Grid = np.ndarray[Any, Any]
 Distance = Callable[[Grid, Grid, float], Grid]
+Bands = Sequence[tuple[float, float]]  # pixels below the edge, from where to where
+
+PLAIN: Bands = ()
+STRIPED: Bands = ((STRIPE, 2 * STRIPE), (3 * STRIPE, 4 * STRIPE))  # a large middle stays plain
+KINDS = {"plain": PLAIN, "striped": STRIPED, "outlined": ((0.0, STRIPE),)}
+"""The domains of `shapes-kinds`: bands that are dark."""
 
 
 def make_shapes(folder: Path, seed: int) -> None:
     """Draw ``trainA`` (plain), ``trainB`` (striped), and exact pairs in ``testA`` and ``testB``."""
-    _make(folder, seed, striped=1)
+    _make(folder, seed, {"A": (PLAIN, 0), "B": (STRIPED, 1)})
 
 
 def make_paired_shapes(folder: Path, seed: int) -> None:
     """The same plain shapes and the same tests; ``trainB`` are the counterparts of ``trainA``."""
-    _make(folder, seed, striped=0)
+    _make(folder, seed, {"A": (PLAIN, 0), "B": (STRIPED, 0)})
 
 
-def _make(folder: Path, seed: int, striped: int) -> None:
-    """Draw all four folders, ``trainB`` from the chance that ``striped`` numbers."""
-    trained = (("trainA", TRAIN, 0), ("trainB", TRAIN, striped))
-    splits = (*trained, ("testA", TEST, 2), ("testB", TEST, 2))
-    for name, count, stream in splits:
-        rng = np.random.default_rng([seed, stream])
-        (folder / name).mkdir(parents=True)
-        for index in range(count):
-            picture = draw_shape(rng, striped=name.endswith("B"))
-            picture.save(folder / name / f"{index:04d}.png")
+def make_kinds_of_shapes(folder: Path, seed: int) -> None:
+    """Draw ``trainPlain``, ``trainStriped`` and ``trainOutlined``, and exact counterparts of all
+    three kinds in ``testPlain`` and so on."""
+    chances = (0, 1, 3)  # test files have chance 2
+    kinds = zip(KINDS.items(), chances, strict=True)
+    _make(folder, seed, {name.title(): (bands, chance) for (name, bands), chance in kinds})
 
 
-def draw_shape(rng: np.random.Generator, striped: bool) -> Image.Image:
-    """A pale shape on a coloured ground; the same draws give the same shape, striped or not."""
+def _make(folder: Path, seed: int, domains: Mapping[str, tuple[Bands, int]]) -> None:
+    """Draw all folders: each domain has dark bands, and the number of its training's chance."""
+    for domain, (bands, chance) in domains.items():
+        for split, count, stream in (("train", TRAIN, chance), ("test", TEST, 2)):
+            rng = np.random.default_rng([seed, stream])
+            (folder / f"{split}{domain}").mkdir(parents=True)
+            for index in range(count):
+                picture = draw_shape(rng, bands)
+                picture.save(folder / f"{split}{domain}" / f"{index:04d}.png")
+
+
+def draw_shape(rng: np.random.Generator, bands: Bands) -> Image.Image:
+    """A pale shape on a coloured ground; the same draws give the same shape, whatever its bands."""
     hue, ground_hue = rng.uniform(size=2)
     fill = colorsys.hsv_to_rgb(hue, rng.uniform(0.0, 0.12), rng.uniform(0.9, 1.0))
     ground = colorsys.hsv_to_rgb(ground_hue, rng.uniform(0.2, 0.7), rng.uniform(0.45, 0.75))
     depth = draw_depth(rng)
 
     colours = np.multiply.outer(coverage(depth <= 0), ground)
-    bands = [(start * STRIPE, (start + 1) * STRIPE) for start in range(1, 2 * STRIPES, 2)]
-    dark = sum(coverage((depth >= low) & (depth < high)) for low, high in bands if striped)
-    colours += np.multiply.outer(dark, DARK) + np.multiply.outer(coverage(depth > 0) - dark, fill)
+    inside = (depth > 0, *((depth > low) & (depth <= high) for low, high in bands))
+    shape, *each = (coverage(part) for part in inside)
+    dark = sum(each, np.zeros_like(shape))
+    colours += np.multiply.outer(dark, DARK) + np.multiply.outer(shape - dark, fill)
     return Image.fromarray((colours * 255).round().astype(np.uint8))
 
 

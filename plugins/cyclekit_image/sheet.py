@@ -1,6 +1,7 @@
 """The labelled sheet of samples: what a person looks at to judge a run."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -15,23 +16,45 @@ LABEL = 22
 INK, PAPER = (40, 40, 40), (255, 255, 255)
 
 Row = PreviewRow[Item]
+Line = dict[str, Item]
+"""Pictures under their headings."""
 
 
 def draw_sheet(rows: Sequence[Row]) -> Image.Image:
     """Draw every row: real, translated, cycled, and the truth where it is known.
 
     The directions stand side by side, one item to a line, under headings such as "A", "A to B".
+    Where a domain has several targets, the domains stand one below the other, and beside an item
+    what it becomes in each target.
     """
-    blocks = [
-        _draw_block([row for row in rows if (row.source, row.target) == way])
-        for way in dict.fromkeys((row.source, row.target) for row in rows)
-    ]
-    width = sum(block.width for block in blocks) + GAP * 3 * (len(blocks) - 1)
-    sheet = Image.new("RGB", (max(width, 1), max((b.height for b in blocks), default=1)), PAPER)
-    left = 0
+    ways = dict.fromkeys((row.source, row.target) for row in rows)
+    sources = dict.fromkeys(source for source, _ in ways)
+    if len(ways) > len(sources):
+        blocks = [_draw_block(_by_item([r for r in rows if r.source == of])) for of in sources]
+        return _joined(blocks, down=True)
+    lines = [[row.labelled for row in rows if (row.source, row.target) == way] for way in ways]
+    return _joined(list(map(_draw_block, lines)), down=False)
+
+
+def _by_item(rows: Sequence[Row]) -> list[Line]:
+    """What there is to see of each item: it, and each target's translation and truth."""
+    items: dict[int, Line] = {}
+    for row in rows:
+        items.setdefault(id(row.real), {}).update(replace(row, cycled=None).labelled)
+    return list(items.values())
+
+
+def _joined(blocks: Sequence[Image.Image], down: bool) -> Image.Image:
+    """Blocks one beside or below the other."""
+    widths, heights = [block.width for block in blocks], [block.height for block in blocks]
+    apart = GAP * 3 * (len(blocks) - 1)
+    width = max(widths, default=1) if down else sum(widths) + apart
+    height = sum(heights) + apart if down else max(heights, default=1)
+    sheet = Image.new("RGB", (max(width, 1), max(height, 1)), PAPER)
+    place = 0
     for block in blocks:
-        sheet.paste(block, (left, 0))
-        left += block.width + GAP * 3
+        sheet.paste(block, (0, place) if down else (place, 0))
+        place += (block.height if down else block.width) + GAP * 3
     return sheet
 
 
@@ -58,22 +81,24 @@ def as_shown(item: Item) -> Image.Image:
     return shown
 
 
-def _draw_block(rows: Sequence[Row]) -> Image.Image:
-    headings = list(dict.fromkeys(heading for row in rows for heading in row.labelled))
+def _draw_block(lines: Sequence[Line]) -> Image.Image:
+    headings = list(dict.fromkeys(heading for line in lines for heading in line))
     block = Image.new(
         "RGB",
-        (len(headings) * (TILE + GAP) + GAP, LABEL + len(rows) * (TILE + GAP) + GAP),
+        (len(headings) * (TILE + GAP) + GAP, LABEL + len(lines) * (TILE + GAP) + GAP),
         PAPER,
     )
     draw = ImageDraw.Draw(block)
     font = ImageFont.load_default(size=14)
     for column, heading in enumerate(headings):
         x = GAP + column * (TILE + GAP)
-        draw.text((x, 4), heading, fill=INK, font=font)
-        for line, row in enumerate(rows):
-            if heading in row.labelled:
-                picture = as_shown(row.labelled[heading])
-                _paste(block, picture, x, LABEL + line * (TILE + GAP))
+        shown = heading
+        while draw.textlength(shown, font=font) > TILE:
+            shown = f"{shown[:-2]}…"
+        draw.text((x, 4), shown, fill=INK, font=font)
+        for number, line in enumerate(lines):
+            if heading in line:
+                _paste(block, as_shown(line[heading]), x, LABEL + number * (TILE + GAP))
     return block
 
 

@@ -54,3 +54,21 @@ def test_gradient_penalty_is_taken_between_real_and_fake() -> None:
     for share, where in ((0.0, 2.0), (1.0, 4.0), (0.25, 2.5)):
         penalty = gradient_penalty(lambda x: x**2 / 2, real, fake, torch.tensor([share]))
         assert penalty.item() == pytest.approx((where - 1) ** 2)
+
+
+def test_gradient_penalty_of_patches() -> None:
+    # Four logits, each a sample's value: their sum's gradient has length 2, their mean's .5.
+    real, fake = torch.randn(3, 1, 4), torch.randn(3, 1, 4)
+    for patches, steepness in (("sum", 2.0), ("mean", 0.5)):
+        penalty = gradient_penalty(lambda x: x, real, fake, torch.rand(3), patches)
+        assert penalty.item() == pytest.approx((steepness - 1) ** 2)
+
+
+def test_gradient_penalty_of_no_gradient_is_finite() -> None:
+    weight = torch.zeros(2, requires_grad=True)
+    real, fake = torch.randn(3, 2), torch.randn(3, 2)
+    penalty = gradient_penalty(lambda x: x @ weight, real, fake, torch.rand(3))
+    penalty.backward()
+    assert penalty.item() == 1.0
+    assert weight.grad is not None
+    assert weight.grad.isfinite().all()

@@ -64,6 +64,23 @@ def test_training_sets_have_no_shape_in_common(folder: Path) -> None:
 
 
 def test_the_same_seed_draws_the_same(folder: Path) -> None:
-    for split, striped, stream in (("testA", False, 2), ("testB", True, 2), ("trainA", False, 0)):
-        first = shapes.draw_shape(np.random.default_rng([0, stream]), striped)
+    plain, striped = shapes.PLAIN, shapes.STRIPED
+    for split, bands, stream in (("testA", plain, 2), ("testB", striped, 2), ("trainA", plain, 0)):
+        first = shapes.draw_shape(np.random.default_rng([0, stream]), bands)
         np.testing.assert_array_equal(np.asarray(first), read(folder / split)[0])
+
+
+def test_kinds_are_counterparts_in_testing_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shapes, "TRAIN", 5)
+    monkeypatch.setattr(shapes, "TEST", 3)
+    shapes.make_kinds_of_shapes(tmp_path, 0)
+    kinds = ("Plain", "Striped", "Outlined")
+    for plain, *others in zip(*(read(tmp_path / f"test{kind}") for kind in kinds), strict=True):
+        for other in others:
+            assert (other <= plain).all()
+            assert (plain - other).max() > 100
+        assert (others[0] != others[1]).any()
+    grounds = [{tuple(p[0, 0]) for p in read(tmp_path / f"train{kind}")} for kind in kinds]
+    assert not set.intersection(*grounds) - {(255.0,) * 3}

@@ -68,9 +68,15 @@ def fit_levels(items: Mapping[str, Sequence[Any]], seed: int, cache: Path) -> di
     return {name: float(np.mean([np.abs(x).mean() for x in of])) for name, of in items.items()}
 
 
-def toy(name: str, objective: type[api.Objective]) -> api.Modality:
-    """The modality with an objective, which is its own unless cyclekit has it."""
-    domains: Any = objective.domains
+def toy(name: str, objective: type[api.Objective], domains: Sequence[str] = ()) -> api.Modality:
+    """The modality with an objective, which is its own unless cyclekit has it.
+
+    Args:
+        name: Of the modality.
+        objective: What recipes mean which name none.
+        domains: Of its built-in data, where the objective leaves them to that.
+    """
+    wanted: Any = domains or objective.domains
     own = [objective] if not objective.__module__.startswith("cyclekit.") else []
     return api.Modality(
         name=name,
@@ -85,5 +91,5 @@ def toy(name: str, objective: type[api.Objective]) -> api.Modality:
         ],
         objective=objective.name,
         objectives=own,
-        datasets={"signals": lambda folder, seed: write_signals(folder, domains)},
+        datasets={"signals": lambda folder, seed: write_signals(folder, wanted)},
     )
