@@ -25,7 +25,7 @@ PLUGINS = ("image", "audio", "music")
 PARTS = ("python", "torch", "engine", "plugin, data, networks", "first step")
 MAKING = """
 import json, pathlib, sys, time
-from cyclekit.plugins import load_plugin
+from cyclekit.plugins.host import load_plugin
 [make] = load_plugin(sys.argv[1]).modality.datasets.values()
 start = time.monotonic()
 make(pathlib.Path(sys.argv[2]), 0)

@@ -122,7 +122,8 @@ def tamper_recipe(run: Path, rng: random.Random) -> str:
     lines = file.read_text().splitlines()
     number = rng.randrange(len(lines))
     value = rng.choice(["", "= 1", "x = [", "[[a]]", "steps = 999999999999", "name = 3",
-                        "extends = 'x'", f"extensions = ['{run.parent}/evil.py']", "keep = 0",
+                        "extends = 'x'", f"extensions = ['{run.parent}/evil.py']",
+                        "keep_checkpoints = 0",
                         "seed = 1979-05-27", f"cache = '{run.parent}/outside/new'",
                         f"root = '{run.parent}/outside'", f"plugin = '{run.parent}/evil.py'",
                         "blocks = 100000", "batch_size = 1000000000", "learning_rate = 1e39",
