@@ -71,7 +71,7 @@ class Block(NamedTuple):
 
 
 class Shared:
-    """``translated`` by several processes; what each makes of a file is what one would.
+    """``translated`` by several processes, which make of each file what one would, to rounding.
 
     Args:
         opening: How each opens the run.

@@ -122,7 +122,9 @@ def test_shared_out_files_are_the_same(cli: Cli, trained: Path, tmp_path: Path) 
     assert "broken.png: " in done.err
     for index in range(5):
         name = f"{index}.png"
-        assert (alone / name).read_bytes() == (shared / name).read_bytes()
+        # Which files share a batch decides on how sums are rounded.
+        one, other = (np.asarray(Image.open(at / name), dtype=int) for at in (alone, shared))
+        assert np.abs(one - other).max() <= 1
         assert (shared / "side-by-side" / name).is_file()
     lines = (shared / "translations.jsonl").read_text().splitlines()
     assert {json.loads(line)["output"] for line in lines} == {f"{i}.png" for i in range(5)}
