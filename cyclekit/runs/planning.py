@@ -1,7 +1,8 @@
 """From names and settings to a plan: which recipe, resolved, with which plugins."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -118,12 +119,19 @@ def _resolved(layers: Layers, plugin: str) -> tuple[PluginHost, Recipe]:
     return host, recipe
 
 
-def with_domains(recipe: Recipe, modality: Modality) -> Recipe:
+def with_domains(
+    recipe: Recipe, modality: Modality, found: Callable[[], Sequence[str]] | None = None
+) -> Recipe:
     """The recipe with what the data says about domains, for an objective that leaves it to that.
+
+    Args:
+        recipe: Resolved.
+        modality: The plugin's.
+        found: Finds the data's domains; default: where the recipe says that data is.
 
     Raises:
         CyclekitError: If the data has no domains that can be used.
     """
     kind = objective_class(modality, recipe)
-    options = kind.with_domains(recipe.objective, lambda: found_domains(recipe.data))
+    options = kind.with_domains(recipe.objective, found or partial(found_domains, recipe.data))
     return recipe.model_copy(update={"objective": options})

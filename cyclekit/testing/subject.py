@@ -13,7 +13,7 @@ from cyclekit.contract.codec import Codec
 from cyclekit.contract.modality import Modality
 from cyclekit.contract.tensors import Sample
 from cyclekit.data.counterparts import tied_streams
-from cyclekit.data.folders import find_collections
+from cyclekit.data.folders import find_collections, found_domains
 from cyclekit.data.sampling import Batches
 from cyclekit.data.windows import Window
 from cyclekit.engine.fabric import Hardware, start_fabric
@@ -68,8 +68,9 @@ class Subject:
         if self.objective is not None:
             layers.lay([("objective.name", self.objective, "--objective")])
         recipe = resolve(layers, self.modality)
-        found = recipe.model_copy(update={"data": DataSettings(root=str(self.root))})
-        return with_domains(found, self.modality).model_copy(update={"data": recipe.data})
+        return with_domains(
+            recipe, self.modality, lambda: found_domains(DataSettings(root=str(self.root)))
+        )
 
     @cached_property
     def recipe(self) -> Recipe:
