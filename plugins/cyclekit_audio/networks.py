@@ -177,18 +177,22 @@ class BandPositions(nn.Module):
 class TinyGenerator(nn.Module):
     """A residual generator over bands and frames that knows one band from another."""
 
-    def __init__(self, source: TensorSpec, target: TensorSpec, options: TinyOptions) -> None:
+    def __init__(
+        self, source: TensorSpec, target: TensorSpec, options: TinyOptions, condition: int = 0
+    ) -> None:
         super().__init__()
         self.multiple_of = 2**options.downsamplings
         self.positions = BandPositions(_bands(source, self.multiple_of))
         inner = replace(source, channels=source.channels + 1)
-        self.change = ResNetGenerator(inner, target, options.model_copy(update={"residual": False}))
+        plain = options.model_copy(update={"residual": False})
+        self.change = ResNetGenerator(inner, target, plain, condition)
         self.reach = self.change.reach
         self.residual = options.residual
 
-    def forward(self, x: Tensor) -> Tensor:
-        """``(batch, 1 or 2, bands, frames)`` -> ``(batch, 1, bands, frames)``."""
-        made: Tensor = self.change(self.positions(x))
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
+        """``(batch, 1 or 2, bands, frames)``, told ``(batch, condition)``, to ``(batch, 1, bands,
+        frames)``."""
+        made: Tensor = self.change(self.positions(x), condition)
         return x[:, :1] + made if self.residual else made
 
 
@@ -279,7 +283,9 @@ def _bands(spec: TensorSpec, multiple_of: int = 1) -> int:
 GENERATORS = (
     Network("vc2", VC2Generator, VC2Options, "CycleGAN-VC2's and MaskCycleGAN-VC's: 2-1-2D"),
     Network("gated", Gated1dGenerator, Gated1dOptions, "1-D gated CNN over mel bands"),
-    Network("tiny", TinyGenerator, TinyOptions, "A narrow residual generator, for CPUs"),
+    Network(
+        "tiny", TinyGenerator, TinyOptions, "A narrow residual generator, for CPUs", ("condition",)
+    ),
     RESNET,
 )
 DISCRIMINATORS = (

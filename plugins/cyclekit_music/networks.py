@@ -92,20 +92,26 @@ class Positions(nn.Module):
 class RollGenerator(nn.Module):
     """Map rolls in 0..1 to rolls in 0..1, with the engine's residual generator in between."""
 
-    def __init__(self, source: TensorSpec, target: TensorSpec, options: BrunnerOptions) -> None:
+    def __init__(
+        self,
+        source: TensorSpec,
+        target: TensorSpec,
+        options: BrunnerOptions,
+        condition: int = 0,
+    ) -> None:
         super().__init__()
         self.positions = Positions(source) if options.positions else nn.Identity()
         seen = source.channels + options.positions * Positions.channels
         self.change = ResNetGenerator(
-            replace(source, channels=seen), replace(target, range=None), options
+            replace(source, channels=seen), replace(target, range=None), options, condition
         )
         self.multiple_of = self.change.multiple_of
         self.reach = self.change.reach
         self.identity_logit = options.identity_logit
 
-    def forward(self, x: Tensor) -> Tensor:
-        """``(batch, channels, steps, pitches)`` to the same shape."""
-        logits: Tensor = self.change(self.positions(x))
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
+        """``(batch, channels, steps, pitches)``, told ``(batch, condition)``, to the same shape."""
+        logits: Tensor = self.change(self.positions(x), condition)
         if self.identity_logit:
             logits = logits + self.identity_logit * (2 * x - 1)
         return logits.sigmoid()
@@ -171,8 +177,20 @@ class PhraseDiscriminator(nn.Sequential):
 
 
 GENERATORS = (
-    Network("brunner", RollGenerator, BrunnerOptions, "Brunner et al.: ten residual blocks"),
-    Network("tiny", RollGenerator, TinyOptions, "The same for CPUs: 16 channels, 4 blocks"),
+    Network(
+        "brunner",
+        RollGenerator,
+        BrunnerOptions,
+        "Brunner et al.: ten residual blocks",
+        ("condition",),
+    ),
+    Network(
+        "tiny",
+        RollGenerator,
+        TinyOptions,
+        "The same for CPUs: 16 channels, 4 blocks",
+        ("condition",),
+    ),
 )
 DISCRIMINATORS = (
     Network(
