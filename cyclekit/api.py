@@ -8,11 +8,11 @@ from cyclekit.contract.options import Options, RunsCode
 from cyclekit.contract.portable import Portable
 from cyclekit.contract.previews import Media, PreviewRow
 from cyclekit.contract.tensors import Sample, TensorSpec
+from cyclekit.engine.adversarial import discriminator_loss, fooling, generator_loss
 from cyclekit.engine.augmentation import AugmentationOptions, augmented
 from cyclekit.engine.declarations import Direction, Phase, Stream
 from cyclekit.engine.functional import (
     call_batched,
-    discriminator_loss,
     fill_gaps,
     l1,
     require_shape,
@@ -24,11 +24,16 @@ from cyclekit.engine.losses import (
     ADVERSARIAL_LOSSES,
     AdversarialLoss,
     AdversarialName,
-    Patches,
-    gradient_penalty,
 )
 from cyclekit.engine.network_builder import NetworkBuilder, Networks
 from cyclekit.engine.objective import Objective
+from cyclekit.engine.penalties import (
+    Patches,
+    RegularizationOptions,
+    gradient_penalty,
+    penalty_groups,
+    zero_centred_penalty,
+)
 from cyclekit.engine.step import Batch, Step
 from cyclekit.engine.terms import Losses, PartialLoss, Term, TermGroup, sum_terms
 from cyclekit.errors import (
@@ -60,7 +65,11 @@ from cyclekit.nets.slopes import SlopesOptions, SlopesPatchGAN
 from cyclekit.nets.unet import UNetGenerator, UNetOptions
 from cyclekit.objectives.cycle import CycleObjective, Trip
 from cyclekit.objectives.cycle_networks import DiscriminatorRole, Way
-from cyclekit.objectives.cycle_options import AdversarialOptions, CycleOptions
+from cyclekit.objectives.cycle_options import (
+    AdversarialOptions,
+    CycleOptions,
+    RegularizedAdversarialOptions,
+)
 from cyclekit.version import API_VERSION
 
 __all__ = [
@@ -115,6 +124,8 @@ __all__ = [
     "PreviewRow",
     "Published",
     "RecipeError",
+    "RegularizationOptions",
+    "RegularizedAdversarialOptions",
     "ResNetGenerator",
     "ResNetOptions",
     "RunsCode",
@@ -140,15 +151,19 @@ __all__ = [
     "conv_transpose",
     "discriminator_loss",
     "fill_gaps",
+    "fooling",
+    "generator_loss",
     "gradient_penalty",
     "hookimpl",
     "initialize",
     "l1",
     "norm_layers",
     "normalize_spectra",
+    "penalty_groups",
     "require_shape",
     "sum_terms",
     "tap_widths",
     "trained_once",
     "upcast",
+    "zero_centred_penalty",
 ]

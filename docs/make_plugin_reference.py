@@ -34,9 +34,11 @@ SECTIONS = {
         "Losses", "Term", "TermGroup", "PartialLoss", "sum_terms",
     ),
     "What objectives are made of": (
-        "ADVERSARIAL_LOSSES", "AdversarialLoss", "AdversarialName", "gradient_penalty", "Patches", "l1",
-        "discriminator_loss", "upcast", "fill_gaps", "call_batched", "tap_widths", "require_shape",
+        "ADVERSARIAL_LOSSES", "AdversarialLoss", "AdversarialName", "discriminator_loss",
+        "generator_loss", "fooling", "gradient_penalty", "Patches", "zero_centred_penalty",
+        "penalty_groups", "l1", "upcast", "fill_gaps", "call_batched", "tap_widths", "require_shape",
         "HistoryBuffer", "augmented", "AugmentationOptions", "AdversarialOptions",
+        "RegularizedAdversarialOptions", "RegularizationOptions",
     ),
     "CycleGAN, to be varied": ("CycleObjective", "CycleOptions", "Trip", "Way", "DiscriminatorRole"),
     "Other people's weights": (
@@ -147,7 +149,7 @@ def described(thing: Any) -> str:
 
 UNSHOWN = {"ADVERSARIAL_LOSSES": "dict[AdversarialName, AdversarialLoss]"}
 PLAIN = {
-    "dict": "The four kinds by name: `lsgan`, `vanilla`, `hinge`, `wgan-gp`.",
+    "dict": "The kinds by name: `lsgan`, `vanilla`, `hinge`, `wgan-gp`, `relativistic`.",
     "GenericAlias": "By name.",
     "Network": "Ready to be named in a `Modality`, over any number of axes.",
     "int": "The version of the contract. Write the number itself in `Modality(api=2)`, not this.",

@@ -53,6 +53,7 @@ class Metric:
         costly: Leave it to ``cyclekit evaluate``; while training it is called only where
             ``train.best.metric`` is one of its figures.
         protocol: One line for readers of its figures: of what, how and by whom they are computed.
+        pretrained: Names of other people's trained networks that it looks through, if any.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Metric:
     fit: Callable[[Mapping[str, Sequence[Any]], int, Path], Any] | None = None
     costly: bool = False
     protocol: str = ""
+    pretrained: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

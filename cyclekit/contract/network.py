@@ -28,6 +28,9 @@ class Network:
             ``"classes"`` (discriminators), with the meanings that ``NetworkBuilder`` gives them.
             ``build`` then takes ``condition=size`` or ``classes=count`` where one is asked for;
             ``taps`` are asked for in calls alone.
+        pretrained: Names of other people's trained networks that it looks through, if any. Metrics
+            that look through one of them, too, flatter what was trained with it: ``evaluate`` says
+            so.
     """
 
     name: str
@@ -35,6 +38,7 @@ class Network:
     options: type[Options] = Options
     summary: str = ""
     takes: tuple[str, ...] = ()
+    pretrained: tuple[str, ...] = ()
 
 
 def common_multiple(spec: TensorSpec, network: nn.Module) -> tuple[int, ...]:

@@ -1,13 +1,12 @@
 """Functions that losses are made of: distances, gaps, precision, and calls that are exact."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from cyclekit.contract.tensors import TensorSpec
-from cyclekit.engine.losses import AdversarialLoss, gradient_penalty
 from cyclekit.engine.padding import smallest_sizes
 from cyclekit.errors import PluginError
 from cyclekit.nets.blocks import is_per_sample
@@ -47,36 +46,6 @@ def call_batched(network: nn.Module, *inputs: Tensor, together: bool = True) -> 
             return outputs.chunk(len(inputs))
         return list(zip(*(output.chunk(len(inputs)) for output in outputs), strict=True))
     return [network(x) for x in inputs]
-
-
-def discriminator_loss(
-    loss: AdversarialLoss,
-    network: nn.Module,
-    real: Tensor,
-    fake: Tensor,
-    *,
-    share: Callable[[], Tensor],
-    penalty: float = 10.0,
-    together: bool = True,
-) -> Tensor:
-    """What a discriminator pays: half of its costs of real samples and of fakes, and a gradient
-    penalty where the loss has one.
-
-    Args:
-        loss: One of ``ADVERSARIAL_LOSSES``.
-        network: The discriminator.
-        real: ``(batch, channels, *sizes)``.
-        fake: Detached; the same shape, if there is a penalty.
-        share: Draws ``(batch,)`` numbers in 0..1, how much of each point is real at which the
-            penalty is taken.
-        penalty: Its weight.
-        together: As in ``call_batched``.
-    """
-    on_real, on_fake = call_batched(network, real, fake, together=together)
-    cost = (loss.real(upcast(on_real)) + loss.fake(upcast(on_fake))) / 2
-    if loss.needs_penalty:
-        cost = cost + penalty * gradient_penalty(network, real, fake, share())
-    return cost
 
 
 def tap_widths(network: nn.Module, source: TensorSpec, taps: Sequence[float]) -> list[int]:

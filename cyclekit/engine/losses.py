@@ -5,16 +5,14 @@ Every function takes logits of any shape and returns a scalar. Means run over pa
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal, NoReturn
 
-import torch
 import torch.nn.functional as F
-from lightning_fabric import is_wrapped
-from torch import Tensor, nn
+from torch import Tensor
 
 from cyclekit.errors import RecipeError
 
-AdversarialName = Literal["lsgan", "vanilla", "hinge", "wgan-gp"]
+AdversarialName = Literal["lsgan", "vanilla", "hinge", "wgan-gp", "relativistic"]
 
 
 @dataclass(frozen=True)
@@ -26,12 +24,32 @@ class AdversarialLoss:
         fake: Cost to the discriminator of its logits for fakes.
         generator: Cost to the generator of the discriminator's logits for its fakes.
         needs_penalty: Whether the discriminator also pays ``gradient_penalty``.
+        pairs: ``(better, worse)``: cost of logits for the one that are not above the other's, in a
+            loss of pairs. It then takes the place of all three: the discriminator's better ones are
+            real, the generator's are fakes.
     """
 
     real: Callable[[Tensor], Tensor]
     fake: Callable[[Tensor], Tensor]
     generator: Callable[[Tensor], Tensor]
     needs_penalty: bool = False
+    pairs: Callable[[Tensor, Tensor], Tensor] | None = None
+
+    def discriminator(self, on_real: Tensor, on_fake: Tensor) -> Tensor:
+        """Half of what logits for real samples and for fakes cost the discriminator; of a loss of
+        pairs, what their pairs cost it."""
+        if self.pairs:
+            return self.pairs(on_real, on_fake)
+        return (self.real(on_real) + self.fake(on_fake)) / 2
+
+
+def _paired_only(_logits: Tensor) -> NoReturn:
+    """What a loss of pairs has in place of costs of one side alone."""
+    raise RecipeError(
+        "adversarial.loss = 'relativistic' compares a fake's logits with a real sample's, but this "
+        "objective asks for costs of one of them alone. Choose another loss; an objective that "
+        "offers this one calls discriminator_loss and generator_loss."
+    )
 
 
 ADVERSARIAL_LOSSES: dict[str, AdversarialLoss] = {
@@ -60,48 +78,12 @@ ADVERSARIAL_LOSSES: dict[str, AdversarialLoss] = {
         generator=lambda logits: -logits.mean(),
         needs_penalty=True,
     ),
+    # A fake against a real sample (Jolicoeur-Martineau, arXiv 1807.00734), as in R3GAN (Huang et
+    # al., arXiv 2501.05441, equation 2).
+    "relativistic": AdversarialLoss(
+        real=_paired_only,
+        fake=_paired_only,
+        generator=_paired_only,
+        pairs=lambda better, worse: F.softplus(worse - better).mean(),
+    ),
 }
-
-
-Patches = Literal["sum", "mean"]
-
-
-def gradient_penalty(
-    discriminator: nn.Module,
-    real: Tensor,
-    fake: Tensor,
-    share: Tensor,
-    patches: Patches = "sum",
-) -> Tensor:
-    """``mean((|grad D(x)| - 1)^2)`` at points between real and fake (arXiv 1704.00028, eq. 3).
-
-    A gradient of zero costs 1 and has itself no gradient, rather than one that is not a number.
-
-    Args:
-        discriminator: Maps samples to logits, or to a pair of which these are the first.
-        real: ``(batch, channels, *sizes)``.
-        fake: The same shape.
-        share: ``(batch,)`` in 0..1, how much of each point is real.
-        patches: What D is of a discriminator with several logits for a sample: their ``sum``, whose
-            gradient grows with the sample's size, or their ``mean``, as in the other losses.
-
-    Raises:
-        RecipeError: If real and fake differ in size, as fakes from the history may.
-    """
-    if real.shape != fake.shape:
-        raise RecipeError(
-            f"wgan-gp needs windows of one size; it met {tuple(real.shape[1:])} and "
-            f"{tuple(fake.shape[1:])}. Crop them to one size, or store no fakes "
-            f"(objective.history_size = 0)."
-        )
-    share = share.view(-1, *(1,) * (real.dim() - 1))
-    between = (share * real + (1 - share) * fake).detach().requires_grad_(True)
-    # Without Fabric's wrapper, which allows no backward pass but Fabric's own, and in full
-    # precision, as the gradient of a gradient should be.
-    inner: Any = discriminator.module if is_wrapped(discriminator) else discriminator
-    made = inner(between)
-    logits = made[0] if isinstance(made, tuple) else made
-    of_samples = logits if patches == "sum" else logits.reshape(len(logits), -1).mean(1)
-    (gradient,) = torch.autograd.grad(of_samples.sum(), between, create_graph=True)
-    steepness: Tensor = torch.linalg.vector_norm(gradient.flatten(1), dim=1)
-    return ((steepness - 1) ** 2).mean()

@@ -106,8 +106,8 @@ def build_model(modality: Modality, recipe: Recipe, rank: int = 0) -> Model:
         raise RecipeError(f"train.best.direction: {best!r} is no direction. {suggest(best, names)}")
     if recipe.train.compile and objective.differentiates_twice:
         raise RecipeError(
-            "train.compile does not go together with a gradient penalty, such as wgan-gp's: "
-            "compiled networks have no second derivatives. Leave one of them out."
+            "train.compile does not go together with a penalty on gradients, such as wgan-gp's, r1 "
+            "or r2: compiled networks have no second derivatives. Leave one of them out."
         )
     for network in networks.values():
         network.requires_grad_(True)

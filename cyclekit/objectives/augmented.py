@@ -1,8 +1,8 @@
 """Augmented CycleGAN (arXiv 1802.10151): a code says what the other domain does not hold."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
 from typing import Annotated, Any, ClassVar
 
 import torch
@@ -41,7 +41,7 @@ class CodeOptions(api.Options):
 class AugmentedOptions(api.Options):
     """The terms and their weights."""
 
-    adversarial: api.AdversarialOptions = api.AdversarialOptions()
+    adversarial: api.RegularizedAdversarialOptions = api.RegularizedAdversarialOptions()
     cycle: CycleTermOptions = CycleTermOptions()
     code: CodeOptions = CodeOptions()
     encoder: EncoderOptions = EncoderOptions()
@@ -146,8 +146,8 @@ class AugmentedObjective(api.Objective):
 
     @property
     def differentiates_twice(self) -> bool:
-        """Whether discriminators pay a gradient penalty."""
-        return self.loss.needs_penalty
+        """Whether discriminators pay for their gradients."""
+        return self.options.adversarial.differentiates_twice
 
     def networks(self, build: api.NetworkBuilder) -> dict[str, nn.Module]:
         """Generators, encoders, and what judges samples and codes."""
@@ -201,7 +201,7 @@ class AugmentedObjective(api.Objective):
         batch = self.without_gaps(batch, step)
         trips = [Trip(self, way, networks, batch, step) for way in WAYS]
         if phase == DISCRIMINATORS:
-            return [api.TermGroup(trip.judging(), trip.look) for trip in trips]
+            return [group for trip in trips for group in trip.judging()]
         groups = [api.TermGroup(trip.learning(), trip.start) for trip in trips]
         return [*groups, *self._supervised(networks, batch, step)]
 
@@ -299,15 +299,20 @@ class Trip:
             terms.append(api.Term(f"code_{way.target}", options.code.weight, called, self._recover))
         return terms
 
-    def judging(self) -> list[api.Term]:
-        """What the discriminators pay that look at this way's fakes and codes."""
-        way = self._way
+    def judging(self) -> list[api.TermGroup]:
+        """What the discriminators pay that look at this way's fakes and codes; those of samples
+        pay for their gradients, too."""
+        way, held = self._way, self._options.adversarial.regularization
         judge = discriminator(way.target)
         terms = [api.Term(judge, 1.0, (judge,), self._judge)]
         if way.source in self._objective.coded:
-            judge = code_discriminator(way.source)
-            terms.append(api.Term(judge, 1.0, (judge,), self._judge_codes))
-        return terms
+            codes = code_discriminator(way.source)
+            terms.append(api.Term(codes, 1.0, (codes,), self._judge_codes))
+        network, index = self._networks[judge], self._step.index
+        penalties = api.penalty_groups(held, judge, network, self._seen, index)
+        groups = [*penalties, api.TermGroup(terms)]
+        look = cache(self.look)  # for the first group that is computed
+        return [replace(group, share=look) for group in groups]
 
     def _drawn(self, domain: str) -> Tensor | None:
         """This step's code for each sample, where the domain has such."""
@@ -329,7 +334,8 @@ class Trip:
 
     def _fool(self) -> Tensor:
         judge = self._networks[discriminator(self._way.target)]
-        return self._objective.loss.generator(api.upcast(judge(self.fake)))
+        real = self._batch[self._way.target]
+        return api.generator_loss(self._objective.loss, judge, self.fake, lambda: real)
 
     def _return(self) -> Tensor:
         """How far off the source comes back (equations 3 and 4)."""
@@ -342,22 +348,27 @@ class Trip:
 
     def _fool_codes(self) -> Tensor:
         judge = self._networks[code_discriminator(self._way.source)]
-        return self._objective.loss.generator(api.upcast(judge(self._code)))
+        return api.generator_loss(self._objective.loss, judge, self._code, self._real_codes)
 
     def _recover(self) -> Tensor:
         drawn = self._drawn(self._way.target)
         assert drawn is not None
         return api.l1(self._find(self._way.target), drawn)
 
+    def _seen(self) -> tuple[Tensor, Tensor]:
+        """Real samples of the target, and fakes."""
+        return self._batch[self._way.target], self.fake
+
+    def _real_codes(self) -> Tensor:
+        drawn = self._drawn(self._way.source)
+        assert drawn is not None
+        return drawn.to(self._code.dtype)
+
     def _judge(self) -> Tensor:
-        target = self._way.target
-        return self._cost(discriminator(target), self._batch[target], self.fake)
+        return self._cost(discriminator(self._way.target), *self._seen())
 
     def _judge_codes(self) -> Tensor:
-        source = self._way.source
-        drawn = self._drawn(source)
-        assert drawn is not None
-        return self._cost(code_discriminator(source), drawn.to(self._code.dtype), self._code)
+        return self._cost(code_discriminator(self._way.source), self._real_codes(), self._code)
 
     def _cost(self, judge: str, real: Tensor, fake: Tensor) -> Tensor:
         return api.discriminator_loss(

@@ -99,14 +99,12 @@ class CUTObjective(OneWayObjective):
         batch = self.without_gaps(batch, step)
         sent = Sent(self, networks, batch, self.source, step)
         if phase == DISCRIMINATORS:
-
-            def on_discriminator() -> Tensor:
-                return self.discriminator_loss(
-                    networks[self.discriminator], batch[self.target], sent.fake, step
-                )
-
-            term = api.Term(self.discriminator, 1.0, (self.discriminator,), on_discriminator)
-            return [api.TermGroup([term], lambda: sent.start(differentiable=False))]
+            return self.discriminator_groups(
+                networks[self.discriminator],
+                lambda: (batch[self.target], sent.fake),
+                step,
+                lambda: sent.start(differentiable=False),
+            )
         options, trained = self.options, self.trained_with_generator
         weight = options.nce.weight / 2 if options.nce.identity else options.nce.weight
         called = (self.generator, self.discriminator)
@@ -142,7 +140,7 @@ class Sent:
         step: api.Step,
     ) -> None:
         self._objective, self._networks, self._step = objective, networks, step
-        self._x, self._domain = batch[domain], domain
+        self._batch, self._x, self._domain = batch, batch[domain], domain
         self._mirrored: Tensor | None = None
 
     def start(self, differentiable: bool = True) -> None:
@@ -161,8 +159,9 @@ class Sent:
 
     def fool(self) -> Tensor:
         """What it costs that the discriminator is not taken in."""
-        objective = self._objective
-        return objective.adversarial_loss(self._networks[objective.discriminator], self.fake)
+        objective, real = self._objective, self._batch[self._objective.target]
+        judge = self._networks[objective.discriminator]
+        return objective.adversarial_loss(judge, self.fake, lambda: real)
 
     def contrast(self) -> Tensor:
         """PatchNCE (equation 4) between what was sent and what came out, the mean of depths."""

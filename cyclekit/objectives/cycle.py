@@ -1,7 +1,7 @@
 """The CycleGAN objective (arXiv 1703.10593) with the terms that later papers added."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from typing import ClassVar, Literal
 
 import torch
@@ -9,19 +9,15 @@ from torch import Tensor, nn
 
 from cyclekit.contract.options import Options
 from cyclekit.contract.tensors import TensorSpec
+from cyclekit.engine.adversarial import discriminator_loss, generator_loss
 from cyclekit.engine.augmentation import augmented
 from cyclekit.engine.declarations import Direction, Phase, Stream
-from cyclekit.engine.functional import (
-    call_batched,
-    discriminator_loss,
-    l1,
-    require_shape,
-    upcast,
-)
+from cyclekit.engine.functional import call_batched, l1, require_shape
 from cyclekit.engine.history import HistoryBuffer
 from cyclekit.engine.losses import ADVERSARIAL_LOSSES
 from cyclekit.engine.network_builder import NetworkBuilder, Networks
 from cyclekit.engine.objective import Objective
+from cyclekit.engine.penalties import penalty_groups
 from cyclekit.engine.step import Batch, Step
 from cyclekit.engine.terms import Term, TermGroup
 from cyclekit.errors import RecipeError
@@ -107,8 +103,8 @@ class CycleObjective(Objective):
 
     @property
     def differentiates_twice(self) -> bool:
-        """Whether discriminators pay a gradient penalty."""
-        return self.loss.needs_penalty
+        """Whether discriminators pay for their gradients."""
+        return self.options.adversarial.differentiates_twice
 
     def networks(self, build: NetworkBuilder) -> dict[str, nn.Module]:
         """Generators for both directions and every discriminator that a term needs."""
@@ -159,8 +155,9 @@ class CycleObjective(Objective):
             return [*groups, *self._supervised(networks, batch, step)]
         shown: dict[str, Tensor] = {}
         return [
-            TermGroup([self._discriminator_term(role, shown, networks, batch, step)])
+            group
             for role in self.discriminators
+            for group in self._discriminator_groups(role, shown, networks[role.name], batch, step)
         ]
 
     def generator_terms(self, trip: "Trip") -> list[Term]:
@@ -206,26 +203,44 @@ class CycleObjective(Objective):
         require_shape(made, truth, f"{way.there}, supervised")
         return l1(made, truth, step.valid.get(PAIRED[target]))
 
-    def _discriminator_term(
+    def _discriminator_groups(
         self,
         role: DiscriminatorRole,
         shown: dict[str, Tensor],
-        networks: Networks,
+        network: nn.Module,
         batch: Batch,
         step: Step,
-    ) -> Term:
-        """Real samples against fakes from the history, halved as in the paper; ``shown`` are the
-        fakes that discriminators were shown so far."""
+    ) -> Iterator[TermGroup]:
+        """Penalties on the gradient, then real samples against fakes from the history, halved as in
+        the paper; ``shown`` are the fakes that discriminators were shown so far."""
+        name, options = role.name, self.options
 
-        def compute() -> Tensor:
-            if role.fakes_of == role.name:
-                shown[role.name] = self.history[role.name].query(step.carried[role.name])
-            real, fake = batch[role.real], shown[role.fakes_of]
-            return self._discriminator_loss(role, networks[role.name], real, fake, step)
+        @cache
+        def seen() -> tuple[Tensor, Tensor]:
+            if role.fakes_of == name:
+                shown[name] = self.history[name].query(step.carried[name])
+            real = self._varied(batch[role.real], role, "real", step)
+            fake = self._varied(shown[role.fakes_of], role, "fake", step)
+            # One noise for both, so that it tells nothing.
+            return self._noisy(real, step, name), self._noisy(fake, step, name)
 
-        mixed = self.options.mixed_domain
+        def cost() -> Tensor:
+            real, fake = seen()
+            return discriminator_loss(
+                self.loss,
+                network,
+                real,
+                fake,
+                share=lambda: step.uniform(real, "penalty", name),
+                penalty=options.adversarial.gradient_penalty,
+                together=options.batch_calls,
+            )
+
+        mixed = options.mixed_domain
         weight = mixed.weight * mixed.gamma if role in OF_MIXED else 1.0
-        return Term(role.name, weight, (role.name,), compute)
+        held = options.adversarial.regularization
+        yield from penalty_groups(held, name, network, seen, step.index, weight)
+        yield TermGroup([Term(name, weight, (name,), cost)])
 
     def _fool(
         self, role: DiscriminatorRole, trip: "Trip", shown: Literal["fake", "cycled"]
@@ -238,28 +253,15 @@ class CycleObjective(Objective):
             sample = sample * valid.all(dim=1, keepdim=True)
         if self.options.rounding.discriminators:
             sample = self.rounded(sample, role.domain)
-        varied = self._varied(sample, role, "generator", step)
-        logits = trip.networks[role.name](self._noisy(varied, step, "generator", role.name))
         step.carried[role.name] = sample.detach()
-        return self.loss.generator(upcast(logits))
 
-    def _discriminator_loss(
-        self, role: DiscriminatorRole, network: nn.Module, real: Tensor, fake: Tensor, step: Step
-    ) -> Tensor:
-        name = role.name
-        real = self._varied(real, role, "real", step)
-        fake = self._varied(fake, role, "fake", step)
-        # One noise for both, so that it tells nothing.
-        real, fake = self._noisy(real, step, name), self._noisy(fake, step, name)
-        return discriminator_loss(
-            self.loss,
-            network,
-            real,
-            fake,
-            share=lambda: step.uniform(real, "penalty", name),
-            penalty=self.options.adversarial.gradient_penalty,
-            together=self.options.batch_calls,
-        )
+        def seen(x: Tensor, which: str) -> Tensor:
+            return self._noisy(self._varied(x, role, which, step), step, "generator", role.name)
+
+        def real() -> Tensor:
+            return seen(trip.batch[role.real], "generator, real")
+
+        return generator_loss(self.loss, trip.networks[role.name], seen(sample, "generator"), real)
 
     def has_identity(self, step: Step) -> bool:
         """Whether the identity term is on, and has not ended yet."""

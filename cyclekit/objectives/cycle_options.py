@@ -6,7 +6,8 @@ from pydantic import Field
 
 from cyclekit.contract.options import Options
 from cyclekit.engine.augmentation import AugmentationOptions
-from cyclekit.engine.losses import AdversarialName
+from cyclekit.engine.losses import ADVERSARIAL_LOSSES, AdversarialName
+from cyclekit.engine.penalties import RegularizationOptions
 
 Weight = Annotated[float, Field(ge=0)]
 
@@ -17,9 +18,26 @@ class AdversarialOptions(Options):
     weight: Weight = 1.0
     """Weight in the generators' loss."""
     loss: AdversarialName = "lsgan"
-    """`lsgan`, `vanilla`, `hinge` or `wgan-gp`."""
+    """`lsgan`, `vanilla`, `hinge`, `wgan-gp`, or `relativistic`: a fake against a real sample, for
+    windows of one size, best with penalties `r1` and `r2` (R3GAN, arXiv 2501.05441)."""
     gradient_penalty: Weight = 10.0
     """Weight of the gradient penalty; only `wgan-gp` pays it."""
+
+    @property
+    def differentiates_twice(self) -> bool:
+        """Whether discriminators pay for their gradients."""
+        return ADVERSARIAL_LOSSES[self.loss].needs_penalty
+
+
+class RegularizedAdversarialOptions(AdversarialOptions):
+    """Fooling a discriminator of the target domain, which may be held to small gradients."""
+
+    regularization: RegularizationOptions = RegularizationOptions()
+
+    @property
+    def differentiates_twice(self) -> bool:
+        """Whether discriminators pay for their gradients."""
+        return super().differentiates_twice or self.regularization.active
 
 
 class CycleTermOptions(Options):
@@ -110,7 +128,7 @@ class RoundingOptions(Options):
 class CycleOptions(Options):
     """The terms and their weights."""
 
-    adversarial: AdversarialOptions = AdversarialOptions()
+    adversarial: RegularizedAdversarialOptions = RegularizedAdversarialOptions()
     cycle: CycleTermOptions = CycleTermOptions()
     identity: IdentityOptions = IdentityOptions()
     self_regularization: SelfRegularizationOptions = SelfRegularizationOptions()

@@ -1,6 +1,8 @@
 """What objectives of one direction share: a generator, and a discriminator that goes first."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import cache
 from typing import Any, Literal
 
 from torch import Tensor, nn
@@ -15,7 +17,7 @@ class OneWayOptions(api.Options):
 
     direction: Literal["a2b", "b2a"] = "a2b"
     """Which of the two domains is translated into the other."""
-    adversarial: api.AdversarialOptions = api.AdversarialOptions()
+    adversarial: api.RegularizedAdversarialOptions = api.RegularizedAdversarialOptions()
 
 
 class OneWayObjective(api.Objective):
@@ -75,8 +77,8 @@ class OneWayObjective(api.Objective):
 
     @property
     def differentiates_twice(self) -> bool:
-        """Whether the discriminator pays a gradient penalty."""
-        return self.loss.needs_penalty
+        """Whether the discriminator pays for its gradient."""
+        return self.options.adversarial.differentiates_twice
 
     def translate(
         self,
@@ -89,20 +91,41 @@ class OneWayObjective(api.Objective):
         made: Tensor = networks[self.generator](x)
         return made
 
-    def discriminator_loss(
-        self, network: nn.Module, real: Tensor, fake: Tensor, step: api.Step
-    ) -> Tensor:
-        """What real samples and fakes cost the discriminator, half of the two."""
-        penalty = self.options.adversarial.gradient_penalty
-        return api.discriminator_loss(
-            self.loss,
-            network,
-            real,
-            fake,
-            share=lambda: step.uniform(real, "penalty", self.discriminator),
-            penalty=penalty,
-        )
+    def discriminator_groups(
+        self,
+        network: nn.Module,
+        seen: Callable[[], tuple[Tensor, Tensor]],
+        step: api.Step,
+        share: Callable[[], None],
+    ) -> Sequence[api.TermGroup]:
+        """Penalties on the discriminator's gradient, then half of what real samples and fakes cost.
 
-    def adversarial_loss(self, network: nn.Module, shown: Tensor) -> Tensor:
+        Args:
+            network: The discriminator.
+            seen: The real samples and the fakes that it is shown, once ``share`` was called.
+            step: Source of chance.
+            share: Translates.
+        """
+        name, options = self.discriminator, self.options.adversarial
+
+        def cost() -> Tensor:
+            real, fake = seen()
+            return api.discriminator_loss(
+                self.loss,
+                network,
+                real,
+                fake,
+                share=lambda: step.uniform(real, "penalty", name),
+                penalty=options.gradient_penalty,
+            )
+
+        made = cache(share)  # for the first group that is computed
+        terms = [api.TermGroup([api.Term(name, 1.0, (name,), cost)])]
+        penalties = api.penalty_groups(options.regularization, name, network, seen, step.index)
+        return [replace(group, share=made) for group in (*penalties, *terms)]
+
+    def adversarial_loss(
+        self, network: nn.Module, shown: Tensor, real: Callable[[], Tensor]
+    ) -> Tensor:
         """What it costs the generator that the discriminator is not taken in."""
-        return self.loss.generator(api.upcast(network(shown)))
+        return api.generator_loss(self.loss, network, shown, real)

@@ -12,11 +12,11 @@ from cyclekit.objectives.cycle_options import Weight
 from cyclekit.objectives.one_way import DISCRIMINATORS, OneWayObjective, OneWayOptions
 
 
-class ConditionalAdversarialOptions(api.AdversarialOptions):
+class ConditionalAdversarialOptions(api.RegularizedAdversarialOptions):
     """Fooling a discriminator that sees the source, too."""
 
     loss: api.AdversarialName = "vanilla"
-    """`lsgan`, `vanilla` (as published), `hinge` or `wgan-gp`."""
+    """`vanilla` (as published), `lsgan`, `hinge`, `wgan-gp` or `relativistic`."""
 
 
 class L1Options(api.Options):
@@ -81,18 +81,17 @@ class Pix2PixObjective(OneWayObjective):
             sample = sample if valid is None else sample * valid.all(dim=1, keepdim=True)
             return torch.cat([source, sample], dim=1)
 
-        def on_discriminator() -> Tensor:
-            return self.discriminator_loss(discriminator, shown(target), shown(made["fake"]), step)
+        def seen() -> tuple[Tensor, Tensor]:
+            return shown(target), shown(made["fake"])
 
         def fooled() -> Tensor:
-            return self.adversarial_loss(discriminator, shown(made["fake"]))
+            return self.adversarial_loss(discriminator, shown(made["fake"]), lambda: shown(target))
 
         def distance() -> Tensor:
             return api.l1(made["fake"], target, valid)
 
         if phase == DISCRIMINATORS:
-            term = api.Term(self.discriminator, 1.0, (self.discriminator,), on_discriminator)
-            return [api.TermGroup([term], translate)]
+            return self.discriminator_groups(discriminator, seen, step, translate)
         adversarial, options = f"adversarial_{self.options.direction}", self.options
         called = (self.generator, self.discriminator)
         terms = [

@@ -3,6 +3,7 @@
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from itertools import permutations
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -19,11 +20,12 @@ GENERATORS, DISCRIMINATORS = "generators", "discriminators"
 SAMPLES, LABEL, TARGET = "samples", "label", "target"
 
 
-class CriticOptions(api.AdversarialOptions):
+class CriticOptions(api.RegularizedAdversarialOptions):
     """Fooling a discriminator that sees samples of all domains."""
 
     loss: api.AdversarialName = "wgan-gp"
-    """`wgan-gp` (as published), `lsgan`, `vanilla` or `hinge`."""
+    """`wgan-gp` (as published), `lsgan`, `vanilla`, `hinge`, or `relativistic`: a fake against what
+    it was made of."""
     penalty_of: api.Patches = "mean"
     """What the gradient is of that `wgan-gp` holds to a length of 1: the `mean` of a sample's
     logits, whatever their number, or their `sum`, as in the published code, where the penalty is
@@ -153,8 +155,8 @@ class StarGANObjective(api.Objective):
 
     @property
     def differentiates_twice(self) -> bool:
-        """Whether the discriminator pays a gradient penalty."""
-        return self.loss.needs_penalty
+        """Whether the discriminator pays for its gradient."""
+        return self.options.adversarial.differentiates_twice
 
     def networks(self, build: api.NetworkBuilder) -> dict[str, nn.Module]:
         """Both networks, of the first domain's samples."""
@@ -181,7 +183,7 @@ class StarGANObjective(api.Objective):
     def terms(
         self, phase: str, networks: api.Networks, batch: api.Batch, step: api.Step
     ) -> Sequence[api.TermGroup]:
-        """The discriminator's terms, its penalty in a group of its own; or the generator's, those
+        """The discriminator's terms, each penalty in a group of its own; or the generator's, those
         of samples that are to stay what they are in a group of their own."""
         sent = Sent(self, networks, self.without_gaps(batch, step), step)
         options, own, both = self.options, (GENERATOR,), (GENERATOR, DISCRIMINATOR)
@@ -191,12 +193,15 @@ class StarGANObjective(api.Objective):
             terms = [api.Term(DISCRIMINATOR, 1.0, judges, sent.judged)]
             if classification:
                 terms.append(api.Term("named_real", classification, judges, sent.named_real))
-            groups = [api.TermGroup(terms, sent.judge)]
+            held, seen = options.adversarial.regularization, sent.seen
+            network, index = networks[DISCRIMINATOR], step.index
+            groups = list(api.penalty_groups(held, DISCRIMINATOR, network, seen, index))
             if self.loss.needs_penalty:
                 weight = options.adversarial.gradient_penalty
                 penalty = api.Term("gradient_penalty", weight, judges, sent.penalty)
                 groups.append(api.TermGroup([penalty]))
-            return groups
+            # Last: see ``penalty_groups``.
+            return [*groups, api.TermGroup(terms, sent.judge)]
         terms = [api.Term("adversarial", options.adversarial.weight, both, sent.fooled)]
         if classification:
             terms.append(api.Term("named_fake", classification, both, sent.named_fake))
@@ -213,7 +218,6 @@ class Sent:
     """What becomes of samples that are sent to other domains in one step."""
 
     _fake: Tensor
-    _seen: tuple[Tensor, Tensor]
     _on_real: tuple[Tensor, Tensor]
     _on_fake: tuple[Tensor, Tensor]
 
@@ -229,12 +233,12 @@ class Sent:
         self._x, self._label, self._target = batch[SAMPLES], batch[LABEL], batch[TARGET]
         self._valid = step.valid.get(SAMPLES)
 
+    def seen(self) -> tuple[Tensor, Tensor]:
+        """The real samples and the fakes that the discriminator is shown."""
+        return self._seen
+
     def judge(self) -> None:
-        """Translate, and show the discriminator real samples and fakes."""
-        with torch.no_grad():
-            self._translate()
-        # One noise for both, so that it tells nothing.
-        self._seen = self._noisy(self._x, DISCRIMINATOR), self._noisy(self._shown, DISCRIMINATOR)
+        """Show the discriminator real samples and fakes."""
         self._on_real, self._on_fake = api.call_batched(self._critic, *self._seen)
 
     def fool(self) -> None:
@@ -245,7 +249,8 @@ class Sent:
     def judged(self) -> Tensor:
         """What real samples and fakes cost the discriminator."""
         loss = self._objective.loss
-        return loss.real(api.upcast(self._on_real[0])) + loss.fake(api.upcast(self._on_fake[0]))
+        cost = loss.discriminator(api.upcast(self._on_real[0]), api.upcast(self._on_fake[0]))
+        return cost if loss.pairs else 2 * cost
 
     def penalty(self) -> Tensor:
         """How far the discriminator's gradient is from a length of 1 (equation 8)."""
@@ -255,7 +260,14 @@ class Sent:
 
     def fooled(self) -> Tensor:
         """What it costs the generator that the discriminator is not taken in."""
-        return self._objective.loss.generator(api.upcast(self._on_fake[0]))
+        on_fake = api.upcast(self._on_fake[0])
+        return api.fooling(
+            self._objective.loss,
+            self._critic,
+            on_fake,
+            self._shown,
+            lambda: self._noisy(self._x, GENERATOR),
+        )
 
     def named_real(self) -> Tensor:
         """What it costs to take real samples for another domain's (equation 2)."""
@@ -272,6 +284,13 @@ class Sent:
     def same(self) -> Tensor:
         """How far a sample is from what it becomes when it is told its own domain."""
         return api.l1(self._generator(self._x, self._label), self._x, self._valid)
+
+    @cached_property
+    def _seen(self) -> tuple[Tensor, Tensor]:
+        with torch.no_grad():
+            self._translate()
+        # One noise for both, so that it tells nothing.
+        return self._noisy(self._x, DISCRIMINATOR), self._noisy(self._shown, DISCRIMINATOR)
 
     @property
     def _shown(self) -> Tensor:

@@ -19,6 +19,7 @@ from cyclekit_image import likeness, metrics
 from cyclekit_image.codec import ImageCodec
 from cyclekit_image.corruptions import CORRUPTIONS
 from cyclekit_image.outlines import make_outlines
+from cyclekit_image.projected import PROJECTED
 from cyclekit_image.shapes import make_kinds_of_shapes, make_paired_shapes, make_shapes
 
 
@@ -31,7 +32,7 @@ def cyclekit_modality() -> Iterator[Modality]:
         summary="Pictures: PNG, JPEG, TIFF and others; 8 or 16 bits or floats; 1 to 64 channels",
         codec=ImageCodec,
         generators=(RESNET, UNET_128, UNET_256),
-        discriminators=(PATCHGAN, PATCHGAN_SLOPES, PIXEL, STARGAN),
+        discriminators=(PATCHGAN, PATCHGAN_SLOPES, PIXEL, PROJECTED, STARGAN),
         metrics=(*metrics.METRICS, *likeness.METRICS),
         baselines=(metrics.COLOUR,),
         datasets={

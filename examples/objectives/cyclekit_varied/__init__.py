@@ -54,7 +54,7 @@ class Varied(api.Objective):
 
     @property
     def differentiates_twice(self):
-        return api.ADVERSARIAL_LOSSES[self.options.adversarial.loss].needs_penalty
+        return self.options.adversarial.differentiates_twice
 
     def code(self, direction):
         return self.options.size
@@ -80,7 +80,7 @@ class Varied(api.Objective):
                 penalty=adversarial.gradient_penalty,
             )
             return api.Losses(total, {"discriminator": total.detach()})
-        fool = loss.generator(api.upcast(discriminator(fake)))
+        fool = api.generator_loss(loss, discriminator, fake, lambda: real)
         recovery = api.l1(networks["encoder"](fake), code)
         total = adversarial.weight * fool + options.recovery * recovery
         terms = {"fool": fool.detach(), "recovery": recovery.detach()}
