@@ -46,6 +46,7 @@ from cyclekit.errors import (
 )
 from cyclekit.hookspecs import hookimpl
 from cyclekit.importing.family import Choices, Delivery, Family, Layout, Published, Slot
+from cyclekit.judging.kernel import kernel_distance
 from cyclekit.judging.trained_once import trained_once
 from cyclekit.nets import PATCHGAN, PATCHGAN_SLOPES, PIXEL, RESNET, STARGAN, UNET_128, UNET_256
 from cyclekit.nets.blocks import (
@@ -156,6 +157,7 @@ __all__ = [
     "gradient_penalty",
     "hookimpl",
     "initialize",
+    "kernel_distance",
     "l1",
     "norm_layers",
     "normalize_spectra",

@@ -18,6 +18,7 @@ This page is made by `docs/make_plugin_reference.py`; a test keeps it true.
 SECTIONS = {
     "What a plugin offers": (
         "Modality", "Network", "Metric", "Baseline", "Options", "RunsCode", "trained_once",
+        "kernel_distance",
     ),
     "Data": (
         "Codec", "Portable", "TensorSpec", "Sample", "Media", "PreviewRow", "Translations",

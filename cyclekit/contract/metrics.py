@@ -24,6 +24,9 @@ class Translations(Generic[Item]):
             they are themselves the outputs: as many training items.
         options: What ``cyclekit evaluate --set metrics.KEY=VALUE`` said, as the modality's
             ``metric_options``.
+        input_files: Files of the inputs, in the same order, for judges that read files themselves;
+            empty in the row ``real``, whose outputs were not made of its inputs.
+        output_files: Files of the outputs, likewise.
     """
 
     source: str
@@ -34,6 +37,8 @@ class Translations(Generic[Item]):
     truths: Sequence[Item]
     targets: Sequence[Item]
     options: Any = field(default_factory=Options)
+    input_files: Sequence[Path] = ()
+    output_files: Sequence[Path] = ()
 
 
 @dataclass(frozen=True)

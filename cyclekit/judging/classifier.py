@@ -5,7 +5,7 @@ a normalisation by its domain's statistics, would already tell what it is.
 """
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -53,10 +53,15 @@ class ClassifierNetwork(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """See the class."""
+        logits: Tensor = self.head(self.features(x))
+        return logits
+
+    def features(self, x: Tensor) -> Tensor:
+        """``(batch, features)`` that the logits are linear in."""
         by_channel = (1, -1) + (1,) * self._dims
         x = (x - self.mean.view(by_channel)) / self.deviation.view(by_channel)
-        logits: Tensor = self.head(self.layers(x).flatten(2).mean(2))
-        return logits
+        features: Tensor = self.layers(x).flatten(2).mean(2)
+        return features
 
     def standardize(self, windows: Sequence[Tensor]) -> None:
         """Take over each channel's mean and deviation in ``(channels, *sizes)`` windows."""
@@ -108,7 +113,8 @@ class Classifier:
         self.network.train()
         for step in range(STEPS):
             some = self._draw(windows, step, batch)
-            logits = self._logits([look for looks in some.values() for look in looks])
+            every = [look for looks in some.values() for look in looks]
+            logits = self._each(every, self.network)
             labels = torch.arange(len(some)).repeat_interleave(batch)
             optimizer.zero_grad()
             loss: Any = F.cross_entropy(logits, labels)
@@ -128,11 +134,22 @@ class Classifier:
                 stacklevel=2,
             )
 
-    @torch.no_grad()
     def share(self, items: Sequence[Any], domain: str) -> float:
         """The share of ``items`` that it takes for ``domain``'s; an item with no window is not."""
+        return self.share_of(self.features(items), len(items), domain)
+
+    @torch.no_grad()
+    def share_of(self, features: Tensor, count: int, domain: str) -> float:
+        """The same of ``count`` items, those of them that have windows by their features."""
         wanted = self._domains.index(domain)
-        taken = 0
+        taken = self.network.head(features.float()).argmax(1) == wanted
+        return int(taken.sum()) / max(count, 1)
+
+    @torch.no_grad()
+    def features(self, items: Sequence[Any]) -> Tensor:
+        """``(items, features)`` float64: the mean over each item's windows; items without a window
+        are left out."""
+        found = [torch.empty(0, WIDTHS[-1])]
         for index, item in enumerate(items):
             windows = self._cut(item)
             looks = [
@@ -142,8 +159,9 @@ class Classifier:
                 )
                 for number in range(WINDOWS_PER_JUDGED_ITEM if windows else 0)
             ]
-            taken += bool(looks) and int(self._logits(looks).mean(0).argmax()) == wanted
-        return taken / max(len(items), 1)
+            if looks:
+                found.append(self._each(looks, self.network.features).mean(0, keepdim=True))
+        return torch.cat(found).double()
 
     def _windows(self, items: Sequence[Any], domain: str) -> list[Tensor]:
         kept: list[Tensor] = []
@@ -191,14 +209,14 @@ class Classifier:
             x = _POOL[x.dim() - 2](x, tuple(min(size, 2) for size in x.shape[2:]))
         return x[0]
 
-    def _logits(self, looks: Sequence[Tensor]) -> Tensor:
-        """``(looks, domains)``; those of one size go through the network together."""
-        logits: list[Tensor] = [torch.empty(0)] * len(looks)
+    def _each(self, looks: Sequence[Tensor], compute: Callable[[Tensor], Tensor]) -> Tensor:
+        """``(looks, values)``; those of one size go through the network together."""
+        made: list[Tensor] = [torch.empty(0)] * len(looks)
         for places in _alike(looks):
             batch = torch.stack([looks[place] for place in places])
-            for place, logit in zip(places, self.network(batch), strict=True):
-                logits[place] = logit
-        return torch.stack(logits)
+            for place, values in zip(places, compute(batch), strict=True):
+                made[place] = values
+        return torch.stack(made)
 
 
 _POOL: dict[int, Any] = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}

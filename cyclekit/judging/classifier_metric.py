@@ -14,8 +14,10 @@ from cyclekit.engine.model import Model
 from cyclekit.judging import classifier
 from cyclekit.judging.classifier import Classifier, build_network
 from cyclekit.judging.evidence import Evidence
+from cyclekit.judging.kernel import kernel_distance, kernel_interval
 from cyclekit.judging.trained_once import trained_once
 
+FEWEST = 2  # items, without which nothing is known about a distribution
 PROTOCOL = (
     "STEPS",
     "BATCH",
@@ -33,6 +35,9 @@ def classifier_metric(model: Model, evidence: Evidence) -> Metric:
     """``taken_for_target``: share of the items that the classifier takes for the target's.
 
     ``classifier_accuracy`` is its own, on real test items, the mean of all domains.
+    ``kid_classifier``, with the ends of a 95 % bootstrap interval over items: the kernel distance
+    to the target's test items by the features that the classifier decides by, none of which any
+    discriminator has seen.
 
     Args:
         model: Whose codec makes windows of items.
@@ -49,21 +54,27 @@ def classifier_metric(model: Model, evidence: Evidence) -> Metric:
         return judge
 
     def score(shown: Translations[Any], judge: Classifier) -> dict[str, float]:
-        return {
-            "taken_for_target": judge.share(shown.outputs, shown.target),
-            "classifier_accuracy": judge.accuracy,
-        }
+        made = judge.features(shown.outputs)
+        figures = {"taken_for_target": judge.share_of(made, len(shown.outputs), shown.target)}
+        real = judge.features(shown.targets)
+        if min(len(made), len(real)) >= FEWEST:
+            figures["kid_classifier"] = kernel_distance(made, real)
+            low, high = kernel_interval(made, real, model.recipe.train.seed)
+            figures |= {"kid_classifier_low": low, "kid_classifier_high": high}
+        return figures | {"classifier_accuracy": judge.accuracy}
 
     return Metric(
         "domain_classifier",
-        {"taken_for_target": True},
+        {"taken_for_target": True, "kid_classifier": False},
         score,
         fit=fit,
         protocol=(
             f"taken_for_target: share of the items that a convolutional classifier takes for the "
             f"target's, by the mean over {classifier.WINDOWS_PER_JUDGED_ITEM} windows of each; "
             f"trained {classifier.STEPS} steps on the training sets, seeded. classifier_accuracy: "
-            f"its own on real test items"
+            f"its own on real test items. kid_classifier: outputs against all test items of the "
+            f"target; its {classifier.WIDTHS[-1]} pooled features, the mean over the same windows, "
+            f"kernel (x.y/d + 1)^3, unbiased; _low and _high by resampling items"
         ),
     )
 

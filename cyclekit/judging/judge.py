@@ -158,7 +158,24 @@ class Judge:
             metrics.append(classifier_metric(self._model, self.evidence))
         elif self._thorough:
             self._warn("left out the classifier of domains: for domains with as many channels")
+        self._doubt_shared(metrics)
         return Scorer(metrics, self.evidence, self.seed, self._cache, self._warn, self._say)
+
+    def _doubt_shared(self, metrics: Sequence[Metric]) -> None:
+        """Warn of figures that a discriminator was trained to lower (arXiv 2203.06026)."""
+        named = self._model.recipe.discriminator.name
+        networks = self._model.modality.discriminators
+        seen = {eye for network in networks if network.name == named for eye in network.pretrained}
+        shared = [metric for metric in metrics if seen.intersection(metric.pretrained)]
+        if not shared:
+            return
+        figures = [figure for metric in shared for figure in metric.higher_is_better]
+        eyes = sorted({eye for metric in shared for eye in seen.intersection(metric.pretrained)})
+        self._warn(
+            f"{' and '.join(figures)} look through {' and '.join(eyes)}, as this run's "
+            f"discriminator {named!r} does, and flatter what it made: go by kid_classifier, "
+            f"taken_for_target and, on pairs, by distances to the truth"
+        )
 
     @property
     def _same_channels(self) -> bool:
@@ -250,6 +267,8 @@ class Judge:
             truths=self.evidence.truths(*direction.ends),
             targets=self.evidence.test_items[direction.target],
             options=self._options,
+            input_files=[inputs[n] for n in judged],
+            output_files=[outputs[n] for n in judged],
         )
 
 

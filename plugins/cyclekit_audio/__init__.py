@@ -9,6 +9,7 @@ from cyclekit_audio.metrics import METRICS
 from cyclekit_audio.networks import DISCRIMINATORS, GENERATORS
 from cyclekit_audio.objective import VoiceObjective
 from cyclekit_audio.speakers import make_speakers
+from cyclekit_audio.words import AudioMetricOptions
 
 
 @hookimpl
@@ -25,6 +26,7 @@ def cyclekit_modality() -> Iterator[Modality]:
         baselines=BASELINES,
         objective=VoiceObjective.name,
         datasets={"speakers": make_speakers},
+        metric_options=AudioMetricOptions,
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.fft import dct
 
 from cyclekit.api import Metric, Translations
-from cyclekit_audio import judges, world
+from cyclekit_audio import judges, words, world
 from cyclekit_audio.judging import align, log_mel
 from cyclekit_audio.waveform import Array, Waveform
 
@@ -105,4 +105,5 @@ METRICS = (
     ),
     *world.METRICS,
     *judges.METRICS,
+    *words.METRICS,
 )

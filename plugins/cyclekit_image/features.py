@@ -95,27 +95,6 @@ def inception_features(file: Path) -> Extractor:
     return extract
 
 
-def kernel_distance(x: Tensor, y: Tensor) -> float:
-    """The kernel inception distance (Binkowski et al., arXiv 1801.01401) over whole collections.
-
-    Squared maximum mean discrepancy with the kernel ``(x.y / d + 1)^3``, unbiased, so that it is
-    0 on average, and may be negative, for two samples of one distribution.
-
-    Args:
-        x: ``(pictures, features)``, two pictures at least.
-        y: The same of the other collection.
-    """
-
-    def kernel(one: Tensor, other: Tensor) -> Tensor:
-        return (one @ other.T / one.shape[1] + 1) ** 3
-
-    def within(one: Tensor) -> Tensor:
-        values = kernel(one, one)
-        return (values.sum() - values.trace()) / (len(one) * (len(one) - 1))
-
-    return float(within(x) + within(y) - 2 * kernel(x, y).mean())
-
-
 def frechet_distance(x: Tensor, y: Tensor) -> float:
     """Between Gaussians of the features (Heusel et al., arXiv 1706.08500); biased upward.
 

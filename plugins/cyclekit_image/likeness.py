@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import field_validator
 
-from cyclekit.api import Metric, Options, Translations
+from cyclekit.api import Metric, Options, Translations, kernel_distance
 from cyclekit_image import lite
 from cyclekit_image.arrays import Item
 from cyclekit_image.features import (
@@ -14,7 +14,6 @@ from cyclekit_image.features import (
     cosine,
     frechet_distance,
     inception_features,
-    kernel_distance,
     lite0_features,
 )
 
@@ -101,6 +100,7 @@ METRICS = (
             "kernel (x.y/d + 1)^3, unbiased, no subsets; no FID. feature_cosine: "
             "the same features, pair by pair"
         ),
+        pretrained=(lite.PRETRAINED,),
     ),
     Metric(
         "inception",

@@ -16,6 +16,7 @@ from cyclekit.api import Metric, Translations, initialize, trained_once
 from cyclekit_music.phrases import Score
 from cyclekit_music.piece import Array, Piece
 from cyclekit_music.roll import transpose
+from cyclekit_music.texture import held
 
 TRUSTED = 0.75  # accuracy on real test pieces below which a verdict means little
 STEPS, BATCH, CHECK_EVERY = 600, 32, 50
@@ -200,6 +201,8 @@ def score_genre(pieces: Translations[Piece], judge: GenreJudge) -> dict[str, flo
     mean fall of the share of phrases called the source's genre, from the source to its
     translation and from the cycled piece to the translation (without a way back: the former); its
     mean over both directions is S_tot. ``transfer_strength_p``: the same with probabilities.
+    ``transfer_strength_held``, ``called_target_held``: the same where no phrase of a piece counts
+    as transferred that is not made like the target's (``texture.held``), whatever it is called.
 
     Silence is of no genre: silent phrases of real pieces are left out, and where a translation has
     fewer that sound than its source, the missing ones count as not transferred.
@@ -217,6 +220,8 @@ def score_genre(pieces: Translations[Piece], judge: GenreJudge) -> dict[str, flo
     verdicts = heard.by_piece(count, target) / np.maximum(due, 1) > 0.5
     low, high = _interval(verdicts)
     missed = due.sum() - len(target)
+    like = held(pieces.outputs, pieces.targets)
+    left = (target <= 0.5) | ~like[heard.pieces]
     return {
         "genre_accuracy": judge.accuracy(pieces, source),
         "called_target": float(verdicts.mean()),
@@ -226,6 +231,10 @@ def score_genre(pieces: Translations[Piece], judge: GenreJudge) -> dict[str, flo
             source > 0.5, back > 0.5, np.append(target <= 0.5, np.ones(missed))
         ),
         "transfer_strength_p": _strength(source, back, np.append(1 - target, np.ones(missed))),
+        "transfer_strength_held": _strength(
+            source > 0.5, back > 0.5, np.append(left, np.ones(missed))
+        ),
+        "called_target_held": float((verdicts & like).mean()),
     }
 
 
@@ -261,6 +270,8 @@ GENRE = Metric(
         "called_target": True,
         "called_target_low": True,
         "called_target_high": True,
+        "transfer_strength_held": True,
+        "called_target_held": True,
         "genre_accuracy": True,
     },
     score_genre,
@@ -268,6 +279,6 @@ GENRE = Metric(
     protocol=(
         f"transfer_strength, called_target, genre_accuracy: a classifier of phrases of four bars "
         f"(Brunner et al.), at most {STEPS} steps on the training sets, seeded; accuracy on test "
-        f"phrases"
+        f"phrases; *_held: of pieces alone that like_target counts"
     ),
 )

