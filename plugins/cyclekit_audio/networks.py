@@ -248,6 +248,49 @@ class VC2Discriminator(nn.Sequential):
             normalize_spectra(self)
 
 
+class Gated1dDiscriminatorOptions(Options):
+    """A gated CNN over frames, to which every mel band is a channel."""
+
+    channels: Annotated[int, Field(ge=1, le=4096)] = 128
+    """Width after the first convolution; doubled by each of the others, at most eightfold."""
+    layers: Annotated[int, Field(ge=1, le=5)] = 3
+    """Halvings of frames."""
+    norm: bool = True
+    """Instance norm, as published; it is blind to how loud a voice is as a whole."""
+    spectral_norm: bool = False
+    """Divide each weight by its largest singular value (arXiv 1802.05957)."""
+
+
+class Gated1dDiscriminator(nn.Module):
+    """Map ``(batch, 1, bands, frames)`` to a logit for each stretch of frames, all bands at once:
+    ``(batch, 1, 1, fewer)``.
+
+    CycleGAN-VC's (arXiv 1711.11293) is gated as well, over its 24 cepstra and frames. Here these
+    are mel bands, which a one-dimensional network tells from each other by itself.
+    """
+
+    def __init__(
+        self, source: TensorSpec, target: TensorSpec, options: Gated1dDiscriminatorOptions
+    ) -> None:
+        super().__init__()
+        width, seen = options.channels, source.channels * _bands(source)
+        layers: list[nn.Module] = [Gated(nn.Conv1d(seen, 2 * width, 3, padding=1))]
+        for layer in range(options.layers):
+            wider = options.channels * min(2 ** (layer + 1), 8)
+            norm = _norm1d(2 * wider) if options.norm else None
+            layers.append(Gated(nn.Conv1d(width, 2 * wider, 5, stride=2, padding=2), norm))
+            width = wider
+        self.layers = nn.Sequential(*layers, nn.Conv1d(width, target.channels, 3, padding=1))
+        initialize(self)
+        if options.spectral_norm:
+            normalize_spectra(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
+        logits: Tensor = self.layers(x.flatten(1, 2))
+        return logits.unsqueeze(2)
+
+
 def _enlarge2d(width: int, out: int) -> list[nn.Module]:
     return [
         nn.Conv2d(width, 4 * out, 5, padding=2),
@@ -292,6 +335,12 @@ DISCRIMINATORS = (
     Network("vc2", VC2Discriminator, VC2DiscriminatorOptions, "CycleGAN-VC2's PatchGAN"),
     Network(
         "tiny", VC2Discriminator, TinyDiscriminatorOptions, "The same, narrow, with spectral norm"
+    ),
+    Network(
+        "gated",
+        Gated1dDiscriminator,
+        Gated1dDiscriminatorOptions,
+        "1-D gated CNN over mel bands; judges stretches of frames",
     ),
     PATCHGAN,
 )

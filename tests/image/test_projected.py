@@ -55,7 +55,7 @@ def test_it_sees_what_the_whole_network_sees() -> None:
     grey = torch.rand(1, 1, 96, 96)
     with torch.no_grad():
         found = Features(TensorSpec(1, (None, None), range=(0.0, 1.0)), 96)(grey)
-        whole = lite.load_lite0()
+        whole = lite.load_lite(0)
         mean, deviation = (torch.tensor(v).view(3, 1, 1) for v in (lite.MEAN, lite.DEVIATION))
         x = (grey.expand(-1, 3, -1, -1) - mean) / deviation
         x = whole._swish(whole._bn0(whole._conv_stem(x)))
@@ -119,7 +119,7 @@ def test_two_discriminators_count_alike() -> None:
 def test_what_it_cannot_look_at_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(RecipeError, match="pictures of 1 or 3 channels with a range"):
         made(TensorSpec(6, (None, None)))
-    monkeypatch.setattr(lite, "AVAILABLE", False)
+    monkeypatch.setattr(lite, "available", lambda size: False)
     with pytest.raises(RecipeError, match=r"pip install 'cyclekit\[pretrained\]'"):
         made()
 
@@ -141,4 +141,4 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does(
     assert max(sizes.values()) < 200_000
     monkeypatch.setattr(classifier, "STEPS", 2)
     judged = cli("evaluate", whole, "--json")
-    assert judged.err.count("kid_lite0 and feature_cosine look through EfficientNet-Lite0") == 1
+    assert judged.err.count("look through ImageNet's EfficientNet-Lite, as this run's") == 1
