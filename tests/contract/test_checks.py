@@ -24,6 +24,7 @@ from cyclekit.api import (
     Modality,
     Network,
     Options,
+    RecipeError,
     ResNetGenerator,
     Sample,
     Step,
@@ -452,6 +453,18 @@ def test_even_the_oddest_value_is_a_sentence() -> None:
 def test_other_data_can_be_named(tmp_path: Path) -> None:
     make_waves(tmp_path, 1)
     check_modality(replace(SOUND, datasets={}), data=tmp_path)
+
+
+def test_a_discriminator_may_lack_other_peoples_weights() -> None:
+    def lacking(*_: object) -> nn.Module:
+        raise RecipeError("not installed: pip install something")
+
+    found = {}
+    for pretrained in ((), ("Somebody's network",)):
+        judges = (PATCHGAN, Network("eyes", lacking, pretrained=pretrained))
+        found[pretrained] = failed(run_checks(replace(SOUND, discriminators=judges)))
+    assert list(found[()]) == ["discriminators"]
+    assert not found["Somebody's network",]
 
 
 def test_a_metric_may_lack_something_that_is_not_installed() -> None:
