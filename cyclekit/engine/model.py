@@ -87,8 +87,17 @@ class Model:
         return {name: network for name, network in self.networks.items() if name in names}
 
 
-def build_model(modality: Modality, recipe: Recipe, rank: int = 0) -> Model:
+def build_model(
+    modality: Modality, recipe: Recipe, rank: int = 0, *, complete: bool = True
+) -> Model:
     """Build what ``recipe`` describes; the same seed gives the same weights.
+
+    Args:
+        modality: The plugin's.
+        recipe: The resolved recipe.
+        rank: Tells equal buffers on several ranks apart.
+        complete: Build discriminators, too, that need other people's weights. Whoever only
+            translates gets something in their place that judges nothing.
 
     Raises:
         PluginError: If the plugin's code fails; names the place.
@@ -97,7 +106,7 @@ def build_model(modality: Modality, recipe: Recipe, rank: int = 0) -> Model:
     codec = build_codec(modality, recipe)
     objective = _objective(modality, recipe, codec, rank)
     what = f"the networks of objective {objective.name!r}"
-    build = RecipeNetworks(modality, recipe)
+    build = RecipeNetworks(modality, recipe, complete)
     networks = _guarded(modality, what, lambda: objective.networks(build))
     require_sound(objective, networks)
     best = recipe.train.best.direction
@@ -171,9 +180,10 @@ class _Specs(dict[str, TensorSpec]):
 class RecipeNetworks:
     """Builds the architectures that the recipe names, each from a seed of its own."""
 
-    def __init__(self, modality: Modality, recipe: Recipe) -> None:
+    def __init__(self, modality: Modality, recipe: Recipe, complete: bool = True) -> None:
         self._modality = modality
         self._recipe = recipe
+        self._complete = complete
         self._built = 0
 
     def generator(
@@ -201,6 +211,8 @@ class RecipeNetworks:
         """See ``NetworkBuilder``."""
         wanted = {"classes": classes} if classes else {}
         network = self._chosen("discriminator", wanted)
+        if network.pretrained and not self._complete:
+            return nn.Identity()
         return self._build(network, self._recipe.discriminator, source, source.logits(), wanted)
 
     def own(self, name: str, make: Callable[[], Own]) -> Own:

@@ -99,7 +99,8 @@ def read_model(
     host, recipe = _recall_changed(run, settings, console)
     with run.checkpoints.open(checkpoint) as chosen:
         chosen.require_plugin(host.info)
-        model = _without_the_lacking(build_model(host.modality, recipe), chosen)
+        built = build_model(host.modality, recipe, complete=everything)
+        model = _without_the_lacking(built, chosen)
         translators = model.translators
         for name, network in (model.networks if everything else translators).items():
             if name not in model.lacking:

@@ -178,7 +178,6 @@ METRICS = (
         {"wer": False},
         score_words,
         fit=lambda *_: Heard(),
-        costly=True,
         protocol=(
             "wer: word errors for each word of the transcripts beside the sources (.txt, .lab), "
             "where there are none of what is heard in the source; by the recogniser that was named "

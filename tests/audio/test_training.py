@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -143,15 +144,21 @@ def test_silence_teaches_nothing_and_channels_out_of_phase_are_said(
 
 @pytest.mark.slow
 def test_the_judges_figures_have_their_names(run: Path, cli: Cli) -> None:
-    done = cli("evaluate", run, "--quick", "--json")
+    deaf = f"metrics.recogniser='{sys.executable}' -c 'print()' {{file}}"
+    done = cli("evaluate", run, "--quick", "--json", "--set", deaf)
     assert done.code == 0, done.err
     report = json.loads(done.out)
     for direction in ("a2b", "b2a", "both"):
         names = {"mel_l1", "modulation", "duration_ratio", "cycle_mel_l1"}
         assert names <= set(report[direction])
         assert report[direction]["duration_ratio"] == 1
+        assert "wer" not in report[direction], "nobody said a word"
         assert report["baselines"]["codec"][direction]["mel_l1"] > 0
     assert {"identity", "mel_statistics", "codec"} <= set(report["baselines"])
+    said = f"metrics.recogniser='{sys.executable}' -c 'print(\"one word\")' {{file}}"
+    report = json.loads(cli("evaluate", run, "--quick", "--json", "--set", said).out)
+    assert [row["both"]["wer"] for row in (report, *report["baselines"].values())] == [0, 0, 0, 0]
+    assert "wer" not in report.get("real", {}).get("a2b", {})
 
 
 def test_other_spectrograms_than_the_checkpoints_are_refused(

