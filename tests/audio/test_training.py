@@ -157,7 +157,7 @@ def test_the_judges_figures_have_their_names(run: Path, cli: Cli) -> None:
     assert {"identity", "mel_statistics", "codec"} <= set(report["baselines"])
     said = f"metrics.recogniser='{sys.executable}' -c 'print(\"one word\")' {{file}}"
     report = json.loads(cli("evaluate", run, "--quick", "--json", "--set", said).out)
-    assert [row["both"]["wer"] for row in (report, *report["baselines"].values())] == [0, 0, 0, 0]
+    assert {row["both"]["wer"] for row in (report, *report["baselines"].values())} == {0}
     assert "wer" not in report.get("real", {}).get("a2b", {})
 
 
