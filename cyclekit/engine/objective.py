@@ -142,7 +142,7 @@ class Objective(ABC):
         """The code with which a direction would have made an example. Default: it cannot be told.
 
         Args:
-            networks: Those that the direction names, trained.
+            networks: Those that the direction names for it (``coding``), trained.
             example: ``(batch, channels, *sizes)`` of the target.
             direction: One that takes codes.
 

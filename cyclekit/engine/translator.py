@@ -67,6 +67,7 @@ class Translator:
         self._fabric = fabric
         self._batch_size = batch_size
         self._specs = model.objective.specs
+        self._lacking = model.lacking
         self._others: dict[str, Callable[..., Tensor]] = {}
         self._answer = 0
         self._given: dict[str, Tensor] = {}
@@ -106,15 +107,35 @@ class Translator:
                 f"Objective {self._objective.name!r} cannot find a code in an example "
                 f"({kind.__name__} has no code_of)."
             )
+        if lacking := sorted(self._lacking.intersection(direction.coding)):
+            raise UsageError(
+                f"No code can be found in an example: the weights of {' and '.join(lacking)} were "
+                f"not imported."
+            )
         sample = guarded(self._codec, "encode", file, example, direction.target)
         seen = self._codec.to_network(sample.tensor[None], direction.target)[0]
-        whole, _ = self._fitted(seen, Direction(direction.target, "", direction.networks))
-        with self._computing(direction) as (named, dtype), torch.no_grad():
-            batch = whole[None].to(self._fabric.device, dtype)
-            code = self._objective.code_of(named, batch, direction)[0].float().cpu()
+        (code,) = self.codes_in([seen], direction)
         other = copy.copy(self)
         other._given = self._given | {direction.name: code}
         return other
+
+    @torch.no_grad()
+    def codes_in(self, tensors: Sequence[Tensor], direction: Direction) -> list[Tensor]:
+        """The codes, ``(size,)``, with which a direction would have made samples of its target.
+
+        Args:
+            tensors: Each ``(channels, *sizes)``, as ``Codec.to_network`` made them.
+            direction: One whose objective finds codes.
+        """
+        called = direction.coding or direction.networks
+        finding = Direction(direction.target, direction.source, called)
+        codes = []
+        for tensor in tensors:
+            whole, _ = self._fitted(tensor, finding)
+            with self._computing(finding) as (named, dtype):
+                batch = whole[None].to(self._fabric.device, dtype)
+                codes.append(self._objective.code_of(named, batch, direction)[0].float().cpu())
+        return codes
 
     def with_other(self, direction: Direction, run: Callable[..., Tensor]) -> "Translator":
         """The same with another's networks for one direction.
