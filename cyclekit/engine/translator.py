@@ -59,7 +59,7 @@ class Translator:
         batch_size: int | None = None,
         seed: int = 0,
     ) -> None:
-        self._seed = seed
+        self.seed = seed
         self._codec = model.codec
         self._codec.device = fabric.device
         self._objective = model.objective
@@ -307,7 +307,7 @@ class Translator:
         if direction.name in self._given:
             return [self._given[direction.name]] * len(names)
         further = [self._answer] if self._answer else []
-        words: list[int | str] = ["code", self._seed, direction.name]
+        words: list[int | str] = ["code", self.seed, direction.name]
         drawn = (torch_generator(*words, name, *further) for name in names)
         return [torch.randn(size, generator=generator) for generator in drawn]
 

@@ -202,3 +202,33 @@ def test_answers_like_an_example(cli: Cli, run: Path, tmp_path: Path) -> None:
     assert one.translate(item, "a2b", answer=1).tolist() != one.translate(item, "a2b").tolist()
     with pytest.raises(cyclekit.CyclekitError, match="no codes there"):
         one.translate(item, "b2a", like=item)
+
+
+def test_another_code_is_another_answer(cli: Cli, run: Path, tmp_path: Path) -> None:
+    """What --skip-existing leaves out has the code that is asked for."""
+    tests, out = run.parent / "data/testA", tmp_path / "out"
+    one, other = sorted((run.parent / "data/testB").iterdir())[:2]
+
+    def skips(*options: object, way: str = "a2b") -> bool:
+        done = cli("translate", run, tests, "-o", out, f"--direction={way}", "--accelerator=cpu",
+                   "--skip-existing", *options)  # fmt: skip
+        assert done.code == 0, done.err
+        return "skipped 2 of 2" in done.err
+
+    assert not skips()
+    assert skips("--seed=0")
+    assert not skips("--seed=1")
+    assert not skips(), "the files hold seed 1's by now"
+    assert skips()
+    assert not skips("--samples=2")
+    assert skips("--samples=2")
+    assert not skips(f"--like={one}")
+    assert not skips(f"--like={other}")
+    renamed = tmp_path / "renamed.npy"
+    renamed.write_bytes(other.read_bytes())
+    assert skips(f"--like={renamed}", "--seed=5")
+    assert not skips(way="b2a")
+    assert skips("--seed=7", way="b2a"), "where there is no code, a seed changes nothing"
+    assert not skips(f"--like={other}")
+    wrong = cli("translate", run, tests, "-o", out, "--direction=a2b", "--like=gone.npy")
+    assert (wrong.code, "gone.npy: " in wrong.err) == (1, True), wrong.err
