@@ -219,7 +219,8 @@ class Translations:
             text = read_text(self._folder / self.NAME)
         except FileNotFoundError:
             return {}
-        found, last = {}, {}
+        found: dict[str, tuple[dict[str, Any], str]] = {}
+        last: dict[str, str] = {}
         for line in text.splitlines():
             try:
                 entry = json.loads(line)
