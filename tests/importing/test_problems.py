@@ -2,6 +2,8 @@
 
 import io
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -222,3 +224,30 @@ def test_an_augmented_cyclegan_is_used(cli: Cli, tmp_path: Path) -> None:
     assert cli(*one, "--samples=2").code == 0
     done = cli(*one, f"--like={example}")
     assert (done.code, "were not imported" in done.err) == (2, True), done.err
+
+
+@pytest.mark.slow
+def test_scripts_are_told_labels_and_codes(cli: Cli, tmp_path: Path) -> None:
+    source = draw(tmp_path / "x.png", 1, (61, 45))
+    star = shaken(peers.StarGAN(3))
+    there = shaken(peers.AugmentedGenerator(8, 4))
+    code = np.random.default_rng(3).standard_normal((1, 8), np.float32)
+    for name, network, told, options, far in (
+        ("star", star, torch.eye(3)[2:], ("--to", "label-3"), 3),
+        ("code", there, torch.from_numpy(code), ("--seed", "3"), 1),
+    ):
+        torch.save(network.state_dict(), tmp_path / f"{name}.pth")
+        run, file = tmp_path / name, tmp_path / f"{name}.onnx"
+        assert cli("import", tmp_path / f"{name}.pth", "-o", run).code == 0
+        done = cli("export", run, "-o", file)
+        assert done.code == 0, done.err
+        command = [sys.executable, f"{file}.py", file, source, tmp_path / "out.png", *options]
+        subprocess.run(list(map(str, command)), check=True)
+        with torch.no_grad():
+            padded = torch.nn.functional.pad(picture(source), (0, far, 0, far), "reflect")
+            wanted = as_pixels(as_tested(network)(padded, told)[..., :45, :61])
+        made = np.array(Image.open(tmp_path / "out.png")).astype(float)
+        assert np.abs(made - wanted).max() <= 1
+        command[-1] = "label-9" if name == "star" else "4"
+        done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+        assert ("--to: label-1, label-2, label-3" in done.stderr) == (name == "star")
