@@ -121,7 +121,8 @@ class Translator:
 
     @torch.no_grad()
     def codes_in(self, tensors: Sequence[Tensor], direction: Direction) -> list[Tensor]:
-        """The codes, ``(size,)``, with which a direction would have made samples of its target.
+        """The codes, ``(size,)``, with which a direction would have made samples of its target: of
+        those that are larger than a tile, the means of their tiles'.
 
         Args:
             tensors: Each ``(channels, *sizes)``, as ``Codec.to_network`` made them.
@@ -132,9 +133,15 @@ class Translator:
         codes = []
         for tensor in tensors:
             whole, _ = self._fitted(tensor, finding)
-            with self._computing(finding) as (named, dtype):
-                batch = whole[None].to(self._fabric.device, dtype)
-                codes.append(self._objective.code_of(named, batch, direction)[0].float().cpu())
+            tiling, found = self._tiling(whole, finding), []
+            places, most = list(tiling), self._at_once(tiling.tile)
+            for start in range(0, len(places), most):
+                some = places[start : start + most]
+                tiles = torch.stack([tiling.cut(whole, offsets) for offsets in some])
+                with self._computing(finding) as (named, dtype):
+                    batch = tiles.to(self._fabric.device, dtype)
+                    found.append(self._objective.code_of(named, batch, direction).float().cpu())
+            codes.append(torch.cat(found).mean(0))
         return codes
 
     def with_other(self, direction: Direction, run: Callable[..., Tensor]) -> "Translator":

@@ -57,7 +57,8 @@ class Shape:
                 for way in opened.model.directions.values()
                 if way.networks == direction.networks
             ]
-            ways = {way.target: way for way in alike} | ways
+            found = {way.target: way for way in alike} | ways
+            ways = {domain: found[domain] for domain in objective.domains if domain in found}
         labels = {target: objective.label(way) for target, way in ways.items()}
         return cls(
             objective.specs[direction.source],

@@ -45,7 +45,7 @@ def code_figures(
         files: Readable test files of each domain.
     """
     size, seed = model.objective.code(direction), model.recipe.train.seed
-    if size is None:
+    if size is None or not all(files[domain] for domain in direction.ends):
         return {}
 
     def drawn(count: int, *words: object) -> Tensor:
@@ -67,7 +67,10 @@ def code_figures(
     way_back = model.objective.code(back)
     means = None if way_back is None else [torch.zeros(way_back)] * len(b)
     sources = translator.tensors(b, back, means)
-    for name, own in ((OWN, translator.codes_in(b, direction)), (RANDOM, list(drawn(len(b), "b")))):
+    for name, own in (
+        (OWN, translator.codes_in(b, direction)),
+        (RANDOM, list(drawn(len(b), "back"))),
+    ):
         returned = translator.tensors(sources, direction, own)
         figures[name] = _distance(returned, b) / unit
     return figures
