@@ -37,6 +37,8 @@ def main(run: Path, sheet: Path | None) -> None:
     print(f"mean distance between colours of B: {spread(true[:, None]):.3f}")
     nearest = np.abs(colours[:, :, None] - true).mean(-1).min(-1)
     print(f"distance of an answer's colour from the nearest of B: {nearest.mean():.3f}")
+    others = np.abs(true[:, None] - true).mean(-1) + np.eye(len(true))
+    print(f"distance of a colour of B from the nearest other: {others.min(1).mean():.3f}")
     found, drawn, likes = [], [], []
     for number, example in enumerate(filled[:EXAMPLES]):
         try:
