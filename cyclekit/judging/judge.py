@@ -105,7 +105,7 @@ class Judge:
                     items = self._track(items, len(tests), f"{name}, and back")
                 cycled = self._write(folder / "back", items)
                 scored[name] = self._scorer.measure(self._assemble(direction, there, cycled))
-            if self._takes_codes:
+            if self._model.objective.code(direction) is not None:
                 self._say(f"measuring codes, {name}")
                 files = self.evidence.tests
                 scored[name] |= codes.code_figures(self._model, translator, direction, files)
