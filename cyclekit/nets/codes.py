@@ -135,14 +135,18 @@ def _pair_encoder(
     return PairEncoder(first, second, condition, options)
 
 
+def _code_discriminator(
+    source: TensorSpec, target: TensorSpec, options: CodeDiscriminatorOptions, condition: int
+) -> CodeDiscriminator:
+    return CodeDiscriminator(condition, options.norm, options.width)
+
+
 PAIR_ENCODER = Network(
     "pair_encoder", _pair_encoder, EncoderOptions, "Finds a code in two samples", ("condition",)
 )
 CODE_DISCRIMINATOR = Network(
     "code_discriminator",
-    lambda source, target, options, condition: CodeDiscriminator(
-        condition, options.norm, options.width
-    ),
+    _code_discriminator,
     CodeDiscriminatorOptions,
     "Tells codes that were drawn from codes that were found",
     ("condition",),
