@@ -59,6 +59,7 @@ from cyclekit.nets.blocks import (
     norm_layers,
     normalize_spectra,
 )
+from cyclekit.nets.codes import CODE_DISCRIMINATOR, PAIR_ENCODER
 from cyclekit.nets.patchgan import PatchGAN, PatchGANOptions
 from cyclekit.nets.pixel import PixelDiscriminator, PixelOptions
 from cyclekit.nets.resnet import ResNetGenerator, ResNetOptions
@@ -76,6 +77,8 @@ from cyclekit.version import API_VERSION
 __all__ = [
     "ADVERSARIAL_LOSSES",
     "API_VERSION",
+    "CODE_DISCRIMINATOR",
+    "PAIR_ENCODER",
     "PATCHGAN",
     "PATCHGAN_SLOPES",
     "PIXEL",

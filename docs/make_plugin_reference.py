@@ -25,6 +25,7 @@ SECTIONS = {
     ),
     "Networks, and what they are made of": (
         "RESNET", "UNET_128", "UNET_256", "PATCHGAN", "PATCHGAN_SLOPES", "PIXEL", "STARGAN",
+        "PAIR_ENCODER", "CODE_DISCRIMINATOR",
         "ResNetGenerator", "ResNetOptions", "UNetGenerator", "UNetOptions", "PatchGAN",
         "PatchGANOptions", "SlopesPatchGAN", "SlopesOptions", "PixelDiscriminator",
         "PixelOptions", "conv", "conv_transpose", "norm_layers", "normalize_spectra", "initialize",

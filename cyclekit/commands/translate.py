@@ -68,7 +68,8 @@ from cyclekit.errors import CyclekitError
 @click.option(
     "--skip-existing",
     is_flag=True,
-    help="Leave out what translations.jsonl says is there already, from the same checkpoint.",
+    help="Leave out what translations.jsonl says is there already, from the same checkpoint and "
+    "with the same --seed or --like.",
 )
 @checkpoint_option
 @click.option(
@@ -134,7 +135,8 @@ def translate(
     """Translate files, or all samples in folders, with a trained run.
 
     A file that cannot be read is named and passed over; the exit code is then 1. The output folder
-    gets translations.jsonl: source, output, seconds, checkpoint, direction and run of each file.
+    gets translations.jsonl: source, output, seconds, checkpoint, direction, run and, where there
+    are codes, seed or example of each file.
 
     INPUT may be -, for one file from standard input; -o - then writes nothing but the result to
     standard output.

@@ -57,15 +57,19 @@ class Direction:
     Attributes:
         source: Domain of what goes in.
         target: Domain of what comes out.
-        networks: All networks that ``Objective.translate`` and ``code_of`` call for it. These are
-            averaged (``train.ema``), loaded and put into evaluation mode.
+        networks: All networks that ``Objective.translate`` calls for it. These are averaged
+            (``train.ema``), loaded and put into evaluation mode.
         alias: Its name, where ``source2target`` might mean another one, too.
+        coding: All networks that ``Objective.code_of`` calls for it, treated likewise; none: those
+            of ``networks``. They are not exported, and where an import lacks them, codes can still
+            be drawn.
     """
 
     source: str
     target: str
     networks: tuple[str, ...]
     alias: str = ""
+    coding: tuple[str, ...] = ()
 
     @property
     def ends(self) -> tuple[str, str]:

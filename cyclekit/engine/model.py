@@ -83,7 +83,7 @@ class Model:
     def translators(self) -> dict[str, nn.Module]:
         """The networks that translate, without the ones that only judge."""
         ways = self.directions.values()
-        names = {name for direction in ways for name in direction.networks}
+        names = {name for way in ways for name in (*way.networks, *way.coding)} - self.lacking
         return {name: network for name, network in self.networks.items() if name in names}
 
 

@@ -22,7 +22,8 @@ def collect_statistics(network: nn.Module) -> Iterator[Statistics]:
     def normalize(norm: _InstanceNorm, x: Tensor) -> Tensor:
         axes = [0, *range(2, x.dim())]
         wide = x.float()
-        variance, mean = torch.var_mean(wide, dim=axes, correction=0, keepdim=True)
+        fewer = getattr(norm, "correction", 0)
+        variance, mean = torch.var_mean(wide, dim=axes, correction=fewer, keepdim=True)
         found[norm] = (mean, variance)
         return _normalized(norm, x, mean, variance)
 

@@ -130,6 +130,15 @@ class Objective(ABC):
         (``train.compile``) cannot do. Default: no."""
         return False
 
+    def label(self, direction: Direction) -> Sequence[float] | None:
+        """What says to which target a direction translates, where its networks do so to several.
+        Default: nothing does.
+
+        ``translate`` then takes ``label``, ``(batch, size)``, in place of the direction's own, so
+        that an exported file, which has it for an input, translates to all of these targets.
+        """
+        return None
+
     def code(self, direction: Direction) -> int | None:
         """Size of the latent code that a direction takes besides its input. Default: none.
 
@@ -142,7 +151,7 @@ class Objective(ABC):
         """The code with which a direction would have made an example. Default: it cannot be told.
 
         Args:
-            networks: Those that the direction names, trained.
+            networks: Those that the direction names for it (``coding``), trained.
             example: ``(batch, channels, *sizes)`` of the target.
             direction: One that takes codes.
 

@@ -34,7 +34,8 @@ def _faults(objective: Objective, networks: Mapping[str, nn.Module]) -> Iterator
     for direction in objective.directions:
         what = f"direction {direction.name!r}"
         yield from _unknown(f"{what} is between", direction.ends, objective.domains)
-        yield from _unknown(f"{what} calls", direction.networks, networks)
+        called = (*direction.networks, *direction.coding)
+        yield from _unknown(f"{what} calls", called, networks)
         if not direction.networks:
             yield f"{what} names no network that it calls"
 

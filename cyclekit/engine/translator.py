@@ -59,7 +59,7 @@ class Translator:
         batch_size: int | None = None,
         seed: int = 0,
     ) -> None:
-        self._seed = seed
+        self.seed = seed
         self._codec = model.codec
         self._codec.device = fabric.device
         self._objective = model.objective
@@ -67,6 +67,7 @@ class Translator:
         self._fabric = fabric
         self._batch_size = batch_size
         self._specs = model.objective.specs
+        self._lacking = model.lacking
         self._others: dict[str, Callable[..., Tensor]] = {}
         self._answer = 0
         self._given: dict[str, Tensor] = {}
@@ -106,15 +107,42 @@ class Translator:
                 f"Objective {self._objective.name!r} cannot find a code in an example "
                 f"({kind.__name__} has no code_of)."
             )
+        if lacking := sorted(self._lacking.intersection(direction.coding)):
+            raise UsageError(
+                f"No code can be found in an example: the weights of {' and '.join(lacking)} were "
+                f"not imported."
+            )
         sample = guarded(self._codec, "encode", file, example, direction.target)
         seen = self._codec.to_network(sample.tensor[None], direction.target)[0]
-        whole, _ = self._fitted(seen, Direction(direction.target, "", direction.networks))
-        with self._computing(direction) as (named, dtype), torch.no_grad():
-            batch = whole[None].to(self._fabric.device, dtype)
-            code = self._objective.code_of(named, batch, direction)[0].float().cpu()
+        (code,) = self.codes_in([seen], direction)
         other = copy.copy(self)
         other._given = self._given | {direction.name: code}
         return other
+
+    @torch.no_grad()
+    def codes_in(self, tensors: Sequence[Tensor], direction: Direction) -> list[Tensor]:
+        """The codes, ``(size,)``, with which a direction would have made samples of its target: of
+        those that are larger than a tile, the means of their tiles'.
+
+        Args:
+            tensors: Each ``(channels, *sizes)``, as ``Codec.to_network`` made them.
+            direction: One whose objective finds codes.
+        """
+        called = direction.coding or direction.networks
+        finding = Direction(direction.target, direction.source, called)
+        codes = []
+        for tensor in tensors:
+            whole, _ = self._fitted(tensor, finding)
+            tiling, found = self._tiling(whole, finding), []
+            places, most = list(tiling), self._at_once(tiling.tile)
+            for start in range(0, len(places), most):
+                some = places[start : start + most]
+                tiles = torch.stack([tiling.cut(whole, offsets) for offsets in some])
+                with self._computing(finding) as (named, dtype):
+                    batch = tiles.to(self._fabric.device, dtype)
+                    found.append(self._objective.code_of(named, batch, direction).float().cpu())
+            codes.append(torch.cat(found).mean(0))
+        return codes
 
     def with_other(self, direction: Direction, run: Callable[..., Tensor]) -> "Translator":
         """The same with another's networks for one direction.
@@ -286,7 +314,7 @@ class Translator:
         if direction.name in self._given:
             return [self._given[direction.name]] * len(names)
         further = [self._answer] if self._answer else []
-        words: list[int | str] = ["code", self._seed, direction.name]
+        words: list[int | str] = ["code", self.seed, direction.name]
         drawn = (torch_generator(*words, name, *further) for name in names)
         return [torch.randn(size, generator=generator) for generator in drawn]
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from cyclekit.contract.tensors import TensorSpec
 from cyclekit.engine.declarations import Direction
 from cyclekit.engine.norm_statistics import normalizes_instances
-from cyclekit.exporting.graph import CODE, INPUT, OUTPUT, Shape
+from cyclekit.exporting.graph import CODE, INPUT, LABEL, OUTPUT, Shape
 from cyclekit.names import heading
 from cyclekit.runs.open_run import OpenRun
 
@@ -48,6 +48,7 @@ def about_export(
         "target": direction.target,
         INPUT: of(shape.source),
         OUTPUT: of(shape.target),
+        **({LABEL: {"targets": _labels(shape)}} if shape.labels else {}),
         **({CODE: {"size": shape.code, "distribution": "N(0, 1)"}} if shape.code else {}),
         "multiple_of": list(shape.multiples),
         "padding": "inside: any size may be fed, and comes back",
@@ -70,7 +71,10 @@ def page_of(about: Mapping[str, Any], opened: OpenRun, direction: Direction, fil
     """
     portable = opened.model.codec.portable(*direction.ends)
     source, target = (heading(domain) for domain in direction.ends)
-    names = ", ".join(f"`{name}`" for name in (INPUT, *([CODE] if CODE in about else [])))
+    names = ", ".join(f"`{name}`" for name in (INPUT, LABEL, CODE) if name in about)
+    if LABEL in about:
+        targets = about[LABEL]["targets"]
+        source, target = "any of its domains", " or ".join(map(heading, targets))
     tensors = about["format"] != "bundle"
     batch = "batch" if tensors else "1"
     lines = [
@@ -84,6 +88,12 @@ def page_of(about: Mapping[str, Any], opened: OpenRun, direction: Direction, fil
         f"- `{INPUT}`: {_in_words(about[INPUT])}. {portable.input if tensors else ''}".rstrip(),
         f"- `{OUTPUT}`: {_in_words(about[OUTPUT])}. {portable.output if tensors else ''}".rstrip(),
     ]
+    if LABEL in about:
+        told = "; ".join(f"{heading(name)}: {label}" for name, label in targets.items())
+        lines.append(
+            f"- `{LABEL}`: float32 ({batch}, {len(targets[about['target']])}), what to translate "
+            f"to. {told}."
+        )
     if CODE in about:
         lines.append(
             f"- `{CODE}`: float32 ({batch}, {about[CODE]['size']}), from N(0, 1): other codes, "
@@ -91,8 +101,15 @@ def page_of(about: Mapping[str, Any], opened: OpenRun, direction: Direction, fil
         )
     lines += [f"- Sizes: {about['padding']}.", f"- Tiles: {about['tiles']}"]
     if portable.script and about["format"] == "onnx":
-        lines.append(f"- A script beside it translates a file: `python {file}.py {file} IN OUT`.")
+        more = (" --to NAME" if LABEL in about else "") + (" --seed N" if CODE in about else "")
+        lines.append(
+            f"- A script beside it translates a file: `python {file}.py {file} IN OUT{more}`."
+        )
     return "\n".join([*lines, f"- Licence: {about['licence']}", ""])
+
+
+def _labels(shape: Shape) -> dict[str, list[float]]:
+    return {target: list(label) for target, label in shape.labels.items()}
 
 
 def _picture(spec: TensorSpec) -> dict[str, Any]:

@@ -9,9 +9,9 @@ from torch.export import Dim
 
 from cyclekit.engine.declarations import Direction
 from cyclekit.errors import UsageError
-from cyclekit.exporting.graph import CODE, INPUT, Graph, Shape, exported_module
+from cyclekit.exporting.graph import Graph, Shape, exported_module
 from cyclekit.exporting.onnx_file import converted, require_onnx
-from cyclekit.exporting.parity import Parity, sizes_compared
+from cyclekit.exporting.parity import Parity, cases_of
 from cyclekit.runs.open_run import OpenRun
 
 LEVELS = 255
@@ -29,11 +29,11 @@ class Bundle(nn.Module):
         super().__init__()
         self.inner = graph
 
-    def forward(self, input: Tensor, code: Tensor | None = None) -> Tensor:
-        """One picture; ``code`` is ``(1, size)`` where there is one."""
+    def forward(self, input: Tensor, *told: Tensor) -> Tensor:
+        """One picture, and what its networks are told besides, ``(1, size)`` each."""
         codec, (source, target) = self.inner.codec, self.inner.ends
         x = codec.to_network(input.permute(2, 0, 1).unsqueeze(0), source)
-        return _levels(codec.from_network(self.inner(x, code), target)[0])
+        return _levels(codec.from_network(self.inner(x, *told), target)[0])
 
 
 def _levels(fractions: Tensor) -> Tensor:
@@ -56,10 +56,8 @@ def write_bundle(graph: Graph, about: Mapping[str, Any]) -> bytes:
     height, width = (2 * shape.fewest * m + 5 + n for n, m in enumerate(shape.multiples))
     inputs = _inputs(shape, (height, width), 0)
     axes = {0: Dim("height", min=1), 1: Dim("width", min=1)}
-    dynamic = (axes, *([{}] if shape.code is not None else []))
-    program = exported_module(Bundle(graph), inputs, dynamic)
-    names = [INPUT, *([CODE] if shape.code is not None else [])]
-    return converted(program, names, {0: "height", 1: "width"}, about)
+    program = exported_module(Bundle(graph), inputs, axes, {})
+    return converted(program, shape.names, {0: "height", 1: "width"}, about)
 
 
 def compare_bundle(
@@ -68,12 +66,13 @@ def compare_bundle(
     """As ``parity.compare``, in levels of 255: one is allowed (fp16: three)."""
     shape, codec = Shape.of(opened, direction), opened.model.codec
     worst, where, compared = 0.0, "", 0
-    for seed, sizes in enumerate(sizes_compared(shape)):
-        picture, *code = _inputs(shape, sizes, seed)
-        x = codec.to_network(picture.permute(2, 0, 1)[None], direction.source)
-        made = opened.translator.tensors(list(x), direction, [one[0] for one in code] or None)
-        wanted = _levels(codec.from_network(made[0][None], direction.target)[0])
-        got = run(picture, *code)
+    for seed, (_, sizes, way) in enumerate(cases_of(shape, batches=(1,))):
+        picture, *told = _inputs(shape, sizes, seed, way.target)
+        x = codec.to_network(picture.permute(2, 0, 1)[None], way.source)
+        code = list(told[-1]) if shape.code is not None else None
+        made = opened.translator.tensors(list(x), way, code)
+        wanted = _levels(codec.from_network(made[0][None], way.target)[0])
+        got = run(picture, *told)
         same = got.shape == wanted.shape
         difference = float((got.int() - wanted.int()).abs().max()) / LEVELS if same else 1.0
         if difference >= worst:
@@ -82,11 +81,9 @@ def compare_bundle(
     return Parity(worst, where, compared, ROUNDING_TOLERANCE * (1 if precision == "fp32" else 3))
 
 
-def _inputs(shape: Shape, sizes: Any, seed: int) -> tuple[Tensor, ...]:
-    """A random picture, and a code where there is one."""
+def _inputs(shape: Shape, sizes: Any, seed: int, target: str = "") -> tuple[Tensor, ...]:
+    """A random picture, with a label and a code where there are some."""
     rng = torch.Generator().manual_seed(seed)
     of = (*shape.sizes(sizes), shape.source.channels)
     picture = torch.randint(0, LEVELS + 1, of, generator=rng, dtype=torch.uint8)
-    if shape.code is None:
-        return (picture,)
-    return picture, torch.randn((1, shape.code), generator=rng)
+    return picture, *shape.told(1, rng, target)

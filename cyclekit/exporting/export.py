@@ -10,10 +10,11 @@ from cyclekit.engine.fabric import Hardware
 from cyclekit.errors import CyclekitError, DataError, UsageError, suggest
 from cyclekit.exporting.about import about_export, page_of
 from cyclekit.exporting.formats import FORMATS, format_named
-from cyclekit.exporting.graph import Graph
+from cyclekit.exporting.graph import LABEL, Graph, Shape
 from cyclekit.exporting.onnx_file import read_file
 from cyclekit.exporting.parity import Parity
 from cyclekit.exporting.script import whole_script
+from cyclekit.names import heading
 from cyclekit.runs.open_run import OpenRun, open_run
 from cyclekit.storage.folder import Storage
 
@@ -49,9 +50,11 @@ def export_run(
         raise UsageError(f"{output} is a folder; -o names the file.")
     kind = format_named(format, output)
     opened = _opened(run, checkpoint)
-    way = opened.model.direction(direction)
+    way = _chosen(opened, direction)
     about = about_export(opened, way, kind.name, precision)
-    console.say(f"{way.name}, step {opened.checkpoint.step}, as {kind.name} in {precision}")
+    targets = about.get(LABEL, {}).get("targets", ())
+    said = f"to {', '.join(map(heading, targets))}" if targets else way.name
+    console.say(f"{said}, step {opened.checkpoint.step}, as {kind.name} in {precision}")
     content = kind.write(Graph(opened, way, precision == "fp16"), about)
     runner, _ = kind.read(content, str(output), lambda said: _graph(opened, said, output))
     parity = kind.compare(runner, opened, way, precision)
@@ -89,7 +92,8 @@ def check_file(
     opened = _opened(run, checkpoint)
     runner, about = kind.read(read_file(file), str(file), lambda said: _graph(opened, said, file))
     way = _direction(opened, about, file)
-    if direction not in (None, way.name):
+    able = [way.name, *(one.name for one in Shape.of(opened, way).ways.values())]
+    if direction is not None and direction not in able:
         raise UsageError(f"{file} translates {way.name}, not {direction}.")
     if about.get("format") in FORMATS:
         kind = FORMATS[about["format"]]  # a bundle is ONNX as well
@@ -102,6 +106,14 @@ def check_file(
             f"with an input of {parity.where}."
         )
     return parity
+
+
+def _chosen(opened: OpenRun, direction: str | None) -> Direction:
+    """The direction that is exported; where a label says to which target, any will do."""
+    first = next(iter(opened.model.directions.values()))
+    if direction is None and opened.model.objective.label(first) is not None:
+        return first
+    return opened.model.direction(direction)
 
 
 def _opened(run: Path, checkpoint: str) -> OpenRun:

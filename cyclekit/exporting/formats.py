@@ -18,7 +18,7 @@ from cyclekit.engine.declarations import Direction
 from cyclekit.engine.padding import mirrored, rounded_up
 from cyclekit.errors import CyclekitError, DataError, UsageError, suggest
 from cyclekit.exporting.bundle import compare_bundle, write_bundle
-from cyclekit.exporting.graph import Graph, exported
+from cyclekit.exporting.graph import CODE, LABEL, Graph, exported
 from cyclekit.exporting.onnx_file import ABOUT, Runner, parsed_about, read_onnx, write_onnx
 from cyclekit.exporting.parity import Parity, compare
 from cyclekit.runs.open_run import OpenRun
@@ -119,21 +119,40 @@ class _Plain(_AnySize):
         return self.cut(self.traced(self.fitted(input)), input)
 
 
+class _Labelled(_AnySize):
+    def forward(self, input: Tensor, label: Tensor) -> Tensor:
+        return self.cut(self.traced(self.fitted(input), label), input)
+
+
 class _Coded(_AnySize):
     def forward(self, input: Tensor, code: Tensor) -> Tensor:
         return self.cut(self.traced(self.fitted(input), code), input)
+
+
+class _LabelledAndCoded(_AnySize):
+    def forward(self, input: Tensor, label: Tensor, code: Tensor) -> Tensor:
+        return self.cut(self.traced(self.fitted(input), label, code), input)
+
+
+_TOLD: dict[tuple[str, ...], type[_AnySize]] = {
+    (): _Plain,
+    (LABEL,): _Labelled,
+    (CODE,): _Coded,
+    (LABEL, CODE): _LabelledAndCoded,
+}
+"""By what goes in beside samples, which TorchScript has to be told by its name."""
 
 
 def _write_torchscript(graph: Graph, about: Mapping[str, Any]) -> bytes:
     """What ``torch.jit.load`` and libtorch read."""
     buffer, jit = io.BytesIO(), _jit()
     shape = graph.shape
-    x, *code = shape.inputs(2, [2 * shape.fewest * multiple for multiple in shape.multiples])
+    inputs = shape.inputs(2, [2 * shape.fewest * multiple for multiple in shape.multiples])
     try:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")
-            traced = jit.trace(_Translated(graph).eval(), (x, *code), check_trace=False)
-            whole = (_Plain if shape.code is None else _Coded)(traced, graph).eval()
+            traced = jit.trace(_Translated(graph).eval(), inputs, check_trace=False)
+            whole = _TOLD[tuple(shape.names[1:])](traced, graph).eval()
             jit.save(jit.script(whole), buffer, _extra_files={ABOUT_FILE: json.dumps(about)})
     except (RuntimeError, TypeError, ValueError) as error:
         raise CyclekitError(

@@ -2,8 +2,8 @@
 
 import copy
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -20,7 +20,7 @@ from cyclekit.engine.translator import Named
 from cyclekit.errors import PluginError
 from cyclekit.runs.open_run import OpenRun
 
-INPUT, OUTPUT, CODE = "input", "output", "code"
+INPUT, OUTPUT, LABEL, CODE = "input", "output", "label", "code"
 """Names of what goes in and comes out."""
 
 
@@ -34,6 +34,8 @@ class Shape:
         multiples: What sizes are brought to multiples of.
         fewest: How many multiples there are at least.
         code: Size of the latent code, where there is one.
+        labels: What the networks are told to translate to each of several targets, by their names.
+        ways: A direction to each of these, or the only one.
     """
 
     source: TensorSpec
@@ -41,30 +43,53 @@ class Shape:
     multiples: tuple[int, ...]
     fewest: int
     code: int | None
+    labels: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    ways: Mapping[str, Direction] = field(default_factory=dict)
 
     @classmethod
     def of(cls, opened: OpenRun, direction: Direction) -> "Shape":
-        """That of a run's direction."""
+        """That of a run's direction, and of all that are the same but for a label."""
         objective, translator = opened.model.objective, opened.translator
+        ways = {direction.target: direction}
+        if objective.label(direction) is not None:
+            alike = [
+                way
+                for way in opened.model.directions.values()
+                if way.networks == direction.networks
+            ]
+            found = {way.target: way for way in alike} | ways
+            ways = {domain: found[domain] for domain in objective.domains if domain in found}
+        labels = {target: objective.label(way) for target, way in ways.items()}
         return cls(
             objective.specs[direction.source],
             objective.specs[direction.target],
             translator.multiples(direction),
             translator.fewest(direction),
             objective.code(direction),
+            {target: label for target, label in labels.items() if label is not None},
+            ways,
         )
+
+    @property
+    def names(self) -> list[str]:
+        """Of what goes in, in order."""
+        told = ((LABEL, bool(self.labels)), (CODE, self.code is not None))
+        return [INPUT, *(name for name, there in told if there)]
 
     def sizes(self, wanted: Sequence[int]) -> list[int]:
         """Sizes of an input: fixed ones as they are, of the others so many positions."""
         return [fixed or most for fixed, most in zip(self.source.sizes, wanted, strict=True)]
 
-    def inputs(self, batch: int, wanted: Sequence[int], seed: int = 0) -> tuple[Tensor, ...]:
-        """Random samples, and codes where there are some.
+    def inputs(
+        self, batch: int, wanted: Sequence[int], seed: int = 0, target: str = ""
+    ) -> tuple[Tensor, ...]:
+        """Random samples, with labels and codes where there are some.
 
         Args:
             batch: How many.
             wanted: Sizes of the axes that are not fixed.
             seed: Of chance.
+            target: Whose labels; default: the first one's.
         """
         rng = torch.Generator().manual_seed(seed)
         shape = (batch, self.source.channels, *self.sizes(wanted))
@@ -73,9 +98,17 @@ class Shape:
         else:
             low, high = self.source.range
             x = low + (high - low) * torch.rand(shape, generator=rng)
-        if self.code is None:
-            return (x,)
-        return x, torch.randn((batch, self.code), generator=rng)
+        return x, *self.told(batch, rng, target)
+
+    def told(self, batch: int, rng: torch.Generator, target: str = "") -> list[Tensor]:
+        """What goes in beside samples: a target's label, a code that is drawn."""
+        found = []
+        if self.labels:
+            label = self.labels[target or next(iter(self.labels))]
+            found.append(torch.tensor(label, dtype=torch.float32).repeat(batch, 1))
+        if self.code is not None:
+            found.append(torch.randn((batch, self.code), generator=rng))
+        return found
 
 
 class Graph(nn.Module):
@@ -103,19 +136,20 @@ class Graph(nn.Module):
         self._direction = direction
         self.eval().requires_grad_(False)
 
-    def forward(self, input: Tensor, code: Tensor | None = None) -> Tensor:
-        """Mirror the ends, translate, cut off what was added."""
+    def forward(self, input: Tensor, *told: Tensor) -> Tensor:
+        """Mirror the ends, translate as label and code say, cut off what was added."""
         shape = self.shape
         x = input.nan_to_num(nan=0.0) if shape.source.gaps else input
         padded = pad_to_multiple(x, shape.multiples, shape.source.sizes, shape.fewest)
-        return _cut(self.translated(padded, code), tuple(input.shape[2:]))
+        return _cut(self.translated(padded, *told), tuple(input.shape[2:]))
 
-    def translated(self, padded: Tensor, code: Tensor | None = None) -> Tensor:
+    def translated(self, padded: Tensor, *told: Tensor) -> Tensor:
         """The translation alone, of sizes that the networks take."""
-        code = code if code is None else code.to(self.dtype)
         named: Any = self.networks
-        made = self._objective.translate(
-            Named(named, self._direction), padded.to(self.dtype), self._direction, code
+        beside = dict(zip(self.shape.names[1:], (one.to(self.dtype) for one in told), strict=True))
+        translate: Any = self._objective.translate
+        made: Tensor = translate(
+            Named(named, self._direction), padded.to(self.dtype), self._direction, **beside
         )
         return made.float()
 
@@ -147,19 +181,19 @@ def exported(graph: Graph) -> ExportedProgram:
         for axis, fixed in enumerate(shape.source.sizes, start=2)
         if fixed is None
     }
-    dynamic = ({0: batch, **axes}, *([{0: batch}] if shape.code is not None else []))
-    return exported_module(graph, inputs, dynamic)
+    return exported_module(graph, inputs, {0: batch, **axes}, {0: batch})
 
 
 def exported_module(
-    module: nn.Module, inputs: tuple[Tensor, ...], dynamic: tuple[dict[int, Any], ...]
+    module: nn.Module, inputs: tuple[Tensor, ...], dynamic: dict[int, Any], beside: dict[int, Any]
 ) -> ExportedProgram:
     """A module as torch.export makes it.
 
     Args:
         module: In evaluation mode.
         inputs: Examples.
-        dynamic: Of each, the axes that may have any size.
+        dynamic: Of the first one, the axes that may have any size.
+        beside: The same of each of the others.
 
     Raises:
         PluginError: If it cannot be made into a graph.
@@ -169,7 +203,12 @@ def exported_module(
         # Sizes of 1 are sizes like others.
         with shapes.patch(backed_size_oblivious=True), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return torch.export.export(module.eval(), inputs, dynamic_shapes=dynamic, strict=False)
+            return torch.export.export(
+                module.eval(),
+                inputs,
+                dynamic_shapes=(dynamic, (beside,) * (len(inputs) - 1)),
+                strict=False,
+            )
     except (UserError, RuntimeError, TypeError, ValueError, AssertionError) as error:
         said = describe_exception(error)
         hint = (

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from cyclekit.errors import CyclekitError, DataError, UsageError
-from cyclekit.exporting.graph import CODE, INPUT, OUTPUT, Graph, exported
+from cyclekit.exporting.graph import OUTPUT, Graph, exported
 from cyclekit.storage.handle import open_file
 
 if TYPE_CHECKING:
@@ -54,10 +54,9 @@ def write_onnx(graph: Graph, about: Mapping[str, Any]) -> bytes:
     """
     require_onnx()
     program = exported(graph)
-    names = [INPUT] if graph.shape.code is None else [INPUT, CODE]
     sizes = enumerate(graph.shape.source.sizes, start=2)
     axes = {0: "batch"} | {axis: f"size_{axis - 1}" for axis, fixed in sizes if fixed is None}
-    return converted(program, names, axes, about)
+    return converted(program, graph.shape.names, axes, about)
 
 
 def converted(
@@ -232,7 +231,7 @@ def _name_axes(model: "onnx.ModelProto", axes: Mapping[int, str]) -> None:
     for value in (model.graph.input[0], model.graph.output[0]):
         for axis, name in axes.items():
             value.type.tensor_type.shape.dim[axis].dim_param = name
-    for value in model.graph.input[1:]:  # codes
+    for value in model.graph.input[1:]:  # labels and codes
         first = value.type.tensor_type.shape.dim[0]
         if not first.dim_value:
             first.dim_param = axes[0]

@@ -1,7 +1,8 @@
 """The proof that an exported file is what translate computes."""
 
+import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -49,27 +50,37 @@ def compare(
     """Feed a file and ``translate``'s own path the same, and compare what comes out.
 
     Three sizes, of which one is no multiple of anything and one is not square, in each of
-    ``BATCHES``. The run must compute on the CPU in float32.
+    ``BATCHES``; where a label says to which of several targets, each at least once. The run must
+    compute on the CPU in float32.
 
     Args:
-        run: The file: ``(batch, channels, *sizes)``, and a code where there is one.
+        run: The file: ``(batch, channels, *sizes)``, a label and a code where there are such.
         opened: The run.
         direction: What the file does.
         precision: The file's.
     """
     shape = Shape.of(opened, direction)
     worst, where, compared = 0.0, "", 0
-    cases = [(batch, sizes) for sizes in sizes_compared(shape) for batch in BATCHES]
-    for seed, (batch, sizes) in enumerate(cases):
-        inputs = shape.inputs(batch, sizes, seed)
-        codes = list(inputs[1]) if len(inputs) > 1 else None
-        wanted = torch.stack(opened.translator.tensors(list(inputs[0]), direction, codes))
+    for seed, (batch, sizes, way) in enumerate(cases_of(shape)):
+        inputs = shape.inputs(batch, sizes, seed, way.target)
+        codes = list(inputs[-1]) if shape.code is not None else None
+        wanted = torch.stack(opened.translator.tensors(list(inputs[0]), way, codes))
         made = run(*inputs)
         difference = _difference(made, wanted, shape)
         if difference >= worst:
             worst, where = difference, f"{batch} x {' x '.join(map(str, inputs[0].shape[1:]))}"
         compared += batch
     return Parity(worst, where, compared, TOLERANCE[precision])
+
+
+def cases_of(
+    shape: Shape, batches: Sequence[int] = BATCHES
+) -> list[tuple[int, list[int], Direction]]:
+    """What is compared: how many of which sizes, and which way."""
+    each = [(batch, sizes) for sizes in sizes_compared(shape) for batch in batches]
+    ways = list(shape.ways.values())
+    each += each[:1] * (len(ways) - len(each))
+    return [(*case, way) for case, way in zip(each, itertools.cycle(ways), strict=False)]
 
 
 def sizes_compared(shape: Shape) -> Iterator[list[int]]:

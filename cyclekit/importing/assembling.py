@@ -7,7 +7,7 @@ from typing import Any
 from cyclekit.errors import CheckpointError, UsageError
 from cyclekit.importing.family import Choices, Family
 from cyclekit.importing.reading import Source
-from cyclekit.importing.registry import Identified, Offer, identify
+from cyclekit.importing.registry import Identified, Offer, identify, without_place
 from cyclekit.importing.roles import (
     DOMAINS,
     OTHER,
@@ -22,6 +22,7 @@ from cyclekit.importing.roles import (
 from cyclekit.importing.unwrapping import Found, unwrap
 
 ORIGIN = "the import"
+CYCLE = "cycle"
 FIRST_WAY = WAYS[0]  # where nothing says which
 
 
@@ -64,11 +65,13 @@ class Assembly:
         networks: By their names in a run.
         others: What else the files held, in words.
         conditional: Whether the discriminator is shown the source beside each sample, as pix2pix's.
+        objective: Whose networks they are.
     """
 
     networks: dict[str, Part] = field(default_factory=dict)
     others: list[str] = field(default_factory=list)
     conditional: bool = False
+    objective: str = CYCLE
 
     @property
     def generators(self) -> dict[str, Part]:
@@ -120,7 +123,11 @@ def find_parts(
         found, others = unwrap(source.tree, source.name)
         said += [f"{source.name}: {what}" for what in others]
         own = replace(choices, source=source.path)
-        parts += [_part(source, network, len(found), offers, own, asked) for network in found]
+        for network in found:
+            if family := without_place(network.weights, offers):
+                said.append(f"{_called(source, network, len(found))}: {_unplaced(family)}")
+            else:
+                parts.append(_part(source, network, len(found), offers, own, asked))
     return parts, said
 
 
@@ -136,9 +143,19 @@ def assemble(parts: Sequence[Part], others: Sequence[str], direction: str = "") 
         CheckpointError: If they do not fit together.
         UsageError: If names leave open what a person has to say.
     """
-    assembly = Assembly(others=list(others))
-    _place_generators(assembly, [p for p in parts if p.family.kind == "generator"], direction)
-    _place_judges(assembly, [p for p in parts if p.family.kind == "discriminator"])
+    assembly = Assembly(others=list(others), objective=_objective_of(parts))
+    generators = [part for part in parts if part.family.kind == "generator"]
+    if not generators:
+        raise CheckpointError(
+            "There is no generator in these files, only what judges them: nothing to translate "
+            "with. Name a generator's file as well."
+        )
+    if assembly.objective == CYCLE:
+        _place_generators(assembly, generators, direction)
+        _place_judges(assembly, [part for part in parts if part.family.kind == "discriminator"])
+    else:
+        _place_by_role(assembly, parts, direction)
+        _require_alike(generators)
     plugins = {part.identified.offer.plugin for part in assembly.networks.values()}
     if len(plugins) > 1:
         raise UsageError(f"These files are of different plugins: {' and '.join(sorted(plugins))}.")
@@ -147,6 +164,8 @@ def assemble(parts: Sequence[Part], others: Sequence[str], direction: str = "") 
 
 def recipe_settings(assembly: Assembly) -> Mapping[str, Any]:
     """What the run's recipe says beyond its defaults: dotted keys and their values."""
+    if assembly.objective != CYCLE:
+        return _settings_by_role(assembly)
     part = next(iter(assembly.generators.values()))
     channels = assembly.channels()
     # Where one generator is missing, its domain is what the other takes or makes.
@@ -170,6 +189,42 @@ def recipe_settings(assembly: Assembly) -> Mapping[str, Any]:
     return settings
 
 
+def _settings_by_role(assembly: Assembly) -> Mapping[str, Any]:
+    """Those of an objective whose networks are told by their families.
+
+    Raises:
+        CheckpointError: If two networks ask for different runs.
+    """
+    settings: dict[str, Any] = {"objective.name": assembly.objective}
+    for part in assembly.networks.values():
+        family, layout = part.family, part.identified.layout
+        wanted = dict(layout.settings)
+        if family.table:
+            wanted |= {
+                f"{family.table}.{key}": v for key, v in part.identified.fitted.options.items()
+            }
+        else:
+            wanted[family.kind] = part.architecture
+        if family.kind == "generator":
+            settings.setdefault("summary", f"Imported: {family.summary}")
+        for key, value in wanted.items():
+            if settings.setdefault(key, value) != value:
+                raise CheckpointError(
+                    f"{part.name} does not go together with the others: {key} would be {value!r}, "
+                    f"and is {settings[key]!r}. Import it into a run of its own."
+                )
+    return settings
+
+
+def _called(source: Source, found: Found, of: int) -> str:
+    place = ".".join(found.place)
+    return f"{source.name}, {place}" if place and of > 1 else source.name
+
+
+def _unplaced(family: Family) -> str:
+    return f"{family.summary}: {family.left_out}"
+
+
 def _part(
     source: Source,
     found: Found,
@@ -178,14 +233,12 @@ def _part(
     choices: Choices,
     asked: str,
 ) -> Part:
-    place = ".".join(found.place)
-    name = f"{source.name}, {place}" if place and of > 1 else source.name
+    name = _called(source, found, of)
     # --as names the generators' family; what stands beside them is told from its keys.
-    only = [
-        o for o in offers if o.family.kind == "discriminator" and o.family.recognises(found.weights)
-    ]
+    beside = [offer for offer in offers if offer.family.kind in ("discriminator", "own")]
+    only = [offer for offer in beside if offer.family.recognises(found.weights)]
     identified = identify(found.weights, name, offers, choices, "" if asked and only else asked)
-    role = role_of(place) if of > 1 else role_of(source.name)
+    role = role_of(".".join(found.place)) if of > 1 else role_of(source.name)
     fitted = identified.fitted
     return Part(
         name,
@@ -198,11 +251,6 @@ def _part(
 
 
 def _place_generators(assembly: Assembly, parts: list[Part], direction: str) -> None:
-    if not parts:
-        raise CheckpointError(
-            "There is no generator in these files, only what judges them: nothing to translate "
-            "with. Name a generator's file as well."
-        )
     if len(parts) > 2:
         raise UsageError(
             f"There are {len(parts)} generators in these files, and a run has two: "
@@ -222,7 +270,16 @@ def _place_generators(assembly: Assembly, parts: list[Part], direction: str) -> 
         return
     for way, part in zip(_ways(parts, direction), parts, strict=True):
         assembly.networks[generator_name(way)] = part
-    one, other = assembly.generators.values()
+    _require_alike(list(assembly.generators.values()))
+
+
+def _require_alike(generators: Sequence[Part]) -> None:
+    """Refuse two generators of different kinds, for which a recipe has no place.
+
+    Raises:
+        CheckpointError: Saying in what they differ.
+    """
+    one, other = generators[0], generators[-1]
     if one.architecture != other.architecture:
         differing = sorted(
             key
@@ -233,6 +290,33 @@ def _place_generators(assembly: Assembly, parts: list[Part], direction: str) -> 
             f"{one.name} and {other.name} are built differently ({', '.join(differing)}), and a "
             f"run has one kind of generator. Import them into runs of their own."
         )
+
+
+def _objective_of(parts: Sequence[Part]) -> str:
+    """The objective whose networks all of these are.
+
+    Raises:
+        UsageError: If they are of several.
+    """
+    by_objective = {part.family.objective: part.name for part in parts}
+    if len(by_objective) > 1:
+        listed = ", ".join(f"{name} ({kind})" for kind, name in by_objective.items())
+        raise UsageError(
+            f"These networks are not of one problem: {listed}. Import them into runs of their own."
+        )
+    return next(iter(by_objective), CYCLE)
+
+
+def _place_by_role(assembly: Assembly, parts: Sequence[Part], direction: str) -> None:
+    """Networks of which each family has one place."""
+    if direction:
+        raise UsageError(f"--direction {direction}: the keys of {parts[0].name} say which way.")
+    for part in parts:
+        there = assembly.networks.setdefault(part.family.role, part)
+        if there is not part:
+            raise UsageError(
+                f"{there.name} and {part.name} are both {part.family.summary}. Name one of them."
+            )
 
 
 def _ways(parts: Sequence[Part], direction: str) -> tuple[str, ...]:

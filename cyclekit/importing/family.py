@@ -12,8 +12,9 @@ from cyclekit.contract.network import Network
 from cyclekit.contract.tensors import TensorSpec
 
 Weights = Mapping[str, Tensor]
-Kind = Literal["generator", "discriminator", "file"]
-Norms = Literal["keys", "instance", "batch", "unsaid"]
+Kind = Literal["generator", "discriminator", "own", "file"]
+Norms = Literal["keys", "instance", "unbiased", "batch", "none", "unsaid"]
+OWN_PARTS = ("weight", "bias")
 
 
 @dataclass(frozen=True)
@@ -45,11 +46,13 @@ class Slot:
         conv: Its name, or those of several that are one here, side by side in their outputs.
         norm: The name of the norm behind it, or of several; empty: none.
         change: What is done to its weight, for inputs that come in another order.
+        norm_parts: What the norm calls its scale and its shift.
     """
 
     conv: str | tuple[str, ...]
     norm: str | tuple[str, ...] = ""
     change: Callable[[Tensor], Tensor] | None = None
+    norm_parts: tuple[str, str] = OWN_PARTS
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,10 @@ class Layout:
         source: Spec of what it takes.
         target: Spec of what it makes; ``None`` for discriminators, whose logits have their own.
         extra: Channels of its input that the objective adds to a sample's, such as a mask.
+        condition: Numbers that a generator is told besides; of an encoder, those of its codes.
+        planes: Whether it is told them by constant planes beside its input, which ``source`` does
+            not count.
+        classes: Further logits of a discriminator, for the whole sample.
         norms: Of what kind its norms are: as ``keys`` say, or whatever these say; ``unsaid`` where
             the network here has no such option.
         running: Whether the peer translates by the statistics that batch norms gathered.
@@ -82,6 +89,9 @@ class Layout:
     source: TensorSpec
     target: TensorSpec | None
     extra: int = 0
+    condition: int = 0
+    planes: bool = False
+    classes: int = 0
     norms: Norms = "keys"
     running: bool = False
     aliases: Mapping[str, str] = field(default_factory=dict)
@@ -116,17 +126,24 @@ class Family:
     Attributes:
         name: The value of ``--as``.
         summary: One line for listings and messages.
-        kind: What it is for; of a ``file`` no run is made.
+        kind: What it is for: an ``own`` network is one that its objective brings along; of a
+            ``file`` no run is made.
         recognises: Whether names and shapes of tensors have the whole form of this family.
         layout: How the network is built, as its keys say; raises ``LookupError`` or ``ValueError``
             where they are not those of this family.
         refusal: Why its networks cannot be imported, where they are known and cannot.
+        left_out: Why a run has no place for its networks, beside others that are imported.
         licence: Of the published code, where it binds whoever uses the weights.
         domain_settings: ``(channels of A, channels of B) -> {recipe key: value}``.
         prepare: ``(codec, choices) -> sentences``: gives a run's codec what its recipe does not
             say, such as statistics; raises ``CyclekitError`` where that is missing.
         judges_results: Whether its ``D_A`` judges what ``G_A`` makes, which is domain B.
         network: The network here, where it is none that a recipe can name.
+        objective: Of which objective it is a network; the files of a run must agree on it.
+        role: What that objective calls it. Empty, of the cycle's: names and directions say which
+            of several it is.
+        table: Where the recipe has its options, if neither in ``generator`` nor in
+            ``discriminator``.
         deliver: ``(layout, options, weights) -> Delivery``, of a ``file``.
     """
 
@@ -136,11 +153,15 @@ class Family:
     recognises: Callable[[Weights], bool]
     layout: Callable[[Weights, Choices], Layout] | None = None
     refusal: str = ""
+    left_out: str = ""
     licence: str = ""
     domain_settings: Callable[[int, int], Mapping[str, Any]] | None = None
     prepare: Callable[[Codec[Any], Choices], Sequence[str]] | None = None
     judges_results: bool = False
     network: Network | None = None
+    objective: str = "cycle"
+    role: str = ""
+    table: str = ""
     deliver: Callable[[Layout, Mapping[str, Any], Weights], Delivery] | None = None
 
 

@@ -13,10 +13,11 @@ from torch.nn.modules.instancenorm import _InstanceNorm
 from cyclekit.contract.network import Network
 from cyclekit.describe import describe_exception
 from cyclekit.errors import CyclekitError, UsageError
-from cyclekit.importing.family import Choices, Layout, Slot, Weights
+from cyclekit.importing.family import OWN_PARTS, Choices, Layout, Slot, Weights
 from cyclekit.nets.blocks import CONV, CONV_TRANSPOSE
+from cyclekit.nets.planes import Planes, with_planes
 
-CONVOLUTIONS = (*CONV.values(), *CONV_TRANSPOSE.values())
+CONVOLUTIONS = (*CONV.values(), *CONV_TRANSPOSE.values(), nn.Linear)
 STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 SHOWN = 3  # keys that a message lists
@@ -61,8 +62,7 @@ def fit(layout: Layout, network: Network, weights: Weights, choices: Choices) ->
     try:
         settings = network.options(**options)
         with torch.device("meta"):
-            target = layout.target or layout.source.logits()
-            made = network.build(layout.source, target, settings)
+            made = _built(layout, network, settings)
     except (ValidationError, CyclekitError) as error:
         why = describe_exception(error).partition(" (at ")[0][:300]
         raise Misfit(f"{network.name} cannot be built like that: {why}") from error
@@ -78,6 +78,18 @@ def fit(layout: Layout, network: Network, weights: Weights, choices: Choices) ->
         _turn_colours(fitted.weights, layers, layout.target is not None)
     fitted.assumed += filler.said
     return fitted
+
+
+def _built(layout: Layout, network: Network, settings: Any) -> nn.Module:
+    """The network here, as an objective asks for it."""
+    target = layout.target or layout.source.logits()
+    if layout.planes:
+        shown = with_planes(layout.source, layout.condition)
+        return Planes(network.build(shown, target, settings))
+    told = {"condition": layout.condition, "classes": layout.classes}
+    wanted = {name: count for name, count in told.items() if count}
+    made: nn.Module = network.build(layout.source, target, settings, **wanted)
+    return made
 
 
 def expected_keys(layout: Layout) -> set[str]:
@@ -150,7 +162,7 @@ class _Filler:
         """One convolution and the norm behind it."""
         weight = self._taken(_names(slot.conv), "weight", conv.weight.shape, slot.change)
         self.made[f"{name}.weight"] = weight
-        outputs = len(weight) if isinstance(conv, tuple(CONV.values())) else weight.shape[1]
+        outputs = weight.shape[_axis_of_outputs(conv)]
         bias = self._optional(_names(slot.conv), "bias", outputs)
         if conv.bias is not None:
             self.made[f"{name}.bias"] = torch.zeros(outputs) if bias is None else bias
@@ -159,9 +171,9 @@ class _Filler:
                 raise Misfit(f"{_names(slot.conv)[0]}.bias is there, where none is expected")
             return
         if norm.affine:
-            for part in ("weight", "bias"):
+            for part, theirs in zip(OWN_PARTS, slot.norm_parts, strict=True):
                 own = getattr(norm, part)
-                self.made[f"{norm_name}.{part}"] = self._taken(_names(slot.norm), part, own.shape)
+                self.made[f"{norm_name}.{part}"] = self._taken(_names(slot.norm), theirs, own.shape)
             if conv.bias is not None and bias is None:
                 raise Misfit(f"{_names(slot.conv)[0]}.bias is missing")
         lost = None if conv.bias is not None else bias
@@ -193,6 +205,8 @@ class _Filler:
         if len(sizes) > 1 or any(tensor.dim() == 0 for tensor in found):
             raise Misfit(f"{names[0]}.{part} and its neighbours have different shapes")
         tensor = torch.cat(found) if len(found) > 1 else found[0]
+        if len(shape) == 2 and tensor.dim() > 2 and tensor.shape[2:].numel() == 1:
+            tensor = tensor.flatten(1)  # a convolution of one position, which is a linear layer
         if tuple(tensor.shape) != tuple(shape):
             raise Misfit(
                 f"{names[0]}.{part} has {_sizes(found[0].shape)}, where "
@@ -283,7 +297,7 @@ def _turn_colours(
 ) -> None:
     """Let a network that was trained on BGR see RGB, and make it if it makes anything."""
     first, (last, conv, *_) = layers[0][0], layers[-1]
-    outputs = 0 if isinstance(conv, tuple(CONV.values())) else 1
+    outputs = _axis_of_outputs(conv)
     turned = [(f"{first}.weight", 1)] + [(f"{last}.weight", outputs)] * makes
     if any(weights[key].shape[axis] != 3 for key, axis in turned):
         raise UsageError("--bgr is for networks of three channels.")
@@ -292,6 +306,11 @@ def _turn_colours(
     if not makes:
         return
     weights[f"{last}.bias"] = weights[f"{last}.bias"].flip(0)
+
+
+def _axis_of_outputs(layer: nn.Module) -> int:
+    """Of its weight."""
+    return 1 if isinstance(layer, tuple(CONV_TRANSPOSE.values())) else 0
 
 
 def _is_filter(held: Tensor, wanted: Tensor) -> bool:

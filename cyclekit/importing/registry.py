@@ -78,6 +78,12 @@ def identify(
         ) from misfit
 
 
+def without_place(weights: Weights, offers: Sequence[Offer]) -> Family | None:
+    """The family of a network for which a run has no place (``Family.left_out``), if it is one."""
+    families = (offer.family for offer in offers if offer.family.left_out)
+    return next((family for family in families if family.recognises(weights)), None)
+
+
 def _fitted(offer: Offer, weights: Weights, choices: Choices) -> Identified:
     layout = _layout(offer.family, weights, choices)
     _require_answers(layout, choices)

@@ -16,6 +16,7 @@ from cyclekit.engine.declarations import Direction
 from cyclekit.engine.model import Model
 from cyclekit.engine.translator import Translator
 from cyclekit.errors import BadSample, CyclekitError
+from cyclekit.judging import codes
 from cyclekit.judging.classifier_metric import classifier_metric
 from cyclekit.judging.evidence import Evidence, items_of
 from cyclekit.judging.figures import Figures, ways_to_improve
@@ -77,12 +78,13 @@ class Judge:
     @property
     def higher_is_better(self) -> dict[str, bool]:
         """Which way each figure improves; those that say neither are missing."""
-        return ways_to_improve(self._scorer.metrics)
+        coded = codes.HIGHER_IS_BETTER if self._takes_codes else {}
+        return ways_to_improve(self._scorer.metrics) | coded
 
     @property
     def protocol(self) -> dict[str, str]:
         """How the figures were computed that have been so far: a line by metric."""
-        return self._scorer.protocol
+        return self._scorer.protocol | ({"codes": codes.PROTOCOL} if self._takes_codes else {})
 
     def expect(self, scores: int) -> None:
         """Say that ``score`` is called so many times, then everything else: tells the time left."""
@@ -103,7 +105,17 @@ class Judge:
                     items = self._track(items, len(tests), f"{name}, and back")
                 cycled = self._write(folder / "back", items)
                 scored[name] = self._scorer.measure(self._assemble(direction, there, cycled))
+            if self._model.objective.code(direction) is not None:
+                self._say(f"measuring codes, {name}")
+                files = self.evidence.tests
+                scored[name] |= codes.code_figures(self._model, translator, direction, files)
         return scored
+
+    @property
+    def _takes_codes(self) -> bool:
+        """Whether a direction has many answers."""
+        ways = self._model.directions.values()
+        return any(self._model.objective.code(direction) is not None for direction in ways)
 
     def score_baselines(self) -> dict[str, dict[str, Figures]]:
         """Figures by baseline and direction; one that fails or does not apply is left out.

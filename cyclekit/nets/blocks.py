@@ -9,9 +9,10 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.instancenorm import _InstanceNorm
 from torch.nn.utils.parametrizations import spectral_norm
 
+from cyclekit.nets.handwritten import UnbiasedInstanceNorm
 from cyclekit.nets.reflection import reflect
 
-Norm = Literal["instance", "batch", "none"]
+Norm = Literal["instance", "unbiased", "batch", "none"]
 Padding = Literal["reflect", "replicate", "zeros"]
 Init = Literal["normal", "xavier", "kaiming", "orthogonal", "torch"]
 
@@ -83,7 +84,8 @@ def conv_transpose(dims: int, *args: Any, **kwargs: Any) -> nn.Module:
 
 
 def norm_layers(kind: Norm, dims: int, channels: int, affine: bool = False) -> list[nn.Module]:
-    """No layer or one: batch norm, or instance norm, with parameters if it is ``affine``.
+    """No layer or one: batch norm, or instance norm, with parameters if it is ``affine``;
+    ``unbiased``: by the unbiased variance.
 
     An instance norm returns a view, which autograd copies if an activation works on it in place.
     """
@@ -91,12 +93,15 @@ def norm_layers(kind: Norm, dims: int, channels: int, affine: bool = False) -> l
         return []
     if kind == "batch":
         return [_BATCH_NORM[dims](channels)]
+    if kind == "unbiased":
+        return [UnbiasedInstanceNorm(channels, affine=affine)]
     return [_INSTANCE_NORM[dims](channels, affine=affine)]
 
 
 def takes_bias(kind: Norm, affine: bool = False) -> bool:
-    """Whether a convolution before this norm has a bias: norms with parameters bring their own."""
-    return kind == "none" or (kind == "instance" and not affine)
+    """Whether a convolution before this norm has a bias: norms with parameters bring their own.
+    Handwritten ones leave it where it is."""
+    return kind in ("none", "unbiased") or (kind == "instance" and not affine)
 
 
 class LastingDropout(nn.Dropout):
@@ -157,19 +162,24 @@ class Modulation(nn.Module):
     Args:
         channels: Of the maps.
         condition: Numbers in a condition.
+        rectified: ``x * relu(scale) + relu(shift)`` instead, as Augmented CycleGAN's code has it
+            (arXiv 1802.10151).
     """
 
     takes_condition = True
 
-    def __init__(self, channels: int, condition: int) -> None:
+    def __init__(self, channels: int, condition: int, rectified: bool = False) -> None:
         super().__init__()
         self.told = nn.Linear(condition, 2 * channels)
+        self.rectified = rectified
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         """``(batch, channels, *sizes)`` and ``(batch, condition)`` in, the former's shape out."""
         told: Tensor = self.told(condition)
         told = told.view(*condition.shape[:1], -1, *(1,) * (x.dim() - 2))
         scale, shift = told.chunk(2, dim=1)
+        if self.rectified:
+            return x * scale.relu() + shift.relu()
         modulated: Tensor = x * (1 + scale) + shift
         return modulated
 
@@ -201,7 +211,8 @@ class ToRange(nn.Module):
 
 
 def initialize(network: nn.Module, deviation: float = 0.02, method: Init = "normal") -> nn.Module:
-    """Draw convolutions' weights, zero biases, draw norms' scales from N(1, deviation).
+    """Draw convolutions' weights, zero biases, draw norms' scales from N(1, deviation), those of
+    handwritten norms from N(0, deviation), as published.
 
     Args:
         network: Changed in place.
@@ -227,7 +238,8 @@ def initialize(network: nn.Module, deviation: float = 0.02, method: Init = "norm
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
         elif isinstance(module, (_BatchNorm, _InstanceNorm)) and module.affine:
-            nn.init.normal_(module.weight, 1.0, deviation)
+            start = 0.0 if isinstance(module, UnbiasedInstanceNorm) else 1.0
+            nn.init.normal_(module.weight, start, deviation)
             nn.init.zeros_(module.bias)
     return network
 

@@ -29,7 +29,7 @@ class PatchGANOptions(Options):
     layers: Annotated[int, Field(ge=1, le=12)] = 3
     """Halvings. 1 to 5 see patches of 16, 34, 70, 142, 286."""
     norm: Norm = "instance"
-    """`instance`, `batch` or `none`."""
+    """`instance`, `batch` or `none`; `unbiased`: instance norm by the unbiased variance."""
     affine: bool = False
     """Let instance norm learn a scale and a shift, in place of the convolutions' biases."""
     downsample: Literal["stride", "blur"] = "stride"

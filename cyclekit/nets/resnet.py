@@ -53,10 +53,21 @@ class ResNetOptions(Options):
     """Residual blocks: 9 for 256 px in the paper, 6 for 128."""
     downsamplings: Annotated[int, Field(ge=0, le=6)] = 2
     """Halvings of every axis before the residual blocks."""
+    widenings: Annotated[int, Field(ge=0, le=6)] = 0
+    """Further convolutions, before those that halve, that double the width and leave sizes as they
+    are, and as many behind those that double sizes: one in Augmented CycleGAN's code."""
     norm: Norm = "instance"
-    """`instance`, `batch` or `none`."""
+    """`instance`, `batch` or `none`; `unbiased`: instance norm by the unbiased variance, beside
+    which convolutions keep their biases, as Augmented CycleGAN's code has it."""
     affine: bool = False
     """Let instance norm learn a scale and a shift, in place of the convolutions' biases."""
+    modulation: Literal["about_one", "rectified"] = "about_one"
+    """What a label or a code does to normalised maps: `about_one`, x (1 + scale) + shift;
+    `rectified`, x relu(scale) + relu(shift) in place of the norm's own, as Augmented CycleGAN's
+    code has it."""
+    block_norms: Literal["both", "second"] = "both"
+    """Behind which of a residual block's convolutions there is a norm: `both`; `second`, where a
+    label or a code takes the place of the first one, as in Augmented CycleGAN's code."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Dropout inside residual blocks."""
     dropout_lasts: bool = False
@@ -126,6 +137,9 @@ class ResNetGenerator(nn.Module):
             *_norm(dims, width, options, condition),
             _activation(options),
         ]
+        for _ in range(options.widenings):
+            layers += _same_size(dims, width, width * 2, options, condition)
+            width *= 2
         for _ in range(options.downsamplings):
             layers += _down(dims, width, options, condition)
             width *= 2
@@ -134,6 +148,9 @@ class ResNetGenerator(nn.Module):
         ]
         for _ in range(options.downsamplings):
             layers += _up(dims, width, options, condition)
+            width //= 2
+        for _ in range(options.widenings):
+            layers += _same_size(dims, width, width // 2, options, condition)
             width //= 2
         beyond = at.leave or options.padding
         layers.append(conv(dims, width, target.channels, 7, padding=3, padding_mode=beyond))
@@ -200,7 +217,7 @@ class ResidualBlock(nn.Module):
         super().__init__()
         beyond = options.padding_at.blocks or options.padding
 
-        def convolution() -> list[nn.Module]:
+        def convolution(norm: list[nn.Module]) -> list[nn.Module]:
             layer = conv(
                 dims,
                 channels,
@@ -210,10 +227,13 @@ class ResidualBlock(nn.Module):
                 padding_mode=beyond,
                 bias=takes_bias(options.norm, options.affine),
             )
-            return [layer, *_norm(dims, channels, options, condition)]
+            return [layer, *norm]
 
         dropout = dropout_layers(options.dropout, options.dropout_lasts, place)
-        self.residual = Recomputed(*convolution(), _activation(options), *dropout, *convolution())
+        first, second = _block_norms(dims, channels, options, condition)
+        self.residual = Recomputed(
+            *convolution(first), _activation(options), *dropout, *convolution(second)
+        )
         self.finish = _activation(options) if options.activate_sum else nn.Identity()
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
@@ -233,8 +253,31 @@ def _activation(options: ResNetOptions) -> nn.Module:
 
 def _norm(dims: int, width: int, options: ResNetOptions, condition: int) -> list[nn.Module]:
     """What the options name, and what a condition does to its maps."""
-    norm = norm_layers(options.norm, dims, width, options.affine)
-    return [*norm, Modulation(width, condition)] if condition else norm
+    if not condition:
+        return norm_layers(options.norm, dims, width, options.affine)
+    rectified = options.modulation == "rectified"
+    norm = norm_layers(options.norm, dims, width, options.affine and not rectified)
+    return [*norm, Modulation(width, condition, rectified)]
+
+
+def _block_norms(
+    dims: int, width: int, options: ResNetOptions, condition: int
+) -> tuple[list[nn.Module], list[nn.Module]]:
+    """What follows a residual block's two convolutions."""
+    if options.block_norms == "both":
+        one, other = (_norm(dims, width, options, condition) for _ in range(2))
+        return one, other
+    first = _norm(dims, width, options, condition) if condition else []
+    return first, _norm(dims, width, options, 0)
+
+
+def _same_size(
+    dims: int, seen: int, width: int, options: ResNetOptions, condition: int
+) -> list[nn.Module]:
+    beyond = options.padding_at.resampling or "zeros"
+    bias = takes_bias(options.norm, options.affine)
+    layer = conv(dims, seen, width, 3, padding=1, padding_mode=beyond, bias=bias)
+    return [layer, *_norm(dims, width, options, condition), _activation(options)]
 
 
 def _down(dims: int, width: int, options: ResNetOptions, condition: int) -> list[nn.Module]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from typing import Annotated, Any, ClassVar
 
 import torch
@@ -10,7 +10,13 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from cyclekit import api
-from cyclekit.nets.codes import CodeDiscriminator, EncoderOptions, PairEncoder, side_by_side
+from cyclekit.nets.codes import (
+    CodeDiscriminator,
+    CodeNorm,
+    EncoderOptions,
+    PairEncoder,
+    side_by_side,
+)
 from cyclekit.objectives.cycle_options import SupervisedOptions, Weight
 
 GENERATORS, DISCRIMINATORS = "generators", "discriminators"
@@ -34,6 +40,11 @@ class CodeOptions(api.Options):
     """How much it counts that a code is found again in what was made with it: L1."""
     adversarial: Weight = 1.0
     """How much it counts that codes which are found look like codes which are drawn."""
+    norm: CodeNorm = "none"
+    """Of the network that judges codes: `none`, or `batch` as published, with which two ranks are
+    no longer one with twice the batch."""
+    width: Annotated[int, Field(ge=1, le=2**12)] = 64
+    """Of that network's layers."""
     both: bool = False
     """Codes for A as well, as the paper has them; else for B alone, as its code does."""
 
@@ -133,13 +144,13 @@ class AugmentedObjective(api.Objective):
     @property
     def directions(self) -> Sequence[api.Direction]:
         """Both; with a code, the networks that find one in an example come along."""
+        finding = {domain: (encoder(domain),) for domain in self.coded}
         return tuple(
             api.Direction(
                 way.source,
                 way.target,
-                (way.there, way.back, encoder(way.target))
-                if way.target in self.coded
-                else (way.there,),
+                (way.there,),
+                coding=(way.back, *finding[way.target]) if way.target in finding else (),
             )
             for way in WAYS
         )
@@ -151,7 +162,8 @@ class AugmentedObjective(api.Objective):
 
     def networks(self, build: api.NetworkBuilder) -> dict[str, nn.Module]:
         """Generators, encoders, and what judges samples and codes."""
-        size, options = self.options.code.size, self.options.encoder
+        code, options = self.options.code, self.options.encoder
+        size = code.size
         a, b = self.specs[A], self.specs[B]
         made: dict[str, nn.Module] = {
             way.there: build.generator(
@@ -168,7 +180,8 @@ class AugmentedObjective(api.Objective):
             made[discriminator(domain)] = build.discriminator(self.specs[domain])
         for domain in self.coded:
             name = code_discriminator(domain)
-            made[name] = build.own(name, lambda: CodeDiscriminator(size))
+            judge = partial(CodeDiscriminator, size, code.norm, code.width)
+            made[name] = build.own(name, judge)
         return made
 
     def code(self, direction: api.Direction) -> int | None:

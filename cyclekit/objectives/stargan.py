@@ -173,12 +173,17 @@ class StarGANObjective(api.Objective):
         x: Tensor,
         direction: api.Direction,
         code: Tensor | None = None,
+        label: Tensor | None = None,
     ) -> Tensor:
         """Translate a batch, as after training."""
-        label = torch.zeros(len(self.domains), dtype=x.dtype, device=x.device)
-        label[list(self.domains).index(direction.target)] = 1
-        made: Tensor = networks[GENERATOR](x, label.expand(x.shape[0], -1))
+        if label is None:
+            label = x.new_tensor(self.label(direction)).expand(x.shape[0], -1)
+        made: Tensor = networks[GENERATOR](x, label)
         return made
+
+    def label(self, direction: api.Direction) -> Sequence[float]:
+        """1 at the target's place, 0 at the others'."""
+        return [float(domain == direction.target) for domain in self.domains]
 
     def terms(
         self, phase: str, networks: api.Networks, batch: api.Batch, step: api.Step

@@ -1,7 +1,9 @@
 """Translate many files into a folder, each under its own name."""
 
+import hashlib
 import json
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,12 +18,21 @@ from cyclekit.data.listing import Kinds, list_samples, nothing
 from cyclekit.engine.declarations import Direction
 from cyclekit.errors import BadSample, DataError, UsageError, blame_plugin, suggest
 from cyclekit.runs.open_run import OpenRun
-from cyclekit.runs.translation_job import Job, Outcome, require_apart, translated
+from cyclekit.runs.translation_job import (
+    ANSWER,
+    BACK,
+    BESIDE,
+    Job,
+    Outcome,
+    require_apart,
+    translated,
+)
 from cyclekit.storage.folder import Storage
-from cyclekit.storage.handle import read_text
+from cyclekit.storage.handle import open_file, read_text
 from cyclekit.warned import Told
 
 REPLACED = ".translation"  # for ``Codec.save`` to replace, where there is no suffix of a sample
+ANSWERS = ANSWER.format(r"\d+")
 OUTPUT = "output"  # of ``translations.jsonl``: a translation's path
 
 Translate = Callable[
@@ -118,7 +129,7 @@ def translate_files(
         raise UsageError(f"--suffix {suffix!r}: it ends names, and cannot lead into a folder.")
     places = _places(files, output, codec.suffixes, suffix)
     require_apart(job, list(places.values()), list(files.names))
-    manifest = Translations(output, opened, direction)
+    manifest = Translations(output, opened, direction, like)
     wanted = list(files.names)
     if skip_existing:
         wanted = [file for file in wanted if not manifest.holds(file, places[file], job.folders)]
@@ -150,17 +161,27 @@ class Translations:
         folder: Where results lie.
         opened: The run that translates.
         direction: Which way.
+        like: The example whose code all results have, if one.
+
+    Raises:
+        DataError: If the example cannot be read.
     """
 
     NAME = "translations.jsonl"
 
-    def __init__(self, folder: Path, opened: OpenRun, direction: Direction) -> None:
+    def __init__(
+        self, folder: Path, opened: OpenRun, direction: Direction, like: Path | None = None
+    ) -> None:
         self._folder = folder
-        self._how = {
+        self._how: dict[str, Any] = {
             "run": str(Path(str(opened.run)).absolute()),
             "checkpoint": opened.checkpoint.step,
             "direction": direction.name,
         }
+        if like is not None:
+            self._how["like"] = _checksum(like)  # whatever it is called
+        elif opened.model.objective.code(direction) is not None:
+            self._how["seed"] = opened.translator.seed
 
     def add(self, outcome: Outcome) -> None:
         """A file whose results were just written."""
@@ -192,20 +213,48 @@ class Translations:
 
     @cached_property
     def _made(self) -> dict[str, dict[str, Any]]:
-        """Entries by their sources, those of the same run, checkpoint and direction."""
+        """Entries by their sources: those of the same run, checkpoint, direction and code, none of
+        whose files were written over since."""
         try:
             text = read_text(self._folder / self.NAME)
         except FileNotFoundError:
             return {}
-        found = {}
+        found: dict[str, tuple[dict[str, Any], str]] = {}
+        last: dict[str, str] = {}
         for line in text.splitlines():
             try:
                 entry = json.loads(line)
             except ValueError:
                 continue  # of a process that was killed while it wrote
-            if isinstance(entry, dict) and entry.items() >= self._how.items():
-                found[str(entry.get("source"))] = entry
-        return found
+            if not isinstance(entry, dict):
+                continue
+            last |= dict.fromkeys(_written(entry), line)
+            if all(entry.get(key) == value for key, value in self._how.items()):
+                found[str(entry.get("source"))] = entry, line
+        return {
+            source: entry
+            for source, (entry, line) in found.items()
+            if all(last[path] == line for path in _written(entry))
+        }
+
+
+def _checksum(example: Path) -> str:
+    """SHA-256 of a file that codes are taken from.
+
+    Raises:
+        DataError: If it cannot be read.
+    """
+    try:
+        with open_file(example, follow=True) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(f"--like {example}: {error.strerror or error}.") from error
+
+
+def _written(entry: Mapping[str, Any]) -> list[str]:
+    """The files that a line of ``translations.jsonl`` says were written."""
+    kinds = (OUTPUT, BACK, BESIDE, *(kind for kind in entry if re.fullmatch(ANSWERS, kind)))
+    return [str(entry[kind]) for kind in kinds if kind in entry]
 
 
 def _listed(inputs: Sequence[Path]) -> str:

@@ -3,6 +3,7 @@
 Needs onnxruntime, numpy, scipy, soundfile and librosa.
 """
 
+import argparse
 import json
 import math
 import sys
@@ -19,7 +20,9 @@ from cyclekit_audio.inaudible import Array, remove_inaudible
 from cyclekit_audio.levels import LEVEL, UNBOUNDED, match_level, root_mean_square, sounding
 
 
-def main(model: str, source: str, output: str) -> None:
+def main(
+    model: str, source: str, output: str, to: str | None, origin: str | None, seed: int
+) -> None:
     """Read a sound, run the model on the whole of it, write the result as WAV."""
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
     about = json.loads(session.get_modelmeta().custom_metadata_map["cyclekit"])
@@ -27,12 +30,19 @@ def main(model: str, source: str, output: str) -> None:
     audible = remove_inaudible(samples, rate)
     bands = Bands(about["codec"], about["settings"])
     log_mel = bands.encode(resampled(audible, rate, bands.rate))
-    inputs = {"input": bands.normalised(log_mel, about["learned"][about["source"]])[None, None]}
+    inputs = {
+        "input": bands.normalised(log_mel, about["learned"][origin or about["source"]])[None, None]
+    }
+    target = to or about["target"]
+    if "label" in about:
+        targets = about["label"]["targets"]
+        label = targets.get(target) or sys.exit(f"--to: {', '.join(targets)}")
+        inputs["label"] = np.array([label], np.float32)
     if "code" in about:  # a voice of many; another seed, another voice
         shape = (1, about["code"]["size"])
-        inputs["code"] = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
+        inputs["code"] = np.random.default_rng(seed).standard_normal(shape, dtype=np.float32)
     (made,) = session.run(["output"], inputs)
-    sound = bands.decode(bands.restored(made[0, 0], about["learned"][about["target"]]))
+    sound = bands.decode(bands.restored(made[0, 0], about["learned"][target]))
     sound = resampled(remove_inaudible(sound, bands.rate), bands.rate, rate)[: len(samples)]
     sound = np.pad(sound, (0, len(samples) - len(sound)))
     level = root_mean_square(audible)
@@ -205,6 +215,10 @@ class Bands:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 4:
-        sys.exit(__doc__)
-    main(*sys.argv[1:])
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name in ("model", "source", "output"):
+        parser.add_argument(name)
+    parser.add_argument("--to", help="one of the model's targets")
+    parser.add_argument("--from", dest="origin", help="the sound's own domain")
+    parser.add_argument("--seed", type=int, default=0, help="chooses the code")
+    main(**vars(parser.parse_args()))

@@ -3,6 +3,7 @@
 Needs onnxruntime, numpy, mido and pretty_midi.
 """
 
+import argparse
 import json
 import sys
 from pathlib import Path
@@ -20,7 +21,7 @@ from cyclekit_music.writing import to_bytes
 AT_ONCE = 16  # phrases
 
 
-def main(model: str, source: str, output: str) -> None:
+def main(model: str, source: str, output: str, to: str | None, seed: int) -> None:
     """Read a piece, run the model on its phrases, write the result as MIDI."""
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
     about = json.loads(session.get_modelmeta().custom_metadata_map["cyclekit"])
@@ -31,21 +32,29 @@ def main(model: str, source: str, output: str) -> None:
         sys.exit(f"{source} {error}")
     channels, _, pitches = roll.shape
     phrases = roll.reshape(channels, -1, notation.window, pitches).swapaxes(0, 1)
-    code = {}
+    told: dict[str, Array] = {}
+    target = to or about["target"]
+    if "label" in about:
+        targets = about["label"]["targets"]
+        label = targets.get(target) or sys.exit(f"--to: {', '.join(targets)}")
+        told["label"] = np.array([label], np.float32)
     if "code" in about:  # an arrangement of many; another seed, another one
         shape = (1, about["code"]["size"])
-        code["code"] = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
+        told["code"] = np.random.default_rng(seed).standard_normal(shape, dtype=np.float32)
     made: list[Array] = []
     for start in range(0, len(phrases), AT_ONCE):
         some = phrases[start : start + AT_ONCE].astype(np.float32)
-        inputs = {"input": some} | {key: one.repeat(len(some), 0) for key, one in code.items()}
+        inputs = {"input": some} | {key: one.repeat(len(some), 0) for key, one in told.items()}
         made += list(session.run(["output"], inputs)[0])
     values = np.stack(made, axis=1).reshape(len(made[0]), -1, pitches)
-    piece = notation.decode(values, about["target"], meta)
+    piece = notation.decode(values, target, meta)
     Path(output).write_bytes(to_bytes(piece))
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 4:
-        sys.exit(__doc__)
-    main(*sys.argv[1:])
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name in ("model", "source", "output"):
+        parser.add_argument(name)
+    parser.add_argument("--to", help="one of the model's targets")
+    parser.add_argument("--seed", type=int, default=0, help="chooses the code")
+    main(**vars(parser.parse_args()))

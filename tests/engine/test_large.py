@@ -50,19 +50,22 @@ def codec_of(dims: int, tile: int | None) -> type[Codec[Tensor]]:
     return Plain
 
 
-def translated(x: Tensor, tile: int | None, network: Any) -> Tensor:
+def translated(
+    x: Tensor, tile: int | None, network: Any, norm: str = "none", objective: str = "cycle"
+) -> Tensor:
     """A generator with weights that are the same for the same network, applied to a whole."""
     dims = x.dim() - 1
-    generator = Network("small", network, ResNetOptions)
+    generator = Network("small", network, ResNetOptions, takes=("condition",))
     modality = Modality("plain", 2, "", codec_of(dims, tile), [generator], [PATCHGAN])
     modality = completed(modality)
     layers = Layers()
     layers.merge(
         {
             "plugin": "plain",
-            "generator": {"channels": 4, "blocks": 1, "downsamplings": 1, "norm": "none"},
+            "generator": {"channels": 4, "blocks": 1, "downsamplings": 1, "norm": norm},
             "discriminator": {"channels": 4, "layers": 1},
             "train": {"precision": "64-true"},
+            "objective": {"name": objective},
         },
         "test",
     )
@@ -125,6 +128,27 @@ def test_with_instance_norms_tiles_have_no_borders(
     monkeypatch.setattr("cyclekit.engine.translator.normalizes_instances", lambda _: False)
     each_alone = translated(x, TILE, network=Normalizing)
     assert largest_step(each_alone) > 1.3 * largest_step(whole), "a test that cannot fail"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("norm", ["none", "instance", "unbiased"])
+def test_tiles_of_one_item_share_its_code(norm: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    x = torch.randn(2, 150, 170, generator=torch.Generator().manual_seed(0))
+    whole, tiled = (
+        translated(x, tile, ResNetGenerator, norm, "augmented") for tile in (None, TILE)
+    )
+    allowed = 1e-6 if norm == "none" else 0.15  # all tiles' statistics are a sample of the whole's
+    assert (tiled - whole).abs().mean() < allowed * whole.std()
+
+    run, rng = Translator._run, torch.Generator().manual_seed(1)
+
+    def each_its_own(self: Translator, tiles: Any, direction: Any, codes: Any) -> Tensor:
+        drawn = [torch.randn(code.shape, generator=rng) for code in codes]
+        return run(self, tiles, direction, drawn)
+
+    monkeypatch.setattr(Translator, "_run", each_its_own)
+    wrong = translated(x, TILE, ResNetGenerator, norm, "augmented")
+    assert (wrong - whole).abs().mean() > 0.3 * whole.std(), "a test that cannot fail"
 
 
 def test_statistics_of_all_parts_are_those_of_the_whole() -> None:

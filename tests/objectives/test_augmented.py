@@ -1,5 +1,6 @@
 """Augmented CycleGAN: terms by hand, codes that are drawn, found and judged."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 import cyclekit
 from cyclekit import api
 from cyclekit.cli import main
+from cyclekit.judging.codes import share_found
 from cyclekit.nets.codes import EncoderOptions, PairEncoder
 from cyclekit.objectives.augmented import AugmentedObjective, AugmentedOptions
 
@@ -202,3 +204,60 @@ def test_answers_like_an_example(cli: Cli, run: Path, tmp_path: Path) -> None:
     assert one.translate(item, "a2b", answer=1).tolist() != one.translate(item, "a2b").tolist()
     with pytest.raises(cyclekit.CyclekitError, match="no codes there"):
         one.translate(item, "b2a", like=item)
+
+
+def test_another_code_is_another_answer(cli: Cli, run: Path, tmp_path: Path) -> None:
+    """What --skip-existing leaves out has the code that is asked for."""
+    tests, out = run.parent / "data/testA", tmp_path / "out"
+    one, other = sorted((run.parent / "data/testB").iterdir())[:2]
+
+    def skips(*options: object, way: str = "a2b") -> bool:
+        done = cli("translate", run, tests, "-o", out, f"--direction={way}", "--accelerator=cpu",
+                   "--skip-existing", *options)  # fmt: skip
+        assert done.code == 0, done.err
+        return "skipped 2 of 2" in done.err
+
+    assert not skips()
+    assert skips("--seed=0")
+    assert not skips("--seed=1")
+    assert not skips(), "the files hold seed 1's by now"
+    assert skips()
+    assert not skips("--samples=2")
+    assert skips("--samples=2")
+    assert not skips(f"--like={one}")
+    assert not skips(f"--like={other}")
+    renamed = tmp_path / "renamed.npy"
+    renamed.write_bytes(other.read_bytes())
+    assert skips(f"--like={renamed}", "--seed=5")
+    assert not skips(way="b2a")
+    assert skips("--seed=7", way="b2a"), "where there is no code, a seed changes nothing"
+    assert not skips(f"--like={other}")
+    wrong = cli("translate", run, tests, "-o", out, "--direction=a2b", "--like=gone.npy")
+    assert (wrong.code, "gone.npy: " in wrong.err) == (1, True), wrong.err
+
+
+def test_the_share_of_a_code_that_is_used() -> None:
+    drawn = torch.randn(400, 2, generator=torch.Generator().manual_seed(0))
+    other = torch.randn(400, 2, generator=torch.Generator().manual_seed(1))
+    assert share_found(drawn, drawn) == 1.0
+    assert share_found(drawn, torch.zeros(400, 2)) == pytest.approx(0, abs=0.02)
+    assert share_found(drawn, other) == 0.0
+    first = torch.stack([drawn[:, 0], other[:, 1]], dim=1)
+    assert share_found(drawn, first) == 0.5
+    assert share_found(drawn, 0.5 * drawn) == pytest.approx(0.75, abs=0.02)
+
+
+def test_codes_have_figures(cli: Cli, run: Path) -> None:
+    done = cli("evaluate", run, "--quick", "--json", "--accelerator=cpu")
+    assert done.code == 0, done.err
+    report = json.loads(done.out)
+    figures = {"diversity", "code_used", "return_own_code", "return_random_code"}
+    assert figures <= report["a2b"].keys()
+    assert not figures & report["b2a"].keys()
+    assert report["a2b"]["diversity"] > 0
+    assert "share of the variance of drawn codes" in report["protocol"]["codes"]
+    assert report["higher_is_better"]["code_used"]
+    one = cyclekit.load(run)
+    item = np.load(sorted((run.parent / "data/testA").iterdir())[0]).astype(np.float32)
+    answers = [one.translate(item, "a2b", answer=number) for number in range(2)]
+    assert np.abs(answers[0] - answers[1]).mean() > 0

@@ -223,28 +223,61 @@ def test_it_is_evaluated_and_reported(kind: Kind, trained: Path, cli: Cli, tmp_p
     assert ("Mean of all directions" in text) == (len(kind.directions) > 1)
 
 
+CODED = {"pairs": ("sketch2photo", 3), "answers": ("a2b", 3)}
+"""Directions that take a code, and its size."""
+LABELLED = ("many",)
+
+
 def test_exported_it_is_what_translates(
     kind: Kind, trained: Path, folder: Folder, cli: Cli, tmp_path: Path
 ) -> None:
-    way, file = kind.directions[-1], tmp_path / "x.onnx"
-    done = cli("export", trained, "-o", file, f"--direction={way}")
+    way, size = CODED.get(kind.name, (kind.directions[-1], 0))
+    file = tmp_path / "x.onnx"
+    labelled = kind.name in LABELLED
+    done = cli("export", trained, "-o", file, *([] if labelled else [f"--direction={way}"]))
     assert done.code == 0, done.err
     session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
     about = json.loads(session.get_modelmeta().custom_metadata_map["cyclekit"])
-    assert f"{about['source']}2{about['target']}" == way
-    coded = kind.name == "pairs"
-    inputs = {one.name: one.shape for one in session.get_inputs()}
-    assert inputs == {"input": ["batch", 1, "size_1"]} | ({"code": ["batch", 3]} if coded else {})
-    source = sorted((folder(kind) / f"test{about['source'].capitalize()}").iterdir())[0]
+    wanted: dict[str, list[object]] = {"input": ["batch", 1, "size_1"]}
+    wanted |= {"label": ["batch", len(kind.domains)]} if labelled else {}
+    wanted |= {"code": ["batch", size]} if size else {}
+    assert {one.name: one.shape for one in session.get_inputs()} == wanted
+    source, _, target = way.lower().partition("2")
+    sound = sorted((folder(kind) / f"test{source.capitalize()}").iterdir())[0]
     out = tmp_path / "out"
-    assert cli("translate", trained, source, "-o", out, f"--direction={way}",
+    assert cli("translate", trained, sound, "-o", out, f"--direction={way}",
                "--accelerator=cpu").code == 0  # fmt: skip
-    fed = {"input": np.load(source).astype(np.float32)[None, None]}
-    if coded:
-        rng = torch_generator("code", 0, way, source.name)
-        fed["code"] = torch.randn(3, generator=rng)[None].numpy()
+    fed = {"input": np.load(sound).astype(np.float32)[None, None]}
+    if labelled:
+        targets = {name.lower(): label for name, label in about["label"]["targets"].items()}
+        assert {*targets} == {name.lower() for name in kind.domains}
+        fed["label"] = np.array([targets[target]], np.float32)
+    if size:
+        rng = torch_generator("code", 0, way, sound.name)
+        fed["code"] = torch.randn(size, generator=rng)[None].numpy()
     (made,) = session.run(None, fed)
-    assert np.allclose(made[0, 0], np.load(out / source.name), atol=1e-4)
+    assert np.allclose(made[0, 0], np.load(out / sound.name), atol=1e-4)
+    assert cli("export", trained, "--check", file).code == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["answers", "many"])
+def test_a_file_with_labels_or_codes_has_the_figures_of_its_run(
+    name: str, folder: Folder, cli: Cli, tmp_path: Path
+) -> None:
+    kind, run, file = ALL[name], tmp_path / "run", tmp_path / "x.onnx"
+    assert cli(*arguments(kind, folder(kind), run)).code == 0
+    way = CODED.get(name, (kind.directions[-1], 0))[0]
+    for other in ("x.torchscript", "x.onnx"):
+        done = cli("export", run, "-o", tmp_path / other, f"--direction={way}")
+        assert done.code == 0, done.err
+    options = ("--quick", "--json", "--accelerator=cpu", "--precision=32-true")
+    own = json.loads(cli("evaluate", run, *options).out)
+    done = cli("evaluate", run, *options, f"--model={file}")
+    assert done.code == 0, done.err
+    told = kind.directions if name in LABELLED else [way]
+    assert f"{', '.join(told)}: {file}" in done.err
+    assert json.loads(done.out)[way] == pytest.approx(own[way], rel=1e-3, abs=1e-4)
 
 
 def test_it_goes_on_bit_for_bit(kind: Kind, trained: Path, cli: Cli, tmp_path: Path) -> None:

@@ -108,7 +108,9 @@ JUDGES = (
         "patchgan",
         "a discriminator of patches, as pytorch-CycleGAN-and-pix2pix and others have it",
         "discriminator",
-        lambda weights: _is_patchgan(weights) and not _is_cut(weights),
+        lambda weights: (
+            _is_patchgan(weights) and not _is_cut(weights) and "model.3.scale" not in weights
+        ),
         _patchgan,
     ),
     Family(

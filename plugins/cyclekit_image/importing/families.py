@@ -3,9 +3,11 @@
 from dataclasses import replace
 
 from cyclekit.api import Family
+from cyclekit_image.importing.augmented import AUGMENTED
 from cyclekit_image.importing.discriminators import JUDGES
 from cyclekit_image.importing.others import NOT_IMPORTED
 from cyclekit_image.importing.resnets import RESNETS
+from cyclekit_image.importing.stargan import STARGANS
 from cyclekit_image.importing.unets import UNETS
 
 
@@ -16,5 +18,5 @@ def domain_settings(a: int, b: int) -> dict[str, int]:
 
 FAMILIES: tuple[Family, ...] = tuple(
     replace(family, domain_settings=domain_settings)
-    for family in (*NOT_IMPORTED, *RESNETS, *UNETS, *JUDGES)
+    for family in (*NOT_IMPORTED, *RESNETS, *UNETS, *STARGANS, *AUGMENTED, *JUDGES)
 )

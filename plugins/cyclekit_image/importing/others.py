@@ -1,7 +1,7 @@
 """Networks that are known by their keys and cannot be imported, with the reason."""
 
 from cyclekit.api import Family
-from cyclekit_image.importing.keys import Weights, has_any, has_kernel
+from cyclekit_image.importing.keys import Weights, has_any
 
 
 def _unknown(name: str, summary: str, why: str, *patterns: str) -> Family:
@@ -16,36 +16,8 @@ def _unknown(name: str, summary: str, why: str, *patterns: str) -> Family:
 NO_LINE = "its layers are no line of those that there are here"
 
 
-def _is_stargan(weights: Weights) -> bool:
-    """By 4-wide convolutions where others have 3-wide ones, and blocks that begin with one."""
-    theirs = has_kernel(weights, "main.0", 7) and has_any(weights, r"main\.\d+\.main\.0\.")
-    return theirs or (
-        has_kernel(weights, "model.0", 7) and has_any(weights, r"model\.\d+\.conv_block\.")
-    )
-
-
 NOT_IMPORTED = (
     _unknown("unsb", "UNSB's generator", NO_LINE, r"model_res\.", r".*time_embed"),
-    Family(
-        "stargan",
-        "StarGAN's generator",
-        "generator",
-        _is_stargan,
-        refusal="it translates between many domains, and a run here has two",
-    ),
-    _unknown(
-        "augmented",
-        "Augmented CycleGAN's stochastic generator",
-        "it makes many pictures of one, from a code that the cycle objective does not have",
-        r"model\.2\.shift_conv\.0\.",
-    ),
-    _unknown(
-        "augmented-back",
-        "Augmented CycleGAN's way back",
-        "it belongs to a generator that the cycle objective does not have",
-        r"model\.2\.scale$",
-        r"model\.2\.shift$",
-    ),
     _unknown(
         "joligen-attention",
         "joliGEN's generator with attention masks",

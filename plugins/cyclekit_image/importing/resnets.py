@@ -151,6 +151,8 @@ def sequential(
 
 
 def _has_line(weights: Weights, word: str) -> bool:
+    if has_any(weights, r"model\.2\.(shift|scale)"):  # Augmented CycleGAN's
+        return False
     return has_kernel(weights, "model.1", 7) and has_any(weights, rf"model\.\d+\.{word}\.\d+\.")
 
 
