@@ -16,6 +16,7 @@ from cyclekit.engine.functional import (
     fill_gaps,
     l1,
     require_shape,
+    rounded,
     tap_widths,
     upcast,
 )
@@ -53,7 +54,7 @@ from cyclekit.nets.blocks import (
     norm_layers,
     normalize_spectra,
 )
-from cyclekit.nets.patchgan import PatchGAN, PatchGANOptions
+from cyclekit.nets.patchgan import PatchDiscriminator, PatchGAN, PatchGANOptions
 from cyclekit.nets.pixel import PixelDiscriminator, PixelOptions
 from cyclekit.nets.resnet import ResNetGenerator, ResNetOptions
 from cyclekit.nets.slopes import SlopesOptions, SlopesPatchGAN
@@ -104,6 +105,7 @@ __all__ = [
     "Objective",
     "Options",
     "PartialLoss",
+    "PatchDiscriminator",
     "PatchGAN",
     "PatchGANOptions",
     "Patches",
@@ -147,6 +149,7 @@ __all__ = [
     "norm_layers",
     "normalize_spectra",
     "require_shape",
+    "rounded",
     "sum_terms",
     "tap_widths",
     "trained_once",

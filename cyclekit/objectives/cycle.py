@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from typing import ClassVar, Literal
 
-import torch
 from torch import Tensor, nn
 
 from cyclekit.contract.options import Options
@@ -16,6 +15,7 @@ from cyclekit.engine.functional import (
     discriminator_loss,
     l1,
     require_shape,
+    rounded,
     upcast,
 )
 from cyclekit.engine.history import HistoryBuffer
@@ -237,7 +237,7 @@ class CycleObjective(Objective):
             # Real samples have zeros in their gaps: fakes are shown with the same ones.
             sample = sample * valid.all(dim=1, keepdim=True)
         if self.options.rounding.discriminators:
-            sample = self.rounded(sample, role.domain)
+            sample = rounded(sample, self.specs[role.domain])
         varied = self._varied(sample, role, "generator", step)
         logits = trip.networks[role.name](self._noisy(varied, step, "generator", role.name))
         step.carried[role.name] = sample.detach()
@@ -267,18 +267,6 @@ class CycleObjective(Objective):
         return identity.weight > 0 and (
             identity.until_step is None or step.index < identity.until_step
         )
-
-    def rounded(self, x: Tensor, domain: str) -> Tensor:
-        """The nearer end of the domain's range; the gradient passes as if nothing had happened."""
-        bounds = self.specs[domain].range
-        if bounds is None:
-            raise RecipeError(
-                f"objective.rounding needs tensors with a range, but domain {domain.upper()}'s are "
-                f"unbounded. Switch it off."
-            )
-        low, high = bounds
-        ends = torch.where(x.detach() >= (low + high) / 2, high, low).to(x.dtype)
-        return ends + (x - x.detach())  # exactly an end: the bracket is zero
 
     def _varied(self, x: Tensor, role: DiscriminatorRole, sample: str, step: Step) -> Tensor:
         """What a discriminator sees of real samples, of fakes, or of a generator's."""
@@ -348,7 +336,9 @@ class Trip:
         """The fake, translated back."""
         source, target = self.way.direction.ends
         objective, options = self.objective, self.objective.options
-        sent = objective.rounded(self.fake, target) if options.rounding.cycle else self.fake
+        sent = self.fake
+        if options.rounding.cycle:
+            sent = rounded(sent, objective.specs[target])
         if options.cycle.noise:
             sent = self._with_noise(sent)
         if options.cycle.back_translation:

@@ -12,7 +12,12 @@ from pydantic import Field, field_validator
 from torch import Tensor, nn
 
 from cyclekit import api
-from cyclekit.objectives.cycle_options import InputNoiseOptions, Weight
+from cyclekit.objectives.cycle_options import (
+    InputNoiseOptions,
+    RoundingOptions,
+    SelfRegularizationOptions,
+    Weight,
+)
 
 GENERATOR, DISCRIMINATOR = "generator", "discriminator"
 GENERATORS, DISCRIMINATORS = "generators", "discriminators"
@@ -66,7 +71,9 @@ class StarGANOptions(api.Options):
     classification: ClassificationOptions = ClassificationOptions()
     cycle: RoundTripOptions = RoundTripOptions()
     identity: OwnDomainOptions = OwnDomainOptions()
+    self_regularization: SelfRegularizationOptions = SelfRegularizationOptions()
     input_noise: InputNoiseOptions = InputNoiseOptions()
+    rounding: RoundingOptions = RoundingOptions()
     generator_every: Annotated[int, Field(ge=1, le=1000)] = 5
     """The generator learns in every so many-th step, the discriminator in each."""
 
@@ -202,6 +209,8 @@ class StarGANObjective(api.Objective):
             terms.append(api.Term("named_fake", classification, both, sent.named_fake))
         if options.cycle.weight:
             terms.append(api.Term("cycle", options.cycle.weight, own, sent.cycle))
+        if kept := options.self_regularization.weight:
+            terms.append(api.Term("self_regularization", kept, own, sent.kept))
         groups = [api.TermGroup(terms, sent.fool)]
         if options.identity.weight:
             same = api.Term("identity", options.identity.weight, own, sent.same)
@@ -228,6 +237,7 @@ class Sent:
         self._generator, self._critic = networks[GENERATOR], networks[DISCRIMINATOR]
         self._x, self._label, self._target = batch[SAMPLES], batch[LABEL], batch[TARGET]
         self._valid = step.valid.get(SAMPLES)
+        self._spec = objective.specs[objective.domains[0]]
 
     def judge(self) -> None:
         """Translate, and show the discriminator real samples and fakes."""
@@ -267,7 +277,14 @@ class Sent:
 
     def cycle(self) -> Tensor:
         """How far a sample is from itself, once it came back (equation 4)."""
-        return api.l1(self._generator(self._fake, self._label), self._x, self._valid)
+        sent = self._fake
+        if self._objective.options.rounding.cycle:
+            sent = api.rounded(sent, self._spec)
+        return api.l1(self._generator(sent, self._label), self._x, self._valid)
+
+    def kept(self) -> Tensor:
+        """How far a fake is from what it was made of."""
+        return api.l1(self._fake, self._x, self._valid)
 
     def same(self) -> Tensor:
         """How far a sample is from what it becomes when it is told its own domain."""
@@ -275,10 +292,13 @@ class Sent:
 
     @property
     def _shown(self) -> Tensor:
-        """Real samples have zeros in their gaps: fakes are shown with the same ones."""
-        if self._valid is None:
-            return self._fake
-        return self._fake * self._valid.all(dim=1, keepdim=True)
+        """Fakes as the discriminator gets them: with zeros in the gaps that real samples have."""
+        shown = self._fake
+        if self._valid is not None:
+            shown = shown * self._valid.all(dim=1, keepdim=True)
+        if self._objective.options.rounding.discriminators:
+            shown = api.rounded(shown, self._spec)
+        return shown
 
     def _noisy(self, x: Tensor, role: str) -> Tensor:
         sigma = self._objective.options.input_noise.sigma
