@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from cyclekit.judging.ends import by_ends
-from cyclekit.names import heading
+from cyclekit.names import heading, setting_of
 from cyclekit.reporting.charts import Axes, Level, draw, legend, short, span_of
 from cyclekit.reporting.curves import Curve, Sides, ends_of, worded
 from cyclekit.reporting.markup import Markup, element, joined
@@ -104,6 +104,7 @@ def _folded(title: str, heads: Sequence[Markup], bodies: Iterable[Markup]) -> Ma
 def _by_ends(figures: Directions, higher: Mapping[str, bool], sides: Sides) -> Markup:
     """A table for each figure, sources below each other, targets beside each other."""
     ways = {way: ends for way, ends in ends_of(sides).items() if way in figures}
+    ways |= {way: place for way in figures if way not in ways and (place := setting_of(way))}
     names = dict.fromkeys(name for of in figures.values() for name in of)
     tables = []
     for name in names if len({end for ends in ways.values() for end in ends}) > 2 else ():
