@@ -120,11 +120,6 @@ def build_model(modality: Modality, recipe: Recipe, rank: int = 0) -> Model:
         network.requires_grad_(True)
         if recipe.train.memory == "low":
             spare_memory(network)
-    if objective.attributes and type(codec).fit is not Codec.fit:
-        raise RecipeError(
-            f"Plugin {modality.name!r} learns about each domain apart from the others, which "
-            f"attributes are not: leave out objective.attributes."
-        )
     table = table_of(modality, recipe)
     return Model(modality, recipe, codec, objective, networks, table=table)
 

@@ -30,7 +30,7 @@ from cyclekit.data.generated import is_made, made_root
 from cyclekit.data.lazy import LazyList
 from cyclekit.data.pairing import without_false_pairs
 from cyclekit.data.sampling import Batches, Labels
-from cyclekit.data.windows import StreamWindows, Window
+from cyclekit.data.windows import Joined, StreamWindows, Window
 from cyclekit.describe import describe_exception
 from cyclekit.engine.fabric import on_first
 from cyclekit.engine.model import Model, build_model
@@ -218,7 +218,12 @@ def _encode(
                 f"skipped {len(bad)} of {len(paths)} files of domain {heading(domain)}: "
                 f"{list_bad(bad)}"
             )
-        _fit(model, domain, encoded[domain].windows)
+        if not model.table.names:
+            _fit(model, domain, encoded[domain].windows)
+    if model.table.names:  # views of the same files, which must be seen alike
+        every = Joined([domain.windows for domain in encoded.values()])
+        for domain in model.objective.domains:
+            _fit(model, domain, every)
     return encoded
 
 

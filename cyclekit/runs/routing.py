@@ -120,9 +120,10 @@ def way_that_sets(model: Model, changes: Mapping[str, bool]) -> Direction:
     """
     known = model.objective.attributes
     if not known:
+        targets = _listed({way.target for way in model.directions.values()})
         raise UsageError(
             f"Objective {model.objective.name!r} of this run has no attributes to set, but "
-            f"domains: say --to NAME, one of {_listed({way.target for way in model.directions.values()})}."
+            f"domains: say --to NAME, one of {targets}."
         )
     for name in changes:
         if name not in known:

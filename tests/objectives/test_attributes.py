@@ -9,7 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from objectives.test_stargan import BATCH, SMALL, STEP, Critic, Louder
-from objectives.toy import LENGTH
+from objectives.toy import LENGTH, ToyCodec
 from support import Cli, as_options, assert_resumes_exactly
 
 from cyclekit import api, python_api
@@ -333,14 +333,20 @@ def test_a_few_files_that_the_table_does_not_know_are_left_out(cli: Cli, tmp_pat
     assert "other.npy" in done.err
 
 
-def test_codecs_with_statistics_for_each_domain_are_refused(cli: Cli, tmp_path: Path) -> None:
+def test_views_of_the_same_files_are_seen_alike(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write_data(tmp_path / "data")
-    small = ("--plugin", "--set=generator", "--set=discriminator")
-    given = command(tmp_path / "data", tmp_path / "run")
-    arguments = [one for one in given if not one.startswith(small)]
-    done = cli(*arguments, "--plugin=audio", "--set=objective.name=stargan")
-    assert done.code != 0
-    assert "learns about each domain apart" in done.err
+    fitted = {}
+    monkeypatch.setattr(
+        ToyCodec, "fit", lambda self, domain, windows: fitted.update({domain: len(windows)})
+    )
+    monkeypatch.setattr(ToyCodec, "state_dict", lambda self: {"fitted": torch.tensor(1.0)})
+    monkeypatch.setattr(ToyCodec, "load_state_dict", lambda self, state: None)
+    done = cli(*command(tmp_path / "data", tmp_path / "run"), "--dry-run")
+    assert done.code == 0, done.err
+    assert list(fitted) == ["no Loud", "Loud", "no Quick tail", "Quick tail"]
+    assert len(set(fitted.values())) == 1
 
 
 def test_tiles_know_their_wholes_attributes(run: Path) -> None:

@@ -223,9 +223,8 @@ def test_planes_between_mirrored_borders_and_a_norm_are_refused() -> None:
 
 def test_the_networks_have_the_papers_size() -> None:
     info, modality = find_plugin("image"), load_plugin("image").modality
-    layers = read_layers(find_recipes(info)["stargan"], info)
-    layers.lay([("objective.domains", list("abcde"), "test")])
-    recipe = resolve(layers, modality)
+    recipe = resolve(read_layers(find_recipes(info)["celeba"], info), modality)
+    assert len(recipe.objective.attributes) == 5
     spec = api.TensorSpec(3, (128, 128))
     with torch.device("meta"):
         generator = api.ResNetGenerator(with_planes(spec, 5), spec, recipe.generator)
