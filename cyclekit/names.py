@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import Mapping
 
 EXTRA = "extra"
 """Files of no domain, from ``data.extra``: a stream may draw from them beside domains."""
@@ -50,3 +51,12 @@ def setting_of(direction: str) -> tuple[str, str] | None:
     """Attribute and value, ``=0`` or ``=1``, of a direction that is called by them."""
     attribute, value = direction[:-2], direction[-2:]
     return (attribute, value) if attribute and value in ("=0", "=1") else None
+
+
+def counted_items(counts: Mapping[str, int]) -> str:
+    """How many items of each domain there are, in words."""
+    numbers = set(counts.values())
+    if len(counts) > 2 and len(numbers) == 1:
+        return f"{numbers.pop():,} of each of {len(counts)} domains"
+    *most, last = [f"{count:,} of {heading(name)}" for name, count in counts.items()] or [""]
+    return f"{', '.join(most)} and {last}" if most else last
