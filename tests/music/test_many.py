@@ -38,7 +38,10 @@ def test_resumed_exactly(run: Path, tmp_path: Path, cli: Cli) -> None:
     assert_resumes_exactly(run, tmp_path / "halved", lambda halved: cli("resume", halved))
 
 
-def test_translated_to_each_and_judged(run: Path, data: Path, tmp_path: Path, cli: Cli) -> None:
+def test_translated_to_each_and_judged(
+    run: Path, data: Path, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cyclekit_music.genre.STEPS", 4)
     out = tmp_path / "out"
     done = cli("translate", run, data / "test", "-o", out, "--to=all", "--accelerator=cpu")
     assert done.code == 0, done.err
