@@ -24,8 +24,8 @@ SECTIONS = {
     ),
     "Networks, and what they are made of": (
         "RESNET", "UNET_128", "UNET_256", "PATCHGAN", "PATCHGAN_SLOPES", "PIXEL", "STARGAN",
-        "ResNetGenerator", "ResNetOptions", "UNetGenerator", "UNetOptions", "PatchGAN",
-        "PatchGANOptions", "SlopesPatchGAN", "SlopesOptions", "PixelDiscriminator",
+        "ResNetGenerator", "ResNetOptions", "UNetGenerator", "UNetOptions",
+        "PatchDiscriminator", "PatchGAN", "PatchGANOptions", "SlopesPatchGAN", "SlopesOptions", "PixelDiscriminator",
         "PixelOptions", "conv", "conv_transpose", "norm_layers", "normalize_spectra", "initialize",
         "ToRange", "Norm", "Init",
     ),
@@ -35,7 +35,7 @@ SECTIONS = {
     ),
     "What objectives are made of": (
         "ADVERSARIAL_LOSSES", "AdversarialLoss", "AdversarialName", "gradient_penalty", "Patches", "l1",
-        "discriminator_loss", "upcast", "fill_gaps", "call_batched", "tap_widths", "require_shape",
+        "discriminator_loss", "upcast", "fill_gaps", "call_batched", "tap_widths", "require_shape", "rounded",
         "HistoryBuffer", "augmented", "AugmentationOptions", "AdversarialOptions",
     ),
     "CycleGAN, to be varied": ("CycleObjective", "CycleOptions", "Trip", "Way", "DiscriminatorRole"),
