@@ -16,6 +16,7 @@ from cyclekit.engine.functional import (
     fill_gaps,
     l1,
     require_shape,
+    rounded,
     tap_widths,
     upcast,
 )
@@ -60,7 +61,7 @@ from cyclekit.nets.blocks import (
     normalize_spectra,
 )
 from cyclekit.nets.codes import CODE_DISCRIMINATOR, PAIR_ENCODER
-from cyclekit.nets.patchgan import PatchGAN, PatchGANOptions
+from cyclekit.nets.patchgan import PatchDiscriminator, PatchGAN, PatchGANOptions
 from cyclekit.nets.pixel import PixelDiscriminator, PixelOptions
 from cyclekit.nets.resnet import ResNetGenerator, ResNetOptions
 from cyclekit.nets.slopes import SlopesOptions, SlopesPatchGAN
@@ -117,6 +118,7 @@ __all__ = [
     "Objective",
     "Options",
     "PartialLoss",
+    "PatchDiscriminator",
     "PatchGAN",
     "PatchGANOptions",
     "Patches",
@@ -166,6 +168,7 @@ __all__ = [
     "normalize_spectra",
     "penalty_groups",
     "require_shape",
+    "rounded",
     "sum_terms",
     "tap_widths",
     "trained_once",

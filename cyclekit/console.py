@@ -133,9 +133,10 @@ class Console:
 
         Args:
             title: Above the table.
-            table: Row -> column -> figure; all columns in the order in which they first occur.
+            table: Row -> column -> figure; columns in the order of the row that has most of them.
         """
-        columns = list(dict.fromkeys(name for row in table.values() for name in row))
+        rows = sorted(table.values(), key=len, reverse=True)
+        columns = list(dict.fromkeys(name for row in rows for name in row))
         drawn = Table("", title=_plain(title), title_justify="left")
         for column in columns:
             drawn.add_column(_plain(column), justify="right")

@@ -19,7 +19,7 @@ from cyclekit.runs.launch import start_training
 from cyclekit.runs.open_run import OpenRun, open_run
 from cyclekit.runs.planning import data_settings, plan_training
 from cyclekit.runs.resuming import resume_training
-from cyclekit.runs.routing import way_between
+from cyclekit.runs.routing import way_between, way_that_sets
 from cyclekit.runs.training import TrainResult
 from cyclekit.runs.translation import format_of
 from cyclekit.storage.folder import Storage
@@ -60,6 +60,8 @@ class TrainedModel:
         *,
         to: str | None = None,
         source: str | None = None,
+        set: Mapping[str, bool] | None = None,
+        attributes: Mapping[str, bool] | None = None,
         answer: int = 0,
         like: Any = None,
     ) -> Any:
@@ -71,6 +73,10 @@ class TrainedModel:
             direction: One of ``directions``; may be left out where there is only one.
             to: The domain to translate to, in place of a direction.
             source: The domain of the item, where several can be translated to ``to``.
+            set: Attributes to give (true) or to take (false), of a run that was trained on these,
+                in place of all that.
+            attributes: Those that the item has already; default: as the run's table says of a
+                file of its name.
             answer: Where codes choose among many answers: another one for each number.
             like: An item or file of the target domain whose code is taken.
 
@@ -80,8 +86,13 @@ class TrainedModel:
         Raises:
             CyclekitError: If an item or a file cannot be used.
         """
-        way = way_between(self._opened.model, direction, to, source)
+        if set:
+            way = way_that_sets(self._opened.model, set)
+        else:
+            way = way_between(self._opened.model, direction, to, source)
         translator = self._opened.translator.answering(answer)
+        if attributes is not None:
+            translator = translator.knowing(attributes)
         if like is not None:
             if isinstance(like, (str, Path)):
                 translator = translator.like_file(Path(like), way)
@@ -95,7 +106,8 @@ class TrainedModel:
             for one in wanted
         ]
         try:
-            translated = translator.items(items, way)
+            named = [Path(one) if isinstance(one, (str, Path)) else Path("item") for one in wanted]
+            translated = translator.items(items, way, named)
         except FailedSample as error:
             raise DataError(f"{error}. {self._takes}, or files by their paths.") from error
         if isinstance(item, (list, tuple)):

@@ -26,8 +26,8 @@ SECTIONS = {
     "Networks, and what they are made of": (
         "RESNET", "UNET_128", "UNET_256", "PATCHGAN", "PATCHGAN_SLOPES", "PIXEL", "STARGAN",
         "PAIR_ENCODER", "CODE_DISCRIMINATOR",
-        "ResNetGenerator", "ResNetOptions", "UNetGenerator", "UNetOptions", "PatchGAN",
-        "PatchGANOptions", "SlopesPatchGAN", "SlopesOptions", "PixelDiscriminator",
+        "ResNetGenerator", "ResNetOptions", "UNetGenerator", "UNetOptions", "PatchDiscriminator",
+        "PatchGAN", "PatchGANOptions", "SlopesPatchGAN", "SlopesOptions", "PixelDiscriminator",
         "PixelOptions", "conv", "conv_transpose", "norm_layers", "normalize_spectra", "initialize",
         "ToRange", "Norm", "Init",
     ),
@@ -39,6 +39,7 @@ SECTIONS = {
         "ADVERSARIAL_LOSSES", "AdversarialLoss", "AdversarialName", "discriminator_loss",
         "generator_loss", "fooling", "gradient_penalty", "Patches", "zero_centred_penalty",
         "penalty_groups", "l1", "upcast", "fill_gaps", "call_batched", "tap_widths", "require_shape",
+        "rounded",
         "HistoryBuffer", "augmented", "AugmentationOptions", "AdversarialOptions",
         "RegularizedAdversarialOptions", "RegularizationOptions",
     ),

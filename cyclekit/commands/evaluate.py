@@ -97,7 +97,7 @@ def _show(
     Where there are more than two domains, the table has the means of all directions, and each
     figure that says which way is better gets one of its own, by source and target.
     """
-    from cyclekit.names import heading
+    from cyclekit.names import counted_items
     from cyclekit.runs.checkpoints import BEST
 
     ways = {name: report}
@@ -113,7 +113,7 @@ def _show(
     )
     if len(domains) > 2:
         _show_by_ends(name, report, directions, console)
-    items = " and ".join(f"{n} of {heading(name)}" for name, n in report["test_items"].items())
+    items = counted_items(report["test_items"])
     console.result(f"{items}, test items; seed {report['seed']}")
     for line in report["protocol"].values():
         console.result(f"- {line}")

@@ -47,6 +47,21 @@ from cyclekit.errors import CyclekitError
     help="Domain of the inputs. May be left out where a folder that they lie in has its name.",
 )
 @click.option(
+    "--set-attribute",
+    "changes",
+    multiple=True,
+    metavar="NAME=1|NAME=0",
+    help="Give the inputs an attribute, or take it from them, where a run was trained on these; "
+    "may be repeated.",
+)
+@click.option(
+    "--attributes",
+    "table",
+    type=PATH,
+    metavar="FILE",
+    help="Table of the attributes that the inputs have, in place of the training's.",
+)
+@click.option(
     "--format",
     "format",
     metavar="NAME",
@@ -117,6 +132,8 @@ def translate(
     direction: str | None,
     target: str | None,
     source: str | None,
+    changes: tuple[str, ...],
+    table: Path | None,
     format: str | None,
     suffix: str,
     cycle: bool,
@@ -151,13 +168,14 @@ def translate(
       cyclekit translate runs/00002-image-augmented testA/ -o out --direction a2b --like red.png
       cyclekit translate runs/00001-image-demo - -o - --direction a2b < in.png > out.png
       cyclekit translate runs/00002-stargan-demo my_photos/ -o out --from plain --to all
+      cyclekit translate runs/00003-celeba test/ -o out --set-attribute Blond_Hair=1
     """
     from cyclekit.console import Console
     from cyclekit.data.listing import counted
     from cyclekit.recipe.sources import parse_setting
     from cyclekit.runs.open_run import open_run
     from cyclekit.runs.piping import Piped
-    from cyclekit.runs.routing import route_files
+    from cyclekit.runs.routing import route_files, setting
     from cyclekit.runs.sharing import Opening, Shared
     from cyclekit.runs.translation import InputFiles, translate_files
     from cyclekit.runs.translation_job import translated
@@ -167,14 +185,15 @@ def translate(
     changed = tuple(map(parse_setting, settings))
     several = cycle or side_by_side or skip_existing or samples > 1 or target == "all"
     with Piped.through(inputs, output, suffix, several) as piped:
-        opened = open_run(run, checkpoint, *how, settings=changed, seed=seed)
+        opened = open_run(run, checkpoint, *how, settings=changed, seed=seed, table=table)
         files = InputFiles.find(piped.inputs, opened.model.codec)
         if files.others:
             console.say(f"passed over what is no sample: {counted(files.others)}")
-        routing = route_files(opened.model, files, direction, target, source)
+        sets = dict(map(setting, changes))
+        routing = route_files(opened.model, files, direction, target, source, sets)
         if routing.there:
             console.say(f"passed over {len(routing.there)} files that are of {target} already")
-        opening = Opening(run, checkpoint, accelerator, precision, batch_size, changed, seed)
+        opening = Opening(run, checkpoint, accelerator, precision, batch_size, changed, seed, table)
         do = Shared(opening, devices) if devices > 1 else translated
         more = (format, piped.suffix, skip_existing, cycle, side_by_side, samples, like, do)
         written, bad, wanted = 0, 0, sum(len(route.files.names) for route in routing.routes)

@@ -1,6 +1,6 @@
 """Batches, addressed by step: nothing to save, nothing that depends on the ranks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -17,6 +17,8 @@ from cyclekit.names import heading
 from cyclekit.randomness import numpy_generator, torch_generator
 
 Sampled = tuple[str, Tensor]
+Labels = Callable[[str, int], Sequence[float]]
+"""What is said about the window of a stream at a place."""
 Drawn = dict[str, "list[Sampled | Future[Sampled]]"]
 
 
@@ -64,6 +66,7 @@ class Batches:
         rank: Which of them this is.
         workers: Threads that read and augment the next micro-batch while this one is trained on.
             0: it is drawn when it is asked for. What is drawn is the same.
+        labels: What labels say; default: of which domain a window is.
     """
 
     def __init__(
@@ -78,6 +81,7 @@ class Batches:
         ranks: int = 1,
         rank: int = 0,
         workers: int = 0,
+        labels: Labels | None = None,
     ) -> None:
         self._codec = codec
         self._windows = windows
@@ -86,6 +90,7 @@ class Batches:
             name: (name in stated and stated[name].drawn_with) or name for name in windows
         }
         self._stated = stated
+        self._label = labels or self._own_domain
         self._seed = seed
         self._batch_size = batch_size
         self._ranks = ranks
@@ -162,17 +167,24 @@ class Batches:
             samples = [one.result() if isinstance(one, Future) else one for one in found]
             batch[name] = self._joined(name, samples, device)
             stream = self._stated.get(name)
-            domains: dict[str, list[str]] = {}
+            orders: dict[str, Order] = {}
             if stream and stream.label:
-                domains[stream.label] = [domain for domain, _ in samples]
+                orders[stream.label] = self._orders[name]
             if stream and stream.target:
-                order = self._targets[name]
-                others = [order(step, position) for position in positions]
-                domains[stream.target] = [_domain(self._windows[name], at) for at in others]
-            for entry, of_each in domains.items():
-                told = labels_of(of_each, stream.domains if stream else ())
-                labels[entry] = told.to(device, batch[name].dtype)
+                orders[stream.target] = self._targets[name]
+            for entry, order in orders.items():
+                told = [self._label(name, order(step, position)) for position in positions]
+                labels[entry] = torch.tensor(told).to(device, batch[name].dtype)
         return batch | labels
+
+    def _own_domain(self, name: str, index: int) -> list[float]:
+        """1 at the domain that a window is of, which need not be read for it."""
+        windows = self._windows[name]
+        if isinstance(windows, StreamWindows):
+            domain, _ = windows.origin(index)
+        else:
+            domain = windows[index].domain
+        return [float(domain == each) for each in self._stated[name].domains]
 
     def _joined(self, name: str, samples: Sequence[Sampled], device: torch.device) -> Tensor:
         """A stream's samples as one batch, as networks see them."""
@@ -204,13 +216,3 @@ class Batches:
                 f"A batch needs samples of one size, but {heading(name)} gave {shapes[0]} and "
                 f"{shapes[1]}. Crop or resize in the codec, or set train.batch_size to 1."
             )
-
-
-def labels_of(domains: Sequence[str], known: Sequence[str]) -> Tensor:
-    """``(batch, known)``: 1 at each one's own, 0 elsewhere."""
-    return torch.tensor([[float(domain == each) for each in known] for domain in domains])
-
-
-def _domain(windows: Sequence[Window], index: int) -> str:
-    """The domain of a window, which need not be read for it."""
-    return windows.origin(index)[0] if isinstance(windows, StreamWindows) else windows[index].domain

@@ -3,7 +3,7 @@
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from statistics import median
 from typing import Any
@@ -11,15 +11,16 @@ from typing import Any
 import torch
 
 from cyclekit.console import Console
+from cyclekit.data.attributed import find_files
 from cyclekit.data.beginnings import EMPTY
 from cyclekit.data.encoded import MOST_BAD, Tracker, list_bad, remarks_on
-from cyclekit.data.folders import Collections, find_collections
+from cyclekit.data.folders import Collections
 from cyclekit.data.generated import is_made
 from cyclekit.data.pairing import DOUBTED, FEWEST, MAX_PAIRS, likeness
 from cyclekit.datasets.decoding import DecodedFile, Group, Listed, decode_files
 from cyclekit.datasets.duplicates import Duplicates, find_duplicates
 from cyclekit.datasets.fingerprints import Peek, peek_all
-from cyclekit.engine.model import build_codec, domains_of
+from cyclekit.engine.model import build_codec, domains_of, table_of
 from cyclekit.errors import BadSample, UsageError, blame_plugin
 from cyclekit.runs.planning import Plan
 
@@ -101,7 +102,12 @@ def inspect(plan: Plan, console: Console, everything: bool = False) -> Inspectio
         raise UsageError("The recipe's data is made, not found: there is nothing to look at.")
     codec = build_codec(plan.host.modality, plan.recipe)
     domains = domains_of(plan.host.modality, plan.recipe)
-    collections = find_collections(plan.recipe.data, domains, codec, seed=plan.recipe.train.seed)
+    table = table_of(plan.host.modality, plan.recipe)
+    seed = plan.recipe.train.seed
+    collections = find_files(plan.recipe.data, domains, table, codec, seed=seed)
+    if table.names:  # each attribute's two domains have the same files
+        first = dict(list(collections.domains.items())[:2])
+        collections = replace(collections, domains=first)
     listed = Listed.of(collections)
     count = len(listed.files)
     seen = peek_all(listed.files)

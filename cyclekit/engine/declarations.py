@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from cyclekit.names import DIRECTION
+from cyclekit.names import DIRECTION, setting_of
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,8 @@ class Stream:
             names are a pair. Both are of one domain each, share the index and the chance that
             ``Codec.augment`` is given (one crop, one flip), and show pairs alone.
         label: Name of a further entry of the batch, if one is wanted: ``(batch, domains)`` floats,
-            1 at the domain that each sample is from and 0 elsewhere.
+            1 at the domain that each sample is from and 0 elsewhere; or, of an objective with
+            ``attributes``, ``(batch, attributes)``, 1 at those that it has.
         target: Name of another such entry, if one is wanted: labels of further samples of the
             stream, drawn for each position independently, so that each occurs as often as among
             the samples.
@@ -63,6 +64,8 @@ class Direction:
         coding: All networks that ``Objective.code_of`` calls for it, treated likewise; none: those
             of ``networks``. They are not exported, and where an import lacks them, codes can still
             be drawn.
+        sets: What becomes of a sample's attributes, of an objective that has some: those that are
+            not named stay as they are.
     """
 
     source: str
@@ -70,11 +73,17 @@ class Direction:
     networks: tuple[str, ...]
     alias: str = ""
     coding: tuple[str, ...] = ()
+    sets: tuple[tuple[str, bool], ...] = ()
 
     @property
     def ends(self) -> tuple[str, str]:
         """Source and target."""
         return self.source, self.target
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """Row and column in a table of all directions: the ends, or an attribute and its value."""
+        return (setting_of(self.name) if self.sets else None) or self.ends
 
     @property
     def name(self) -> str:

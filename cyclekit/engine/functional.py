@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from cyclekit.contract.tensors import TensorSpec
 from cyclekit.engine.padding import smallest_sizes
-from cyclekit.errors import PluginError
+from cyclekit.errors import PluginError, RecipeError
 from cyclekit.nets.blocks import is_per_sample
 
 
@@ -68,6 +68,21 @@ def tap_widths(network: nn.Module, source: TensorSpec, taps: Sequence[float]) ->
 def fill_gaps(x: Tensor) -> tuple[Tensor, Tensor]:
     """Samples with zeros for gaps, and a mask of where they hold a value: both as ``x`` is."""
     return x.nan_to_num(nan=0.0), ~x.isnan()
+
+
+def rounded(x: Tensor, spec: TensorSpec) -> Tensor:
+    """The nearer end of the range; the gradient passes as if nothing had happened.
+
+    Raises:
+        RecipeError: If there is no range.
+    """
+    if spec.range is None:
+        raise RecipeError(
+            "objective.rounding needs tensors with a range, but these are unbounded. Switch it off."
+        )
+    low, high = spec.range
+    ends = torch.where(x.detach() >= (low + high) / 2, high, low).to(x.dtype)
+    return ends + (x - x.detach())  # exactly an end: the bracket is zero
 
 
 def require_shape(made: Tensor, wanted: Tensor, where: str) -> None:

@@ -1,7 +1,7 @@
 """A recipe made real: codec, objective and networks."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import torch
@@ -11,6 +11,7 @@ from cyclekit.contract.codec import Codec
 from cyclekit.contract.modality import Modality
 from cyclekit.contract.network import Network
 from cyclekit.contract.tensors import TensorSpec
+from cyclekit.data.attributes import AttributeTable, attributes_file
 from cyclekit.describe import describe_exception
 from cyclekit.engine.conditions import require_told
 from cyclekit.engine.declarations import Direction
@@ -42,6 +43,7 @@ class Model:
         objective: Computes the losses.
         networks: By the objective's names.
         lacking: Networks without weights, as where only one generator was imported.
+        table: What is said about files, for an objective that has attributes.
     """
 
     modality: Modality
@@ -50,6 +52,7 @@ class Model:
     objective: Objective
     networks: dict[str, nn.Module]
     lacking: frozenset[str] = frozenset()
+    table: AttributeTable = field(default=AttributeTable(None))
 
     @property
     def directions(self) -> dict[str, Direction]:
@@ -76,6 +79,10 @@ class Model:
 
     def reverse(self, direction: Direction) -> Direction | None:
         """The way back, where there is one."""
+        if direction.sets:  # samples' own attributes are what they come back to
+            source, target = direction.ends
+            alias = f"back from {direction.name}"
+            return replace(direction, source=target, target=source, alias=alias, sets=())
         ways = self.directions.values()
         return next((way for way in ways if way.ends == direction.ends[::-1]), None)
 
@@ -122,7 +129,8 @@ def build_model(
         network.requires_grad_(True)
         if recipe.train.memory == "low":
             spare_memory(network)
-    return Model(modality, recipe, codec, objective, networks)
+    table = table_of(modality, recipe)
+    return Model(modality, recipe, codec, objective, networks, table=table)
 
 
 def build_codec(modality: Modality, recipe: Recipe) -> Codec[Any]:
@@ -137,10 +145,21 @@ def build_codec(modality: Modality, recipe: Recipe) -> Codec[Any]:
 
 def domains_of(modality: Modality, recipe: Recipe) -> list[str]:
     """The objective's domains, which its options alone decide on."""
+    return list(_unmade(modality, recipe).domains)
+
+
+def table_of(modality: Modality, recipe: Recipe) -> AttributeTable:
+    """What is said about files, where the objective's options name attributes."""
+    names = tuple(_unmade(modality, recipe).attributes)
+    return AttributeTable(attributes_file(recipe.data), names)
+
+
+def _unmade(modality: Modality, recipe: Recipe) -> Objective:
+    """An objective that knows its options alone."""
     kind = objective_class(modality, recipe)
     unmade = kind.__new__(kind)
     unmade.options = recipe.objective
-    return list(unmade.domains)
+    return unmade
 
 
 def specs_of(modality: Modality, recipe: Recipe) -> Mapping[str, TensorSpec]:

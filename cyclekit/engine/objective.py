@@ -77,6 +77,17 @@ class Objective(ABC):
         and nothing else."""
 
     @property
+    def attributes(self) -> Sequence[str]:
+        """What labels say about each sample, where they are not about its domain: columns of the
+        table ``data.attributes``. Default: none.
+
+        Domains are then views of the same files, ``without(name)`` and ``name`` for each
+        attribute: a file is in one of each two. Streams draw from one attribute's two.
+        ``translate`` is given samples' own attributes for a code.
+        """
+        return ()
+
+    @property
     @abstractmethod
     def streams(self) -> Mapping[str, Stream]:
         """Entries of a batch, by name."""
@@ -140,12 +151,13 @@ class Objective(ABC):
         return None
 
     def code(self, direction: Direction) -> int | None:
-        """Size of the latent code that a direction takes besides its input. Default: none.
+        """Size of the code that a direction takes besides its input. Default: none, or, where
+        there are ``attributes``, as many.
 
         At translation each item has a code of its own from N(0, 1), which follows from a seed and
-        the item's name; all tiles of an item share it.
+        the item's name; all tiles of an item share it. Attributes are those that the item has.
         """
-        return None
+        return len(self.attributes) or None
 
     def code_of(self, networks: Networks, example: Tensor, direction: Direction) -> Tensor:
         """The code with which a direction would have made an example. Default: it cannot be told.

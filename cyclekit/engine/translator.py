@@ -26,7 +26,7 @@ from cyclekit.engine.norm_statistics import (
 from cyclekit.engine.objective import Objective
 from cyclekit.engine.padding import crop_to, least_multiples, pad_to_multiple, padded_sizes
 from cyclekit.engine.tiling import FADE, Joiner, Tiling, cut
-from cyclekit.errors import BadSample, PluginError, UsageError
+from cyclekit.errors import BadSample, PluginError, UsageError, suggest
 from cyclekit.memory import available_memory, is_out_of_memory
 from cyclekit.randomness import torch_generator
 
@@ -71,6 +71,22 @@ class Translator:
         self._others: dict[str, Callable[..., Tensor]] = {}
         self._answer = 0
         self._given: dict[str, Tensor] = {}
+        self._table = model.table
+        self._own: Mapping[str, bool] | None = None
+
+    def knowing(self, attributes: Mapping[str, bool]) -> "Translator":
+        """The same where all that is translated has these attributes, and no others.
+
+        Raises:
+            UsageError: If the objective knows none of such a name.
+        """
+        known = self._objective.attributes
+        for name in attributes:
+            if name not in known:
+                raise UsageError(f"No attribute {name!r:.80}. {suggest(name, known)}")
+        other = copy.copy(self)
+        other._own = attributes
+        return other
 
     def answering(self, answer: int) -> "Translator":
         """The same with further codes: where a direction takes some, each number gives another
@@ -97,7 +113,7 @@ class Translator:
             UsageError: If the direction takes no codes, or none can be found in an example.
         """
         kind = type(self._objective)
-        if self._objective.code(direction) is None:
+        if self._objective.code(direction) is None or self._objective.attributes:
             raise UsageError(
                 f"{direction.name} has one answer for each input: its objective, "
                 f"{self._objective.name!r}, has no codes there."
@@ -157,16 +173,16 @@ class Translator:
         return other
 
     def samples(
-        self, samples: Sequence[Sample], direction: Direction, names: Sequence[str] | None = None
+        self, samples: Sequence[Sample], direction: Direction, files: Sequence[Path] | None = None
     ) -> list[Tensor]:
         """Translate encoded samples of any sizes; tensors come back in their order and sizes.
 
         Args:
             samples: As ``Codec.encode`` made them.
             direction: Which way.
-            names: What each sample's latent code follows from, where the direction takes one.
+            files: What each sample's code follows from, where the direction takes one.
         """
-        codes = self._codes(names or [""] * len(samples), direction)
+        codes = self._codes(files or [Path()] * len(samples), direction)
         seen = (
             self._codec.to_network(sample.tensor[None], direction.source)[0] for sample in samples
         )
@@ -280,6 +296,7 @@ class Translator:
             try:
                 outcome = encode_file(self._codec, file, direction.source, to_learn=False)
                 self._require_room(file, outcome, direction)
+                self._attributes_of(file, direction)
                 positions += math.prod(outcome.tensor.shape[1:])
             except BadSample as error:
                 outcome = error.kept()
@@ -300,23 +317,47 @@ class Translator:
     def _decoded(
         self, samples: Sequence[Sample], direction: Direction, files: Sequence[Path]
     ) -> list[Any]:
-        tensors = self.samples(samples, direction, [file.name for file in files])
+        tensors = self.samples(samples, direction, files)
         return [
             guarded(self._codec, "decode", file, tensor, direction.target, sample.meta)
             for tensor, sample, file in zip(tensors, samples, files, strict=True)
         ]
 
-    def _codes(self, names: Sequence[str], direction: Direction) -> list[Tensor | None]:
-        """Each item's latent code, ``(size,)``, where the direction takes one."""
+    def _codes(self, files: Sequence[Path], direction: Direction) -> list[Tensor | None]:
+        """Each item's code, ``(size,)``, where the direction takes one."""
         size = self._objective.code(direction)
         if size is None:
-            return [None] * len(names)
+            return [None] * len(files)
+        if self._objective.attributes:
+            return [self._attributes_of(file, direction) for file in files]
         if direction.name in self._given:
-            return [self._given[direction.name]] * len(names)
+            return [self._given[direction.name]] * len(files)
         further = [self._answer] if self._answer else []
         words: list[int | str] = ["code", self.seed, direction.name]
-        drawn = (torch_generator(*words, name, *further) for name in names)
+        drawn = (torch_generator(*words, file.name, *further) for file in files)
         return [torch.randn(size, generator=generator) for generator in drawn]
+
+    def _attributes_of(self, file: Path, direction: Direction) -> Tensor | None:
+        """A file's own attributes, of an objective that has some; zeros where all are set.
+
+        Raises:
+            BadSample: If nothing is said about it.
+        """
+        names = self._objective.attributes
+        if not names:
+            return None
+        if {*names} == {name for name, _ in direction.sets}:
+            return torch.zeros(len(names))
+        if self._own is not None:
+            return torch.tensor([float(self._own.get(name, False)) for name in names])
+        own = self._table.of(file)
+        if own is None:
+            raise BadSample(
+                file,
+                f"is not in {self._table.file}, so that it cannot be told which attributes it has. "
+                f"Set all of {', '.join(names)}, or name a table with --attributes",
+            )
+        return torch.from_numpy(own).float()
 
     def _wholes(
         self, tensors: Iterable[Tensor], direction: Direction, codes: Sequence[Tensor | None]

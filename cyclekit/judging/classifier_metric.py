@@ -5,7 +5,8 @@ A classifier two-sample test (Lopez-Paz and Oquab, arXiv 1610.06545), trained on
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,23 +38,28 @@ def classifier_metric(model: Model, evidence: Evidence) -> Metric:
     ``classifier_accuracy`` is its own, on real test items, the mean of all domains.
     ``kid_classifier``, with the ends of a 95 % bootstrap interval over items: the kernel distance
     to the target's test items by the features that the classifier decides by, none of which any
-    discriminator has seen.
+    discriminator has seen. Where domains are views of the same files, by their attributes, each
+    attribute has a classifier.
 
     Args:
         model: Whose codec makes windows of items.
         evidence: The files that it is trained and tried on.
     """
 
-    def fit(items: Mapping[str, Sequence[Any]], seed: int, cache: Path) -> Classifier:
-        domains = list(items)
-        network = build_network(model.objective.specs[domains[0]], len(domains), seed)
-        judge = Classifier(model.codec, network, domains, seed)
-        name = _digest(model, evidence.train, seed)
-        trained_once(judge.network, lambda: judge.train(items), cache, name)
-        judge.examine(evidence.test_items)
-        return judge
+    def fit(items: Mapping[str, Sequence[Any]], seed: int, cache: Path) -> dict[str, Classifier]:
+        ends = [direction.ends for direction in model.objective.directions]
+        judges: dict[str, Classifier] = {}
+        for domains in groups(list(items), ends):
+            network = build_network(model.objective.specs[domains[0]], len(domains), seed)
+            judge = Classifier(model.codec, network, domains, seed)
+            name = _digest(model, {domain: evidence.train[domain] for domain in domains}, seed)
+            trained_once(judge.network, partial(judge.train, items), cache, name)
+            judge.examine(evidence.test_items)
+            judges |= dict.fromkeys(domains, judge)
+        return judges
 
-    def score(shown: Translations[Any], judge: Classifier) -> dict[str, float]:
+    def score(shown: Translations[Any], judges: dict[str, Classifier]) -> dict[str, float]:
+        judge = judges[shown.target]
         made = judge.features(shown.outputs)
         figures = {"taken_for_target": judge.share_of(made, len(shown.outputs), shown.target)}
         real = judge.features(shown.targets)
@@ -77,6 +83,22 @@ def classifier_metric(model: Model, evidence: Evidence) -> Metric:
             f"kernel (x.y/d + 1)^3, unbiased; _low and _high by resampling items"
         ),
     )
+
+
+def groups(domains: Sequence[str], ends: Iterable[tuple[str, str]]) -> list[list[str]]:
+    """Domains between which something is translated, directly or through others: a classifier
+    tells those of one group apart."""
+    group_of = {domain: [domain] for domain in domains}
+    for source, target in ends:
+        one, other = group_of[source], group_of[target]
+        if one is not other:
+            joined = [domain for domain in domains if domain in (*one, *other)]
+            group_of |= dict.fromkeys(joined, joined)
+    found: list[list[str]] = []
+    for domain in domains:
+        if group_of[domain] not in found:
+            found.append(group_of[domain])
+    return found
 
 
 def _digest(model: Model, files: Mapping[str, Sequence[Path]], seed: int) -> str:

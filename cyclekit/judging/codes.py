@@ -36,7 +36,7 @@ PROTOCOL = (
 def code_figures(
     model: Model, translator: Translator, direction: Direction, files: dict[str, list[Path]]
 ) -> Figures:
-    """Figures of a direction that takes codes; nothing of others.
+    """Figures of a direction whose codes are free; nothing of others, nor of attributes.
 
     Args:
         model: Codec and objective.
@@ -45,7 +45,11 @@ def code_figures(
         files: Readable test files of each domain.
     """
     size, seed = model.objective.code(direction), model.recipe.train.seed
-    if size is None or not all(files[domain] for domain in direction.ends):
+    if (
+        size is None
+        or model.objective.attributes
+        or not all(files[domain] for domain in direction.ends)
+    ):
         return {}
 
     def drawn(count: int, *words: object) -> Tensor:

@@ -9,7 +9,8 @@ MEAN = "mean"
 def by_ends(
     report: Mapping[str, Mapping[str, float]], ways: Mapping[str, tuple[str, str]], name: str
 ) -> dict[str, dict[str, float]]:
-    """A figure by source and target, with means of rows, of columns and of all under ``MEAN``.
+    """A figure by source and target, with means of rows, of columns and of all under ``MEAN``,
+    whose row has all columns in their order.
 
     Args:
         report: Figures by direction.
@@ -20,7 +21,11 @@ def by_ends(
     if not found:
         return {}
     sources = list(dict.fromkeys(source for source, _ in found))
-    targets = list(dict.fromkeys(target for _, target in found))
+    every = dict.fromkeys(target for _, target in found)
+    targets = [
+        *(name for name in sources if name in every),
+        *(name for name in every if name not in sources),
+    ]
     table: dict[str, dict[str, float]] = {source: {} for source in (*sources, MEAN)}
     for source in (*sources, MEAN):
         for target in (*targets, MEAN):

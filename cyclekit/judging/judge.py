@@ -100,7 +100,7 @@ class Judge:
             with temporary_folder() as folder:
                 items: Iterable[Any] = translated(translator, tests, direction)
                 there = self._write(folder / "there", self._track(items, len(tests), name))
-                items = self._returned(translator, there, back)
+                items = self._returned(translator, there, back, tests)
                 if back:
                     items = self._track(items, len(tests), f"{name}, and back")
                 cycled = self._write(folder / "back", items)
@@ -115,7 +115,9 @@ class Judge:
     def _takes_codes(self) -> bool:
         """Whether a direction has many answers."""
         ways = self._model.directions.values()
-        return any(self._model.objective.code(direction) is not None for direction in ways)
+        return not self._model.objective.attributes and any(
+            self._model.objective.code(direction) is not None for direction in ways
+        )
 
     def score_baselines(self) -> dict[str, dict[str, Figures]]:
         """Figures by baseline and direction; one that fails or does not apply is left out.
@@ -253,14 +255,18 @@ class Judge:
         return scored
 
     def _returned(
-        self, translator: Translator, files: Sequence[Path], back: Direction | None
+        self,
+        translator: Translator,
+        files: Sequence[Path],
+        back: Direction | None,
+        sources: Sequence[Path],
     ) -> Iterator[Any]:
-        """Translations, as they were written, translated back where there is a way."""
+        """Translations of sources, as they were written, translated back where there is a way."""
         if back is None:
             return
-        for file in files:
+        for file, source in zip(files, sources, strict=True):
             item = guarded(self._codec, "read_back", file, file)
-            yield from translator.items([item], back, [file])
+            yield from translator.items([item], back, [source])
 
     def _write(self, folder: Path, items: Iterable[Any]) -> list[Path]:
         """Save items as translation would, under running numbers."""

@@ -1,5 +1,6 @@
 """The PatchGAN discriminator (Isola et al., arXiv 1611.07004), over 1, 2 or 3 dimensions."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Annotated, Literal
 
@@ -47,15 +48,40 @@ class PatchGANOptions(Options):
     PyTorch makes layers."""
 
 
-class PatchGAN(nn.Sequential):
+class PatchDiscriminator(nn.Sequential):
     """Map ``(batch, channels, *sizes)`` to one logit for each patch, ``(batch, 1, *fewer)``.
+
+    Args:
+        layers: The last of them makes the logits.
+        dims: Axes.
+        width: Channels of what the last layer sees.
+        classes: Further logits for the whole sample, the means of its patches'; where there are
+            some, it returns a pair, ``(batch, 1, *fewer)`` and ``(batch, classes)``.
+    """
+
+    def __init__(self, layers: Sequence[nn.Module], dims: int, width: int, classes: int) -> None:
+        super().__init__(*layers)
+        self.classes = classes
+        if classes:
+            self.add_module("classify", conv(dims, width, classes, 1))
+
+    def forward(self, x: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        """See the class."""
+        *layers, head = list(self)[: len(self) - bool(self.classes)]
+        for layer in layers:
+            x = layer(x)
+        logits: Tensor = head(x)
+        return (logits, self[-1](x).flatten(2).mean(2)) if self.classes else logits
+
+
+class PatchGAN(PatchDiscriminator):
+    """The published discriminator.
 
     Args:
         source: Spec of the tensors to judge.
         target: Spec of the logits.
         options: Width, depth and norm.
-        classes: Further logits for the whole sample, the means of its patches'; where there are
-            some, it returns a pair, ``(batch, 1, *fewer)`` and ``(batch, classes)``.
+        classes: As of a ``PatchDiscriminator``.
     """
 
     def __init__(
@@ -89,18 +115,7 @@ class PatchGAN(nn.Sequential):
         layers += [PadBefore(dims)] if options.last_halves else []
         beyond = options.padding
         layers.append(conv(dims, widths[-1], target.channels, 4, padding=1, padding_mode=beyond))
-        super().__init__(*layers)
-        self.classes = classes
-        if classes:
-            self.add_module("classify", conv(dims, widths[-1], classes, 1))
+        super().__init__(layers, dims, widths[-1], classes)
         initialize(self, method=options.init)
         if options.spectral_norm:
             normalize_spectra(self)
-
-    def forward(self, x: Tensor) -> Tensor | tuple[Tensor, Tensor]:
-        """See the class."""
-        *layers, head = list(self)[: len(self) - bool(self.classes)]
-        for layer in layers:
-            x = layer(x)
-        logits: Tensor = head(x)
-        return (logits, self[-1](x).flatten(2).mean(2)) if self.classes else logits

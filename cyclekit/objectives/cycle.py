@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, cached_property, partial
 from typing import ClassVar, Literal
 
-import torch
 from torch import Tensor, nn
 
 from cyclekit.contract.options import Options
@@ -12,7 +11,7 @@ from cyclekit.contract.tensors import TensorSpec
 from cyclekit.engine.adversarial import discriminator_loss, generator_loss
 from cyclekit.engine.augmentation import augmented
 from cyclekit.engine.declarations import Direction, Phase, Stream
-from cyclekit.engine.functional import call_batched, l1, require_shape
+from cyclekit.engine.functional import call_batched, l1, require_shape, rounded
 from cyclekit.engine.history import HistoryBuffer
 from cyclekit.engine.losses import ADVERSARIAL_LOSSES
 from cyclekit.engine.network_builder import NetworkBuilder, Networks
@@ -252,7 +251,7 @@ class CycleObjective(Objective):
             # Real samples have zeros in their gaps: fakes are shown with the same ones.
             sample = sample * valid.all(dim=1, keepdim=True)
         if self.options.rounding.discriminators:
-            sample = self.rounded(sample, role.domain)
+            sample = rounded(sample, self.specs[role.domain])
         step.carried[role.name] = sample.detach()
 
         def seen(x: Tensor, which: str) -> Tensor:
@@ -269,18 +268,6 @@ class CycleObjective(Objective):
         return identity.weight > 0 and (
             identity.until_step is None or step.index < identity.until_step
         )
-
-    def rounded(self, x: Tensor, domain: str) -> Tensor:
-        """The nearer end of the domain's range; the gradient passes as if nothing had happened."""
-        bounds = self.specs[domain].range
-        if bounds is None:
-            raise RecipeError(
-                f"objective.rounding needs tensors with a range, but domain {domain.upper()}'s are "
-                f"unbounded. Switch it off."
-            )
-        low, high = bounds
-        ends = torch.where(x.detach() >= (low + high) / 2, high, low).to(x.dtype)
-        return ends + (x - x.detach())  # exactly an end: the bracket is zero
 
     def _varied(self, x: Tensor, role: DiscriminatorRole, sample: str, step: Step) -> Tensor:
         """What a discriminator sees of real samples, of fakes, or of a generator's."""
@@ -350,7 +337,9 @@ class Trip:
         """The fake, translated back."""
         source, target = self.way.direction.ends
         objective, options = self.objective, self.objective.options
-        sent = objective.rounded(self.fake, target) if options.rounding.cycle else self.fake
+        sent = self.fake
+        if options.rounding.cycle:
+            sent = rounded(sent, objective.specs[target])
         if options.cycle.noise:
             sent = self._with_noise(sent)
         if options.cycle.back_translation:

@@ -78,8 +78,8 @@ class SelfRegularizationOptions(Options):
     """A fake stays close to what it was made from: L1 (SimGAN, arXiv 1612.07828)."""
 
     weight: Weight = 0.0
-    """Weight each way; 0: none. It pins what no other term decides on: which grey a yellow
-    becomes, for instance."""
+    """Weight; 0: none. It pins what no other term decides on: which grey a yellow becomes, for
+    instance."""
 
 
 class SupervisedOptions(Options):

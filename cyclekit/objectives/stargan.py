@@ -4,16 +4,22 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
-from itertools import permutations
+from itertools import chain, permutations
 from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from torch import Tensor, nn
 
 from cyclekit import api
-from cyclekit.objectives.cycle_options import InputNoiseOptions, Weight
+from cyclekit.names import SETTING, without
+from cyclekit.objectives.cycle_options import (
+    InputNoiseOptions,
+    RoundingOptions,
+    SelfRegularizationOptions,
+    Weight,
+)
 
 GENERATOR, DISCRIMINATOR = "generator", "discriminator"
 GENERATORS, DISCRIMINATORS = "generators", "discriminators"
@@ -34,7 +40,7 @@ class CriticOptions(api.RegularizedAdversarialOptions):
 
 class ClassificationOptions(api.Options):
     """The discriminator names the domain of real samples, and of fakes their target:
-    cross-entropy."""
+    cross-entropy; or each of their attributes: binary cross-entropies, added up."""
 
     weight: Weight = 1.0
     """Weight in both networks' losses."""
@@ -60,6 +66,9 @@ class StarGANOptions(api.Options):
     domains: tuple[str, ...] = ()
     """Names of the domains. Without them a new run takes those of the data: the keys of
     `data.domains`, or all folders `NAME` that are in `data.root` as `train/NAME` or `trainNAME`."""
+    attributes: tuple[str, ...] = ()
+    """In place of domains: columns of the table `data.attributes`, which files have or have not,
+    several at once, such as CelebA's `Blond_Hair`."""
     condition: Literal["norm", "planes"] = "norm"
     """How the generator is told the target: by scales and shifts after its norms, or, as published,
     by constant planes beside its input, for which its first convolution pads with zeros. Networks
@@ -68,7 +77,9 @@ class StarGANOptions(api.Options):
     classification: ClassificationOptions = ClassificationOptions()
     cycle: RoundTripOptions = RoundTripOptions()
     identity: OwnDomainOptions = OwnDomainOptions()
+    self_regularization: SelfRegularizationOptions = SelfRegularizationOptions()
     input_noise: InputNoiseOptions = InputNoiseOptions()
+    rounding: RoundingOptions = RoundingOptions()
     generator_every: Annotated[int, Field(ge=1, le=1000)] = 5
     """The generator learns in every so many-th step, the discriminator in each."""
 
@@ -79,6 +90,19 @@ class StarGANOptions(api.Options):
             raise ValueError(fault)
         return domains
 
+    @field_validator("attributes")
+    @classmethod
+    def _usable_too(cls, attributes: tuple[str, ...]) -> tuple[str, ...]:
+        for fault in faults_of_names([*attributes, *map(without, attributes)]):
+            raise ValueError(fault)
+        return attributes
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> "StarGANOptions":
+        if self.domains and self.attributes:
+            raise ValueError("say objective.domains or objective.attributes, not both")
+        return self
+
 
 class StarGANObjective(api.Objective):
     """``generator``, which is told the target, and ``discriminator``, which also names domains.
@@ -88,7 +112,7 @@ class StarGANObjective(api.Objective):
     The published code's targets are the labels of the batch in another order. Here each position
     has the label of a sample that was drawn for that alone: as often each, whatever the batch and
     the ranks; it may be the sample's own. Costs of real samples and of fakes are added up, not
-    halved.
+    halved. Of attributes, too, only those combinations are targets that occur.
     """
 
     name = "stargan"
@@ -103,10 +127,11 @@ class StarGANObjective(api.Objective):
         seed: int = 0,
         rank: int = 0,
     ) -> None:
-        if not options.domains:
+        if not options.domains and not options.attributes:
             raise api.RecipeError(
                 "objective 'stargan' was told no domains. Give --data DIR with a folder train/NAME "
-                "for each, or set data.domains to folders, or objective.domains to names."
+                "for each, or set data.domains to folders, or objective.domains to names; or "
+                "objective.attributes to columns of a table that data.attributes names."
             )
         self.options = options
         super().__init__(options, specs, seed, rank)
@@ -121,7 +146,7 @@ class StarGANObjective(api.Objective):
     @classmethod
     def with_domains(cls, options: Any, found: Callable[[], Sequence[str]]) -> Any:
         """Those of the data, where the recipe names none."""
-        if options.domains or not (domains := tuple(found())):
+        if options.domains or options.attributes or not (domains := tuple(found())):
             return options
         for fault in faults_of(domains):
             raise api.RecipeError(f"The data's folders make no domains for 'stargan': {fault}.")
@@ -129,17 +154,35 @@ class StarGANObjective(api.Objective):
 
     @property
     def domains(self) -> Sequence[str]:
+        """As the options name them; or what has an attribute and what has it not, for each."""
+        return self.options.domains or tuple(chain.from_iterable(map(_views, self.attributes)))
+
+    @property
+    def attributes(self) -> Sequence[str]:
         """As the options name them."""
-        return self.options.domains
+        return self.options.attributes
 
     @property
     def streams(self) -> Mapping[str, api.Stream]:
-        """Samples of all domains, with labels and with those that they are to become."""
-        return {SAMPLES: api.Stream(tuple(self.domains), label=LABEL, target=TARGET)}
+        """All samples, with labels and with those that they are to become."""
+        every = tuple(self.domains)[: 2 if self.attributes else None]
+        return {SAMPLES: api.Stream(every, label=LABEL, target=TARGET)}
 
     @property
     def directions(self) -> Sequence[api.Direction]:
-        """Every ordered pair of domains."""
+        """Every ordered pair of domains; or each attribute given or taken away, by itself."""
+        if self.attributes:
+            return tuple(
+                api.Direction(
+                    _views(name)[not value],
+                    _views(name)[value],
+                    (GENERATOR,),
+                    SETTING.format(name, value),
+                    sets=((name, value),),
+                )
+                for name in self.attributes
+                for value in (True, False)
+            )
         return tuple(
             api.Direction(source, target, (GENERATOR,), _called(source, target, self.domains))
             for source, target in permutations(self.domains, 2)
@@ -160,7 +203,7 @@ class StarGANObjective(api.Objective):
 
     def networks(self, build: api.NetworkBuilder) -> dict[str, nn.Module]:
         """Both networks, of the first domain's samples."""
-        spec, count = self.specs[self.domains[0]], len(self.domains)
+        spec, count = self.specs[self.domains[0]], len(self.attributes or self.domains)
         planes = self.options.condition == "planes"
         return {
             GENERATOR: build.generator(spec, spec, condition=count, planes=planes),
@@ -175,14 +218,21 @@ class StarGANObjective(api.Objective):
         code: Tensor | None = None,
         label: Tensor | None = None,
     ) -> Tensor:
-        """Translate a batch, as after training."""
-        if label is None:
+        """Translate a batch, as after training; of attributes, ``code`` are the samples' own."""
+        if self.attributes:
+            assert code is not None  # the direction takes one
+            label = code.to(x.dtype, copy=True)
+            for name, value in direction.sets:
+                label[:, self.attributes.index(name)] = float(value)
+        elif label is None:
             label = x.new_tensor(self.label(direction)).expand(x.shape[0], -1)
         made: Tensor = networks[GENERATOR](x, label)
         return made
 
-    def label(self, direction: api.Direction) -> Sequence[float]:
-        """1 at the target's place, 0 at the others'."""
+    def label(self, direction: api.Direction) -> Sequence[float] | None:
+        """1 at the target's place, 0 at the others'; of attributes none."""
+        if self.attributes:
+            return None
         return [float(domain == direction.target) for domain in self.domains]
 
     def terms(
@@ -212,6 +262,8 @@ class StarGANObjective(api.Objective):
             terms.append(api.Term("named_fake", classification, both, sent.named_fake))
         if options.cycle.weight:
             terms.append(api.Term("cycle", options.cycle.weight, own, sent.cycle))
+        if kept := options.self_regularization.weight:
+            terms.append(api.Term("self_regularization", kept, own, sent.kept))
         groups = [api.TermGroup(terms, sent.fool)]
         if options.identity.weight:
             same = api.Term("identity", options.identity.weight, own, sent.same)
@@ -237,6 +289,8 @@ class Sent:
         self._generator, self._critic = networks[GENERATOR], networks[DISCRIMINATOR]
         self._x, self._label, self._target = batch[SAMPLES], batch[LABEL], batch[TARGET]
         self._valid = step.valid.get(SAMPLES)
+        self._spec = objective.specs[objective.domains[0]]
+        self._named = described if objective.attributes else named
 
     def seen(self) -> tuple[Tensor, Tensor]:
         """The real samples and the fakes that the discriminator is shown."""
@@ -276,15 +330,22 @@ class Sent:
 
     def named_real(self) -> Tensor:
         """What it costs to take real samples for another domain's (equation 2)."""
-        return named(self._on_real[1], self._label)
+        return self._named(self._on_real[1], self._label)
 
     def named_fake(self) -> Tensor:
         """What it costs that fakes are not taken for their target's (equation 3)."""
-        return named(self._on_fake[1], self._target)
+        return self._named(self._on_fake[1], self._target)
 
     def cycle(self) -> Tensor:
         """How far a sample is from itself, once it came back (equation 4)."""
-        return api.l1(self._generator(self._fake, self._label), self._x, self._valid)
+        sent = self._fake
+        if self._objective.options.rounding.cycle:
+            sent = api.rounded(sent, self._spec)
+        return api.l1(self._generator(sent, self._label), self._x, self._valid)
+
+    def kept(self) -> Tensor:
+        """How far a fake is from what it was made of."""
+        return api.l1(self._fake, self._x, self._valid)
 
     def same(self) -> Tensor:
         """How far a sample is from what it becomes when it is told its own domain."""
@@ -299,10 +360,13 @@ class Sent:
 
     @property
     def _shown(self) -> Tensor:
-        """Real samples have zeros in their gaps: fakes are shown with the same ones."""
-        if self._valid is None:
-            return self._fake
-        return self._fake * self._valid.all(dim=1, keepdim=True)
+        """Fakes as the discriminator gets them: with zeros in the gaps that real samples have."""
+        shown = self._fake
+        if self._valid is not None:
+            shown = shown * self._valid.all(dim=1, keepdim=True)
+        if self._objective.options.rounding.discriminators:
+            shown = api.rounded(shown, self._spec)
+        return shown
 
     def _noisy(self, x: Tensor, role: str) -> Tensor:
         sigma = self._objective.options.input_noise.sigma
@@ -323,6 +387,22 @@ def named(logits: Tensor, label: Tensor) -> Tensor:
     return F.cross_entropy(api.upcast(logits), label.argmax(dim=1))
 
 
+def described(logits: Tensor, label: Tensor) -> Tensor:
+    """Binary cross-entropies, the sum over attributes, the mean over a batch.
+
+    Args:
+        logits: ``(batch, attributes)``.
+        label: The same shape, 1 where a sample has the attribute and 0 elsewhere.
+    """
+    each = F.binary_cross_entropy_with_logits(api.upcast(logits), label.float(), reduction="none")
+    return each.sum(dim=1).mean()
+
+
+def _views(attribute: str) -> tuple[str, str]:
+    """Domains of what has not an attribute, and of what has it."""
+    return without(attribute), attribute
+
+
 def faults_of(domains: Sequence[str]) -> Iterator[str]:
     """What is wrong with names of domains, a sentence's middle each."""
     if len(domains) < 2:
@@ -330,6 +410,15 @@ def faults_of(domains: Sequence[str]) -> Iterator[str]:
             f"there is one domain alone, {domains[0]!r}, but it takes two at least; a folder with "
             f"the domains' folders goes by the name of train"
         )
+    yield from faults_of_names(domains)
+    ways = Counter(_called(*ends, domains) or ends for ends in permutations(domains, 2))
+    for way, count in ways.items():
+        if count > 1:
+            yield f"two ways of translating would be called {way!r}: call domains otherwise"
+
+
+def faults_of_names(domains: Sequence[str]) -> Iterator[str]:
+    """The same, whatever there is between them."""
     for name in domains:
         if not name.strip() or not name.isprintable():
             yield f"{name!r:.80} cannot be read as a name"
@@ -339,10 +428,6 @@ def faults_of(domains: Sequence[str]) -> Iterator[str]:
     for name in domains:
         if alike[unicodedata.normalize("NFC", name).casefold()] > 1:
             yield f"two domains are called {name!r}, but for capital letters"
-    ways = Counter(_called(*ends, domains) or ends for ends in permutations(domains, 2))
-    for way, count in ways.items():
-        if count > 1:
-            yield f"two ways of translating would be called {way!r}: call domains otherwise"
 
 
 RESERVED = ("all", "both", "extra", "mean")

@@ -35,6 +35,11 @@ class DataSettings(Options):
     extra: str | None = None
     """Folder of further real samples of no domain, for objectives that want some, as `cycle` does
     for `objective.mixed_domain`."""
+    attributes: str | None = None
+    """Table of what files in `root` show, for objectives whose domains are attributes: as CelebA's
+    `list_attr_celeba.txt`, or CSV with a line for each file, its name, then 1, and 0 or -1. Its
+    name inside `root`, or a path. Training files are then those in `root/train`, test files those
+    in `root/test`; where there are no such folders, a share of all files is held out."""
     workers: Annotated[int, Field(ge=0, le=256)] | None = None
     """Threads that read and augment the next batch while a step computes. Without it, 4 where
     windows lie on disk, and none where they are in memory. The samples are the same."""

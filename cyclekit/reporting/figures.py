@@ -3,8 +3,9 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
+from cyclekit.judging.ends import MEAN as ENDS_MEAN
 from cyclekit.judging.ends import by_ends
-from cyclekit.names import heading
+from cyclekit.names import counted_items, setting_of
 from cyclekit.reporting.charts import Axes, Level, draw, legend, short, span_of
 from cyclekit.reporting.curves import Curve, Sides, ends_of, worded
 from cyclekit.reporting.markup import Markup, element, joined
@@ -43,9 +44,7 @@ def _newest(found: Evaluation, sides: Sides) -> Markup:
 
 
 def _items(found: Evaluation) -> str:
-    return " and ".join(
-        f"{count:,} items of {heading(name)}" for name, count in found.items.items()
-    )
+    return f"test items: {counted_items(found.items)}" if found.items else ""
 
 
 def _while_training(step: int, figures: Directions, sides: Sides) -> Markup:
@@ -102,13 +101,16 @@ def _folded(title: str, heads: Sequence[Markup], bodies: Iterable[Markup]) -> Ma
 
 
 def _by_ends(figures: Directions, higher: Mapping[str, bool], sides: Sides) -> Markup:
-    """A table for each figure, sources below each other, targets beside each other."""
+    """A table for each figure that says which way is better, sources below each other, targets
+    beside each other; the first is open."""
     ways = {way: ends for way, ends in ends_of(sides).items() if way in figures}
+    ways |= {way: place for way in figures if way not in ways and (place := setting_of(way))}
     names = dict.fromkeys(name for of in figures.values() for name in of)
-    tables = []
+    names = {name: None for name in names if name in higher} or names
+    tables: list[Markup] = []
     for name in names if len({end for ends in ways.values() for end in ends}) > 2 else ():
         table = by_ends(figures, ways, name)
-        columns = list(dict.fromkeys(target for row in table.values() for target in row))
+        columns = list(table[ENDS_MEAN])
         titles = (element("th", sides.get(target, target), scope="col") for target in columns)
         rows = [
             element(
@@ -121,8 +123,9 @@ def _by_ends(figures: Directions, higher: Mapping[str, bool], sides: Sides) -> M
         arrow = {True: " ↑", False: " ↓"}[higher[name]] if name in higher else ""
         head = element("thead", element("tr", element("th", "from, to"), *titles))
         body = element("tbody", *rows)
-        tables.append(element("h4", worded(name) + arrow))
-        tables.append(element("table", head, body, class_="table"))
+        title = element("summary", worded(name) + arrow)
+        drawn = element("table", head, body, class_="table")
+        tables.append(element("details", title, drawn, open=not tables))
     return joined(*tables)
 
 
@@ -178,7 +181,7 @@ def _curves(story: RunStory, own: Evaluation | None) -> Markup:
         remark += f", on the first {limit} test items of each domain"
     if own and own.baselines:
         counted = _items(own)
-        remark += ". Dashed: baselines" + f", on {counted}" * bool(counted)
+        remark += ". Dashed: baselines" + f" ({counted})" * bool(counted)
     return joined(
         element("p", f"{remark}.", class_="soft"), element("div", *cards, class_="grid pairs")
     )

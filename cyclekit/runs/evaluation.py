@@ -11,8 +11,9 @@ from torch import Tensor
 
 from cyclekit.console import Console
 from cyclekit.contract.options import Options
+from cyclekit.data.attributed import find_files
 from cyclekit.data.counterparts import tied_domains
-from cyclekit.data.folders import Collections, find_collections
+from cyclekit.data.folders import Collections
 from cyclekit.data.generated import is_made, made_root
 from cyclekit.data.pairing import without_false_pairs
 from cyclekit.engine.fabric import Hardware
@@ -87,7 +88,7 @@ def report_on(
         model=model,
     )
     name = LATEST if apart or best is None else f"{LATEST} and {BEST}"
-    ways = {way: direction.ends for way, direction in opened.model.directions.items()}
+    ways = {way: direction.place for way, direction in opened.model.directions.items()}
     return Measured(report, checkpoint or name, ways)
 
 
@@ -187,12 +188,16 @@ def _collections(opened: OpenRun, data: Path | None) -> Collections:
     """The run's own files, or those of ``data``."""
     model, recipe = opened.model, opened.model.recipe
     domains, made = model.objective.domains, None
-    where = recipe.data if data is None else DataSettings(root=str(data))
+    where, table = recipe.data, model.table
+    if data is not None:
+        where = DataSettings(root=str(data), attributes=where.attributes)
+        table = table.inside(data)
     if data is None:
         made = made_root(where, model.modality, model.codec, opened.run.data, domains)
     tied = tied_domains(model.objective.streams)
-    found = find_collections(where, domains, model.codec, made, recipe.train.seed, tied)
-    return found if is_made(where) else without_false_pairs(found, model.codec)
+    seed = recipe.train.seed
+    found = find_files(where, domains, table, model.codec, made, seed, tied)
+    return found if is_made(where) or table.names else without_false_pairs(found, model.codec)
 
 
 def keep_evaluation(

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from cyclekit.console import Console
+from cyclekit.data.attributes import AttributeTable
 from cyclekit.engine.arithmetic import choose_arithmetic, own_arithmetic
 from cyclekit.engine.fabric import Hardware
 from cyclekit.engine.model import Model, build_model, specs_of
@@ -47,6 +48,7 @@ def open_run(
     console: Console = Console(quiet=True),  # noqa: B008 - has no state
     settings: Iterable[Setting] = (),
     seed: int = 0,
+    table: Path | None = None,
 ) -> OpenRun:
     """Open a run; needs no flags, since recipe and plugin are in it.
 
@@ -60,6 +62,7 @@ def open_run(
         console: Is told of a precision that is slow, or another than the run's.
         settings: Changes to how files are read and written: ``codec.KEY``.
         seed: Latent codes follow from it.
+        table: Of the attributes of what is translated, in place of the training's.
 
     Raises:
         CheckpointError: If the folder is no run, or the checkpoint is missing, damaged or misfit.
@@ -67,6 +70,8 @@ def open_run(
     """
     run = RunDirectory.open(folder)
     model, chosen = read_model(run, checkpoint, tuple(settings), console=console)
+    if table is not None:
+        model = replace(model, table=AttributeTable(table, model.table.names))
     choose = (
         partial(own_arithmetic, model.recipe.train.precision)
         if precision is None

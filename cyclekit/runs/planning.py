@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cyclekit.contract.modality import Modality
+from cyclekit.data.attributes import attributes_file
 from cyclekit.data.folders import found_domains
 from cyclekit.data.generated import is_builtin
 from cyclekit.engine.model import objective_class
@@ -83,6 +84,8 @@ def anchored(recipe: Recipe) -> Recipe:
         for key in ("root", "domains", "tests", "extra", "cache")
         if (path := getattr(data, key)) is not None and not (key == "root" and is_builtin(data))
     }
+    if (table := attributes_file(data)) is not None:
+        folders["attributes"] = str(table.resolve())
     extensions = tuple(
         str(Path(name).expanduser().resolve()) if name.endswith(".py") else name
         for name in recipe.extensions

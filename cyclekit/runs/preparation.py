@@ -8,11 +8,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from lightning_fabric import Fabric
 
 from cyclekit.console import Console
 from cyclekit.contract.codec import Codec
+from cyclekit.data.attributed import find_files
 from cyclekit.data.cache import Cache, default_folder
 from cyclekit.data.counterparts import draw_from, tied_domains
 from cyclekit.data.encoded import (
@@ -23,12 +25,12 @@ from cyclekit.data.encoded import (
     list_bad,
     remarks_on,
 )
-from cyclekit.data.folders import Collections, find_collections
+from cyclekit.data.folders import Collections
 from cyclekit.data.generated import is_made, made_root
 from cyclekit.data.lazy import LazyList
 from cyclekit.data.pairing import without_false_pairs
-from cyclekit.data.sampling import Batches
-from cyclekit.data.windows import StreamWindows, Window
+from cyclekit.data.sampling import Batches, Labels
+from cyclekit.data.windows import Joined, StreamWindows, Window
 from cyclekit.describe import describe_exception
 from cyclekit.engine.fabric import on_first
 from cyclekit.engine.model import Model, build_model
@@ -66,8 +68,9 @@ class Prepared:
 
     @property
     def tests(self) -> dict[str, Sequence[Path]]:
-        """The test files, by domain."""
-        return {name: domain.test for name, domain in self.collections.domains.items()}
+        """The test files of each domain that is drawn from."""
+        domains = self.collections.domains.items()
+        return {name: domain.test for name, domain in domains if name in self.encoded}
 
     def file_of(self, stream: str, window: int) -> Path:
         """The file that one of a stream's windows is from."""
@@ -110,9 +113,10 @@ def prepare(
     model = build_model(host.modality, recipe, fabric.global_rank)
     made = _made_data(model, run, fabric)
     objective = model.objective
-    collections = find_collections(
+    collections = find_files(
         recipe.data,
         objective.domains,
+        model.table,
         model.codec,
         made,
         recipe.train.seed,
@@ -126,7 +130,7 @@ def prepare(
         console.warn("there are no test files in all domains: nothing will be evaluated")
     encoded = _encode(model, collections, _cache(host, recipe, run), console)
     _require_state(model.codec)
-    if not is_made(recipe.data):
+    if not is_made(recipe.data) and not model.table.names:
         before, collections = collections, without_false_pairs(collections, model.codec)
         for doubt in collections.doubts[len(before.doubts) :]:
             console.warn(doubt)
@@ -139,6 +143,7 @@ def prepare(
             console.say(remark)
         for warning in found.warnings():
             console.warn(warning)
+    labels = _labels(model, encoded, windows)
     batches = Batches(
         model.codec,
         windows,
@@ -149,11 +154,12 @@ def prepare(
         ranks=fabric.world_size,
         rank=fabric.global_rank,
         workers=_workers(recipe, encoded),
+        labels=labels,
     )
     prepared = Prepared(model, collections, batches, encoded, windows)
     if recipe.train.batch_size > 1:
         _require_one_size(prepared)
-    _require_fit(model, windows)
+    _require_fit(model, windows, labels)
     return prepared
 
 
@@ -192,8 +198,10 @@ def _encode(
     model: Model, collections: Collections, cache: Cache, console: Console
 ) -> dict[str, EncodedDomain]:
     """The training files of each domain, the codec's statistics fitted to their windows."""
+    streams = model.objective.streams.values()
+    drawn = {domain for stream in streams for domain in stream.domains}
     files: dict[str, Sequence[Path]] = {
-        name: domain.train for name, domain in collections.domains.items()
+        name: domain.train for name, domain in collections.domains.items() if name in drawn
     }
     if collections.extra:
         files[EXTRA] = collections.extra
@@ -210,7 +218,12 @@ def _encode(
                 f"skipped {len(bad)} of {len(paths)} files of domain {heading(domain)}: "
                 f"{list_bad(bad)}"
             )
-        _fit(model, domain, encoded[domain].windows)
+        if not model.table.names:
+            _fit(model, domain, encoded[domain].windows)
+    if model.table.names:  # views of the same files, which must be seen alike
+        every = Joined([domain.windows for domain in encoded.values()])
+        for domain in model.objective.domains:
+            _fit(model, domain, every)
     return encoded
 
 
@@ -224,6 +237,24 @@ def _cache(host: PluginHost, recipe: Recipe, run: RunDirectory) -> Cache:
     return Cache(
         storage, [package_version(), info.name, info.version, info.fingerprint(), settings]
     )
+
+
+def _labels(
+    model: Model, encoded: Mapping[str, EncodedDomain], windows: Mapping[str, StreamWindows]
+) -> Labels | None:
+    """What is said about each of a stream's windows, where that is more than its domain."""
+    if not model.table.names:
+        return None
+    told = {
+        name: np.repeat([model.table.of(file) for file in domain.files], domain.counts, axis=0)
+        for name, domain in encoded.items()
+    }
+
+    def labels(stream: str, index: int) -> Sequence[float]:
+        domain, place = windows[stream].origin(index)
+        return [float(value) for value in told[domain][place]]
+
+    return labels
 
 
 def _workers(recipe: Recipe, encoded: Mapping[str, EncodedDomain]) -> int:
@@ -265,19 +296,17 @@ def _tracker(console: Console, domain: str) -> Tracker:
     return lambda things, total: console.track(things, total, what)
 
 
-def _require_fit(model: Model, windows: Mapping[str, StreamWindows]) -> None:
+def _require_fit(model: Model, windows: Mapping[str, StreamWindows], labels: Labels | None) -> None:
     """Compute every loss of the smallest windows, so that a misfit is named before training.
 
     A copy of the objective is used, since its buffers must not see the samples.
     """
     streams = model.objective.streams
-    smallest = {
-        name: [windows[name][windows[stream.drawn_with or name].smallest]]
-        for name, stream in streams.items()
-    }
-    one = Batches(model.codec, smallest, streams, seed=0, batch_size=1).batch(
-        0, 0, torch.device("cpu")
-    )
+    places = {name: windows[stream.drawn_with or name].smallest for name, stream in streams.items()}
+    smallest = {name: [windows[name][place]] for name, place in places.items()}
+    told = (lambda name, _: labels(name, places[name])) if labels else None
+    batches = Batches(model.codec, smallest, streams, seed=0, batch_size=1, labels=told)
+    one = batches.batch(0, 0, torch.device("cpu"))
     objective = copy.deepcopy(model.objective)
     step = Step(0, model.recipe.train.seed, positions=[0])
     try:

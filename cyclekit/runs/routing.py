@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -52,6 +52,7 @@ def route_files(
     direction: str | None = None,
     target: str | None = None,
     source: str | None = None,
+    changes: Mapping[str, bool] | None = None,
 ) -> Routing:
     """Find each file's way.
 
@@ -62,12 +63,22 @@ def route_files(
         target: Name of a domain, ``"all"``, or ``None``.
         source: Name of the files' domain; ``None``: that of the nearest folder that has the name
             of one, among those that a file was found in.
+        changes: Attributes to set, in place of all these.
 
     Raises:
         UsageError: If names mean nothing, or too much, or a file's domain cannot be told.
     """
+    if changes:
+        if (direction, target, source) != (None, None, None):
+            raise UsageError("Say --set-attribute, or --direction, or --to and --from.")
+        return Routing([Route(way_that_sets(model, changes), files)])
     if target is None and source is None:
         return Routing([Route(model.direction(direction), files)])
+    if model.objective.attributes:
+        raise UsageError(
+            f"This run translates attributes, not domains: say --set-attribute NAME=1 or NAME=0, "
+            f"one or several of {_listed(model.objective.attributes)}."
+        )
     if direction is not None:
         raise UsageError("Say --direction, or --to and --from: not both.")
     ways = list(model.directions.values())
@@ -99,6 +110,42 @@ def route_files(
     if not groups:
         raise UsageError(f"Nothing to do: all files are of {target!r} already.")
     return Routing(_routes(groups, files, apart=target == ALL), there)
+
+
+def way_that_sets(model: Model, changes: Mapping[str, bool]) -> Direction:
+    """The direction that sets attributes, one or several, whatever else a sample has.
+
+    Raises:
+        UsageError: If the run has none of these names.
+    """
+    known = model.objective.attributes
+    if not known:
+        targets = _listed({way.target for way in model.directions.values()})
+        raise UsageError(
+            f"Objective {model.objective.name!r} of this run has no attributes to set, but "
+            f"domains: say --to NAME, one of {targets}."
+        )
+    for name in changes:
+        if name not in known:
+            raise UsageError(f"--set-attribute: no attribute {name!r:.80}. {suggest(name, known)}")
+    singles = {way.sets: way for way in model.directions.values()}
+    parts = [singles[(change,)] for change in changes.items()]
+    if len(parts) == 1:
+        return parts[0]
+    alias = ", ".join(way.name for way in parts)
+    return replace(parts[0], alias=alias, sets=tuple(changes.items()))
+
+
+def setting(text: str) -> tuple[str, bool]:
+    """An attribute and its value.
+
+    Raises:
+        UsageError: If it is no ``NAME=1`` or ``NAME=0``.
+    """
+    name, equals, value = text.rpartition("=")
+    if not equals or not name or value not in ("0", "1", "-1"):
+        raise UsageError(f"--set-attribute {text!r:.80}: expected NAME=1 or NAME=0.")
+    return name, value == "1"
 
 
 def way_between(

@@ -39,6 +39,7 @@ class Opening:
         batch_size: Likewise.
         settings: Likewise.
         seed: Likewise.
+        table: Likewise.
     """
 
     folder: Path
@@ -48,6 +49,7 @@ class Opening:
     batch_size: int | None = None
     settings: tuple[Setting, ...] = ()
     seed: int = 0
+    table: Path | None = None
 
     def open(self, device: int | None) -> OpenRun:
         """The run on one of several devices of a kind, or on the only one."""
@@ -59,6 +61,7 @@ class Opening:
             self.batch_size,
             settings=self.settings,
             seed=self.seed,
+            table=self.table,
         )
 
 

@@ -180,13 +180,17 @@ class Translations:
         }
         if like is not None:
             self._how["like"] = _checksum(like)  # whatever it is called
+        elif opened.model.objective.attributes:
+            self._how["sets"] = dict(direction.sets)
         elif opened.model.objective.code(direction) is not None:
             self._how["seed"] = opened.translator.seed
+        self._table = opened.model.table if opened.model.objective.attributes else None
 
     def add(self, outcome: Outcome) -> None:
         """A file whose results were just written."""
         about = {"source": str(outcome.file.absolute())}
         about |= {kind or OUTPUT: path.as_posix() for kind, path in outcome.written.items()}
+        about |= self._own(outcome.file)
         line = json.dumps({**about, "seconds": round(outcome.seconds, 4), **self._how})
         Storage(self._folder).append_text(self.NAME, line + "\n")
 
@@ -199,7 +203,9 @@ class Translations:
             besides: Folders of what must have been written as well.
         """
         made = self._made.get(str(source.absolute()))
-        if made is None or not all(isinstance(made.get(kind), str) for kind in (OUTPUT, *besides)):
+        if made is None or any(made.get(key) != own for key, own in self._own(source).items()):
+            return False
+        if not all(isinstance(made.get(kind), str) for kind in (OUTPUT, *besides)):
             return False
         output = Path(made[OUTPUT])
         if (output.parent, output.stem) != (place.parent, place.stem):
@@ -210,6 +216,13 @@ class Translations:
         except OSError:
             return False
         return all(result.st_mtime >= origin for result in written)
+
+    def _own(self, source: Path) -> dict[str, Any]:
+        """The attributes that a source has, of an objective that knows some."""
+        if self._table is None:
+            return {}
+        own = self._table.of(source)
+        return {"attributes": None if own is None else [int(value) for value in own]}
 
     @cached_property
     def _made(self) -> dict[str, dict[str, Any]]:

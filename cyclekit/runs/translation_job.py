@@ -64,7 +64,8 @@ class Job:
             UsageError: If there is no way back, the codec shows nothing side by side, or there are
                 no codes to choose from.
         """
-        if samples > 1 and opened.model.objective.code(direction) is None:
+        objective = opened.model.objective
+        if samples > 1 and (objective.code(direction) is None or objective.attributes):
             raise UsageError(
                 f"--samples {samples}: {direction.name} has one answer for each input, since its "
                 f"objective, {opened.model.objective.name!r}, has no codes there."

@@ -13,6 +13,7 @@ from cyclekit.api import (
     RESNET,
     Network,
     Options,
+    PatchDiscriminator,
     RecipeError,
     ResNetGenerator,
     ResNetOptions,
@@ -226,11 +227,15 @@ class TinyDiscriminatorOptions(VC2DiscriminatorOptions):
     """Tell the network how high each mel band is."""
 
 
-class VC2Discriminator(nn.Sequential):
+class VC2Discriminator(PatchDiscriminator):
     """Map ``(batch, 1, bands, frames)`` to one logit for each patch, ``(batch, 1, *fewer)``."""
 
     def __init__(
-        self, source: TensorSpec, target: TensorSpec, options: VC2DiscriminatorOptions
+        self,
+        source: TensorSpec,
+        target: TensorSpec,
+        options: VC2DiscriminatorOptions,
+        classes: int = 0,
     ) -> None:
         width, seen = options.channels, source.channels + options.positions
         layers: list[nn.Module] = [BandPositions(_bands(source))] if options.positions else []
@@ -242,7 +247,7 @@ class VC2Discriminator(nn.Sequential):
                 layers.append(_norm2d(width))
             layers.append(nn.SiLU())
         layers.append(nn.Conv2d(width, target.channels, (1, 3), padding=(0, 1)))
-        super().__init__(*layers)
+        super().__init__(layers, source.dims, width, classes)
         initialize(self)
         if options.spectral_norm:
             normalize_spectra(self)
@@ -332,9 +337,19 @@ GENERATORS = (
     RESNET,
 )
 DISCRIMINATORS = (
-    Network("vc2", VC2Discriminator, VC2DiscriminatorOptions, "CycleGAN-VC2's PatchGAN"),
     Network(
-        "tiny", VC2Discriminator, TinyDiscriminatorOptions, "The same, narrow, with spectral norm"
+        "vc2",
+        VC2Discriminator,
+        VC2DiscriminatorOptions,
+        "CycleGAN-VC2's PatchGAN",
+        takes=("classes",),
+    ),
+    Network(
+        "tiny",
+        VC2Discriminator,
+        TinyDiscriminatorOptions,
+        "The same, narrow, with spectral norm",
+        takes=("classes",),
     ),
     Network(
         "gated",

@@ -24,7 +24,8 @@ Bands = Sequence[tuple[float, float]]  # pixels below the edge, from where to wh
 
 PLAIN: Bands = ()
 STRIPED: Bands = ((STRIPE, 2 * STRIPE), (3 * STRIPE, 4 * STRIPE))  # a large middle stays plain
-KINDS = {"plain": PLAIN, "striped": STRIPED, "outlined": ((0.0, STRIPE),)}
+FILLED: Bands = ((STRIPE, SIZE),)
+KINDS = {"plain": PLAIN, "striped": STRIPED, "filled": FILLED}
 """The domains of `shapes-kinds`: bands that are dark."""
 
 
@@ -39,7 +40,7 @@ def make_paired_shapes(folder: Path, seed: int) -> None:
 
 
 def make_kinds_of_shapes(folder: Path, seed: int) -> None:
-    """Draw ``trainPlain``, ``trainStriped`` and ``trainOutlined``, and exact counterparts of all
+    """Draw ``trainPlain``, ``trainStriped`` and ``trainFilled``, and exact counterparts of all
     three kinds in ``testPlain`` and so on."""
     chances = (0, 1, 3)  # test files have chance 2
     kinds = zip(KINDS.items(), chances, strict=True)

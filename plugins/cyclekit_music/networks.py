@@ -12,6 +12,7 @@ from cyclekit.api import (
     Network,
     Norm,
     Options,
+    PatchDiscriminator,
     ResNetGenerator,
     ResNetOptions,
     TensorSpec,
@@ -147,11 +148,15 @@ class TinyDiscriminatorOptions(PhraseDiscriminatorOptions):
     window: in its bar, where `codec.bars` is 4."""
 
 
-class PhraseDiscriminator(nn.Sequential):
+class PhraseDiscriminator(PatchDiscriminator):
     """Map ``(batch, channels, steps, pitches)`` to one logit for each patch, a quarter as many."""
 
     def __init__(
-        self, source: TensorSpec, target: TensorSpec, options: PhraseDiscriminatorOptions
+        self,
+        source: TensorSpec,
+        target: TensorSpec,
+        options: PhraseDiscriminatorOptions,
+        classes: int = 0,
     ) -> None:
         dims = source.dims
         layers: list[nn.Module] = [Positions(source)] if options.positions else []
@@ -170,7 +175,7 @@ class PhraseDiscriminator(nn.Sequential):
             )
             layers += [layer, *norm_layers(normed, dims, widths[index + 1], affine=True)]
             layers.append(nn.LeakyReLU(0.2))
-        super().__init__(*layers[:-1])
+        super().__init__(layers[:-1], dims, options.channels[-1], classes)
         initialize(self)
         if options.spectral_norm:
             normalize_spectra(self)
@@ -198,6 +203,13 @@ DISCRIMINATORS = (
         PhraseDiscriminator,
         PhraseDiscriminatorOptions,
         "Brunner et al.: three convolutions",
+        takes=("classes",),
     ),
-    Network("tiny", PhraseDiscriminator, TinyDiscriminatorOptions, "The same, narrow"),
+    Network(
+        "tiny",
+        PhraseDiscriminator,
+        TinyDiscriminatorOptions,
+        "The same, narrow",
+        takes=("classes",),
+    ),
 )

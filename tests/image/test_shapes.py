@@ -76,7 +76,7 @@ def test_kinds_are_counterparts_in_testing_alone(
     monkeypatch.setattr(shapes, "TRAIN", 5)
     monkeypatch.setattr(shapes, "TEST", 3)
     shapes.make_kinds_of_shapes(tmp_path, 0)
-    kinds = ("Plain", "Striped", "Outlined")
+    kinds = ("Plain", "Striped", "Filled")
     for plain, *others in zip(*(read(tmp_path / f"test{kind}") for kind in kinds), strict=True):
         for other in others:
             assert (other <= plain).all()

@@ -102,7 +102,7 @@ def test_the_discriminators_terms_by_hand(penalty_of: str, steepness: float) -> 
 
 
 def test_the_generators_terms_by_hand() -> None:
-    objective = made(identity={"weight": 2.0})
+    objective = made(identity={"weight": 2.0}, self_regularization={"weight": 3.0})
     networks = {"generator": Louder(), "discriminator": Critic()}
     cost = objective.losses("generators", networks, BATCH, STEP)
     # Fakes are 3 and 6; back again, told 0 and 1, they are 3 and 12.
@@ -110,10 +110,13 @@ def test_the_generators_terms_by_hand() -> None:
         "adversarial": -(1.5 + 3.0) / 2,
         "named_fake": (entropy([0, 0, 3], 2) + entropy([0, 0, 6], 2)) / 2,
         "cycle": (abs(3 - 1) + abs(12 - 2)) / 2,
+        "self_regularization": (abs(3 - 1) + abs(6 - 2)) / 2,
         "identity": (0 + abs(4 - 2)) / 2,
     }
     assert {name: float(term) for name, term in cost.terms.items()} == pytest.approx(expected)
-    weights = {"adversarial": 1, "named_fake": 1, "cycle": 10, "identity": 2}
+    weights = {
+        "adversarial": 1, "named_fake": 1, "cycle": 10, "self_regularization": 3, "identity": 2
+    }  # fmt: skip
     total = sum(weights[name] * value for name, value in expected.items())
     assert float(cost.total.detach()) == pytest.approx(total)
 
@@ -220,9 +223,8 @@ def test_planes_between_mirrored_borders_and_a_norm_are_refused() -> None:
 
 def test_the_networks_have_the_papers_size() -> None:
     info, modality = find_plugin("image"), load_plugin("image").modality
-    layers = read_layers(find_recipes(info)["stargan"], info)
-    layers.lay([("objective.domains", list("abcde"), "test")])
-    recipe = resolve(layers, modality)
+    recipe = resolve(read_layers(find_recipes(info)["celeba"], info), modality)
+    assert len(recipe.objective.attributes) == 5
     spec = api.TensorSpec(3, (128, 128))
     with torch.device("meta"):
         generator = api.ResNetGenerator(with_planes(spec, 5), spec, recipe.generator)
