@@ -1,4 +1,7 @@
-"""Training files that are two halves of one pair: equal names in two domains."""
+"""Training files that belong together: equal names in two domains or more.
+
+Whether equal names of test files mean pairs is asked in ``pairing``.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,7 @@
-"""Whether test files of equal names are the same thing, seen from both sides."""
+"""Whether test files of equal names are the same thing, seen from both sides.
+
+Pairs of training files, for objectives that draw them, are in ``counterparts``.
+"""
 
 import math
 from collections.abc import Sequence

@@ -13,8 +13,9 @@ class Stream:
     Attributes:
         domains: The samples are drawn from these, file by file.
         drawn_with: Another stream, whose samples' counterparts are drawn: training files of equal
-            names are a pair. Both are of one domain each, share the index and the chance that
-            ``Codec.augment`` is given (one crop, one flip), and show pairs alone.
+            names belong together. Any number of streams may name the same one (pairs, triples).
+            All are of one domain each, share the index and the chance that ``Codec.augment`` is
+            given (one crop, one flip), and show nothing that lacks a counterpart.
         label: Name of a further entry of the batch, if one is wanted: ``(batch, domains)`` floats,
             1 at the domain that each sample is from and 0 elsewhere; or, of an objective with
             ``attributes``, ``(batch, attributes)``, 1 at those that it has.

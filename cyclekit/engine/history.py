@@ -11,7 +11,7 @@ from cyclekit.randomness import torch_generator
 
 
 class HistoryBuffer:
-    """Shows a discriminator a mixture of new and stored fakes, so that it does not forget.
+    """Shows a discriminator a mixture of new and stored fakes: the image pool of CycleGAN.
 
     Until the buffer is full each fake is stored and shown. From then on, sample by sample, one half
     of the fakes are shown as they are, the other half are swapped for a stored one.

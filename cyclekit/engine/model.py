@@ -16,7 +16,7 @@ from cyclekit.describe import describe_exception
 from cyclekit.engine.conditions import require_told
 from cyclekit.engine.declarations import Direction
 from cyclekit.engine.objective import Objective
-from cyclekit.engine.soundness import require_sound
+from cyclekit.engine.consistency import require_consistent
 from cyclekit.errors import CyclekitError, PluginError, RecipeError, UsageError, suggest
 from cyclekit.nets.planes import Planes, with_planes
 from cyclekit.nets.recompute import spare_memory
@@ -115,7 +115,7 @@ def build_model(
     what = f"the networks of objective {objective.name!r}"
     build = RecipeNetworks(modality, recipe, complete)
     networks = _guarded(modality, what, lambda: objective.networks(build))
-    require_sound(objective, networks)
+    require_consistent(objective, networks)
     best = recipe.train.best.direction
     names = [direction.name for direction in objective.directions]
     if best not in ("both", *names):

@@ -31,7 +31,7 @@ def cosine(step: int, settings: TrainSettings) -> float:
 
 
 def stairs(step: int, settings: TrainSettings) -> float:
-    """1, then ``step_factor`` times as much after each ``step_every`` of the run."""
+    """1, then ``step_factor`` times as much after each ``step_every`` of the run: StepLR."""
     length = max(1, round(settings.step_every * settings.steps))
     return float(settings.step_factor ** (step // length))
 

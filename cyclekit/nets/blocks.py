@@ -157,7 +157,7 @@ def dropout_layers(p: float, lasting: bool, place: int) -> list[nn.Module]:
 
 class Modulation(nn.Module):
     """``x * (1 + scale) + shift``, both of them linear in a condition: after a norm, that is
-    conditional instance normalisation (Dumoulin et al., arXiv 1610.07629).
+    conditional instance normalisation (Dumoulin et al., arXiv 1610.07629), or FiLM.
 
     Args:
         channels: Of the maps.

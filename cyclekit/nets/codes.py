@@ -1,4 +1,4 @@
-"""Networks of latent codes: one that finds a code in a pair, and one that judges codes."""
+"""Networks of latent codes: one that finds a code in a pair, and a discriminator of codes."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -119,7 +119,7 @@ class CodeDiscriminator(nn.Module):
 
 
 class CodeDiscriminatorOptions(Options):
-    """A network that judges codes."""
+    """A discriminator of codes."""
 
     norm: CodeNorm = "none"
     """`none`, or `batch` as published."""

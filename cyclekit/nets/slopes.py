@@ -33,7 +33,7 @@ class SlopesPatchGAN(nn.Module):
     What tells an even area from a shaded one are differences of a hundredth of the range, which
     a network of ordinary weights drowns in the edges' for thousands of steps. The second one gets
     them alone and amplified; the first one, so that they do not take all of its attention,
-    judges what a PatchGAN judges: colours and forms.
+    sees what a PatchGAN sees: colours and forms.
 
     Args:
         source: Spec of the tensors to judge.

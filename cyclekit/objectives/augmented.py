@@ -41,7 +41,7 @@ class CodeOptions(api.Options):
     adversarial: Weight = 1.0
     """How much it counts that codes which are found look like codes which are drawn."""
     norm: CodeNorm = "none"
-    """Of the network that judges codes: `none`, or `batch` as published, with which two ranks are
+    """Of the discriminator of codes: `none`, or `batch` as published, with which two ranks are
     no longer one with twice the batch."""
     width: Annotated[int, Field(ge=1, le=2**12)] = 64
     """Of that network's layers."""
@@ -161,7 +161,7 @@ class AugmentedObjective(api.Objective):
         return self.options.adversarial.differentiates_twice
 
     def networks(self, build: api.NetworkBuilder) -> dict[str, nn.Module]:
-        """Generators, encoders, and what judges samples and codes."""
+        """Generators, encoders, and discriminators of samples and of codes."""
         code, options = self.options.code, self.options.encoder
         size = code.size
         a, b = self.specs[A], self.specs[B]

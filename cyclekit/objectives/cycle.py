@@ -41,7 +41,7 @@ GENERATORS, DISCRIMINATORS = "generators", "discriminators"
 class CycleObjective(Objective):
     """Two generators and their discriminators.
 
-    Networks: ``generator_a2b``, ``generator_b2a``; ``discriminator_a`` judges domain A, whoever
+    Networks: ``generator_a2b``, ``generator_b2a``; ``discriminator_a`` sees domain A, whoever
     made the sample. ``second_discriminator_*`` and ``mixed_discriminator_*`` exist when their terms
     do.
 

@@ -54,7 +54,7 @@ class OneWayObjective(api.Objective):
 
     @property
     def discriminator(self) -> str:
-        """Name of the network that judges."""
+        """Name of the discriminator."""
         return f"discriminator_{self.target}"
 
     @property

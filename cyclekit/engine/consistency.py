@@ -12,7 +12,7 @@ from cyclekit.names import EXTRA
 LONGEST = 50  # characters of a domain's name
 
 
-def require_sound(objective: Objective, networks: Mapping[str, nn.Module]) -> None:
+def require_consistent(objective: Objective, networks: Mapping[str, nn.Module]) -> None:
     """Refuse an objective whose statements contradict each other.
 
     Raises:
