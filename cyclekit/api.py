@@ -7,6 +7,7 @@ from cyclekit.contract.network import Network
 from cyclekit.contract.options import Options, RunsCode
 from cyclekit.contract.portable import Portable
 from cyclekit.contract.previews import Media, PreviewRow
+from cyclekit.contract.sequence import ItemSequence
 from cyclekit.contract.tensors import Sample, TensorSpec
 from cyclekit.engine.augmentation import AugmentationOptions, augmented
 from cyclekit.engine.declarations import Direction, Phase, Stream
@@ -92,6 +93,7 @@ __all__ = [
     "Family",
     "HistoryBuffer",
     "Init",
+    "ItemSequence",
     "Layout",
     "Losses",
     "Media",

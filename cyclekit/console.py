@@ -40,6 +40,7 @@ class Console:
     def __init__(self, quiet: bool = False) -> None:
         self._quiet = quiet
         self._training: Progress | None = None
+        self._tracking: Progress | None = None
         self._console = RichConsole(stderr=True, quiet=quiet, highlight=False, soft_wrap=True)
         self._results = RichConsole(quiet=quiet, highlight=False, soft_wrap=True)
         if not self._results.is_terminal:
@@ -61,10 +62,15 @@ class Console:
         """Pass ``things`` through with a bar that goes at the end, or with lines of progress.
 
         Beside a bar or lines of training, there is no line for what takes a moment.
+
+        Args:
+            things: Passed through.
+            total: How many there are; 0: not known.
+            what: Happens to them.
         """
         if self._shows_bars or self._quiet:
             with self._bar_beside() as bar:
-                task = bar.add_task(what, total=total)
+                task = bar.add_task(what, total=total or None)
                 for thing in things:
                     yield thing
                     bar.advance(task)
@@ -72,14 +78,15 @@ class Console:
             return
         begun = said = time.monotonic()
         if self._training is None:
-            self.say(f"{what}: {total}")
+            self.say(f"{what}: {total}" if total else what)
         for done, thing in enumerate(things, 1):
             yield thing
             now = time.monotonic()
-            if now - said >= TRACKED_EVERY and done < total:
+            if now - said >= TRACKED_EVERY and (done < total or not total):
                 said = now
                 left = (now - begun) / done * (total - done)
-                self.say(f"{what}: {done} of {total}, about {duration(left)} left")
+                ahead = f" of {total}, about {duration(left)} left" if total else ""
+                self.say(f"{what}: {done}{ahead}")
 
     @contextmanager
     def transfer(self, what: str, total: int | None, done: int = 0) -> Iterator["Transfer"]:
@@ -146,12 +153,18 @@ class Console:
 
     @contextmanager
     def _bar_beside(self) -> Iterator[Progress]:
-        """Training's, of which there can be only one at a time, or one that goes at the end."""
-        if self._training is not None:
-            yield self._training
+        """The one that is there, of which there can be only one, or one that goes at the end."""
+        if self._training is not None or self._tracking is not None:
+            there = self._training or self._tracking
+            assert there is not None
+            yield there
             return
         with self._bar(transient=True) as bar:
-            yield bar
+            self._tracking = bar
+            try:
+                yield bar
+            finally:
+                self._tracking = None
 
     def _bar(
         self, transient: bool = False, columns: Sequence[ProgressColumn] | None = None
