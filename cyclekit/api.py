@@ -5,7 +5,7 @@ from cyclekit.contract.metrics import Baseline, Metric, Translations
 from cyclekit.contract.modality import Modality
 from cyclekit.contract.network import Network
 from cyclekit.contract.options import Options, RunsCode
-from cyclekit.contract.portable import Portable
+from cyclekit.contract.portable import Portable, PortablePart
 from cyclekit.contract.previews import Media, PreviewRow
 from cyclekit.contract.sequence import ItemSequence
 from cyclekit.contract.tensors import Sample, TensorSpec
@@ -114,6 +114,7 @@ __all__ = [
     "PixelOptions",
     "PluginError",
     "Portable",
+    "PortablePart",
     "PreviewRow",
     "Published",
     "RecipeError",

@@ -117,12 +117,18 @@ class Console:
             finally:
                 self._training = None
 
-    def table(self, title: str, reports: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
+    def table(
+        self,
+        title: str,
+        reports: Mapping[str, Mapping[str, Mapping[str, float]]],
+        intervals: Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]] | None = None,
+    ) -> None:
         """Figures, a row each, a column for each way of translating, direction under direction.
 
         Args:
             title: Above the table.
             reports: Way of translating ("translated", "identity", ...) -> direction -> figures.
+            intervals: Likewise the ends of the figures' intervals, where they have some.
         """
         table = Table("", title=_plain(title), title_justify="left")
         for way in reports:
@@ -130,7 +136,9 @@ class Console:
         for direction in next(iter(reports.values()), {}):
             of_ways = [report.get(direction, {}) for report in reports.values()]
             for name in dict.fromkeys(name for figures in of_ways for name in figures):
-                cells = (f"{of[name]:z.4f}" if name in of else "" for of in of_ways)
+                ends = ((intervals or {}).get(way, {}).get(direction, {}) for way in reports)
+                each = zip(of_ways, ends, strict=True)
+                cells = (_cell(of.get(name), between.get(name)) for of, between in each)
                 table.add_row(_plain(f"{direction} {name}"), *cells)
             table.add_section()
         self._results.print(table)
@@ -184,6 +192,14 @@ class Console:
         """In a terminal, and in a notebook that can change what it shows."""
         widgets = self._console.is_jupyter and find_spec("ipywidgets") is not None
         return self._console.is_terminal or widgets
+
+
+def _cell(figure: float | None, interval: Sequence[float] | None) -> str:
+    """A figure, below it its interval."""
+    if figure is None:
+        return ""
+    ends = f"\n[{interval[0]:z.4f}, {interval[1]:z.4f}]" if interval else ""
+    return f"{figure:z.4f}{ends}"
 
 
 def _plain(text: str) -> Text:

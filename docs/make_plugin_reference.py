@@ -20,7 +20,7 @@ SECTIONS = {
         "Modality", "Network", "Metric", "Baseline", "Options", "RunsCode", "trained_once",
     ),
     "Data": (
-        "Codec", "ItemSequence", "Portable", "TensorSpec", "Sample", "Media", "PreviewRow", "Translations",
+        "Codec", "ItemSequence", "Portable", "PortablePart", "TensorSpec", "Sample", "Media", "PreviewRow", "Translations",
     ),
     "Networks, and what they are made of": (
         "RESNET", "UNET_128", "UNET_256", "PATCHGAN", "PATCHGAN_SLOPES", "PIXEL", "STARGAN",

@@ -92,6 +92,10 @@ def page_of(about: Mapping[str, Any], opened: OpenRun, direction: Direction, fil
     lines += [f"- Sizes: {about['padding']}.", f"- Tiles: {about['tiles']}"]
     if portable.script and about["format"] == "onnx":
         lines.append(f"- A script beside it translates a file: `python {file}.py {file} IN OUT`.")
+        lines += [
+            f"- `{file}.{name}.onnx` is the {name} that it needs as well."
+            for name in portable.parts
+        ]
     return "\n".join([*lines, f"- Licence: {about['licence']}", ""])
 
 

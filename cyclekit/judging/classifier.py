@@ -128,11 +128,15 @@ class Classifier:
                 stacklevel=2,
             )
 
-    @torch.no_grad()
     def share(self, items: Sequence[Any], domain: str) -> float:
         """The share of ``items`` that it takes for ``domain``'s; an item with no window is not."""
+        return sum(self.verdicts(items, domain)) / max(len(items), 1)
+
+    @torch.no_grad()
+    def verdicts(self, items: Sequence[Any], domain: str) -> list[float]:
+        """Of each item 1 where it takes it for ``domain``'s, else 0."""
         wanted = self._domains.index(domain)
-        taken = 0
+        verdicts = []
         for index, item in enumerate(items):
             windows = self._cut(item)
             looks = [
@@ -142,8 +146,9 @@ class Classifier:
                 )
                 for number in range(WINDOWS_PER_JUDGED_ITEM if windows else 0)
             ]
-            taken += bool(looks) and int(self._logits(looks).mean(0).argmax()) == wanted
-        return taken / max(len(items), 1)
+            taken = bool(looks) and int(self._logits(looks).mean(0).argmax()) == wanted
+            verdicts.append(float(taken))
+        return verdicts
 
     def _windows(self, items: Sequence[Any], domain: str) -> list[Tensor]:
         kept: list[Tensor] = []

@@ -48,9 +48,9 @@ def classifier_metric(model: Model, evidence: Evidence) -> Metric:
         judge.examine(evidence.test_items)
         return judge
 
-    def score(shown: Translations[Any], judge: Classifier) -> dict[str, float]:
+    def score(shown: Translations[Any], judge: Classifier) -> dict[str, float | list[float]]:
         return {
-            "taken_for_target": judge.share(shown.outputs, shown.target),
+            "taken_for_target": judge.verdicts(shown.outputs, shown.target),
             "classifier_accuracy": judge.accuracy,
         }
 

@@ -1,11 +1,32 @@
 """Figures by direction: their mean, and the one that decides which checkpoint is best."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from cyclekit.contract.metrics import Metric
 from cyclekit.recipe.settings import PATCH_DISTANCE, BestSettings
 
 Figures = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What metrics say of one direction.
+
+    Attributes:
+        figures: All of them.
+        values: Of those that are means over items, each item's value, NaN where it has none.
+        names: Of the items' files.
+    """
+
+    figures: Figures = field(default_factory=dict)
+    values: dict[str, list[float]] = field(default_factory=dict)
+    names: Sequence[str] = ()
+
+
+def figures_of(scored: Mapping[str, Scores]) -> dict[str, Figures]:
+    """The figures alone, by direction."""
+    return {name: scores.figures for name, scores in scored.items()}
 
 
 def best_figure(

@@ -13,7 +13,7 @@ from cyclekit.engine.trainer import Trainer
 from cyclekit.engine.training_state import BestState
 from cyclekit.engine.translator import Translator
 from cyclekit.errors import BadSample, CheckpointError, CyclekitError, PluginError
-from cyclekit.judging.figures import Figures, best_figure
+from cyclekit.judging.figures import Figures, Scores, best_figure, figures_of
 from cyclekit.judging.judge import Judge
 from cyclekit.plugins.host import PluginHost
 from cyclekit.recipe.resolve import to_toml
@@ -61,6 +61,7 @@ class Recorder:
         self._stopwatch = Stopwatch()
         self._best: BestState | None = None
         self.report: dict[str, Figures] = {}
+        self.scores: dict[str, Scores] = {}
         self._unmeasured = False
         self.once_saved: Callable[[], None] | None = None
         self.judge = Judge(
@@ -95,6 +96,7 @@ class Recorder:
         self._unmeasured = checkpoint.manifest.unmeasured
         if trainer.is_done:
             self.report = checkpoint.manifest.evaluation
+            self.scores = {name: Scores(figures) for name, figures in self.report.items()}
             if unknown := self.report.keys() - trainer.model.directions.keys():
                 raise CheckpointError(
                     f"{checkpoint.folder} is damaged: it was evaluated in {unknown.pop()!r:.50}, "
@@ -186,7 +188,8 @@ class Recorder:
         try:
             if self._board and self._has_tests:
                 step = self._trainer.step
-                self.report = self.judge.score(self._translator())
+                self.scores = self.judge.score(self._translator())
+                self.report = figures_of(self.scores)
                 self._run.log({"step": step, "evaluation": self.report})
                 for direction, figures in self.report.items():
                     self._board.scalars(f"test/{direction}", figures, step)
