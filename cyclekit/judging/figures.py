@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cyclekit.contract.metrics import Metric
-from cyclekit.recipe.settings import PATCH_DISTANCE, BestSettings
+from cyclekit.judging.deciding import deciding
+from cyclekit.recipe.settings import BestSettings
 
 Figures = dict[str, float]
 
@@ -38,7 +39,7 @@ def best_figure(
     """
     ways = ways_to_improve(metrics)
     directions = list(report) if best.direction == "both" else [best.direction]
-    first = [best.metric] if best.metric else [*list(ways)[:1], PATCH_DISTANCE]
+    first = deciding(best.metric, ways)
     there = [name for name in first if all(name in report.get(way, {}) for way in directions)]
     name = next(iter(there), "")
     values = [report[d][name] for d in directions if name in report.get(d, {})]

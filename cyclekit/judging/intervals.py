@@ -90,11 +90,13 @@ def _resampled(values: Values, seed: int) -> NDArray[np.float64]:
     for start in range(0, RESAMPLES, at_once):
         count = min(at_once, RESAMPLES - start)
         drawn = rng.integers(len(own), size=(count, len(own)))
-        means.append(filled[drawn].sum(axis=1) / np.maximum(there[drawn].sum(axis=1), 1))
+        counts = there[drawn].sum(axis=1)
+        sums = np.where(counts > 0, filled[drawn].sum(axis=1), np.nan)  # none that has a value
+        means.append(sums / np.maximum(counts, 1))
     return np.concatenate(means)
 
 
 def _ends(means: NDArray[np.float64]) -> Interval:
     beyond = (1 - COVERED) / 2
-    low, high = np.quantile(means, [beyond, 1 - beyond])
+    low, high = np.nanquantile(means, [beyond, 1 - beyond])
     return Interval(float(low), float(high))

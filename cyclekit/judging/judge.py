@@ -17,11 +17,11 @@ from cyclekit.engine.model import Model
 from cyclekit.engine.translator import Translator
 from cyclekit.errors import BadSample, CyclekitError
 from cyclekit.judging.classifier_metric import classifier_metric
+from cyclekit.judging.deciding import PATCH_DISTANCE
 from cyclekit.judging.evidence import Evidence, items_of
 from cyclekit.judging.figures import Scores, ways_to_improve
 from cyclekit.judging.patches import patch_metric
 from cyclekit.judging.scorer import Scorer
-from cyclekit.recipe.settings import PATCH_DISTANCE
 from cyclekit.storage.folder import Storage
 from cyclekit.temporary import temporary_folder
 

@@ -84,7 +84,7 @@ def _fit(
         def after_step() -> None:
             number = stop.agreed(trainer.step)
             recorder.after_step(progress, save=bool(number))
-            if number and trainer.step < trainer.settings.steps:
+            if number and not trainer.is_done:
                 raise Stopped(
                     f"stopped after step {trainer.step} of {trainer.settings.steps}; everything is "
                     f"saved. Go on with: cyclekit resume {run}",
