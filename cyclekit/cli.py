@@ -14,7 +14,7 @@ import click
 from cyclekit.describe import shown
 from cyclekit.errors import CyclekitError, suggest
 from cyclekit.memory import is_out_of_memory
-from cyclekit.runs.supervisor import leave_last_words, obey_supervisor
+from cyclekit.runs.supervised import leave_last_words, obey_supervisor
 
 VERBS = (
     "train", "resume", "translate", "evaluate", "compare", "export", "report", "import", "data",

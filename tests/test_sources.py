@@ -21,7 +21,7 @@ WRITERS = {
     "runs/nonfinite.py",
 }  # fmt: skip
 # In temporary folders that are their own.
-TEMPORARY = {"judging/judge.py", "runs/supervisor.py", "testing"}
+TEMPORARY = {"judging/judge.py", "runs/supervised.py", "testing"}
 WRITING = {
     "write_text", "write_bytes", "save_file", "symlink_to", "hardlink_to", "rename", "unlink",
     "rmtree", "touch", "mkdir", "rmdir", "copyfile", "copytree", "move", "makedirs",

@@ -10,7 +10,7 @@ import click
 
 from cyclekit.errors import UsageError
 from cyclekit.recipe.precision import PRECISIONS
-from cyclekit.runs.supervisor import must_supervise, supervise
+from cyclekit.runs.supervised import must_supervise
 
 if TYPE_CHECKING:
     from cyclekit.engine.fabric import Hardware
@@ -90,6 +90,8 @@ def _on_every_rank(command: Command) -> Command:
     def started(*arguments: Any, **options: Any) -> Any:
         if not must_supervise(options["devices"]):
             return command(*arguments, **options)
+        from cyclekit.runs.supervisor import supervise
+
         sys.exit(supervise(click.get_current_context().obj, options["devices"]))
 
     return cast(Command, started)

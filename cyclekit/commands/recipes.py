@@ -7,7 +7,6 @@ import click
 from cyclekit.commands.options import PATH, plugin_option, trust_option
 from cyclekit.describe import shown
 from cyclekit.errors import RecipeError, UsageError
-from cyclekit.storage.folder import Storage
 
 
 @click.group()
@@ -77,6 +76,7 @@ def copy(name: str, destination: Path, plugin: str | None) -> None:
       cyclekit recipes copy horse2zebra my_recipe.toml
     """
     from cyclekit.recipe.sources import read_recipe_text
+    from cyclekit.storage.folder import Storage
 
     path, _ = located(name, plugin)
     target = destination / path.name if destination.is_dir() else destination

@@ -84,6 +84,11 @@ class Judge:
         """How the figures were computed that have been so far: a line by metric."""
         return self._scorer.protocol
 
+    def expect(self, scores: int) -> None:
+        """Say that ``score`` is called so many times, then everything else: tells the time left."""
+        rows = len(self._baselines) + self.evidence.has_pairs + 1  # codec, real items
+        self._scorer.to_come = len(self._model.directions) * (scores + rows)
+
     def score(self, translator: Translator) -> dict[str, Scores]:
         """Figures by direction."""
         scored = {}
@@ -107,10 +112,11 @@ class Judge:
         generator would score. A direction in which the codec loses nothing has no figures.
         """
         rows = {"codec": self._score_codec} if self.evidence.has_pairs else {}
-        for baseline in self._baselines():
+        for baseline in self._baselines:
             rows[baseline.name] = partial(self._score_baseline, baseline)
         scored = {}
-        for name, score in rows.items():
+        for place, (name, score) in enumerate(rows.items()):
+            self._scorer.to_come = len(self._model.directions) * (len(rows) - place + 1)
             self._say(f"another way to translate: {name}")
             try:
                 scored[name] = score()
@@ -127,6 +133,7 @@ class Judge:
         whatever needs neither pairs nor a way back. Empty where there is no such metric.
         """
         scored = {}
+        self._scorer.to_come = len(self._model.directions)
         for name, direction in self._model.directions.items():
             tests = self.evidence.test_items
             inputs, outputs = tests[direction.source], tests[direction.target]
@@ -165,6 +172,7 @@ class Judge:
         specs = self._model.objective.specs.values()
         return len({(spec.channels, spec.dims) for spec in specs}) == 1
 
+    @cached_property
     def _baselines(self) -> list[Baseline]:
         """Those that make sense for the domains."""
         every = [identity_baseline(), *self._model.modality.baselines]
@@ -207,8 +215,9 @@ class Judge:
         for name, direction in self._model.directions.items():
             convert = baseline.fit(train[direction.source], train[direction.target])
             inputs = self.evidence.test_items[direction.source]
+            converted = self._track(map(convert, inputs), len(inputs), f"{name} by {baseline.name}")
             with temporary_folder() as folder:
-                outputs = self._write(folder / "there", map(convert, inputs))
+                outputs = self._write(folder / "there", converted)
                 scored[name] = self._measure(direction, outputs, [])
         return scored
 

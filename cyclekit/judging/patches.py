@@ -4,6 +4,7 @@ The sliced Wasserstein distance of small patches at several sizes (Karras et al.
 section 5; Rabin et al. 2011).
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -64,8 +65,9 @@ def distance(made: Tensor, real: Tensor, seed: int) -> float:
     mean, spread = real.mean(0), real.std().clamp_min(1e-6)
     directions = torch.randn(real.shape[1], SLICES, generator=torch_generator("slices", seed))
     directions = directions / directions.norm(dim=0)
-    one, other = (((some - mean) / spread @ directions).sort(dim=0).values for some in (made, real))
-    return float((one - other).abs().mean())
+    seen = (directions.T @ ((some - mean) / spread).T for some in (made, real))
+    one, other = (np.sort(slices.numpy(), axis=1) for slices in seen)  # 20 times as fast as torch's
+    return float(np.abs(one - other).mean())
 
 
 def _tensors(model: Model, items: Sequence[Any], domain: str) -> list[Tensor]:
@@ -102,11 +104,13 @@ def _size(tensors: Sequence[Tensor]) -> tuple[int, ...]:
 
 def _patches(tensors: Sequence[Tensor], size: tuple[int, ...], seed: int) -> Tensor:
     """``(PATCHES, values)`` from random places of all the tensors."""
-    rng = numpy_generator("patches", seed)
-    found = []
-    for number in range(PATCHES):
-        tensor = tensors[number % len(tensors)]
-        starts = [int(rng.integers(n - k + 1)) for n, k in zip(tensor.shape[1:], size, strict=True)]
-        places = tuple(slice(at, at + k) for at, k in zip(starts, size, strict=True))
-        found.append(tensor[(slice(None), *places)].reshape(-1))
-    return torch.stack(found)
+    room = np.array([tensor.shape[1:] for tensor in tensors], dtype=np.int64) - size + 1
+    owners = np.arange(PATCHES) % len(tensors)
+    starts = torch.from_numpy(numpy_generator("patches", seed).integers(room[owners]))
+    found = torch.empty(PATCHES, len(tensors[0]) * math.prod(size))
+    for owner, tensor in enumerate(tensors[:PATCHES]):
+        for axis, length in enumerate(size, start=1):
+            tensor = tensor.unfold(axis, length, 1)
+        own = slice(owner, None, len(tensors))
+        found[own] = tensor[(slice(None), *starts[own].T)].transpose(0, 1).flatten(1)
+    return found

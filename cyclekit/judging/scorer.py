@@ -1,11 +1,12 @@
 """Calls metrics: fits each once, passes on what it warns of, and survives its failures."""
 
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from cyclekit.contract.metrics import Metric, Translations
-from cyclekit.describe import describe_exception
+from cyclekit.describe import describe_exception, duration
 from cyclekit.errors import CyclekitError
 from cyclekit.judging.evidence import Evidence
 from cyclekit.judging.figures import Figures, Scores
@@ -23,10 +24,11 @@ class Scorer:
         seed: For fitting.
         cache: Folder in which metrics keep what they learned.
         warn: Told, once each, of failures and of what metrics warn of.
-        say: Told which metric is at work.
+        say: Told which metric is at work, and how long all that is expected still takes.
 
     Attributes:
         metrics: The ones that were given.
+        to_come: How many times ``measure`` will still be called, as far as known.
         protocol: How the figures were computed that have been so far: a line by metric.
     """
 
@@ -47,22 +49,23 @@ class Scorer:
         self._told = Told(warn)
         self._fitted: dict[str, Any] = {}
         self._unfit: set[str] = set()
+        self._took: dict[str, float] = {}  # seconds of each metric's last call, fitting aside
+        self.to_come = 0
         self.protocol: dict[str, str] = {}
 
     def measure(self, translations: Translations[Any], names: Sequence[str] = ()) -> Scores:
         """Every figure that can be had of these translations, of files with these names."""
         scores = Scores(names=names)
-        for metric in self.metrics if translations.inputs else ():
-            if (
-                (metric.needs_pairs and not translations.truths)
-                or (metric.needs_cycle and not translations.cycled)
-                or metric.name in self._unfit
-            ):
-                continue
-            self._say(f"measuring {metric.name}")
+        self.to_come = max(self.to_come - 1, 0)
+        called = [metric for metric in self.metrics if self._applies(metric, translations)]
+        for place, metric in enumerate(called):
+            self._say(f"measuring {metric.name}{self._left(called[place:])}")
             try:
                 with self._told.passing_on():
-                    scored = metric.score(translations, self._fit(metric))
+                    fitted = self._fit(metric)
+                    begun = time.monotonic()
+                    scored = metric.score(translations, fitted)
+                    self._took[metric.name] = time.monotonic() - begun
                 values = _by_item(scored, len(translations.outputs))
                 numbers = {name: _number(value) for name, value in scored.items()}
                 figures = self._finite(numbers, metric, translations)
@@ -76,6 +79,22 @@ class Scorer:
             if numbers and metric.protocol:
                 self.protocol[metric.name] = metric.protocol
         return scores
+
+    def _applies(self, metric: Metric, translations: Translations[Any]) -> bool:
+        return not (
+            not translations.inputs
+            or (metric.needs_pairs and not translations.truths)
+            or (metric.needs_cycle and not translations.cycled)
+            or metric.name in self._unfit
+        )
+
+    def _left(self, called: Sequence[Metric]) -> str:
+        """Says how long these metrics, and those of the translations to come, still take."""
+        if not all(metric.name in self._took for metric in called):
+            return ""
+        here = sum(self._took[metric.name] for metric in called)
+        left = here + self.to_come * sum(self._took.values())
+        return f", about {duration(left)} left"
 
     def _fit(self, metric: Metric) -> Any:
         """What the metric learns, which is tried once."""

@@ -85,14 +85,14 @@ class PluginInfo:
 
 def _requirements(name: str) -> list[str]:
     """What a distribution requires, with the versions that are installed."""
+    lines = distribution(name).requires or ()
     found = []
-    for line in distribution(name).requires or ():
-        required = re.split(r"[^\w.-]", line, maxsplit=1)[0]
+    for required in sorted({re.split(r"[^\w.-]", line, maxsplit=1)[0] for line in lines}):
         try:
             found.append(f"{required} {version(required)}")
         except PackageNotFoundError:
             continue  # an extra that nobody asked for
-    return sorted(set(found))
+    return found
 
 
 def installed_plugins() -> list[PluginInfo]:

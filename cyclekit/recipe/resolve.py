@@ -11,7 +11,7 @@ from cyclekit.contract.options import Options
 from cyclekit.errors import RecipeError, suggest
 from cyclekit.judging.deciding import PATCH_DISTANCE
 from cyclekit.recipe.moved import renamed_options
-from cyclekit.recipe.settings import Recipe, recipe_model
+from cyclekit.recipe.settings import NO_DOCSTRINGS, Recipe, recipe_model
 from cyclekit.recipe.sources import Layers
 
 Settings = TypeVar("Settings", bound=Options)
@@ -54,7 +54,9 @@ def resolve_metric_options(layers: Layers, modality: Modality) -> Options:
         RecipeError: Listing every fault.
     """
     kind = modality.metric_options
-    model = create_model("Evaluation", __base__=_Evaluation, metrics=(kind, kind()))
+    model = create_model(
+        "Evaluation", __base__=_Evaluation, __cls_kwargs__=NO_DOCSTRINGS, metrics=(kind, kind())
+    )
     options: Options = _validated(model, layers.table, layers, "The settings have").metrics
     return options
 

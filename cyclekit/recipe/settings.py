@@ -201,6 +201,11 @@ class Recipe(Options):
         return name
 
 
+# A class made while running has no source in which pydantic could find docstrings of attributes; it
+# looks for it long. Fields that are inherited have their descriptions already.
+NO_DOCSTRINGS = {"use_attribute_docstrings": False}
+
+
 def recipe_model(modality: Modality) -> type[Recipe]:
     """The recipe of one modality: its codec's, networks' and objectives' options filled in."""
     objectives = [Choice(kind.name, kind.Options, kind.summary) for kind in modality.objectives]
@@ -208,6 +213,7 @@ def recipe_model(modality: Modality) -> type[Recipe]:
         f"{modality.name.title()}Recipe",
         __base__=Recipe,
         __doc__=f"A recipe of the {modality.name} plugin.",
+        __cls_kwargs__=NO_DOCSTRINGS,
         codec=(modality.codec.Options, Field(default_factory=modality.codec.Options)),
         generator=_choice("The architecture.", modality.generators),
         discriminator=_choice("The architecture.", modality.discriminators),
@@ -241,6 +247,7 @@ def _named_settings(choice: Any, what: str) -> type[Options]:
         f"{choice.name.title().replace('-', '').replace('_', '')}Settings",
         __base__=choice.options,
         __doc__=choice.summary or choice.options.__doc__,
+        __cls_kwargs__=NO_DOCSTRINGS,
         name=(literal, Field(choice.name, description=what)),
     )
     return made

@@ -158,6 +158,7 @@ def evaluate_run(
         track=console.track,
     )
     judge.evidence.require_test_set()
+    judge.expect(2 if best else 1)
     scored = judge.score(opened.translator)
     further: dict[str, Any] = {}
     of_best = judge.score(best.translator) if best else None

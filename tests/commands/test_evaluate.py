@@ -55,6 +55,18 @@ def test_one_checkpoint_that_is_both_is_measured_once(
     assert "latest and best: step 4" in cli("evaluate", run, "--quick").out
 
 
+def test_it_says_how_long_all_that_is_to_come_takes(
+    cli: Cli, trained: Path, tmp_path: Path
+) -> None:
+    said = cli("evaluate", copied(trained, tmp_path / "run"), "--quick").err.splitlines()
+    measured = [line for line in said if line.startswith("measuring ")]
+    again = [line.startswith(measured[0]) for line in measured]
+    first = again.index(True, 1)  # the second direction begins
+    assert not any("left" in line for line in measured[:first])
+    assert all(line.endswith(" left") for line in measured[first:])
+    assert measured[-1].endswith("about 0 s left")
+
+
 def test_protocol_seed_and_number_of_items_are_said(
     cli: Cli, trained: Path, tmp_path: Path
 ) -> None:
