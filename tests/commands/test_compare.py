@@ -79,7 +79,7 @@ def test_the_page_shows_verdict_sheets_and_recipes(cli: Cli, trained: Path, tmp_
     assert "&lt;other&gt; has the better l1" in page
     assert "<other>" not in page
     assert "train.log_every" in page
-    assert "default-src 'none'" in page
+    assert "default-src &#x27;none&#x27;" in page
 
 
 def test_what_cannot_be_compared_is_told(cli: Cli, trained: Path, tmp_path: Path) -> None:
