@@ -14,10 +14,12 @@ class PortablePart:
     Attributes:
         network: ``(batch, channels, *sizes)`` to whatever it makes of them; of any batch and sizes.
         example: Something that goes in, of a size of which larger and smaller ones may be tried.
+        range: Smallest and largest value that come out, ``None`` where there are none.
     """
 
     network: nn.Module
     example: Tensor
+    range: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)

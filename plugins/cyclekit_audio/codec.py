@@ -264,7 +264,7 @@ class AudioCodec(Codec[Waveform]):
         parts = {}
         if isinstance(self.vocoder, TrainedVocoder) and vocoder == "network":
             bands_and_frames = torch.randn(1, self.options.mel.bins, 40) - 4
-            parts["vocoder"] = PortablePart(self.vocoder.network, bands_and_frames)
+            parts["vocoder"] = PortablePart(self.vocoder.network, bands_and_frames, (-1, 1))
         back = "" if own else f" The vocoder {self.options.vocoder.name!r} is no part of this."
         bands = "Log-mel magnitudes (`codec`), each band less the mean of its voice, divided by its"
         return Portable(

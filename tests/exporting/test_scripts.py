@@ -54,6 +54,9 @@ def vocoder(kind: str, file: Path) -> dict[str, str]:
     network = KINDS[kind]
     specs = TensorSpec(16, (None,), range=None), TensorSpec(1, (None,))
     made = network.build(*specs, network.options(**options))
+    with torch.no_grad():  # else hardly anything of what goes in comes out
+        for weights in made.parameters():
+            weights.mul_(2 if weights.dim() > 1 else 0)
     file.write_bytes(pack(kind, options, mels, made.state_dict()))
     return {"codec.vocoder.name": "network", "codec.vocoder.weights": str(file)}
 
