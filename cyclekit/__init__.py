@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         Hardware,
         TrainedModel,
         TrainResult,
+        compare,
         evaluate,
         load,
         report,
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 choose_waiting()  # before anything loads torch
 
 __all__ = [
-    "API_VERSION", "CyclekitError", "Hardware", "TrainResult", "TrainedModel", "evaluate", "load",
-    "report", "resume", "train",
+    "API_VERSION", "CyclekitError", "Hardware", "TrainResult", "TrainedModel", "compare",
+    "evaluate", "load", "report", "resume", "train",
 ]  # fmt: skip
 
 

@@ -5,8 +5,9 @@ from cyclekit.contract.metrics import Baseline, Metric, Translations
 from cyclekit.contract.modality import Modality
 from cyclekit.contract.network import Network
 from cyclekit.contract.options import Options, RunsCode
-from cyclekit.contract.portable import Portable
+from cyclekit.contract.portable import Portable, PortablePart
 from cyclekit.contract.previews import Media, PreviewRow
+from cyclekit.contract.sequence import ItemSequence
 from cyclekit.contract.tensors import Sample, TensorSpec
 from cyclekit.engine.adversarial import discriminator_loss, fooling, generator_loss
 from cyclekit.engine.augmentation import AugmentationOptions, augmented
@@ -106,6 +107,7 @@ __all__ = [
     "Family",
     "HistoryBuffer",
     "Init",
+    "ItemSequence",
     "Layout",
     "Losses",
     "Media",
@@ -127,6 +129,7 @@ __all__ = [
     "PixelOptions",
     "PluginError",
     "Portable",
+    "PortablePart",
     "PreviewRow",
     "Published",
     "RecipeError",

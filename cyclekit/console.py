@@ -40,6 +40,7 @@ class Console:
     def __init__(self, quiet: bool = False) -> None:
         self._quiet = quiet
         self._training: Progress | None = None
+        self._tracking: Progress | None = None
         self._console = RichConsole(stderr=True, quiet=quiet, highlight=False, soft_wrap=True)
         self._results = RichConsole(quiet=quiet, highlight=False, soft_wrap=True)
         if not self._results.is_terminal:
@@ -61,10 +62,15 @@ class Console:
         """Pass ``things`` through with a bar that goes at the end, or with lines of progress.
 
         Beside a bar or lines of training, there is no line for what takes a moment.
+
+        Args:
+            things: Passed through.
+            total: How many there are; 0: not known.
+            what: Happens to them.
         """
         if self._shows_bars or self._quiet:
             with self._bar_beside() as bar:
-                task = bar.add_task(what, total=total)
+                task = bar.add_task(what, total=total or None)
                 for thing in things:
                     yield thing
                     bar.advance(task)
@@ -72,14 +78,15 @@ class Console:
             return
         begun = said = time.monotonic()
         if self._training is None:
-            self.say(f"{what}: {total}")
+            self.say(f"{what}: {total}" if total else what)
         for done, thing in enumerate(things, 1):
             yield thing
             now = time.monotonic()
-            if now - said >= TRACKED_EVERY and done < total:
+            if now - said >= TRACKED_EVERY and (done < total or not total):
                 said = now
                 left = (now - begun) / done * (total - done)
-                self.say(f"{what}: {done} of {total}, about {duration(left)} left")
+                ahead = f" of {total}, about {duration(left)} left" if total else ""
+                self.say(f"{what}: {done}{ahead}")
 
     @contextmanager
     def transfer(self, what: str, total: int | None, done: int = 0) -> Iterator["Transfer"]:
@@ -110,12 +117,18 @@ class Console:
             finally:
                 self._training = None
 
-    def table(self, title: str, reports: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
+    def table(
+        self,
+        title: str,
+        reports: Mapping[str, Mapping[str, Mapping[str, float]]],
+        intervals: Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]] | None = None,
+    ) -> None:
         """Figures, a row each, a column for each way of translating, direction under direction.
 
         Args:
             title: Above the table.
             reports: Way of translating ("translated", "identity", ...) -> direction -> figures.
+            intervals: Likewise the ends of the figures' intervals, where they have some.
         """
         table = Table("", title=_plain(title), title_justify="left")
         for way in reports:
@@ -123,7 +136,9 @@ class Console:
         for direction in next(iter(reports.values()), {}):
             of_ways = [report.get(direction, {}) for report in reports.values()]
             for name in dict.fromkeys(name for figures in of_ways for name in figures):
-                cells = (f"{of[name]:z.4f}" if name in of else "" for of in of_ways)
+                ends = ((intervals or {}).get(way, {}).get(direction, {}) for way in reports)
+                each = zip(of_ways, ends, strict=True)
+                cells = (_cell(of.get(name), between.get(name)) for of, between in each)
                 table.add_row(_plain(f"{direction} {name}"), *cells)
             table.add_section()
         self._results.print(table)
@@ -147,12 +162,18 @@ class Console:
 
     @contextmanager
     def _bar_beside(self) -> Iterator[Progress]:
-        """Training's, of which there can be only one at a time, or one that goes at the end."""
-        if self._training is not None:
-            yield self._training
+        """The one that is there, of which there can be only one, or one that goes at the end."""
+        if self._training is not None or self._tracking is not None:
+            there = self._training or self._tracking
+            assert there is not None
+            yield there
             return
         with self._bar(transient=True) as bar:
-            yield bar
+            self._tracking = bar
+            try:
+                yield bar
+            finally:
+                self._tracking = None
 
     def _bar(
         self, transient: bool = False, columns: Sequence[ProgressColumn] | None = None
@@ -172,6 +193,14 @@ class Console:
         """In a terminal, and in a notebook that can change what it shows."""
         widgets = self._console.is_jupyter and find_spec("ipywidgets") is not None
         return self._console.is_terminal or widgets
+
+
+def _cell(figure: float | None, interval: Sequence[float] | None) -> str:
+    """A figure, below it its interval."""
+    if figure is None:
+        return ""
+    ends = f"\n[{interval[0]:z.4f}, {interval[1]:z.4f}]" if interval else ""
+    return f"{figure:z.4f}{ends}"
 
 
 def _plain(text: str) -> Text:

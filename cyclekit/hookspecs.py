@@ -1,8 +1,8 @@
 """The hooks a plugin may implement.
 
 Hooks that offer something yield frozen dataclasses, of objectives classes, so that the host can
-check them all and name the plugin at fault. Hooks that observe a run are called on rank 0 and cannot stop it: what they
-raise is reported once and the run goes on.
+check them all and name the plugin at fault. Hooks that observe a run are called on rank 0 and
+cannot stop it: what they raise is reported once and the run goes on.
 """
 
 from collections.abc import Iterable, Mapping

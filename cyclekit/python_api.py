@@ -13,6 +13,8 @@ from cyclekit.describe import describe_exception
 from cyclekit.engine.fabric import Hardware
 from cyclekit.errors import CyclekitError, DataError, FailedSample
 from cyclekit.recipe.sources import Setting
+from cyclekit.reporting.comparison import Comparison
+from cyclekit.reporting.comparison_page import write_comparison
 from cyclekit.reporting.page import write_report
 from cyclekit.runs.evaluation import report_on
 from cyclekit.runs.launch import start_training
@@ -25,8 +27,8 @@ from cyclekit.runs.translation import format_of
 from cyclekit.storage.folder import Storage
 
 __all__ = [
-    "CyclekitError", "Hardware", "TrainResult", "TrainedModel", "evaluate", "load", "report",
-    "resume", "train",
+    "CyclekitError", "Hardware", "TrainResult", "TrainedModel", "compare", "evaluate", "load",
+    "report", "resume", "train",
 ]  # fmt: skip
 
 File = str | Path
@@ -273,6 +275,25 @@ def evaluate(
         Path(run), Path(data) if data else None, checkpoint, settings, quick, where, Console(quiet)
     )
     return measured.report
+
+
+def compare(*runs: File, output: File | None = None) -> dict[str, Any]:
+    """Which of several evaluated runs is better, and whether that is more than chance.
+
+    Args:
+        runs: The run directories; differences are to the first.
+        output: Write a page about it: an HTML file.
+
+    Returns:
+        What ``cyclekit compare --json`` prints.
+
+    Raises:
+        CyclekitError: If one is no run, or was never evaluated.
+    """
+    comparison = Comparison([Path(run) for run in runs])
+    if output is not None:
+        write_comparison(comparison, Path(output))
+    return comparison.as_json()
 
 
 def report(run: File, output: File | None = None) -> Path:

@@ -21,7 +21,7 @@ SECTIONS = {
         "kernel_distance",
     ),
     "Data": (
-        "Codec", "Portable", "TensorSpec", "Sample", "Media", "PreviewRow", "Translations",
+        "Codec", "ItemSequence", "Portable", "PortablePart", "TensorSpec", "Sample", "Media", "PreviewRow", "Translations",
     ),
     "Networks, and what they are made of": (
         "RESNET", "UNET_128", "UNET_256", "PATCHGAN", "PATCHGAN_SLOPES", "PIXEL", "STARGAN",

@@ -164,3 +164,12 @@ def make_trainer(
 def find_two(settings: DataSettings, *arguments: Any, **options: Any) -> Collections:
     """The files of two domains called a and b."""
     return find_collections(settings, ("a", "b"), *arguments, **options)
+
+
+def mean_figures(score: Callable[..., Any]) -> Callable[..., dict[str, float]]:
+    """A metric's function whose values of items are averaged, as the scorer does."""
+
+    def averaged(*arguments: Any) -> dict[str, float]:
+        return {name: float(np.nanmean(value)) for name, value in score(*arguments).items()}
+
+    return averaged

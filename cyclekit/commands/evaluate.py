@@ -99,6 +99,7 @@ def _show(
     """
     from cyclekit.names import counted_items
     from cyclekit.runs.checkpoints import BEST
+    from cyclekit.runs.evaluation import TRANSLATED
 
     ways = {name: report}
     ways |= {BEST: report[BEST]} if BEST in report else {}
@@ -107,14 +108,20 @@ def _show(
     domains = {domain for ends in directions.values() for domain in ends}
     shown = list(directions) if len(domains) == 2 else []
     shown += ["both"] if len(directions) > 1 else []
+    intervals = report["intervals"]
     console.table(
         f"{run}, {', '.join(steps)}",
         {way: {d: figures[d] for d in shown} for way, figures in ways.items() if figures},
+        intervals | {name: intervals[TRANSLATED]},
     )
     if len(domains) > 2:
         _show_by_ends(name, report, directions, console)
     items = counted_items(report["test_items"])
     console.result(f"{items}, test items; seed {report['seed']}")
+    console.result(
+        "[low, high]: 95 % interval over test items (bootstrap); figures without one are of all "
+        "items together"
+    )
     for line in report["protocol"].values():
         console.result(f"- {line}")
 

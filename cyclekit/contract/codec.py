@@ -11,7 +11,9 @@ from torch import Tensor
 from cyclekit.contract.options import Options
 from cyclekit.contract.portable import Portable
 from cyclekit.contract.previews import Media, PreviewRow
+from cyclekit.contract.sequence import ItemSequence
 from cyclekit.contract.tensors import Item, Sample, TensorSpec
+from cyclekit.errors import BadSample
 
 
 class Codec(ABC, Generic[Item]):
@@ -27,6 +29,7 @@ class Codec(ABC, Generic[Item]):
         device: Where ``decode`` may do heavy work; the engine sets it. Items are on the CPU.
         suffixes: Of the files that are samples; empty: every file in a data folder is one.
         formats: What ``save_as`` can be asked for, the default first; empty: nothing.
+        sequence_suffixes: Of the files that ``sequence`` opens; empty: there are none.
     """
 
     Options: ClassVar[type[Options]] = Options
@@ -41,6 +44,9 @@ class Codec(ABC, Generic[Item]):
     formats: ClassVar[tuple[str, ...]] = ()
     """What ``save_as`` can be asked for, as ``("same", "png")``, the default first; empty: nothing.
     """
+
+    sequence_suffixes: ClassVar[frozenset[str]] = frozenset()
+    """Of the files that ``sequence`` opens, as ``{".mp4"}``; empty: there are none."""
 
     def __init__(self, options: Any) -> None:
         self.options = options
@@ -73,6 +79,11 @@ class Codec(ABC, Generic[Item]):
         """Read a file to translate. Default: ``load_for``; override it where that refuses what
         nothing can be learned from, and which yet has a translation, such as silence."""
         return self.load_for(path, domain)
+
+    def sequence(self, path: Path, domain: str) -> ItemSequence[Item]:
+        """Open a file of many items of ``domain``, to be translated. Raises ``BadSample``. Default:
+        there are no such files; whoever reads some names ``sequence_suffixes``, too."""
+        raise BadSample(path, "is no sequence of items")
 
     @abstractmethod
     def encode(self, item: Item, domain: str) -> Sample:

@@ -49,8 +49,10 @@ class Metric:
         name: For messages.
         higher_is_better: Figures of ``score`` that may decide which checkpoint is best, and which
             way is better. Others, such as a ratio that should be near 1, are only reported.
-        score: ``(translations, fitted) -> {figure: value}``, plain finite numbers; nothing where
-            what it needs is not installed, of which it warns.
+        score: ``(translations, fitted) -> {figure: value}``: a number, or a list of one for each of
+            the items, in their order, NaN where an item has none: their mean is the figure, and
+            they say how sure it is. Nothing where what it needs is not installed, of which it
+            warns.
         needs_pairs: Call it only on items whose true counterpart is known.
         needs_cycle: Call it only where cycled items exist (baselines have none).
         fit: ``(items, seed, cache) -> fitted``: what must be learned or computed once from training
@@ -63,7 +65,7 @@ class Metric:
 
     name: str
     higher_is_better: Mapping[str, bool]
-    score: Callable[[Translations[Any], Any], Mapping[str, float]]
+    score: Callable[[Translations[Any], Any], Mapping[str, float | Sequence[float]]]
     needs_pairs: bool = False
     needs_cycle: bool = False
     fit: Callable[[Mapping[str, Sequence[Any]], int, Path], Any] | None = None

@@ -45,12 +45,17 @@ class Listing:
     others: Kinds = field(default_factory=dict)
 
 
-def list_samples(folder: Path, codec: Codec[Any] | None = None) -> Listing:
+def list_samples(folder: Path, codec: Codec[Any] | None = None, sequences: bool = False) -> Listing:
     """Everything below ``folder`` that a codec takes; without one, every file.
 
     Links to folders are followed, each folder once. Hidden files and folders are passed over.
+
+    Args:
+        folder: Where.
+        codec: Says what a sample is.
+        sequences: Take files of many items as well.
     """
-    takes = _taking(codec)
+    takes = _taking(codec, sequences)
     samples, others = [], Counter[str]()
     for parent, names in _folders(folder, others):
         for name in names:
@@ -99,14 +104,15 @@ def _is_hidden(name: str) -> bool:
     return name.startswith(".") or name.lower() in SYSTEMS_OWN
 
 
-def _taking(codec: Codec[Any] | None) -> Callable[[str], str]:
+def _taking(codec: Codec[Any] | None, sequences: bool) -> Callable[[str], str]:
     """Says of a file what kind of bystander it is; nothing of a sample."""
     if codec is None or not codec.suffixes:
         return lambda file: ""
+    known = codec.suffixes | (codec.sequence_suffixes if sequences else frozenset())
 
     def kind(file: str) -> str:
         suffix = Path(file).suffix.lower()
-        if suffix in codec.suffixes:
+        if suffix in known:
             return ""  # whatever is in it
         try:
             with open_file(Path(file), follow=True) as opened:

@@ -14,9 +14,9 @@ from cyclekit.contract.tensors import TensorSpec
 from cyclekit.data.attributes import AttributeTable, attributes_file
 from cyclekit.describe import describe_exception
 from cyclekit.engine.conditions import require_told
+from cyclekit.engine.consistency import require_consistent
 from cyclekit.engine.declarations import Direction
 from cyclekit.engine.objective import Objective
-from cyclekit.engine.consistency import require_consistent
 from cyclekit.errors import CyclekitError, PluginError, RecipeError, UsageError, suggest
 from cyclekit.nets.planes import Planes, with_planes
 from cyclekit.nets.recompute import spare_memory

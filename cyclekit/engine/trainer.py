@@ -51,6 +51,7 @@ class Trainer:
         self.batches = batches
         self.settings = model.recipe.train
         self.step = 0
+        self._ended = False
         self.skipped = 0
         self._skipped_in_a_row = 0
         self.meter = Meter()
@@ -91,7 +92,11 @@ class Trainer:
     @property
     def is_done(self) -> bool:
         """Whether the last step was taken."""
-        return self.step >= self.settings.steps
+        return self.step >= self.settings.steps or self._ended
+
+    def end_here(self) -> None:
+        """Take no further step; every rank has to say so after the same one."""
+        self._ended = True
 
     def train_step(self) -> None:
         """One optimizer step of every phase that is due, on one global batch."""

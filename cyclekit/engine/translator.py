@@ -1,7 +1,6 @@
 """Whole items through a trained network: pad, tile, run, join, crop, decode."""
 
 import copy
-import itertools
 import math
 import time
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
@@ -19,13 +18,15 @@ from cyclekit.data.encoded import encode_file, guarded, load_file
 from cyclekit.engine.declarations import Direction
 from cyclekit.engine.model import Model
 from cyclekit.engine.norm_statistics import (
+    Statistics,
     collect_statistics,
     fixed_statistics,
     normalizes_instances,
 )
 from cyclekit.engine.objective import Objective
 from cyclekit.engine.padding import crop_to, least_multiples, pad_to_multiple, padded_sizes
-from cyclekit.engine.tiling import FADE, Joiner, Tiling, cut
+from cyclekit.engine.survey import windows_of, windows_of_many
+from cyclekit.engine.tiling import FADE, Joiner, Tiling
 from cyclekit.errors import BadSample, PluginError, UsageError, suggest
 from cyclekit.memory import available_memory, is_out_of_memory
 from cyclekit.randomness import torch_generator
@@ -33,7 +34,6 @@ from cyclekit.randomness import torch_generator
 OVERLAP = 8  # share of a tile that neighbours have in common, where a network's reach is not known
 POSITIONS_PER_PASS = 256 * 256  # positions; more would be no faster, and take more memory
 SAMPLES_PER_PASS = 64  # however small they are
-SURVEYED = 3  # windows along each axis that a whole's statistics are taken from
 
 Thing = TypeVar("Thing")
 Kind = TypeVar("Kind", bound=Hashable)
@@ -71,6 +71,7 @@ class Translator:
         self._others: dict[str, Callable[..., Tensor]] = {}
         self._answer = 0
         self._given: dict[str, Tensor] = {}
+        self._held: dict[str, list[tuple[nn.Module, Statistics]]] = {}
         self._table = model.table
         self._own: Mapping[str, bool] | None = None
 
@@ -171,6 +172,38 @@ class Translator:
         other = copy.copy(self)
         other._others = self._others | {direction.name: run}
         return other
+
+    def held(self, items: Sequence[Any], direction: Direction, file: Path) -> "Translator":
+        """The same with one set of instance statistics for all that it translates in a direction:
+        those of these items together, which are spread over a sequence.
+
+        Args:
+            items: Some of the sequence.
+            direction: Which way.
+            file: What is named where the codec fails.
+        """
+        fixed = any(self._specs[direction.source].sizes)  # networks always see tiles of one size
+        if not items or fixed or not self._normalizing(direction):
+            return self
+        wholes = []
+        for item in items:
+            sample = guarded(self._codec, "encode", file, item, direction.source)
+            seen = self._codec.to_network(sample.tensor[None], direction.source)[0]
+            wholes.append(self._fitted(seen, direction)[0])
+        tiling = self._tiling(wholes[0], direction)
+        windows = windows_of_many(wholes, tiling, self.multiples(direction))
+        (code,) = self._codes([file], direction)
+        return self._holding(windows, direction, code)
+
+    def together(self, item: Any, direction: Direction, file: Path) -> int:
+        """How many items of this one's size go through the networks at once.
+
+        Raises:
+            BadSample: If already this one needs more memory than there is.
+        """
+        sample = guarded(self._codec, "encode", file, item, direction.source)
+        self._require_room(file, sample, direction)
+        return self._at_once(sample.tensor.shape[1:])
 
     def samples(
         self, samples: Sequence[Sample], direction: Direction, files: Sequence[Path] | None = None
@@ -377,16 +410,15 @@ class Translator:
         together = [index for index in range(len(padded)) if index not in alone]
         for group in (*([index] for index in alone), together):
             places = [(index, offsets) for index in group for offsets in tilings[index]]
-            with ExitStack() as stack:
-                if group is not together:
-                    (index,) = group
-                    about = padded[index], tilings[index], direction, codes[index]
-                    stack.enter_context(self._alike(*about))
-                for batch in _batches(places, lambda at: tilings[at[0]].tile, self._at_once):
-                    tiles = [tilings[index].cut(padded[index], offsets) for index, offsets in batch]
-                    made = self._run(tiles, direction, [codes[index] for index, _ in batch])
-                    for (index, offsets), tile in zip(batch, made, strict=True):
-                        joined[index].add(tile, offsets)
+            translator = self
+            if group is not together:
+                (index,) = group
+                translator = self._alike(padded[index], tilings[index], direction, codes[index])
+            for batch in _batches(places, lambda at: tilings[at[0]].tile, self._at_once):
+                tiles = [tilings[index].cut(padded[index], offsets) for index, offsets in batch]
+                made = translator._run(tiles, direction, [codes[index] for index, _ in batch])
+                for (index, offsets), tile in zip(batch, made, strict=True):
+                    joined[index].add(tile, offsets)
         padded.clear()  # before others are as large
         for joiner, own in zip(joined, sizes, strict=True):
             yield joiner.whole, own
@@ -439,26 +471,34 @@ class Translator:
             overlap.append(0 if tile[-1] == length else shared)
         return Tiling(sizes, tuple(tile), tuple(overlap), reach if any(overlap) else 0)
 
-    @contextmanager
     def _alike(
         self, whole: Tensor, tiling: Tiling, direction: Direction, code: Tensor | None
-    ) -> Iterator[None]:
-        """Have all tiles of a whole normalised alike, else each would have a look of its own.
+    ) -> "Translator":
+        """The same with all tiles of a whole normalised alike, else each would have a look of its
+        own: by the statistics of windows spread over the whole, together as large as a tile."""
+        if direction.name in self._held or not self._normalizing(direction):
+            return self
+        windows = windows_of(whole, tiling, self.multiples(direction))
+        return self._holding(windows, direction, code)
 
-        The statistics are those of windows spread over the whole, together as large as a tile.
-        """
-        networks = [each for each in self._called(direction) if normalizes_instances(each)]
-        if not networks or direction.name in self._others:
-            yield
-            return
-        windows = _windows(whole, tiling, self.multiples(direction))
+    def _normalizing(self, direction: Direction) -> list[nn.Module]:
+        """The networks here that normalise each instance by itself."""
+        if direction.name in self._others:
+            return []
+        return [each for each in self._called(direction) if normalizes_instances(each)]
+
+    def _holding(
+        self, windows: Sequence[Tensor], direction: Direction, code: Tensor | None
+    ) -> "Translator":
+        """The same with the statistics of windows of one size, taken as one instance."""
+        networks = self._normalizing(direction)
         with ExitStack() as stack:
-            statistics = [stack.enter_context(collect_statistics(network)) for network in networks]
+            found = [stack.enter_context(collect_statistics(network)) for network in networks]
             self._run(windows, direction, [code] * len(windows))
-        with ExitStack() as stack:
-            for network, found in zip(networks, statistics, strict=True):
-                stack.enter_context(fixed_statistics(network, found))
-            yield
+        other = copy.copy(self)
+        held = list(zip(networks, found, strict=True))
+        other._held = self._held | {direction.name: held}
+        return other
 
     @torch.no_grad()
     def _run(
@@ -470,9 +510,12 @@ class Translator:
         if direction.name in self._others:
             given = [torch.stack(list(tiles)), *([torch.stack(drawn)] if drawn else [])]
             return self._others[direction.name](*given).float()
-        with self._computing(direction) as (named, dtype):
+        with ExitStack() as stack:
+            named, dtype = stack.enter_context(self._computing(direction))
             batch = torch.stack(list(tiles)).to(self._fabric.device, dtype)
             code = torch.stack(drawn).to(self._fabric.device, dtype) if drawn else None
+            for network, statistics in self._held.get(direction.name, ()):
+                stack.enter_context(fixed_statistics(network, statistics))
             made = self._objective.translate(named, batch, direction, code)
             return made.float().cpu()
 
@@ -517,20 +560,6 @@ def evaluating(network: nn.Module) -> Iterator[None]:
         yield
     finally:
         network.train(training)
-
-
-def _windows(whole: Tensor, tiling: Tiling, multiples: Sequence[int]) -> list[Tensor]:
-    """``SURVEYED`` windows along each axis that is tiled, in the middles of as many parts."""
-    starts, lengths = [], []
-    for size, tile, overlap, multiple in zip(
-        tiling.sizes, tiling.tile, tiling.overlap, multiples, strict=True
-    ):
-        count = SURVEYED if overlap else 1
-        length = max(tile // count // multiple, 1) * multiple if overlap else tile
-        middles = [(2 * place + 1) * size // (2 * count) for place in range(count)]
-        starts.append([(middle - length // 2) // multiple * multiple for middle in middles])
-        lengths.append(length)
-    return [cut(whole, offsets, tuple(lengths)) for offsets in itertools.product(*starts)]
 
 
 def _batches(

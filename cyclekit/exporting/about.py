@@ -105,6 +105,10 @@ def page_of(about: Mapping[str, Any], opened: OpenRun, direction: Direction, fil
         lines.append(
             f"- A script beside it translates a file: `python {file}.py {file} IN OUT{more}`."
         )
+        lines += [
+            f"- `{file}.{name}.onnx` is the {name} that it needs as well."
+            for name in portable.parts
+        ]
     return "\n".join([*lines, f"- Licence: {about['licence']}", ""])
 
 

@@ -13,6 +13,7 @@ from cyclekit.exporting.formats import FORMATS, format_named
 from cyclekit.exporting.graph import LABEL, Graph, Shape
 from cyclekit.exporting.onnx_file import read_file
 from cyclekit.exporting.parity import Parity
+from cyclekit.exporting.parts import write_part
 from cyclekit.exporting.script import whole_script
 from cyclekit.names import heading
 from cyclekit.runs.open_run import OpenRun, open_run
@@ -146,11 +147,15 @@ def _keep(
     content: bytes, about: dict[str, Any], opened: OpenRun, way: Direction, output: Path
 ) -> list[Path]:
     """Write the file, and beside it what others need to use it."""
+    portable = opened.model.codec.portable(*way.ends)
+    script = whole_script(portable) if about["format"] == "onnx" else ""
+    parts = {name: write_part(part, name) for name, part in portable.parts.items() if script}
     storage = Storage(output.parent)
     written = [storage.write_bytes(output.name, content)]
     page = page_of(about, opened, way, output.name)
     written.append(storage.write_text(f"{output.name}.md", page))
-    script = whole_script(opened.model.codec.portable(*way.ends))
-    if script and about["format"] == "onnx":
+    if script:
         written.append(storage.write_text(f"{output.name}.py", script))
+    for name, part in parts.items():
+        written.append(storage.write_bytes(f"{output.name}.{name}.onnx", part))
     return written

@@ -30,6 +30,7 @@ WINDOWS_PER_TRAINING_ITEM = 16  # windows of a training item
 MEMORY = 2**29  # bytes of a domain's windows, twice that of all; else some items are left out
 WIDTHS = (16, 32, 64, 128)
 RATE = 2e-3
+UNSEEN = torch.full((1, WIDTHS[-1]), torch.nan)  # features of an item without windows
 TRUSTED = 0.75  # accuracy on real test items below which a verdict means little
 
 
@@ -136,19 +137,19 @@ class Classifier:
 
     def share(self, items: Sequence[Any], domain: str) -> float:
         """The share of ``items`` that it takes for ``domain``'s; an item with no window is not."""
-        return self.share_of(self.features(items), len(items), domain)
+        verdicts = self.verdicts(self.features(items), domain)
+        return sum(verdicts) / max(len(verdicts), 1)
 
     @torch.no_grad()
-    def share_of(self, features: Tensor, count: int, domain: str) -> float:
-        """The same of ``count`` items, those of them that have windows by their features."""
-        wanted = self._domains.index(domain)
-        taken = self.network.head(features.float()).argmax(1) == wanted
-        return int(taken.sum()) / max(count, 1)
+    def verdicts(self, features: Tensor, domain: str) -> list[float]:
+        """Of each item 1 where it takes it for ``domain``'s, else 0; 0 without windows, too."""
+        taken = self.network.head(features.float()).argmax(1) == self._domains.index(domain)
+        verdicts: list[float] = (taken & has_windows(features)).double().tolist()
+        return verdicts
 
     @torch.no_grad()
     def features(self, items: Sequence[Any]) -> Tensor:
-        """``(items, features)`` float64: the mean over each item's windows; items without a window
-        are left out."""
+        """``(items, features)`` float64: means over each item's windows, NaN where it has none."""
         found = [torch.empty(0, WIDTHS[-1])]
         for index, item in enumerate(items):
             windows = self._cut(item)
@@ -159,8 +160,8 @@ class Classifier:
                 )
                 for number in range(WINDOWS_PER_JUDGED_ITEM if windows else 0)
             ]
-            if looks:
-                found.append(self._each(looks, self.network.features).mean(0, keepdim=True))
+            seen = self._each(looks, self.network.features) if looks else UNSEEN
+            found.append(seen.mean(0, keepdim=True))
         return torch.cat(found).double()
 
     def _windows(self, items: Sequence[Any], domain: str) -> list[Tensor]:
@@ -220,6 +221,11 @@ class Classifier:
 
 
 _POOL: dict[int, Any] = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
+
+
+def has_windows(features: Tensor) -> Tensor:
+    """``(items,)`` bool: which of ``(items, features)`` were seen at all."""
+    return ~features.isnan().any(dim=1)
 
 
 def _alike(tensors: Sequence[Tensor]) -> Iterator[list[int]]:

@@ -13,7 +13,7 @@ from typing import Any
 from cyclekit.contract.metrics import Metric, Translations
 from cyclekit.engine.model import Model
 from cyclekit.judging import classifier
-from cyclekit.judging.classifier import Classifier, build_network
+from cyclekit.judging.classifier import Classifier, build_network, has_windows
 from cyclekit.judging.evidence import Evidence
 from cyclekit.judging.kernel import kernel_distance, kernel_interval
 from cyclekit.judging.trained_once import trained_once
@@ -58,11 +58,15 @@ def classifier_metric(model: Model, evidence: Evidence) -> Metric:
             judges |= dict.fromkeys(domains, judge)
         return judges
 
-    def score(shown: Translations[Any], judges: dict[str, Classifier]) -> dict[str, float]:
+    def score(
+        shown: Translations[Any], judges: dict[str, Classifier]
+    ) -> dict[str, float | list[float]]:
         judge = judges[shown.target]
-        made = judge.features(shown.outputs)
-        figures = {"taken_for_target": judge.share_of(made, len(shown.outputs), shown.target)}
-        real = judge.features(shown.targets)
+        made, real = judge.features(shown.outputs), judge.features(shown.targets)
+        figures: dict[str, float | list[float]] = {
+            "taken_for_target": judge.verdicts(made, shown.target)
+        }
+        made, real = (some[has_windows(some)] for some in (made, real))
         if min(len(made), len(real)) >= FEWEST:
             figures["kid_classifier"] = kernel_distance(made, real)
             low, high = kernel_interval(made, real, model.recipe.train.seed)

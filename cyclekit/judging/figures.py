@@ -1,11 +1,33 @@
 """Figures by direction: their mean, and the one that decides which checkpoint is best."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from cyclekit.contract.metrics import Metric
-from cyclekit.recipe.settings import PATCH_DISTANCE, BestSettings
+from cyclekit.judging.deciding import deciding
+from cyclekit.recipe.settings import BestSettings
 
 Figures = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What metrics say of one direction.
+
+    Attributes:
+        figures: All of them.
+        values: Of those that are means over items, each item's value, NaN where it has none.
+        names: Of the items' files.
+    """
+
+    figures: Figures = field(default_factory=dict)
+    values: dict[str, list[float]] = field(default_factory=dict)
+    names: Sequence[str] = ()
+
+
+def figures_of(scored: Mapping[str, Scores]) -> dict[str, Figures]:
+    """The figures alone, by direction."""
+    return {name: scores.figures for name, scores in scored.items()}
 
 
 def best_figure(
@@ -17,7 +39,7 @@ def best_figure(
     """
     ways = ways_to_improve(metrics)
     directions = list(report) if best.direction == "both" else [best.direction]
-    first = [best.metric] if best.metric else [*list(ways)[:1], PATCH_DISTANCE]
+    first = deciding(best.metric, ways)
     there = [name for name in first if all(name in report.get(way, {}) for way in directions)]
     name = next(iter(there), "")
     values = [report[d][name] for d in directions if name in report.get(d, {})]

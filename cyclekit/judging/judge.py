@@ -18,11 +18,11 @@ from cyclekit.engine.translator import Translator
 from cyclekit.errors import BadSample, CyclekitError
 from cyclekit.judging import codes
 from cyclekit.judging.classifier_metric import classifier_metric
+from cyclekit.judging.deciding import PATCH_DISTANCE
 from cyclekit.judging.evidence import Evidence, items_of
-from cyclekit.judging.figures import Figures, ways_to_improve
+from cyclekit.judging.figures import Scores, ways_to_improve
 from cyclekit.judging.patches import patch_metric
 from cyclekit.judging.scorer import Scorer
-from cyclekit.recipe.settings import PATCH_DISTANCE
 from cyclekit.storage.folder import Storage
 from cyclekit.temporary import temporary_folder
 
@@ -91,7 +91,7 @@ class Judge:
         rows = len(self._baselines) + self.evidence.has_pairs + 1  # codec, real items
         self._scorer.to_come = len(self._model.directions) * (scores + rows)
 
-    def score(self, translator: Translator) -> dict[str, Figures]:
+    def score(self, translator: Translator) -> dict[str, Scores]:
         """Figures by direction."""
         scored = {}
         for name, direction in self._model.directions.items():
@@ -104,11 +104,12 @@ class Judge:
                 if back:
                     items = self._track(items, len(tests), f"{name}, and back")
                 cycled = self._write(folder / "back", items)
-                scored[name] = self._scorer.measure(self._assemble(direction, there, cycled))
+                scored[name] = self._measure(direction, there, cycled)
             if self._model.objective.code(direction) is not None:
                 self._say(f"measuring codes, {name}")
                 files = self.evidence.tests
-                scored[name] |= codes.code_figures(self._model, translator, direction, files)
+                figures = codes.code_figures(self._model, translator, direction, files)
+                scored[name].figures.update(figures)
         return scored
 
     @property
@@ -119,7 +120,7 @@ class Judge:
             self._model.objective.code(direction) is not None for direction in ways
         )
 
-    def score_baselines(self) -> dict[str, dict[str, Figures]]:
+    def score_baselines(self) -> dict[str, dict[str, Scores]]:
         """Figures by baseline and direction; one that fails or does not apply is left out.
 
         ``codec``, where the test set is paired, is the truth encoded and decoded: what a perfect
@@ -138,9 +139,9 @@ class Judge:
                 raise
             except Exception as error:
                 self._warn(f"baseline {name!r} failed: {describe_exception(error)}")
-        return {name: figures for name, figures in scored.items() if figures}
+        return {name: scores for name, scores in scored.items() if scores}
 
-    def score_real(self) -> dict[str, Figures]:
+    def score_real(self) -> dict[str, Scores]:
         """Figures of the target's real test items in the place of translations, by direction.
 
         They are compared with as many training items of the target: the floor, or the ceiling, of
@@ -163,7 +164,7 @@ class Judge:
                 options=self._options,
             )
             scored[name] = self._scorer.measure(shown)
-        return scored if any(scored.values()) else {}
+        return scored if any(scores.figures for scores in scored.values()) else {}
 
     @cached_property
     def _scorer(self) -> Scorer:
@@ -217,7 +218,7 @@ class Judge:
         )
         return [baseline for baseline in every if not baseline.equal_channels]
 
-    def _score_codec(self) -> dict[str, Figures]:
+    def _score_codec(self) -> dict[str, Scores]:
         scored = {}
         for name, direction in self._model.directions.items():
             # Items without a counterpart hold their own place; nobody judges them.
@@ -233,16 +234,14 @@ class Judge:
                 outputs = self._write(Path(folder, "recoded"), recoded)
                 pairs = zip(truths, outputs, strict=True)
                 lossless = all(filecmp.cmp(*pair, shallow=False) for pair in pairs)
-                scored[name] = (
-                    {} if lossless else self._scorer.measure(self._assemble(direction, outputs, []))
-                )
-        return scored if any(scored.values()) else {}
+                scored[name] = Scores() if lossless else self._measure(direction, outputs, [])
+        return scored if any(scores.figures for scores in scored.values()) else {}
 
     def _recoded(self, file: Path, domain: str) -> Any:
         sample = encode_file(self._codec, file, domain)
         return guarded(self._codec, "decode", file, sample.tensor, domain, sample.meta)
 
-    def _score_baseline(self, baseline: Baseline) -> dict[str, Figures]:
+    def _score_baseline(self, baseline: Baseline) -> dict[str, Scores]:
         scored = {}
         train = self.evidence.train_items
         for name, direction in self._model.directions.items():
@@ -251,7 +250,7 @@ class Judge:
             converted = self._track(map(convert, inputs), len(inputs), f"{name} by {baseline.name}")
             with temporary_folder() as folder:
                 outputs = self._write(folder / "there", converted)
-                scored[name] = self._scorer.measure(self._assemble(direction, outputs, []))
+                scored[name] = self._measure(direction, outputs, [])
         return scored
 
     def _returned(
@@ -273,10 +272,10 @@ class Judge:
         folder.mkdir()
         return [self._codec.save(item, folder / f"{n:06d}") for n, item in enumerate(items)]
 
-    def _assemble(
+    def _measure(
         self, direction: Direction, outputs: Sequence[Path], cycled: Sequence[Path]
-    ) -> Translations[Any]:
-        """What metrics are shown; where some items are paired, the paired ones alone."""
+    ) -> Scores:
+        """What metrics say; where some items are paired, of the paired ones alone."""
         inputs = self.evidence.tests[direction.source]
         twins = self.evidence.twins(*direction.ends)
         paired = [n for n, file in enumerate(inputs) if file in twins]
@@ -285,7 +284,7 @@ class Judge:
         def written(files: Sequence[Path]) -> Lazy[Any]:
             return items_of([files[n] for n in judged] if files else [], self._codec.read_back)
 
-        return Translations(
+        shown = Translations(
             source=direction.source,
             target=direction.target,
             inputs=self.evidence.items([inputs[n] for n in judged], direction.source),
@@ -297,6 +296,7 @@ class Judge:
             input_files=[inputs[n] for n in judged],
             output_files=[outputs[n] for n in judged],
         )
+        return self._scorer.measure(shown, [inputs[n].name for n in judged])
 
 
 def translated(

@@ -15,8 +15,8 @@ from torch.nn.functional import avg_pool1d, avg_pool2d, avg_pool3d
 
 from cyclekit.contract.metrics import Metric, Translations
 from cyclekit.engine.model import Model
+from cyclekit.judging.deciding import PATCH_DISTANCE
 from cyclekit.randomness import numpy_generator, torch_generator
-from cyclekit.recipe.settings import PATCH_DISTANCE
 
 PATCH = 7  # positions along each axis, at most
 PATCHES = 8192  # of each side and size

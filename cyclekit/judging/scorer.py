@@ -2,14 +2,14 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from cyclekit.contract.metrics import Metric, Translations
 from cyclekit.describe import describe_exception, duration
 from cyclekit.errors import CyclekitError
 from cyclekit.judging.evidence import Evidence
-from cyclekit.judging.figures import Figures
+from cyclekit.judging.figures import Figures, Scores
 from cyclekit.names import heading
 from cyclekit.storage.folder import Storage
 from cyclekit.warned import Told
@@ -53,9 +53,9 @@ class Scorer:
         self.to_come = 0
         self.protocol: dict[str, str] = {}
 
-    def measure(self, translations: Translations[Any]) -> Figures:
-        """Every figure that can be had of these translations."""
-        figures: Figures = {}
+    def measure(self, translations: Translations[Any], names: Sequence[str] = ()) -> Scores:
+        """Every figure that can be had of these translations, of files with these names."""
+        scores = Scores(names=names)
         self.to_come = max(self.to_come - 1, 0)
         called = [metric for metric in self.metrics if self._applies(metric, translations)]
         for place, metric in enumerate(called):
@@ -66,16 +66,19 @@ class Scorer:
                     begun = time.monotonic()
                     scored = metric.score(translations, fitted)
                     self._took[metric.name] = time.monotonic() - begun
-                numbers = {name: float(value) for name, value in scored.items()}
-                figures |= self._finite(numbers, metric, translations)
+                values = _by_item(scored, len(translations.outputs))
+                numbers = {name: _number(value) for name, value in scored.items()}
+                figures = self._finite(numbers, metric, translations)
             except CyclekitError:
                 raise
             except Exception as error:
                 self._told.once(f"metric {metric.name!r} failed: {describe_exception(error)}")
                 continue
+            scores.figures.update(figures)
+            scores.values.update({n: each for n, each in values.items() if n in figures})
             if numbers and metric.protocol:
                 self.protocol[metric.name] = metric.protocol
-        return figures
+        return scores
 
     def _applies(self, metric: Metric, translations: Translations[Any]) -> bool:
         return not (
@@ -109,3 +112,23 @@ class Scorer:
             if not math.isfinite(value):
                 self._told.once(f"metric {metric.name!r}, {way}: {name} is {value}; left out")
         return {name: value for name, value in figures.items() if math.isfinite(value)}
+
+
+def _by_item(scored: Mapping[str, float | Sequence[float]], count: int) -> dict[str, list[float]]:
+    """The figures that are means over items, with each item's value."""
+    found = {}
+    for name, value in scored.items():
+        if not isinstance(value, Sequence):
+            continue
+        if len(value) != count:
+            raise ValueError(f"{name} has {len(value)} values for {count} items")
+        found[name] = [float(each) for each in value]
+    return found
+
+
+def _number(value: float | Sequence[float]) -> float:
+    """A figure; of a value for each item the mean of those that are there."""
+    if not isinstance(value, Sequence):
+        return float(value)
+    there = [float(each) for each in value if not math.isnan(each)]
+    return sum(there) / len(there) if there else math.nan

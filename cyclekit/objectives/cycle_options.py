@@ -91,7 +91,8 @@ class SupervisedOptions(Options):
 
 
 class SecondAdversarialOptions(Options):
-    """A second pair of discriminators sees cycled samples (two-step adversarial loss, CycleGAN-VC2, arXiv 1904.04631)."""
+    """A second pair of discriminators sees cycled samples: the two-step adversarial loss of
+    CycleGAN-VC2 (arXiv 1904.04631)."""
 
     weight: Weight = 0.0
     """Weight in the generators' loss; 0 leaves the discriminators out altogether."""

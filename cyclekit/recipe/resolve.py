@@ -9,8 +9,9 @@ from pydantic import BaseModel, ValidationError, create_model
 from cyclekit.contract.modality import Modality
 from cyclekit.contract.options import Options
 from cyclekit.errors import RecipeError, suggest
+from cyclekit.judging.deciding import PATCH_DISTANCE
 from cyclekit.recipe.moved import renamed_options
-from cyclekit.recipe.settings import NO_DOCSTRINGS, PATCH_DISTANCE, Recipe, recipe_model
+from cyclekit.recipe.settings import NO_DOCSTRINGS, Recipe, recipe_model
 from cyclekit.recipe.sources import Layers
 
 Settings = TypeVar("Settings", bound=Options)

@@ -74,9 +74,6 @@ class DataSettings(Options):
         return self
 
 
-PATCH_DISTANCE = "patch_distance"  # a figure that every modality has, without pairs
-
-
 class BestSettings(Options):
     """Which checkpoint is kept as `best`."""
 
@@ -85,6 +82,15 @@ class BestSettings(Options):
     cannot be computed, `patch_distance`, which compares small details with the target's."""
     direction: str = "both"
     """The translation direction it is read from, such as `a2b`; `both` takes the mean of all."""
+
+
+class StopSettings(Options):
+    """Stopping early, where nothing gets better any more."""
+
+    patience: Annotated[int, Field(ge=0, le=10**6)] = 0
+    """Evaluations in a row without a new best checkpoint, by the figure of `train.best`, after
+    which training ends as it would after its last step. 0: never. Needs `evaluate_every`, and a
+    schedule's rates fall for the steps that were planned."""
 
 
 Rate = Annotated[float, Field(gt=0, le=1)]
@@ -166,6 +172,14 @@ class TrainSettings(Options):
     """Checkpoints kept besides the best."""
     best: BestSettings = BestSettings()
     """What makes a checkpoint the best (needs `evaluate_every`)."""
+    stop: StopSettings = StopSettings()
+    """When training ends before its last step."""
+
+    @model_validator(mode="after")
+    def _measures_to_stop(self) -> "TrainSettings":
+        if self.stop.patience and not self.evaluate_every:
+            raise ValueError("train.stop.patience counts evaluations: give train.evaluate_every")
+        return self
 
 
 class Recipe(Options):

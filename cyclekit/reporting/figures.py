@@ -9,13 +9,18 @@ from cyclekit.names import counted_items, setting_of
 from cyclekit.reporting.charts import Axes, Level, draw, legend, short, span_of
 from cyclekit.reporting.curves import Curve, Sides, ends_of, worded
 from cyclekit.reporting.markup import Markup, element, joined
-from cyclekit.reporting.reading import Directions, Evaluation, RunStory
+from cyclekit.reporting.reading import Directions, Evaluation, Intervals, RunStory
 
 FEW = 4  # directions and their mean that are shown one by one
 PERFECT = "codec"  # the baseline that is no rival: the truth, encoded and decoded
 REAL = "real"  # test items themselves, no rivals either
 MEAN = "both"  # the directions' mean
 LEARNED = "translated"
+BEST = "best checkpoint"
+INTERVALS = (
+    "Small: 95 % of what the figure would be with other test items of the same kind (bootstrap); "
+    "without one it is of all items together."
+)
 
 
 def evaluations(story: RunStory) -> Markup:
@@ -38,9 +43,10 @@ def _newest(found: Evaluation, sides: Sides) -> Markup:
     counted = _items(found)
     caption = f"Step {found.step:,} {where}" + f" ({counted})" * bool(counted)
     ways = {LEARNED: found.translated}
-    ways |= {"best checkpoint": found.best} if found.best else {}
+    ways |= {BEST: found.best} if found.best else {}
     ways |= found.baselines | ({REAL: found.real} if found.real else {})
-    return _table(caption, ways, found.higher_is_better, sides)
+    ends = {{"best": BEST}.get(way, way): of for way, of in found.intervals.items()}
+    return _table(caption, ways, found.higher_is_better, sides, ends)
 
 
 def _items(found: Evaluation) -> str:
@@ -52,7 +58,11 @@ def _while_training(step: int, figures: Directions, sides: Sides) -> Markup:
 
 
 def _table(
-    caption: str, ways: Mapping[str, Directions], higher: Mapping[str, bool], sides: Sides
+    caption: str,
+    ways: Mapping[str, Directions],
+    higher: Mapping[str, bool],
+    sides: Sides,
+    intervals: Intervals | None = None,
 ) -> Markup:
     """Figures by direction, a column for each way to translate."""
     heads = [element("th", worded(way), scope="col") for way in ways]
@@ -62,6 +72,7 @@ def _table(
             [of.get(direction, {}) for of in ways.values()],
             list(ways),
             higher,
+            [(intervals or {}).get(way, {}).get(direction, {}) for way in ways],
         )
         for direction in _worth_showing(ways[LEARNED])
     }
@@ -73,6 +84,8 @@ def _table(
     remarks = []
     if higher and len(ways) > 1:
         remarks.append("↑: higher is better, ↓: lower is better; the best is bold.")
+    if intervals:
+        remarks.append(INTERVALS)
     if PERFECT in ways:
         remarks.append(f"“{PERFECT}” is the truth, encoded and decoded: the most that can be had.")
     if REAL in ways:
@@ -139,6 +152,7 @@ def _direction(
     of_ways: Sequence[Mapping[str, float]],
     ways: Sequence[str],
     higher: Mapping[str, bool],
+    intervals: Sequence[Mapping[str, tuple[float, float]]],
 ) -> Markup:
     rows = [element("tr", element("th", title, colspan=len(ways) + 1), class_="way")]
     for name in dict.fromkeys(name for figures in of_ways for name in figures):
@@ -153,8 +167,10 @@ def _direction(
             best = max(rivals) if higher[name] else min(rivals)
         arrow = {True: " ↑", False: " ↓"}[higher[name]] if name in higher else ""
         cells = [
-            element("td", _cell(value, value == best and way not in (PERFECT, REAL)))
-            for way, value in zip(ways, values, strict=True)
+            element(
+                "td", _cell(value, value == best and way not in (PERFECT, REAL)), _ends(of, name)
+            )
+            for way, value, of in zip(ways, values, intervals, strict=True)
         ]
         rows.append(element("tr", element("th", worded(name) + arrow, scope="row"), *cells))
     return element("tbody", *rows)
@@ -165,6 +181,14 @@ def _cell(value: float | None, best: bool) -> str:
         return ""
     text = f"{value:z.4f}" if abs(value) < 1e6 else short(value)
     return element("b", text) if best else text
+
+
+def _ends(intervals: Mapping[str, tuple[float, float]], name: str) -> Markup:
+    """A figure's interval, where it has one."""
+    if name not in intervals:
+        return Markup("")
+    low, high = intervals[name]
+    return element("small", f" {low:z.4f}–{high:z.4f}", class_="soft")
 
 
 def _curves(story: RunStory, own: Evaluation | None) -> Markup:

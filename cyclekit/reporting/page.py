@@ -64,10 +64,20 @@ def make_page(story: RunStory) -> str:
             class_="soft",
         ),
     )
+    return whole_page(story.name, body)
+
+
+def whole_page(title: str, body: Markup) -> str:
+    """A page that fetches nothing and runs nothing but its own script.
+
+    Args:
+        title: Of the window.
+        body: What is in it.
+    """
     style, script = _part("page.css"), _part("page.js")
     return Template(_part("page.html")).substitute(
         policy=escaped(_policy(style, script)),
-        title=escaped(f"{story.name} · cyclekit"),
+        title=escaped(f"{title} · cyclekit"),
         style=style,
         script=script,
         body=body,

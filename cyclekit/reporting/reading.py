@@ -1,5 +1,6 @@
 """What the files of a run say, ready to be shown; needs neither the run's plugin nor torch."""
 
+import math
 import os
 import re
 from dataclasses import dataclass
@@ -24,6 +25,9 @@ Figures = dict[str, float]
 Directions = dict[str, Figures]
 """Figures by direction."""
 
+Intervals = dict[str, dict[str, dict[str, tuple[float, float]]]]
+"""Ends of intervals by way of translating, direction and figure."""
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -39,6 +43,9 @@ class Evaluation:
         real: Those of real test items, where they were measured.
         higher_is_better: Which way figures improve, where that is known.
         items: How many test items of each domain were used.
+        intervals: Ends of figures' 95 % intervals, by way of translating.
+        names: Of the items that were judged, by direction.
+        values: Each item's values, by way of translating, direction and figure.
     """
 
     file: Path
@@ -50,6 +57,9 @@ class Evaluation:
     real: Directions
     higher_is_better: dict[str, bool]
     items: dict[str, int]
+    intervals: Intervals
+    names: dict[str, list[str]]
+    values: dict[str, dict[str, dict[str, list[float]]]]
 
 
 class RunStory:
@@ -221,7 +231,10 @@ def _evaluation(file: Path) -> Evaluation:
     content = read_json(file)
     step, baselines = content.get("step"), content.get("baselines")
     _, _, other = file.stem.removeprefix("step-").partition("-")
-    known = ("best", "baselines", "real", "higher_is_better", "test_items", "protocol")
+    known = (
+        "best", "baselines", "real", "higher_is_better", "test_items", "protocol", "intervals",
+        "items", "values",
+    )  # fmt: skip
     return Evaluation(
         file=file,
         other=other,
@@ -235,7 +248,49 @@ def _evaluation(file: Path) -> Evaluation:
         real=directions(content.get("real")),
         higher_is_better=_of_type(content.get("higher_is_better"), bool),
         items=_of_type(content.get("test_items"), int),
+        intervals=_intervals(content.get("intervals")),
+        names=_lists(content.get("items"), str),
+        values={way: _values(of) for way, of in _tables(content.get("values")).items()},
     )
+
+
+def _intervals(content: Any) -> Intervals:
+    """Ends by way, direction and figure; anything that is none is left out."""
+    return {
+        way: {
+            direction: {name: (ends[0], ends[1]) for name, ends in of.items() if len(ends) == 2}
+            for direction, of in _values(directions).items()
+        }
+        for way, directions in _tables(content).items()
+    }
+
+
+def _values(content: Any) -> dict[str, dict[str, list[float]]]:
+    """Items' values by direction and figure; NaN where an item has none."""
+    found: dict[str, dict[str, list[float]]] = {}
+    for direction, of in _tables(content).items():
+        read = {name: _numbers(values) for name, values in of.items() if isinstance(values, list)}
+        found[direction] = {name: values for name, values in read.items() if values}
+    return found
+
+
+def _numbers(values: list[Any]) -> list[float]:
+    read = [math.nan if value is None else number(value) for value in values]
+    return [value for value in read if value is not None]
+
+
+def _lists(content: Any, kind: type) -> dict[str, list[Any]]:
+    entries = content.items() if isinstance(content, dict) else ()
+    return {
+        name: [value for value in values if type(value) is kind]
+        for name, values in entries
+        if isinstance(values, list)
+    }
+
+
+def _tables(content: Any) -> dict[str, dict[str, Any]]:
+    entries = content.items() if isinstance(content, dict) else ()
+    return {name: of for name, of in entries if isinstance(of, dict)}
 
 
 def _of_type(content: Any, kind: type) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The report of a run on its test set, and where it is kept."""
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,7 +19,8 @@ from cyclekit.data.generated import is_made, made_root
 from cyclekit.data.pairing import without_false_pairs
 from cyclekit.engine.fabric import Hardware
 from cyclekit.errors import UsageError
-from cyclekit.judging.figures import Figures, with_both
+from cyclekit.judging.figures import Scores, figures_of, with_both
+from cyclekit.judging.intervals import interval_of
 from cyclekit.judging.judge import Judge
 from cyclekit.names import fitting
 from cyclekit.recipe.resolve import resolve_metric_options
@@ -28,6 +30,8 @@ from cyclekit.runs.checkpoints import BEST, LATEST
 from cyclekit.runs.layout import RunLayout, step_name
 from cyclekit.runs.open_run import OpenRun, open_run
 from cyclekit.runs.records import to_json
+
+TRANSLATED = "translated"  # what the networks made, among other ways to translate
 
 
 @dataclass(frozen=True)
@@ -150,9 +154,12 @@ def evaluate_run(
     Returns:
         ``{"checkpoint", "step", "seed", "a2b": {...}, "b2a": {...}, "both": {...}, "baselines":
         {name: {...}}, "best": {"checkpoint", "step", "a2b": ...}, "real": {...},
-        "higher_is_better": {...}, "test_items": {...}, "protocol": {metric: line}}``, which is also
-        written into the run directory. ``both`` is the mean of all directions; ``best`` is there
-        where it was given, ``real`` where a metric needs neither pairs nor a way back.
+        "higher_is_better": {...}, "test_items": {...}, "protocol": {metric: line}, "intervals":
+        {way: {direction: {figure: [low, high]}}}, "items": {direction: [name, ...]}, "values":
+        {way: {direction: {figure: [value, ...]}}}}``, which is also written into the run directory.
+        ``both`` is the mean of all directions; ``best`` is there where it was given, ``real`` where
+        a metric needs neither pairs nor a way back. Ways in ``intervals`` and ``values`` are
+        ``translated``, ``best`` and baselines; only figures that are means over items are in them.
 
     Raises:
         DataError: If a domain has no test files.
@@ -175,13 +182,13 @@ def evaluate_run(
     judge.expect(2 if best else 1)
     scored = judge.score(opened.translator)
     further: dict[str, Any] = {}
-    if best:
-        further["best"] = _about(best.checkpoint.step, judge.score(best.translator))
+    of_best = judge.score(best.translator) if best else None
     if model is not None:
         further["model"] = model.name
     others = [path.resolve().name for path in (data, model) if path is not None]
     other = "".join(f"-{fitting(name)}" for name in others)
-    return keep_evaluation(run, opened.checkpoint.step, scored, judge, other, further)
+    at_best = (best.checkpoint.step, of_best) if best and of_best is not None else None
+    return keep_evaluation(run, opened.checkpoint.step, scored, judge, other, further, at_best)
 
 
 def _collections(opened: OpenRun, data: Path | None) -> Collections:
@@ -203,10 +210,11 @@ def _collections(opened: OpenRun, data: Path | None) -> Collections:
 def keep_evaluation(
     run: RunLayout,
     step: int,
-    scored: Mapping[str, Figures],
+    scored: Mapping[str, Scores],
     judge: Judge,
     other: str = "",
     further: Mapping[str, Any] | None = None,
+    at_best: tuple[int, Mapping[str, Scores]] | None = None,
 ) -> dict[str, Any]:
     """Measure baselines and real items beside a checkpoint's figures; write all into the run.
 
@@ -217,21 +225,27 @@ def keep_evaluation(
         judge: Scored it.
         other: Ends the file's name where the test set is not the run's own.
         further: What else the report is to hold.
+        at_best: The best checkpoint's step and figures, where it was measured as well.
 
     Returns:
         What ``evaluate_run`` returns.
     """
     baselines = judge.score_baselines()
     real = judge.score_real()
+    ways = {TRANSLATED: scored, **({BEST: at_best[1]} if at_best else {}), **baselines}
     report = {
         **_about(step, scored),
         "seed": judge.seed,
-        "baselines": {name: with_both(figures) for name, figures in baselines.items()},
+        "baselines": {name: _figures(scores) for name, scores in baselines.items()},
         **(further or {}),
-        **({"real": with_both(real)} if real else {}),
+        **({BEST: _about(*at_best)} if at_best else {}),
+        **({"real": _figures(real)} if real else {}),
         "higher_is_better": judge.higher_is_better,
         "test_items": {name: len(files) for name, files in judge.evidence.tests.items()},
         "protocol": judge.protocol,
+        "intervals": {name: _intervals(scores, judge.seed) for name, scores in ways.items()},
+        "items": {name: list(scores.names) for name, scores in scored.items()},
+        "values": {name: _values(scores) for name, scores in ways.items()},
     }
     storage = run.storage.below(run.evaluations.name)
     storage.clean(alone=False)
@@ -239,5 +253,35 @@ def keep_evaluation(
     return report
 
 
-def _about(step: int, scored: Mapping[str, Figures]) -> dict[str, Any]:
-    return {"checkpoint": step_name(step), "step": step, **with_both(scored)}
+def _about(step: int, scored: Mapping[str, Scores]) -> dict[str, Any]:
+    return {"checkpoint": step_name(step), "step": step, **_figures(scored)}
+
+
+def _figures(scored: Mapping[str, Scores]) -> dict[str, dict[str, float]]:
+    """By direction, and their means."""
+    return with_both(figures_of(scored))
+
+
+def _intervals(scored: Mapping[str, Scores], seed: int) -> dict[str, dict[str, list[float]]]:
+    """Of every figure that is a mean over items: ends of a 95 % interval, by direction and of the
+    directions' mean."""
+    first, *others = scored.values()
+    shared = [name for name in first.values if all(name in other.values for other in others)]
+    asked = {way: {name: [v] for name, v in of.values.items()} for way, of in scored.items()}
+    asked["both"] = {name: [of.values[name] for of in scored.values()] for name in shared}
+    found: dict[str, dict[str, list[float]]] = {}
+    for way, figures in asked.items():
+        ends = {name: interval_of(values, seed) for name, values in figures.items()}
+        found[way] = {name: list(each) for name, each in ends.items() if each is not None}
+    return found
+
+
+def _values(scored: Mapping[str, Scores]) -> dict[str, dict[str, list[float | None]]]:
+    """Each item's value by direction and figure; ``null`` where it has none."""
+    return {
+        way: {
+            name: [None if math.isnan(value) else round(value, 6) for value in values]
+            for name, values in of.values.items()
+        }
+        for way, of in scored.items()
+    }

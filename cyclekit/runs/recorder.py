@@ -13,7 +13,7 @@ from cyclekit.engine.trainer import Trainer
 from cyclekit.engine.training_state import BestState
 from cyclekit.engine.translator import Translator
 from cyclekit.errors import BadSample, CheckpointError, CyclekitError, PluginError
-from cyclekit.judging.figures import Figures, best_figure
+from cyclekit.judging.figures import Figures, Scores, best_figure, figures_of
 from cyclekit.judging.judge import Judge
 from cyclekit.plugins.host import PluginHost
 from cyclekit.recipe.resolve import to_toml
@@ -61,7 +61,9 @@ class Recorder:
         self._stopwatch = Stopwatch()
         self._best: BestState | None = None
         self.report: dict[str, Figures] = {}
+        self.scores: dict[str, Scores] = {}
         self._unmeasured = False
+        self._patience = self._settings.stop.patience
         self.once_saved: Callable[[], None] | None = None
         self.judge = Judge(
             trainer.model,
@@ -93,8 +95,10 @@ class Recorder:
             trainer.load_state(state)
         self._best = state.best
         self._unmeasured = checkpoint.manifest.unmeasured
+        self._end_if_vain(say=False)
         if trainer.is_done:
             self.report = checkpoint.manifest.evaluation
+            self.scores = {name: Scores(figures) for name, figures in self.report.items()}
             if unknown := self.report.keys() - trainer.model.directions.keys():
                 raise CheckpointError(
                     f"{checkpoint.folder} is damaged: it was evaluated in {unknown.pop()!r:.50}, "
@@ -123,22 +127,31 @@ class Recorder:
             self._preview()
         self._stopwatch.start(self._trainer.step)
         if self._unmeasured:
-            self._save(self._evaluate())
+            improved = self._evaluate()
+            if self._trainer.is_done:
+                self._preview()
+            self._save(improved)
+        elif self._trainer.is_done:
+            self._say_why_ended()
 
     def after_step(self, progress: StepProgress, save: bool = False) -> None:
         """Do what is due after the step that was just done; ``save`` in any case if so asked."""
         settings = self._settings
         progress.advance()
-        save = save or self._trainer.step == settings.steps
+        save = save or self._trainer.is_done
         save = save or self._due(settings.checkpoint_every)
         looks = (settings.log_every, settings.evaluate_every, settings.preview_every)
         if save or any(map(self._due, looks)):
             self._trainer.require_finite()
-        if self._due(settings.log_every):
+        logs = self._due(settings.log_every)
+        if logs:
             self._log(progress)
         improved, self.report = False, {}
         try:
             improved = self._due(settings.evaluate_every) and self._evaluate()
+            if self._trainer.is_done and not logs:
+                self._log(progress)
+            save = save or self._trainer.is_done
             if self._due(settings.preview_every):
                 self._preview()
         finally:  # whatever goes wrong while looking at the result, the result is kept
@@ -156,7 +169,7 @@ class Recorder:
     def _due(self, every: int) -> bool:
         """Whether something on a cadence happens now; always after the last step. 0: never."""
         step = self._trainer.step
-        return every > 0 and (step % every == 0 or step == self._settings.steps)
+        return every > 0 and (step % every == 0 or self._trainer.is_done)
 
     def _log(self, progress: StepProgress) -> None:
         trainer, step, settings = self._trainer, self._trainer.step, self._settings
@@ -186,7 +199,8 @@ class Recorder:
         try:
             if self._board and self._has_tests:
                 step = self._trainer.step
-                self.report = self.judge.score(self._translator())
+                self.scores = self.judge.score(self._translator())
+                self.report = figures_of(self.scores)
                 self._run.log({"step": step, "evaluation": self.report})
                 for direction, figures in self.report.items():
                     self._board.scalars(f"test/{direction}", figures, step)
@@ -195,7 +209,33 @@ class Recorder:
         finally:  # the other ranks wait for the answer, whatever happens here
             improved = bool(self._trainer.fabric.broadcast(improved))
         self._stopwatch.start(self._trainer.step)
+        self._end_if_vain()
         return improved
+
+    def _end_if_vain(self, say: bool = True) -> None:
+        """End the training where so many evaluations in a row brought no new best.
+
+        That follows from the step and the best one's, so that a resumed run ends where others do.
+        """
+        if not self._patience or self._trainer.step >= self._settings.steps:
+            return
+        best = self._best.step if self._best else self._trainer.step
+        vain = (self._trainer.step - best) // self._settings.evaluate_every
+        # Rank 0 alone knows which is the best.
+        if self._trainer.fabric.broadcast(vain >= self._patience):
+            self._trainer.end_here()
+            if say:
+                self._say_why_ended()
+
+    def _say_why_ended(self) -> None:
+        """Why there are fewer steps than were planned, if so."""
+        if self._best and self._trainer.step < self._settings.steps:
+            self._console.say(
+                f"stopped after step {self._trainer.step} of {self._settings.steps}: no better "
+                f"{self._best.metric} in {self._patience} evaluations since step "
+                f"{self._best.step}. Go on with: cyclekit resume {self._run} --set "
+                f"train.stop.patience={2 * self._patience}"
+            )
 
     def _is_best(self) -> bool:
         found = best_figure(self.report, self._settings.best, self.judge.metrics)

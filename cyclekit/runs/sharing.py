@@ -17,7 +17,7 @@ from cyclekit.engine.fabric import Hardware
 from cyclekit.errors import CyclekitError, UsageError
 from cyclekit.recipe.sources import Setting
 from cyclekit.runs.open_run import OpenRun, open_run
-from cyclekit.runs.translation_job import Job, Outcome, translated
+from cyclekit.runs.translation_job import Job, Outcome, Track, translated
 from cyclekit.trust import named_here, take_named
 from cyclekit.warned import Told
 
@@ -95,8 +95,10 @@ class Shared:
         places: Mapping[Path, Path],
         told: Told,
         facts: list[Mapping[str, float]],
+        track: Track = lambda things, *_: things,
     ) -> Iterator[Outcome]:
-        """See ``translated``; files come in the order in which they are done."""
+        """See ``translated``; files come in the order in which they are done, and how far each of
+        several sequences is shows nowhere."""
         device = opened.model.codec.device
         there = torch.cuda.device_count() if device.type == "cuda" else 1
         if device.type != "cpu" and self._devices > there:
@@ -104,7 +106,7 @@ class Shared:
         blocks = list(self._blocks(list(places)))
         workers = min(self._devices, len(blocks))
         if workers < 2:
-            yield from translated(opened, job, places, told, facts)
+            yield from translated(opened, job, places, told, facts, track)
             return
         opening = replace(self._opening, checkpoint=str(opened.checkpoint.step))
         for block in self._made(opening, job, places, blocks, workers, device.type != "cpu"):

@@ -84,7 +84,7 @@ def _fit(
         def after_step() -> None:
             number = stop.agreed(trainer.step)
             recorder.after_step(progress, save=bool(number))
-            if number and trainer.step < trainer.settings.steps:
+            if number and not trainer.is_done:
                 raise Stopped(
                     f"stopped after step {trainer.step} of {trainer.settings.steps}; everything is "
                     f"saved. Go on with: cyclekit resume {run}",
@@ -126,7 +126,7 @@ def _kept_report(trainer: Trainer, recorder: Recorder, run: RunDirectory) -> dic
     """The last evaluation beside other ways to translate, written into the run."""
     if not recorder.report:
         return {}
-    return keep_evaluation(run, trainer.step, recorder.report, recorder.judge)
+    return keep_evaluation(run, trainer.step, recorder.scores, recorder.judge)
 
 
 def newest_samples(run: RunDirectory) -> Path | None:

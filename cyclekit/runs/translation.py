@@ -24,6 +24,8 @@ from cyclekit.runs.translation_job import (
     BESIDE,
     Job,
     Outcome,
+    Track,
+    is_sequence,
     require_apart,
     translated,
 )
@@ -36,7 +38,7 @@ ANSWERS = ANSWER.format(r"\d+")
 OUTPUT = "output"  # of ``translations.jsonl``: a translation's path
 
 Translate = Callable[
-    [OpenRun, Job, Mapping[Path, Path], Told, list[Mapping[str, float]]], Iterable[Outcome]
+    [OpenRun, Job, Mapping[Path, Path], Told, list[Mapping[str, float]], Track], Iterable[Outcome]
 ]
 """As ``translated``."""
 
@@ -68,7 +70,7 @@ class InputFiles:
         others = Counter[str]()
         for given in inputs:
             if given.is_dir():
-                found = list_samples(given, codec)
+                found = list_samples(given, codec, sequences=True)
                 names |= {file: file.relative_to(given) for file in found.samples}
                 others.update(found.others)
             else:
@@ -101,7 +103,7 @@ def translate_files(
         opened: The run.
         files: What to translate.
         direction: Which way.
-        output: Folder for the results.
+        output: Folder for the results; of a single file of many items also the result itself.
         console: Is told what is going on.
         format: One of the codec's.
         suffix: Ends the results' names, before what says of which kind they are.
@@ -122,12 +124,13 @@ def translate_files(
     """
     codec = opened.model.codec
     format = format_of(codec, format)
+    output, named = _destination(output, files, codec)
     job = Job.of(opened, direction, output, format, cycle, side_by_side, samples, like)
     if output.exists() and not output.is_dir():
         raise UsageError(f"{output} is a file; -o names the folder for the results.")
     if set(suffix) & {"/", "\0", os.sep}:
         raise UsageError(f"--suffix {suffix!r}: it ends names, and cannot lead into a folder.")
-    places = _places(files, output, codec.suffixes, suffix)
+    places = named or _places(files, output, codec, suffix)
     require_apart(job, list(places.values()), list(files.names))
     manifest = Translations(output, opened, direction, like)
     wanted = list(files.names)
@@ -140,7 +143,8 @@ def translate_files(
         Storage(output, *folder.parts).clean(alone=False)  # of one that was killed
     told, bad = Told(console.say), []
     facts: list[Mapping[str, float]] = []
-    outcomes = translate(opened, job, {file: places[file] for file in wanted}, told, facts)
+    placed = {file: places[file] for file in wanted}
+    outcomes = translate(opened, job, placed, told, facts, console.track)
     for outcome in console.track(outcomes, len(wanted), "translating"):
         if outcome.fault is None:
             manifest.add(outcome)
@@ -289,13 +293,34 @@ def format_of(codec: Codec[Any], asked: str | None) -> str:
     return asked
 
 
+def _destination(
+    output: Path, files: InputFiles, codec: Codec[Any]
+) -> tuple[Path, dict[Path, Path]]:
+    """The folder for the results, and the place in it where ``output`` names the only result.
+
+    Raises:
+        UsageError: If it is named where there is something else than one file of many items, or is
+            that file.
+    """
+    if output.is_dir() or not is_sequence(codec, output):
+        return output, {}
+    file, *others = files.names
+    if others or not is_sequence(codec, file):
+        raise UsageError(
+            f"{output} names a single result, of an input of its kind: name a folder with -o."
+        )
+    if _real(output) == _real(file):
+        raise UsageError(f"{output} is the input itself: name another file with -o.")
+    return output.parent, {file: Path(output.name)}
+
+
 def _real(path: Path) -> Path:
     """The path without symbolic links; one that only leads to itself stays as it is."""
     return Path(os.path.realpath(path))
 
 
 def _places(
-    files: InputFiles, output: Path, suffixes: frozenset[str], ended: str = ""
+    files: InputFiles, output: Path, codec: Codec[Any], ended: str = ""
 ) -> dict[Path, Path]:
     """Where in ``output`` each result goes, with a suffix that a codec replaces by its own.
 
@@ -305,6 +330,7 @@ def _places(
     Raises:
         UsageError: If a result would lie where an input lies.
     """
+    suffixes = codec.suffixes and codec.suffixes | codec.sequence_suffixes
     inputs = {
         path.with_suffix("") for file in files.names for path in (file.absolute(), _real(file))
     }

@@ -15,6 +15,7 @@ from cyclekit.api import (
     Media,
     Options,
     Portable,
+    PortablePart,
     PreviewRow,
     Sample,
     TensorSpec,
@@ -28,6 +29,7 @@ from cyclekit_audio.vocoder import (
     CHUNK,
     MOMENTUM,
     OVERLAP,
+    TrainedVocoder,
     VocoderOptions,
     build_vocoder,
     synthesize,
@@ -256,8 +258,13 @@ class AudioCodec(Codec[Waveform]):
         return self.mel.compress(self.mel.expand(faded) - self.options.fade)
 
     def portable(self, source: str, target: str) -> Portable:
-        """Normalised bands; the script has the vocoder that needs no weights."""
-        own = self.options.vocoder.name == "mel-griffin-lim"
+        """Normalised bands; the script has the vocoder that needs no weights, or runs a network."""
+        vocoder = self.options.vocoder.name
+        own = vocoder in ("mel-griffin-lim", "network")
+        parts = {}
+        if isinstance(self.vocoder, TrainedVocoder) and vocoder == "network":
+            bands_and_frames = torch.randn(1, self.options.mel.bins, 40) - 4
+            parts["vocoder"] = PortablePart(self.vocoder.network, bands_and_frames, (-1, 1))
         back = "" if own else f" The vocoder {self.options.vocoder.name!r} is no part of this."
         bands = "Log-mel magnitudes (`codec`), each band less the mean of its voice, divided by its"
         return Portable(
@@ -272,7 +279,9 @@ class AudioCodec(Codec[Waveform]):
                 "chunk": CHUNK,
                 "overlap": OVERLAP,
                 "momentum": MOMENTUM,
+                "vocoder": vocoder,
             },
+            parts=parts,
             script=(HERE / "with_onnx.py").read_text(encoding="utf-8") if own else "",
             modules={
                 f"cyclekit_audio.{name}": (HERE / f"{name}.py").read_text(encoding="utf-8")

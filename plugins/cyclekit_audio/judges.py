@@ -32,20 +32,22 @@ def draw_portraits(voices: Mapping[str, Sequence[Waveform]], seed: int, cache: P
     return portraits
 
 
-def score_similarity(sounds: Translations[Waveform], portraits: Portraits) -> dict[str, float]:
+def score_similarity(
+    sounds: Translations[Waveform], portraits: Portraits
+) -> dict[str, list[float]]:
     """``similarity_target``, ``similarity_source``: cosine of speaker embeddings (Wan et al.,
     arXiv 1710.10467) with the mean of either voice's training recordings.
     """
     made = np.stack([_embed(sound) for sound in sounds.outputs])
     return {
-        "similarity_target": float(np.mean(made @ portraits[sounds.target])),
-        "similarity_source": float(np.mean(made @ portraits[sounds.source])),
+        "similarity_target": (made @ portraits[sounds.target]).tolist(),
+        "similarity_source": (made @ portraits[sounds.source]).tolist(),
     }
 
 
-def score_naturalness(sounds: Translations[Waveform], _fitted: Any) -> dict[str, float]:
+def score_naturalness(sounds: Translations[Waveform], _fitted: Any) -> dict[str, list[float]]:
     """``dnsmos``: the opinion score that listeners would give, 1 to 5 (P.808, arXiv 2010.15258)."""
-    return {"dnsmos": float(np.mean([_opinion(sound) for sound in sounds.outputs]))}
+    return {"dnsmos": [_opinion(sound) for sound in sounds.outputs]}
 
 
 def _opinion(sound: Waveform) -> float:

@@ -16,7 +16,7 @@ CEPSTRA = 24  # coefficients of the mel cepstrum that modulation is measured on
 SEGMENT = 64  # frames of a modulation spectrum
 
 
-def score_pairs(sounds: Translations[Waveform], _fitted: Any) -> dict[str, float]:
+def score_pairs(sounds: Translations[Waveform], _fitted: Any) -> dict[str, list[float]]:
     """``mel_l1``: mean distance of log-mel spectrograms to the truth's, along the best alignment.
 
     Natural logarithms, HiFi-GAN's bands at 22,050 Hz, both sounds at one level, floor at 1e-3.
@@ -26,10 +26,10 @@ def score_pairs(sounds: Translations[Waveform], _fitted: Any) -> dict[str, float
             "mcd, f0_rmse and a conversion by WORLD are left out: pip install 'cyclekit[metrics]'",
             stacklevel=2,
         )
-    return {"mel_l1": _mean(map(compare_mels, sounds.outputs, sounds.truths))}
+    return {"mel_l1": list(map(compare_mels, sounds.outputs, sounds.truths))}
 
 
-def score_movement(sounds: Translations[Waveform], _fitted: Any) -> dict[str, float]:
+def score_movement(sounds: Translations[Waveform], _fitted: Any) -> dict[str, float | list[float]]:
     """``modulation``: how differently outputs and target recordings move, in dB.
 
     Root mean square difference of the collections' mean log modulation spectra: magnitudes of the
@@ -41,13 +41,13 @@ def score_movement(sounds: Translations[Waveform], _fitted: Any) -> dict[str, fl
     ratios = [x.seconds / y.seconds for x, y in zip(sounds.outputs, sounds.inputs, strict=True)]
     return {
         "modulation": float(np.sqrt(np.mean((made - wanted) ** 2))),
-        "duration_ratio": _mean(ratios),
+        "duration_ratio": ratios,
     }
 
 
-def score_cycle(sounds: Translations[Waveform], _fitted: Any) -> dict[str, float]:
+def score_cycle(sounds: Translations[Waveform], _fitted: Any) -> dict[str, list[float]]:
     """``cycle_mel_l1``: the same distance after the way there and back, frame by frame."""
-    return {"cycle_mel_l1": _mean(map(compare_frames, sounds.inputs, sounds.cycled))}
+    return {"cycle_mel_l1": list(map(compare_frames, sounds.inputs, sounds.cycled))}
 
 
 def compare_mels(made: Waveform, truth: Waveform) -> float:
@@ -76,10 +76,6 @@ def _modulation(sounds: Sequence[Waveform]) -> Array:
         spectra.append(20 * np.log10(np.abs(np.fft.rfft(moving, axis=1))[:, 1:] + 1e-6))
     mean: Array = np.concatenate(spectra).mean(axis=0)
     return mean
-
-
-def _mean(values: Any) -> float:
-    return float(np.mean(list(values)))
 
 
 METRICS = (

@@ -136,17 +136,20 @@ class TrainedVocoder:
         mel: The recipe's.
         network: ``(batch, mel bands, frames)`` to ``(batch, 1, samples)``.
         file: It came from.
+
+    Attributes:
+        network: It.
     """
 
     def __init__(self, mel: MelSpectrogram, network: nn.Module, file: Path) -> None:
         self._hop = mel.options.hop
-        self._network = network
+        self.network = network
         self._file = file
 
     @torch.no_grad()
     def __call__(self, log_mel: Tensor, before: Tensor | None = None) -> Tensor:
         """See ``Vocoder``."""
-        wave: Tensor = self._network.to(log_mel.device)(log_mel)
+        wave: Tensor = self.network.to(log_mel.device)(log_mel)
         wave = wave.reshape(len(log_mel), -1)
         wanted = log_mel.shape[-1] * self._hop
         if wave.shape[1] != wanted:

@@ -28,7 +28,7 @@ def main(
     about = json.loads(session.get_modelmeta().custom_metadata_map["cyclekit"])
     samples, rate, encoding = read(source, about["settings"])
     audible = remove_inaudible(samples, rate)
-    bands = Bands(about["codec"], about["settings"])
+    bands = Bands(about["codec"], about["settings"], f"{model}.vocoder.onnx")
     log_mel = bands.encode(resampled(audible, rate, bands.rate))
     inputs = {
         "input": bands.normalised(log_mel, about["learned"][origin or about["source"]])[None, None]
@@ -89,9 +89,14 @@ class Bands:
     Args:
         codec: Settings of the run's codec.
         settings: What else it goes by.
+        vocoder: The file of the vocoder, where it is a network.
     """
 
-    def __init__(self, codec: dict[str, Any], settings: dict[str, Any]) -> None:
+    def __init__(self, codec: dict[str, Any], settings: dict[str, Any], vocoder: str) -> None:
+        self.network = None
+        if settings["vocoder"] == "network":
+            providers = ["CPUExecutionProvider"]
+            self.network = onnxruntime.InferenceSession(vocoder, providers=providers)
         self.codec, self.settings, mel = codec, settings, codec["mel"]
         self.rate, self.fft, self.hop = mel["rate"], mel["fft"], mel["hop"]
         self.floor, self.epsilon = mel["floor"], mel["epsilon"]
@@ -151,11 +156,19 @@ class Bands:
         for start in range(0, max(frames - overlap, 1), chunk - overlap):
             first = start * self.hop
             known = wave[first : first + agreed].copy() if start else wave[:0]
-            made = self.griffin_lim(log_mel[:, start : start + chunk], known)
+            made = self.sound(log_mel[:, start : start + chunk], known)
             if len(known):
                 made[:agreed] = known + fade * (made[:agreed] - known)
             wave[first : first + len(made)] = made
         return wave
+
+    def sound(self, log_mel: Array, known: Array) -> Array:
+        """Log-mel magnitudes of some frames to samples, by the run's vocoder."""
+        if self.network is None:
+            return self.griffin_lim(log_mel, known)
+        (made,) = self.network.run(["output"], {"input": log_mel[None]})
+        samples: Array = made.reshape(-1).copy()
+        return samples
 
     def griffin_lim(self, log_mel: Array, known: Array) -> Array:
         """Sound whose bands are as wanted, beginning with what is known: cyclekit's vocoder."""

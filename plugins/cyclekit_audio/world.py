@@ -3,6 +3,7 @@
 Needs the extra ``cyclekit[metrics]``, which brings the package ``pyworld-prebuilt``.
 """
 
+import math
 import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -110,14 +111,14 @@ def envelope_of(cepstrum: Array, frequencies: int, alpha: float = ALPHAS[RATE]) 
     return np.exp(np.fft.rfft(mirrored, axis=1).real)
 
 
-def score_pairs(sounds: Translations[Waveform], _fitted: Any) -> dict[str, float]:
+def score_pairs(sounds: Translations[Waveform], _fitted: Any) -> dict[str, list[float]]:
     """Distances to the truth along the best alignment of mel cepstra.
 
     ``mcd``: mel cepstral distortion in dB as ``DEFINITION`` says: 10 / ln 10 * sqrt(2 * sum of
     squares), averaged over the path. ``f0_rmse``: of the pitch in cents where both have a voice.
     ``vuv_error``: share of the path where just one has.
     """
-    distortion, pitch, voicing = [], [], []
+    figures: dict[str, list[float]] = {"mcd": [], "vuv_error": [], "f0_rmse": []}
     lowest = min(sound.rate for both in (sounds.outputs, sounds.truths) for sound in both)
     rate = RATE if lowest >= RATE else min(ALPHAS)
     alpha = ALPHAS[rate]
@@ -131,15 +132,19 @@ def score_pairs(sounds: Translations[Waveform], _fitted: Any) -> dict[str, float
         cepstra = [mel_cepstrum(speech.envelope, ORDER, alpha)[:, 1:] for speech in (x, y)]
         path = align(*cepstra)
         difference = cepstra[0][path[0]] - cepstra[1][path[1]]
-        distortion.append(TO_DECIBELS * np.sqrt((difference**2).sum(axis=1)).mean())
+        distortion = TO_DECIBELS * np.sqrt((difference**2).sum(axis=1)).mean()
         voiced = x.voiced[path[0]], y.voiced[path[1]]
-        voicing.append(np.mean(voiced[0] != voiced[1]))
-        common = voiced[0] & voiced[1]
+        common, pitch = voiced[0] & voiced[1], math.nan
         if common.any():
             cents = 1200 * np.log2(x.pitch[path[0]][common] / y.pitch[path[1]][common])
-            pitch.append(np.sqrt(np.mean(cents**2)))
-    figures = {"mcd": float(np.mean(distortion)), "vuv_error": float(np.mean(voicing))}
-    return figures | ({"f0_rmse": float(np.mean(pitch))} if pitch else {})
+            pitch = np.sqrt(np.mean(cents**2))
+        for name, value in zip(
+            figures, (distortion, np.mean(voiced[0] != voiced[1]), pitch), strict=True
+        ):
+            figures[name].append(float(value))
+    if all(map(math.isnan, figures["f0_rmse"])):
+        del figures["f0_rmse"]
+    return figures
 
 
 def match_speech(

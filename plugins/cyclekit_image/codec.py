@@ -27,6 +27,8 @@ from cyclekit_image.origin import NOTICED, Origin, origin_of, with_origin
 from cyclekit_image.pictures import read_picture, write_picture
 from cyclekit_image.sheet import beside, draw_sheet
 from cyclekit_image.translated import FORMATS, write_translation
+from cyclekit_image.video import SUFFIXES as FILMS
+from cyclekit_image.video import Film
 from cyclekit_image.windows import make_window, vary
 
 SIDES = ("a", "b")  # of a picture with both domains, from the left
@@ -44,6 +46,7 @@ class ImageCodec(Codec[Item]):
 
     suffixes: ClassVar[frozenset[str]] = SUFFIXES
     formats: ClassVar[tuple[str, ...]] = tuple(FORMATS)
+    sequence_suffixes: ClassVar[frozenset[str]] = FILMS
 
     def __init__(self, options: ImageOptions) -> None:
         super().__init__(options)
@@ -94,6 +97,10 @@ class ImageCodec(Codec[Item]):
     def _read(self, path: Path, domain: str) -> Item:
         wanted, key = self.options.channels_of(domain), self.options.channels_key(domain)
         return read_picture(path, self.options.range, wanted, key)
+
+    def sequence(self, path: Path, domain: str) -> Film:
+        """Open a film, to have it translated frame by frame."""
+        return Film(path, self.options.channels_of(domain), self.options.channels_key(domain))
 
     def encode(self, item: Item, domain: str) -> Sample:
         """The whole picture as uint8, int16 (less 32768) or float32 (in 0..1), as its depth is."""

@@ -121,9 +121,10 @@ def can_see(pictures: Sequence[Item]) -> bool:
     return not pictures or count_channels(pictures[0]) in (1, 3)
 
 
-def cosine(x: Tensor, y: Tensor) -> float:
-    """The mean cosine of corresponding features."""
-    return float(F.cosine_similarity(x, y).mean())
+def cosines(x: Tensor, y: Tensor) -> list[float]:
+    """The cosine of each two corresponding features."""
+    found: list[float] = F.cosine_similarity(x, y).tolist()
+    return found
 
 
 def _covariance_factor(features: Tensor) -> Tensor:

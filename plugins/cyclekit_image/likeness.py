@@ -11,7 +11,7 @@ from cyclekit_image.arrays import Item
 from cyclekit_image.features import (
     Seen,
     can_see,
-    cosine,
+    cosines,
     frechet_distance,
     inception_features,
     lite_features,
@@ -34,7 +34,7 @@ class ImageMetricOptions(Options):
         return str(Path(path).expanduser().resolve()) if path else ""
 
 
-def score_lite0(pictures: Translations[Item], seen: Seen) -> dict[str, float]:
+def score_lite0(pictures: Translations[Item], seen: Seen) -> dict[str, float | list[float]]:
     """``kid_lite0``: the kernel distance of EfficientNet-Lite0's features to all test pictures of
     the target. ``feature_cosine``: on pairs, the mean cosine with the truth's.
 
@@ -42,11 +42,12 @@ def score_lite0(pictures: Translations[Item], seen: Seen) -> dict[str, float]:
     """
     if not _can_judge(0, pictures, "kid_lite0 and feature_cosine are"):
         return {}
-    made, figures = seen.of(pictures.outputs), {}
+    made = seen.of(pictures.outputs)
+    figures: dict[str, float | list[float]] = {}
     if _enough(pictures, "kid_lite0 is"):
         figures["kid_lite0"] = kernel_distance(made, seen.of_fixed(pictures.targets))
     if pictures.truths:
-        figures["feature_cosine"] = cosine(made, seen.of_fixed(pictures.truths))
+        figures["feature_cosine"] = cosines(made, seen.of_fixed(pictures.truths))
     return figures
 
 

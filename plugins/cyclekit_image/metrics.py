@@ -24,28 +24,28 @@ BEST_PSNR = 100.0  # dB, for pictures that are equal: JSON knows no infinity
 LEAST_DEVIATION = 1e-3 / 255  # of a channel; flat ones are divided by it
 
 
-def score_pairs(pictures: Translations[Item], _fitted: Any) -> dict[str, float]:
+def score_pairs(pictures: Translations[Item], _fitted: Any) -> dict[str, list[float]]:
     """Mean absolute error and peak signal-to-noise ratio against the truth, values in 0..1."""
     l1, psnr = [], []
     for made, truth in _both(pictures.outputs, pictures.truths):
         l1.append((made - truth).abs().mean().item())
         psnr.append(min(peak_signal_noise_ratio(made, truth, data_range=1.0).item(), BEST_PSNR))
-    return {"l1": _mean(l1), "psnr": _mean(psnr)}
+    return {"l1": l1, "psnr": psnr}
 
 
-def score_structure(pictures: Translations[Item], _fitted: Any) -> dict[str, float]:
+def score_structure(pictures: Translations[Item], _fitted: Any) -> dict[str, list[float]]:
     """Structural similarity to the truth (Wang et al. 2004; gaussian window, sigma 1.5)."""
     scores = [
         structural_similarity_index_measure(made[None], truth[None], data_range=1.0).item()
         for made, truth in _both(pictures.outputs, pictures.truths)
     ]
-    return {"ssim": _mean(scores)}
+    return {"ssim": scores}
 
 
-def score_cycle(pictures: Translations[Item], _fitted: Any) -> dict[str, float]:
+def score_cycle(pictures: Translations[Item], _fitted: Any) -> dict[str, list[float]]:
     """Mean absolute error after the way there and back, values in 0..1."""
     errors = [(x - y).abs().mean().item() for x, y in _both(pictures.inputs, pictures.cycled)]
-    return {"cycle_l1": _mean(errors)}
+    return {"cycle_l1": errors}
 
 
 METRICS = (
@@ -117,7 +117,3 @@ def _both(first: Sequence[Item], second: Sequence[Item]) -> Iterable[tuple[Tenso
 
 def _size(tensor: Tensor) -> str:
     return f"{tensor.shape[2]} x {tensor.shape[1]}"
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)

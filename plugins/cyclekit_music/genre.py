@@ -192,7 +192,7 @@ def _input(rolls: Tensor) -> Tensor:
     return rolls[:, None].float() * 2 - 1
 
 
-def score_genre(pieces: Translations[Piece], judge: GenreJudge) -> dict[str, float]:
+def score_genre(pieces: Translations[Piece], judge: GenreJudge) -> dict[str, float | list[float]]:
     """What the classifier makes of the translations.
 
     ``genre_accuracy``: on real test phrases, mean of both genres. ``called_target``: share of
@@ -224,7 +224,7 @@ def score_genre(pieces: Translations[Piece], judge: GenreJudge) -> dict[str, flo
     left = (target <= 0.5) | ~like[heard.pieces]
     return {
         "genre_accuracy": judge.accuracy(pieces, source),
-        "called_target": float(verdicts.mean()),
+        "called_target": verdicts.astype(float).tolist(),
         "called_target_low": low,
         "called_target_high": high,
         "transfer_strength": _strength(

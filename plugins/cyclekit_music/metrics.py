@@ -18,7 +18,7 @@ TOO_MANY = 1.5  # times what real pieces have
 LONGEST = 2 * BAR  # steps: longer notes share the last place of the histogram
 
 
-def score_content(pieces: Translations[Piece], _fitted: Any) -> dict[str, float]:
+def score_content(pieces: Translations[Piece], _fitted: Any) -> dict[str, float | list[float]]:
     """How much of the source is left, and how the notes are strewn.
 
     ``chroma``: cosine of the pitch classes of corresponding half bars, where either side sounds
@@ -43,17 +43,18 @@ def score_content(pieces: Translations[Piece], _fitted: Any) -> dict[str, float]
             short.append(float((after.lengths <= 1).mean()))
     for target in pieces.targets:
         targets.add(Score.of(target))
-    figures = {
-        "chroma": _mean(chroma),
-        "density_ratio": _mean(density),
-        "empty_bars": _mean(empty),
+    by_piece: dict[str, float | list[float]] = {
+        "chroma": chroma,
+        "density_ratio": density,
+        "empty_bars": empty,
     }
+    figures: dict[str, float] = {}
     if short:
         figures |= {"short_notes": _mean(short)} | outputs.texture("")
         figures |= sources.texture("_source") | targets.texture("_target")
         figures |= outputs.overlaps(sources, "source") | outputs.overlaps(targets, "target")
         _doubt(figures, f"{pieces.source.upper()} to {pieces.target.upper()}")
-    return figures
+    return by_piece | figures
 
 
 def _doubt(figures: dict[str, float], way: str) -> None:
@@ -68,20 +69,18 @@ def _doubt(figures: dict[str, float], way: str) -> None:
             )
 
 
-def score_cycle(pieces: Translations[Piece], _fitted: Any) -> dict[str, float]:
+def score_cycle(pieces: Translations[Piece], _fitted: Any) -> dict[str, list[float]]:
     """``cycle_f1``: harmony of precision and recall of note onsets after the way there and back."""
     pairs = zip(pieces.inputs, pieces.cycled, strict=True)
-    return {"cycle_f1": _mean([compare_onsets(before, after) for before, after in pairs])}
+    return {"cycle_f1": [compare_onsets(before, after) for before, after in pairs]}
 
 
-def score_pairs(pieces: Translations[Piece], _fitted: Any) -> dict[str, float]:
+def score_pairs(pieces: Translations[Piece], _fitted: Any) -> dict[str, list[float]]:
     """``truth_chroma`` and ``truth_f1``: the same comparisons with the piece's true counterpart."""
     pairs = list(zip(pieces.truths, pieces.outputs, strict=True))
     return {
-        "truth_chroma": _mean(
-            [compare_chroma(Score.of(truth), Score.of(made)) for truth, made in pairs]
-        ),
-        "truth_f1": _mean([compare_onsets(truth, made) for truth, made in pairs]),
+        "truth_chroma": [compare_chroma(Score.of(truth), Score.of(made)) for truth, made in pairs],
+        "truth_f1": [compare_onsets(truth, made) for truth, made in pairs],
     }
 
 

@@ -8,6 +8,7 @@ from cyclekit_audio.baselines import match_mels
 from cyclekit_audio.judging import align, log_mel
 from cyclekit_audio.metrics import compare_mels, score_movement, score_pairs
 from cyclekit_audio.waveform import Array, Waveform
+from support import mean_figures
 
 from cyclekit.api import Translations
 
@@ -26,7 +27,7 @@ def stretched(sound: Waveform, factor: float) -> Waveform:
 
 def test_mel_l1_of_a_sound_with_itself_is_nothing() -> None:
     assert compare_mels(speech(0), speech(0)) == 0
-    assert score_pairs(translations([speech(0)], [speech(0)]), None) == {"mel_l1": 0}
+    assert mean_figures(score_pairs)(translations([speech(0)], [speech(0)]), None) == {"mel_l1": 0}
 
 
 def test_mel_l1_forgives_tempo_and_loudness_but_not_another_voice() -> None:
@@ -48,11 +49,13 @@ def test_alignment_finds_a_delay() -> None:
 
 def test_modulation_sees_what_is_too_smooth() -> None:
     sounds = [speech(seed) for seed in range(3)]
-    same = score_movement(translations(sounds, sounds), None)
+    same = mean_figures(score_movement)(translations(sounds, sounds), None)
     assert same == {"modulation": 0, "duration_ratio": 1}
-    others = score_movement(translations([speech(seed) for seed in range(5, 8)], sounds), None)
+    others = mean_figures(score_movement)(
+        translations([speech(seed) for seed in range(5, 8)], sounds), None
+    )
     held = [Waveform(np.tile(s.samples[4000:6000], 10), s.rate) for s in sounds]
-    frozen = score_movement(translations(held, sounds), None)
+    frozen = mean_figures(score_movement)(translations(held, sounds), None)
     assert frozen["modulation"] > 2 * others["modulation"]
 
 
@@ -79,16 +82,20 @@ class TestWorld:
         np.testing.assert_allclose(cepstrum[:, 0], 0.5, atol=1e-9)
 
     def test_distances(self) -> None:
-        same = world.score_pairs(translations([speech(0)], [speech(0)]), None)
+        same = mean_figures(world.score_pairs)(translations([speech(0)], [speech(0)]), None)
         assert same == {"mcd": 0, "vuv_error": 0, "f0_rmse": 0}
-        other = world.score_pairs(translations([speech(0, "A")], [speech(0, "B")]), None)
+        other = mean_figures(world.score_pairs)(
+            translations([speech(0, "A")], [speech(0, "B")]), None
+        )
         assert other["mcd"] > 2
-        octave = world.score_pairs(translations([tone(1, pitch=220)], [tone(1, pitch=110)]), None)
+        octave = mean_figures(world.score_pairs)(
+            translations([tone(1, pitch=220)], [tone(1, pitch=110)]), None
+        )
         assert octave["f0_rmse"] == pytest.approx(1200, abs=20)
 
     def test_the_linear_converter_brings_the_pitch_along(self) -> None:
         a, b = ([tone(1, pitch=p * n) for n in (0.95, 1, 1.05)] for p in (220, 110))
         made = world.match_speech(a, b)(a[1])
         assert len(made.samples) == len(a[1].samples)
-        found = world.score_pairs(translations([made], [b[1]]), None)
+        found = mean_figures(world.score_pairs)(translations([made], [b[1]]), None)
         assert found["f0_rmse"] < 100

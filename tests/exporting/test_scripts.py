@@ -7,7 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import torch
 from audio_support import SMALL_AUDIO, speech, write_voices
+from cyclekit_audio.mel import MelOptions
+from cyclekit_audio.neural import KINDS, pack
 from cyclekit_audio.waveform import write_waveform
 from cyclekit_music.files import read_piece
 from mido import Message, MetaMessage
@@ -15,6 +18,7 @@ from music_support import SMALL_MUSIC, midi_bytes, note, write_scales
 from support import Cli, training
 
 from cyclekit.contract.portable import Portable
+from cyclekit.contract.tensors import TensorSpec
 from cyclekit.errors import PluginError
 from cyclekit.exporting.script import whole_script
 
@@ -38,13 +42,35 @@ def run_script(script: Path, *arguments: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def vocoder(kind: str, file: Path) -> dict[str, str]:
+    """A small one of random weights, for the mels of ``SMALL_AUDIO``; the settings that name it."""
+    options = {"bins": 16, "channels": 32 if kind == "hifigan" else 2}
+    mel = MelOptions(bins=16)
+    mels = {
+        "sampling_rate": mel.rate, "n_fft": mel.fft, "hop_size": mel.hop, "win_size": mel.window,
+        "num_mels": mel.bins, "fmin": mel.low, "fmax": mel.high, "log": mel.log,
+    }  # fmt: skip
+    torch.manual_seed(0)
+    network = KINDS[kind]
+    specs = TensorSpec(16, (None,), range=None), TensorSpec(1, (None,))
+    made = network.build(*specs, network.options(**options))
+    with torch.no_grad():  # else hardly anything of what goes in comes out
+        for weights in made.parameters():
+            weights.mul_(2 if weights.dim() > 1 else 0)
+    file.write_bytes(pack(kind, options, mels, made.state_dict()))
+    return {"codec.vocoder.name": "network", "codec.vocoder.weights": str(file)}
+
+
 @pytest.mark.slow
-def test_a_sound_is_translated_alike(cli: Cli, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["", "hifigan", "melgan"])
+def test_a_sound_is_translated_alike(cli: Cli, tmp_path: Path, kind: str) -> None:
     run, model = tmp_path / "run", tmp_path / "voice.onnx"
     data = write_voices(tmp_path / "data", files=2)
-    assert cli(*training("audio", "demo", SMALL_AUDIO)(data, run)).code == 0
+    small = SMALL_AUDIO | (vocoder(kind, tmp_path / "vocoder.safetensors") if kind else {})
+    assert cli(*training("audio", "demo", small)(data, run)).code == 0
     exported = cli("export", run, "-o", model, "--direction=a2b")
     assert exported.code == 0, exported.err
+    assert (tmp_path / "voice.onnx.vocoder.onnx").exists() == bool(kind)
     source = write_waveform(speech(), tmp_path / "in")
     run_script(tmp_path / "voice.onnx.py", model, source, tmp_path / "x.wav")
     done = cli("translate", run, source, "-o", tmp_path / "out", "--direction=a2b",
