@@ -103,7 +103,8 @@ def test_nothing_is_unpickled(file: Path) -> None:
     text = file.read_text(encoding="utf-8")
     allowed = {
         "storage/torch_file.py": {"pickle", "torch.load"},  # other people's weights
-        "plugins/cyclekit_image/features.py": {"torch.load", "torch.jit.load"},
+        "plugins/cyclekit_image/features.py": {"torch.jit.load"},
+        "plugins/cyclekit_image/lite.py": {"torch.load"},  # of a package that is installed
         "plugins/cyclekit_audio/vocoder.py": {"torch.jit.load"},
     }
     assert unpickles(text) <= allowed.get(name(file), set())

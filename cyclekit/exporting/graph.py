@@ -206,7 +206,7 @@ def exported_module(
             return torch.export.export(
                 module.eval(),
                 inputs,
-                dynamic_shapes=(dynamic, (beside,) * (len(inputs) - 1)),
+                dynamic_shapes=(dynamic, (beside,) * (len(inputs) - 1))[: len(inputs)],
                 strict=False,
             )
     except (UserError, RuntimeError, TypeError, ValueError, AssertionError) as error:

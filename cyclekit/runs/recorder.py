@@ -212,6 +212,12 @@ class Recorder:
         self._end_if_vain()
         return improved
 
+    def measured(self) -> dict[str, Scores]:
+        """The last evaluation with each item's values, which checkpoints do not hold; on rank 0."""
+        if not any(of.names for of in self.scores.values()):
+            self.scores = self.judge.score(self._translator())
+        return self.scores
+
     def _end_if_vain(self, say: bool = True) -> None:
         """End the training where so many evaluations in a row brought no new best.
 

@@ -126,7 +126,7 @@ def _kept_report(trainer: Trainer, recorder: Recorder, run: RunDirectory) -> dic
     """The last evaluation beside other ways to translate, written into the run."""
     if not recorder.report:
         return {}
-    return keep_evaluation(run, trainer.step, recorder.scores, recorder.judge)
+    return keep_evaluation(run, trainer.step, recorder.measured(), recorder.judge)
 
 
 def newest_samples(run: RunDirectory) -> Path | None:

@@ -1,5 +1,6 @@
 """Checks of what people see: translations, previews, figures, recipes."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -67,9 +68,13 @@ def metrics(subject: Subject) -> None:
     """Figures are finite and their directions are known."""
     for metric in subject.modality.metrics:
         figures = _scored(subject, metric)
+        values = (
+            [_mean(value) for value in figures.values()] if isinstance(figures, Mapping) else None
+        )
         require(
-            isinstance(figures, Mapping) and finite(float(v) for v in figures.values()),
-            f"Metric {metric.name!r} must return {{figure: finite number}}, not {figures}.",
+            values is not None and finite(values),
+            f"Metric {metric.name!r} must return {{figure: finite number, or one for each item}}, "
+            f"not {figures}.",
         )
         # One that returns nothing lacks something that is not installed.
         missing = set(metric.higher_is_better) - set(figures) if figures else ()
@@ -127,6 +132,14 @@ def recipes(subject: Subject) -> None:
             resolve(layers, subject.modality)
         except CyclekitError as error:
             raise Fault(f"Recipe {name!r} ({file}): {error}") from error
+
+
+def _mean(value: Any) -> float:
+    """A figure, or the mean of items' values, some of which may have none (NaN)."""
+    if not isinstance(value, list):
+        return float(value)
+    known = [float(each) for each in value if not math.isnan(each)]
+    return sum(known) / len(known) if known else 0.0
 
 
 def _require_shape(what: str, tensor: Any, wanted: tuple[str, int, bool]) -> None:

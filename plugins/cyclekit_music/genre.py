@@ -234,7 +234,7 @@ def score_genre(pieces: Translations[Piece], judge: GenreJudge) -> dict[str, flo
         "transfer_strength_held": _strength(
             source > 0.5, back > 0.5, np.append(left, np.ones(missed))
         ),
-        "called_target_held": float((verdicts & like).mean()),
+        "called_target_held": (verdicts & like).astype(float).tolist(),
     }
 
 

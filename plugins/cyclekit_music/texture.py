@@ -75,7 +75,7 @@ class Texture:
         )
 
 
-def score_texture(pieces: Translations[Piece], _fitted: None) -> dict[str, float]:
+def score_texture(pieces: Translations[Piece], _fitted: None) -> dict[str, float | list[float]]:
     """How far the translations' texture is from that of all test pieces of the target.
 
     ``density_distance`` (in notes a bar), ``polyphony_distance`` (in notes at once),
@@ -86,7 +86,8 @@ def score_texture(pieces: Translations[Piece], _fitted: None) -> dict[str, float
     """
     made = [texture for piece in pieces.outputs if (texture := Texture.of(piece)).sounds]
     real = [texture for piece in pieces.targets if (texture := Texture.of(piece)).sounds]
-    figures = {"like_target": float(held(pieces.outputs, pieces.targets).mean())}
+    like = held(pieces.outputs, pieces.targets)
+    figures: dict[str, float | list[float]] = {"like_target": like.astype(float).tolist()}
     for trait in TRAITS if made and real else ():
         both = [_joined([getattr(texture, trait) for texture in some]) for some in (made, real)]
         if all(len(values) for values, _ in both):

@@ -62,7 +62,7 @@ class Page(HTMLParser):
         """The text of every table row; bold cells between asterisks."""
         return [
             [
-                f"*{cell}*" if f"<td><b>{cell}</b></td>" in row else cell
+                f"*{cell}*" if f"<td><b>{cell}</b>" in row else cell
                 for cell in re.findall(r"<t[hd][^>]*>(?:<b>)?([^<]*)", row)
             ]
             for row in re.findall(r"<tr.*?</tr>", self.text)

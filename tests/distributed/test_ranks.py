@@ -27,7 +27,8 @@ from cyclekit.runs.resuming import keep_global_batch
 from cyclekit.runs.supervisor import Hung, Pulse, _report
 
 BIN = Path(sys.executable).parent
-QUIET = os.environ | {"OMP_NUM_THREADS": "1"}
+TESTS = Path(__file__).parent.parent
+QUIET = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(TESTS)}
 DETERMINISTIC = SMALL | {
     "train.steps": 5,
     "train.evaluate_every": 0,
@@ -239,7 +240,7 @@ def test_a_penalty_in_a_part_of_its_own_reaches_both_ranks(tmp_path: Path) -> No
         for number in "01":
             (tmp_path / f"made/{split}{number}").rename(tmp_path / "data" / split / f"d{number}")
     (tmp_path / "recipe.toml").touch()
-    plugin = Path(__file__).parent.parent / "objectives/many.py"
+    plugin = TESTS / "objectives/many.py"
     base = [BIN / "cyclekit", "train", f"--plugin={plugin}", f"--recipe={tmp_path}/recipe.toml"]
     settings = QUICK | {
         "generator.channels": 4,

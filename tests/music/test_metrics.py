@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cyclekit_music import genre
+from cyclekit_music import genre, metrics
 from cyclekit_music.compose import draw_chart, set_chorale, set_jazz
-from cyclekit_music.genre import GenreJudge, Phrases, fit_genre, score_genre
-from cyclekit_music.metrics import pick_at_random, score_content, score_cycle, score_pairs
+from cyclekit_music.genre import GenreJudge, Phrases, fit_genre
+from cyclekit_music.metrics import pick_at_random
 from cyclekit_music.phrases import Score
 from cyclekit_music.piece import Piece
 from music_support import piece, rows, scale
+from support import mean_figures
 
 from cyclekit.api import Translations
 
@@ -29,6 +30,11 @@ def transposed(made: Piece, semitones: int) -> Piece:
 
 
 SOURCE = piece(*scale(8))
+
+score_content = mean_figures(metrics.score_content)
+score_cycle = mean_figures(metrics.score_cycle)
+score_pairs = mean_figures(metrics.score_pairs)
+score_genre = mean_figures(genre.score_genre)
 
 
 def content(output: Piece) -> dict[str, float]:
