@@ -318,7 +318,7 @@ BROKEN: dict[str, tuple[Modality, str]] = {
     "render": (with_codec(PathsForMedia), "must return a list of Media"),
     "metrics": (
         replace(SOUND, metrics=(Metric("odd", {}, lambda *_: {"odd": float("nan")}),)),
-        "Metric 'odd' must return {figure: finite number}",
+        "Metric 'odd' must return {figure: finite number, or one for each item}",
     ),
     "baselines": (
         replace(SOUND, baselines=(Baseline("none", lambda _a, _b: lambda item: None),)),

@@ -25,7 +25,7 @@ COMMAND = str(Path(sys.executable).with_name("cyclekit"))
 # Checkpoints after every step, so that many kills fall into the writing of one.
 SETTINGS = {
     "codec.resize": 36, "codec.crop": 32, "generator.channels": 8, "generator.blocks": 1,
-    "discriminator.channels": 8, "discriminator.layers": 2, "train.steps": 40,
+    "discriminator.channels": 8, "discriminator.layers": 2, "train.steps": 30,
     "train.batch_size": 2, "train.log_every": 3, "train.checkpoint_every": 1,
     "train.preview_every": 7, "train.evaluate_every": 9, "train.ema": 0.9,
     "objective.history_size": 5, "generator.dropout": 0.5, "objective.input_noise.sigma": 0.05,
