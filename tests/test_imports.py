@@ -47,6 +47,7 @@ def circle(package: Path) -> list[str]:
     return []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.name)
 def test_imports_have_no_circles(package: Path) -> None:
     assert circle(package) == []

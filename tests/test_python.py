@@ -11,6 +11,7 @@ import cyclekit
 from cyclekit.errors import CyclekitError
 
 
+@pytest.mark.slow
 def test_everything_that_the_command_line_does(trained: Path, tmp_path: Path) -> None:
     run = copied(trained, tmp_path / "run")
     result = cyclekit.resume(run, steps=5, set={"objective.cycle.weight": 5}, quiet=True)
@@ -64,6 +65,7 @@ def test_a_result_is_saved_into_a_new_folder(trained: Path, tmp_path: Path) -> N
     assert Image.open(file).size == made.size
 
 
+@pytest.mark.slow
 def test_training_takes_its_steps(tmp_path: Path) -> None:
     small = {"generator.channels": 2, "generator.blocks": 1, "discriminator.channels": 2}
     cut = {"codec.crop": 32, "codec.resize": 32, "train.evaluate_every": 0, "train.batch_size": 1}

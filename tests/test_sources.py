@@ -98,6 +98,7 @@ def test_ways_to_unpickle_are_seen(text: str) -> None:
     assert unpickles(text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", SOURCES, ids=name)
 def test_nothing_is_unpickled(file: Path) -> None:
     text = file.read_text(encoding="utf-8")

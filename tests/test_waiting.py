@@ -90,6 +90,7 @@ def test_the_users_own_setting_wins(choice: str) -> None:
     assert str(wanted) in seen("import cyclekit", **{choice: "1"})
 
 
+@pytest.mark.slow
 def test_what_torch_has_read_already_is_left_alone() -> None:
     assert str(dict.fromkeys(CHOICES)) in seen("import torch, cyclekit")
 

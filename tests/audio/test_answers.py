@@ -3,13 +3,20 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 import soundfile
 from audio_support import SMALL_AUDIO, write_voices
 from support import Cli, training
 
-SMALL = SMALL_AUDIO | {"train.steps": 1, "train.preview_every": 0, "train.batch_size": 1}
+SMALL = SMALL_AUDIO | {
+    "train.steps": 1,
+    "train.preview_every": 0,
+    "train.evaluate_every": 0,
+    "train.batch_size": 1,
+}
 
 
+@pytest.mark.slow
 def test_a_sound_has_several_answers(cli: Cli, tmp_path: Path) -> None:
     data, run, out = write_voices(tmp_path / "data", files=2), tmp_path / "run", tmp_path / "out"
     done = cli(*training("audio", "augmented", SMALL)(data, run))

@@ -168,6 +168,7 @@ def test_sounds_are_prepared_as_theirs_are(voices: list[Path], cli: Cli, tmp_pat
     assert (ours - made).abs().max() < 1e-4
 
 
+@pytest.mark.slow
 def test_voices_through_the_command_line(voices: list[Path], cli: Cli, tmp_path: Path) -> None:
     for n, split in enumerate(("trainA", "trainB", "testA", "testB")):
         (tmp_path / "data" / split).mkdir(parents=True)
@@ -193,6 +194,7 @@ def test_voices_through_the_command_line(voices: list[Path], cli: Cli, tmp_path:
     assert cli("report", run).code == 0
 
 
+@pytest.mark.slow
 def test_statistics_that_are_none(voices: list[Path], cli: Cli, tmp_path: Path) -> None:
     def told(content: bytes | dict[str, Any]) -> str:
         file = tmp_path / "TM1_norm_stat.npz"

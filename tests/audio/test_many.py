@@ -36,6 +36,7 @@ def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_resumed_exactly(run: Path, tmp_path: Path, cli: Cli) -> None:
     assert_resumes_exactly(run, tmp_path / "halved", lambda halved: cli("resume", halved))
 
@@ -48,6 +49,7 @@ def test_each_voice_has_statistics_of_its_own(run: Path) -> None:
     assert not learned["slt"].equal(learned["rms"])
 
 
+@pytest.mark.slow
 def test_translated_to_each_and_judged(run: Path, data: Path, tmp_path: Path, cli: Cli) -> None:
     out = tmp_path / "out"
     done = cli("translate", run, data / "test", "-o", out, "--to=all", "--accelerator=cpu")

@@ -36,6 +36,7 @@ def test_previews_can_be_seen_and_heard(run: Path) -> None:
     assert {"01-0-real-B.wav", "01-0-B-to-A.wav", "01-0-B-to-A-to-B.wav"} <= names
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [

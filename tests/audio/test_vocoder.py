@@ -34,6 +34,7 @@ def error(wave: Tensor, wanted: Tensor) -> float:
     return (MEL(wave) - wanted)[loud].abs().mean().item()
 
 
+@pytest.mark.slow
 def test_the_mel_constraint_beats_librosas_way(log_mel: Tensor) -> None:
     made = MelGriffinLim(MEL, 30)(log_mel)
     assert made.shape == (1, log_mel.shape[-1] * 256)

@@ -103,6 +103,7 @@ def test_costly_figures_stand_beside_real_items(
     assert kept.stat().st_mtime_ns == written
 
 
+@pytest.mark.slow
 def test_domains_of_other_channels_have_no_classifier(
     cli: Cli, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -113,6 +114,7 @@ def test_domains_of_other_channels_have_no_classifier(
     assert "taken_for_target" not in json.loads(done.out)["a2b"]
 
 
+@pytest.mark.slow
 def test_training_measures_a_costly_figure_where_it_decides(
     cli: Cli, folders: Path, tmp_path: Path
 ) -> None:

@@ -87,6 +87,7 @@ def test_what_comes_back_and_all_of_it_side_by_side_have_folders(
     assert (inside.code, "lies" in inside.err or "lie in" in inside.err) == (2, True), inside.err
 
 
+@pytest.mark.slow
 def test_a_file_goes_through_pipes(
     cli: Cli, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -110,6 +111,7 @@ def test_a_file_goes_through_pipes(
         assert (wrong.code, wrong.out, said in wrong.err) == (code, "", True), wrong.err
 
 
+@pytest.mark.slow
 def test_shared_out_files_are_the_same(cli: Cli, trained: Path, tmp_path: Path) -> None:
     for index in range(5):
         draw(tmp_path / "in" / f"{index}.png", index, (40 + index % 2, 40))

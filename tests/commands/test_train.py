@@ -88,6 +88,7 @@ def test_the_end_is_reported(cli: Cli, folders: Path, tmp_path: Path) -> None:
         assert said in outcome.err
 
 
+@pytest.mark.slow
 def test_the_same_seed_trains_the_same_weights(
     cli: Cli, folders: Path, trained: Path, tmp_path: Path
 ) -> None:
@@ -163,6 +164,7 @@ def test_resume_before_the_first_checkpoint_starts_over(
     assert (run / "metrics.jsonl").read_text() == (trained / "metrics.jsonl").read_text()
 
 
+@pytest.mark.slow
 def test_best_and_latest_part_ways(cli: Cli, folders: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     train(cli, folders, run, train__steps=6, train__checkpoint_every=1, train__evaluate_every=1,
@@ -215,6 +217,7 @@ def test_pictures_of_many_shapes(cli: Cli, tmp_path: Path, preprocess: str) -> N
     assert resumed.code == 0, resumed.err
 
 
+@pytest.mark.slow
 def test_a_failure_while_looking_keeps_the_last_checkpoint(
     cli: Cli, folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -238,6 +241,7 @@ def test_data_wins_over_the_recipes_folders(cli: Cli, folders: Path, tmp_path: P
     assert outcome.code == 0, outcome.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["64-true", "bf16-mixed"])
 def test_precisions(cli: Cli, folders: Path, tmp_path: Path, precision: str) -> None:
     outcome = train(cli, folders, tmp_path / "run", f"--precision={precision}",
@@ -301,6 +305,7 @@ def test_runs_are_numbered(
     assert names == ["00002-image-old", "00003-image-horse2zebra", "00004-image-horse2zebra"]
 
 
+@pytest.mark.slow
 def test_from_python(folders: Path, tmp_path: Path) -> None:
     result = cyclekit.train("image", "horse2zebra", data=folders, set=SMALL, quiet=True,
                             run_dir=tmp_path / "run")  # fmt: skip

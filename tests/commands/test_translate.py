@@ -116,6 +116,7 @@ def test_python_and_command_line_agree(cli: Cli, trained: Path, tmp_path: Path) 
     assert model.step == 4
 
 
+@pytest.mark.slow
 def test_averaged_weights_are_used_where_there_are_any(
     cli: Cli, folders: Path, tmp_path: Path
 ) -> None:
@@ -173,6 +174,7 @@ def test_evaluate_scores_what_translate_writes(
     assert set(report["baselines"]) == {"identity", "colour"}
 
 
+@pytest.mark.slow
 def test_evaluate_on_other_data_and_without_pairs(cli: Cli, trained: Path, tmp_path: Path) -> None:
     for split in ("trainA", "trainB", "testA", "testB"):
         draw(tmp_path / "data" / split / f"{split}.png", len(split))

@@ -108,6 +108,7 @@ def test_code_is_found_however_deep_it_is_named() -> None:
     assert [file for _, file in trust.code_files(Deeper())] == [*"1234", *"5234"]
 
 
+@pytest.mark.slow
 def test_a_sent_run_chooses_no_place_to_write(
     cli: Cli, trained: Path, tmp_path: Path, elsewhere: None
 ) -> None:

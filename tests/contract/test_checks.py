@@ -346,6 +346,7 @@ def failed(results: Iterator[Result]) -> dict[str, str]:
     return {name: result.message for name, result in found.items() if result.outcome == "failed"}
 
 
+@pytest.mark.slow
 def test_a_sound_plugin_passes_everything() -> None:
     results = list(run_checks(SOUND))
     assert {result.outcome for result in results} == {"ok"}
@@ -353,6 +354,7 @@ def test_a_sound_plugin_passes_everything() -> None:
     check_modality(SOUND)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", [name for name in ("plugin", *CHECKS) if name != "recipes"])
 def test_a_plugin_that_breaks_a_rule_is_told_what_to_change(rule: str) -> None:
     modality, said = BROKEN[rule]
@@ -372,6 +374,7 @@ def cyclekit_modality():
 """
 
 
+@pytest.mark.slow
 def test_a_recipe_that_cannot_be_used_is_found_and_the_command_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Callable[..., Any]
 ) -> None:
@@ -420,6 +423,7 @@ def test_an_extensions_objective_is_tried_with_somebodys_modality(
     assert "objective.name (from --objective): 'mine' is not known" in fault
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("codec", "rule", "said"),
     [

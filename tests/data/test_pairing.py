@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 import torch
 from support import SMALL, Cli, as_options, copied, draw
 
@@ -16,6 +17,7 @@ def test_counterparts_are_told_from_strangers() -> None:
     assert likeness(real, torch.rand(real.shape, generator=rng)) > DOUBTED
 
 
+@pytest.mark.slow
 def test_unrelated_test_sets_with_equal_names_are_no_pairs(
     cli: Cli, folders: Path, tmp_path: Path
 ) -> None:

@@ -52,6 +52,7 @@ def test_every_recipe_whose_data_is_published_says_how_to_get_it() -> None:
             assert fetched is None or fetched.split()[0] in names
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("plugin", "recipe", "said"),
     [

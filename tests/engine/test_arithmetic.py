@@ -107,6 +107,7 @@ def test_a_run_is_used_in_its_own_precision_where_that_is_fast() -> None:
     assert own_arithmetic("32-true", CPU).precision == "32-true"
 
 
+@pytest.mark.slow
 def test_measuring_leaves_draws_and_gradients_alone() -> None:
     torch.manual_seed(7)
     expected = torch.rand(3)

@@ -70,6 +70,7 @@ def test_a_run_stops_with_its_last_good_checkpoint_and_the_batch(
     assert records(run) == records(whole)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [{}, {"generator__norm": "batch"}, {"train__precision": "64-true", "train__log_every": 1}],
@@ -127,6 +128,7 @@ def half_precision() -> Fabric:
     return Fabric(accelerator="cpu", plugins=[MixedPrecision("16-mixed", "cpu", scaler)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("clip", [0.0, 1.0])
 @pytest.mark.parametrize("fabric", [lambda: None, half_precision], ids=["32-true", "16-mixed"])
 def test_weights_stay_what_they_were_before(

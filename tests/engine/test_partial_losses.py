@@ -124,6 +124,7 @@ def named(networks: Networks) -> list[tuple[str, nn.Parameter]]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*TERMS, "gaps"])
 def test_parts_add_up_to_the_whole(name: str) -> None:
     terms, gaps = TERMS.get(name, TERMS["everything"]), name == "gaps"

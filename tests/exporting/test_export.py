@@ -30,6 +30,7 @@ def exported(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
+@pytest.mark.slow
 def test_the_file_says_what_it_is_and_takes_any_size(exported: Path) -> None:
     model = onnx.load(exported, load_external_data=False)
     onnx.checker.check_model(model)
@@ -106,6 +107,7 @@ def test_a_file_is_compared_with_its_run(
         assert (outcome.code, said in outcome.err) == (1, True), outcome.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["x.pt2", "x.safetensors", "x.torchscript"])
 def test_other_formats_are_compared_as_well(
     cli: Cli, trained: Path, tmp_path: Path, name: str
@@ -132,6 +134,7 @@ def test_dropout_that_lasts_is_in_the_graph_for_every_size(
         assert outcome.code == 0, outcome.err
 
 
+@pytest.mark.slow
 def test_a_bundle_takes_and_gives_pictures(cli: Cli, trained: Path, tmp_path: Path) -> None:
     file = tmp_path / "app.onnx"
     outcome = cli("export", trained, "-o", file, "--direction=a2b", "--format=bundle")

@@ -155,6 +155,7 @@ def deep_data(root: Path) -> Path:
     return root
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["grey to colours", "colours to five deep channels"])
 def test_domains_with_different_channels_from_training_to_translation(
     kind: str, folders: Path, tmp_path: Path, cli: Cli

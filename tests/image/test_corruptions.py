@@ -58,6 +58,7 @@ def test_grey_has_no_colour_and_a_hole_leaves_the_rest() -> None:
     assert np.abs(np.diff(blurred, axis=1)).mean() < 0.6 * rough
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", ["gray2color", "blurred2sharp", "filled"])
 def test_one_folder_is_enough(recipe: str, tmp_path: Path, cli: Callable[..., Outcome]) -> None:
     for number in range(12):

@@ -93,6 +93,7 @@ def copied(source: Path, to: Path) -> dict[str, Any]:
     return told(to)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("times", [EVEN, UNEVEN])
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov"])
 def test_times_length_and_sound_stay(tmp_path: Path, times: Sequence[int], suffix: str) -> None:
@@ -149,6 +150,7 @@ def test_statistics_are_taken_from_all_over(tmp_path: Path) -> None:
     assert len(found) == 9
 
 
+@pytest.mark.slow
 def test_a_film_is_never_all_in_memory(tmp_path: Path) -> None:
     film(tmp_path / "x.mp4", range(0, 200 * 40, 40))
     waiting, most = 0, 0

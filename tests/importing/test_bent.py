@@ -221,6 +221,7 @@ def test_nothing_in_a_file_is_run(cli: Cli, tmp_path: Path) -> None:
             assert "state_dict()" in done  # what its owner can do
 
 
+@pytest.mark.slow
 def test_what_is_no_network_is_named(cli: Cli, tmp_path: Path) -> None:
     for number, (what, content) in enumerate(bent()):
         done = assert_named_or_whole(cli, tmp_path / f"{number}.pth", content, refused=True)

@@ -73,6 +73,7 @@ def test_both_directions_with_what_judges_them(cli: Cli, pictures: Path, tmp_pat
     assert "--init" in resumed.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", [UNet(5), RowUNet(), ResNet(down="blur", up="blur")])
 def test_one_direction(network: nn.Module, cli: Cli, pictures: Path, tmp_path: Path) -> None:
     file = saved(tmp_path / "latest_net_G.pth", shaken(network))
@@ -190,6 +191,7 @@ def test_zeros_at_borders(cli: Cli, pictures: Path, tmp_path: Path) -> None:
     assert np.abs(read(tmp_path / "out" / "0.png") - as_picture(network, source)).max() <= 1
 
 
+@pytest.mark.slow
 def test_dropout_that_stays_on(cli: Cli, pictures: Path, tmp_path: Path) -> None:
     network = shaken(UNet(6))
     file, source = saved(tmp_path / "G.pth", network), pictures / "testA" / "0.png"

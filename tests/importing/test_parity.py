@@ -158,6 +158,7 @@ def assert_equal(theirs: nn.Module, ours: nn.Module, sizes: Sizes) -> None:
         assert (made - wanted).abs().max() < 1e-5, size
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", GENERATORS, ids=lambda case: case.name)
 def test_generators_are_equal(case: Case) -> None:
     theirs = peers.shaken(case.make())

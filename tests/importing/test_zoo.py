@@ -97,6 +97,7 @@ def test_what_changed_is_refused(server: Server, tmp_path: Path) -> None:
     assert not file.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "promised", "leads_to", "said"),
     [

@@ -75,6 +75,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "BATCH", 8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dims", [1, 2, 3])
 def test_it_tells_collections_apart_over_any_number_of_axes(dims: int, quick: None) -> None:
     sizes = SIZES[dims]

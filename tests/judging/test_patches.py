@@ -43,6 +43,7 @@ def test_sizes_differ_and_are_small() -> None:
     assert _patches(levels[2], (5, 4), 0).shape[1] == 40
 
 
+@pytest.mark.slow
 def test_runs_without_pairs_have_a_best_checkpoint(cli: Cli, folders: Path, tmp_path: Path) -> None:
     data, run = copied(folders, tmp_path / "data"), tmp_path / "run"
     for file in list((data / "testB").iterdir()):

@@ -20,6 +20,7 @@ def charts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.mark.slow
 def test_pairs_share_their_harmony_and_strangers_do_not(charts: Path) -> None:
     a, b = (
         [Score.of(read_piece(file)) for file in sorted((charts / name).iterdir())]

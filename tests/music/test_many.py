@@ -34,10 +34,12 @@ def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_resumed_exactly(run: Path, tmp_path: Path, cli: Cli) -> None:
     assert_resumes_exactly(run, tmp_path / "halved", lambda halved: cli("resume", halved))
 
 
+@pytest.mark.slow
 def test_translated_to_each_and_judged(
     run: Path, data: Path, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:

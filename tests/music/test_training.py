@@ -118,6 +118,7 @@ def test_python_translates_pieces_and_pretty_midi_objects(run: Path, tmp_path: P
     assert read_piece(file).end > 0
 
 
+@pytest.mark.slow
 def test_the_judges_figures_have_their_names(run: Path, cli: Cli, monkeypatch: Any) -> None:
     monkeypatch.setattr("cyclekit_music.genre.STEPS", 4)
     done = cli("evaluate", run, "--quick", "--json")

@@ -212,6 +212,7 @@ def test_labels_are_those_of_the_table(tmp_path: Path, monkeypatch: pytest.Monke
     assert set(seen) == set(wanted) == occur, "no combination that nothing has"
 
 
+@pytest.mark.slow
 def test_each_attribute_is_judged_by_itself(run: Path, cli: Cli, tmp_path: Path) -> None:
     done = cli("evaluate", run, "--accelerator=cpu")
     assert done.code == 0, done.err

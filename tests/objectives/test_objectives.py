@@ -159,12 +159,14 @@ def trained(
     return runs[kind.name]
 
 
+@pytest.mark.slow
 def test_it_keeps_the_contract(kind: Kind, cli: Cli) -> None:
     done = cli("plugins", "check", kind.plugin)
     assert done.code == 0, done.out
     assert "failed" not in done.out
 
 
+@pytest.mark.slow
 def test_every_direction_translates_with_averaged_weights_of_all_networks(
     kind: Kind, trained: Path, folder: Folder, cli: Cli, tmp_path: Path
 ) -> None:
@@ -209,6 +211,7 @@ def test_one_direction_need_not_be_named(
         assert f"Say which direction to translate in: {', '.join(kind.directions)}" in done.err
 
 
+@pytest.mark.slow
 def test_it_is_evaluated_and_reported(kind: Kind, trained: Path, cli: Cli, tmp_path: Path) -> None:
     done = cli("evaluate", trained, "--json", "--accelerator=cpu")
     assert done.code == 0, done.err
@@ -228,6 +231,7 @@ CODED = {"pairs": ("sketch2photo", 3), "answers": ("a2b", 3)}
 LABELLED = ("many",)
 
 
+@pytest.mark.slow
 def test_exported_it_is_what_translates(
     kind: Kind, trained: Path, folder: Folder, cli: Cli, tmp_path: Path
 ) -> None:
@@ -280,6 +284,7 @@ def test_a_file_with_labels_or_codes_has_the_figures_of_its_run(
     assert json.loads(done.out)[way] == pytest.approx(own[way], rel=1e-3, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_it_goes_on_bit_for_bit(kind: Kind, trained: Path, cli: Cli, tmp_path: Path) -> None:
     def resume(run: Path):  # type: ignore[no-untyped-def]
         return cli("resume", run, "--accelerator=cpu")
@@ -309,6 +314,7 @@ def test_a_checkpoint_without_one_network_is_refused(
         assert "Traceback" not in done.err
 
 
+@pytest.mark.slow
 def test_low_memory_is_the_same(kind: Kind, folder: Folder, cli: Cli, tmp_path: Path) -> None:
     logged = []
     for memory in ("normal", "low"):

@@ -351,6 +351,7 @@ def test_ways_that_are_not_clear(
     assert "Traceback" not in done.err
 
 
+@pytest.mark.slow
 def test_figures_are_told_by_source_and_target(run: Path, cli: Cli, tmp_path: Path) -> None:
     done = cli("evaluate", run, "--accelerator=cpu")
     assert done.code == 0, done.err
@@ -367,6 +368,7 @@ def test_figures_are_told_by_source_and_target(run: Path, cli: Cli, tmp_path: Pa
     assert "Grüne Wälder → 日本" in text
 
 
+@pytest.mark.slow
 def test_forty_domains(cli: Cli, tmp_path: Path) -> None:
     names = [f"{number}" for number in range(40)]
     write_signals(tmp_path / "data", names, train=1, test=1)

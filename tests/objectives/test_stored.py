@@ -25,6 +25,7 @@ CASES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_losses_of_twenty_steps(name: str, folders: Path, tmp_path: Path) -> None:
     trainer, _ = make_trainer(folders, tmp_path, train__precision="64-true", **CASES[name])

@@ -46,6 +46,7 @@ SHIPPED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("plugin", "name", "path"), SHIPPED, ids=[f"{p}-{n}" for p, n, _ in SHIPPED]
 )

@@ -14,6 +14,7 @@ def weights(run: Path) -> dict[str, object]:
     return {name: tensor.tolist() for name, tensor in load_file(file).items()}
 
 
+@pytest.mark.slow
 def test_changes_are_recorded_and_exact_from_there(
     cli: Cli, trained: Path, folders: Path, tmp_path: Path
 ) -> None:

@@ -29,6 +29,7 @@ def test_leftovers_are_no_checkpoints_and_are_removed(
     assert not list(run.rglob(".incoming-*"))
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_the_checkpoint_before_it(
     cli: Cli, folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -113,6 +113,7 @@ def interrupted(_: Trainer) -> None:
     raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 def test_files_that_changed_are_counted(
     cli: Cli, folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

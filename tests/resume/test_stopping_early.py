@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import pytest
 from safetensors.torch import load_file
 from support import SMALL, Cli, training
 
@@ -18,6 +19,7 @@ STOPPING = SMALL | {
 }
 
 
+@pytest.mark.slow
 def test_training_ends_after_its_patience_and_resumes_to_the_same(
     cli: Cli, folders: Path, tmp_path: Path
 ) -> None:

@@ -34,6 +34,7 @@ def write_and_prune(run: Path) -> None:
         checkpoints.prune(1)
 
 
+@pytest.mark.slow
 def test_readers_find_whole_checkpoints_while_training_writes_and_removes(
     cli: Cli, trained: Path, folders: Path, tmp_path: Path
 ) -> None:

@@ -49,6 +49,7 @@ def test_it_translates(older: Path, folders: Path, tmp_path: Path, cli: Cli) -> 
     assert Image.open(tmp_path / "out/0.png").size == Image.open(source).size
 
 
+@pytest.mark.slow
 def test_it_goes_on_to_where_it_ended(name: str, older: Path, cli: Cli) -> None:
     shutil.rmtree(older / "checkpoints/step-00000004")
     done = cli("resume", older, "--accelerator=cpu")

@@ -27,6 +27,7 @@ def begun(cli: Cli, folders: Path, tmp_path: Path) -> tuple[Path, Path]:
     return data, tmp_path / "run"
 
 
+@pytest.mark.slow
 def test_a_resumed_run_shows_the_same_though_files_were_added(
     cli: Cli, begun: tuple[Path, Path]
 ) -> None:
@@ -52,6 +53,7 @@ def test_an_item_that_is_gone_is_replaced_alone(cli: Cli, begun: tuple[Path, Pat
     assert first not in now
 
 
+@pytest.mark.slow
 def test_a_damaged_list_is_an_error_that_names_it(cli: Cli, begun: tuple[Path, Path]) -> None:
     _, run = begun
     (run / "preview.json").write_text('{"a": [')

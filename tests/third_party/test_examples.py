@@ -68,6 +68,7 @@ def test_that_objective_keeps_the_contract_elsewhere(modality: str, cli: Cli) ->
     assert "ok       step" in done.out
 
 
+@pytest.mark.slow
 def test_the_single_file(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plugin = EXAMPLES / "single_file.py"
     assert lines_of_code(plugin.read_text()) <= 40

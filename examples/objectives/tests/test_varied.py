@@ -63,6 +63,6 @@ def test_a_seed_chooses_among_answers(run, tmp_path):
 
 def test_it_is_resumed_evaluated_and_reported(run, tmp_path):
     cyclekit(tmp_path, "resume", run, "--steps=5", "--accelerator=cpu")
-    assert "a2b" in cyclekit(tmp_path, "evaluate", run, "--json", "--accelerator=cpu")
+    assert "a2b" in cyclekit(tmp_path, "evaluate", run, "--quick", "--json", "--accelerator=cpu")
     cyclekit(tmp_path, "report", run, "-o", tmp_path / "page.html")
     assert "A → B" in (tmp_path / "page.html").read_text(encoding="utf-8")
