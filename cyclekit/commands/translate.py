@@ -178,7 +178,7 @@ def translate(
     from cyclekit.runs.routing import route_files, setting
     from cyclekit.runs.sharing import Opening, Shared
     from cyclekit.runs.translation import InputFiles, translate_files
-    from cyclekit.runs.translation_job import translated
+    from cyclekit.runs.translation_outcome import translated
 
     console = Console()
     how = (hardware(accelerator), precision, batch_size, console)

@@ -1,7 +1,7 @@
 """Files whose domains a table tells: each is in one of two for every attribute."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -45,10 +45,7 @@ def find_files(
     if not home.is_dir():
         what = "is a file" if home.exists() else "does not exist"
         raise DataError(f"{home} {what}. Expected a folder with the files of {table.file}.")
-    apart = (home / "train").is_dir()
-    folders = {"train": home / "train" if apart else home}
-    if apart and (home / "test").is_dir():
-        folders["test"] = home / "test"
+    folders = _folders(home)
     others = Counter[str]()
     found: dict[str, Files] = {}
     doubts: list[str] = []
@@ -66,26 +63,45 @@ def find_files(
             found["train"], folders["train"], settings.held_out, usable
         )
     train = limited(found["train"], settings.limit, seed, "attributes")
-    values = {"train": _values(train, table), "test": _values(found["test"], table)}
+    made = _views(table, folders, {"train": train, "test": found["test"]}, count)
+    apart = frozenset(map(frozenset, combinations(made, 2)))
+    return Collections(made, (), False, others, doubts, apart)
+
+
+def _folders(home: Path) -> dict[str, Path]:
+    """Where the files of each split are; without ``train``, all are in one folder."""
+    if not (home / "train").is_dir():
+        return {"train": home}
+    return {kind: home / kind for kind in ("train", "test") if (home / kind).is_dir()}
+
+
+def _views(
+    table: AttributeTable, folders: Mapping[str, Path], found: Mapping[str, Files], count: int
+) -> dict[str, Domain]:
+    """Two domains of each attribute: the files that have it not, and those that have it.
+
+    Raises:
+        DataError: If an attribute has the same value everywhere.
+    """
+    values = {kind: _values(files, table) for kind, files in found.items()}
     made = {}
     for column, name in enumerate(table.names):
         for value, domain in ((False, without(name)), (True, name)):
             mine = {
                 kind: Files(tuple(file for file, own in zip(files.names, values[kind][:, column],
                                                             strict=True) if own == value))
-                for kind, files in (("train", train), ("test", found["test"]))
+                for kind, files in found.items()
             }  # fmt: skip
             if not mine["train"]:
                 raise DataError(
-                    f"All {len(train)} training files have the same {name!r}, {int(not value)}: "
-                    f"leave it out of objective.attributes."
+                    f"All {len(found['train'])} training files have the same {name!r}, "
+                    f"{int(not value)}: leave it out of objective.attributes."
                 )
             made[domain] = Domain(
                 domain, mine["train"], mine["test"], folders["train"],
                 folders.get("test", folders["train"]), "test" not in folders, count,
             )  # fmt: skip
-    apart_ = frozenset(map(frozenset, combinations(made, 2)))
-    return Collections(made, (), False, others, doubts, apart_)
+    return made
 
 
 def _known(files: Files, folder: Path, table: AttributeTable, doubts: list[str]) -> Files:

@@ -17,7 +17,8 @@ from cyclekit.engine.fabric import Hardware
 from cyclekit.errors import CyclekitError, UsageError
 from cyclekit.recipe.sources import Setting
 from cyclekit.runs.open_run import OpenRun, open_run
-from cyclekit.runs.translation_job import Job, Outcome, Track, translated
+from cyclekit.runs.translation_job import Job, Track
+from cyclekit.runs.translation_outcome import Outcome, translated
 from cyclekit.trust import named_here, take_named
 from cyclekit.warned import Told
 

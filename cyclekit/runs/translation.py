@@ -23,12 +23,11 @@ from cyclekit.runs.translation_job import (
     BACK,
     BESIDE,
     Job,
-    Outcome,
     Track,
     is_sequence,
     require_apart,
-    translated,
 )
+from cyclekit.runs.translation_outcome import Outcome, translated
 from cyclekit.storage.folder import Storage
 from cyclekit.storage.handle import open_file, read_text
 from cyclekit.warned import Told
