@@ -5,6 +5,7 @@ the processor from the thread that it waits for, as soon as there are more of th
 ``docs/performance.md`` has what each costs on a quiet and on a busy machine.
 """
 
+import atexit
 import os
 import sys
 import threading
@@ -68,17 +69,24 @@ def watch_neighbours() -> None:
     if 2 * threads <= len(os.sched_getaffinity(0)):
         return
     if _watching.acquire(blocking=False):  # once in a process
-        threading.Thread(target=_watch, name="cyclekit-neighbours", daemon=True).start()
+        ends = threading.Event()
+        watch = threading.Thread(
+            target=_watch, args=(ends,), name="cyclekit-neighbours", daemon=True
+        )
+        watch.start()
+        # An interpreter that ends while one of its threads is inside torch aborts the process.
+        atexit.register(watch.join)
+        atexit.register(ends.set)  # the last one registered is called first
 
 
-def _watch() -> None:
+def _watch(ends: threading.Event) -> None:
     neighbours, spare = Neighbours(lambda: delays(TASKS)), SpareThreads()
-    pause = threading.Event()
-    while not pause.wait(EVERY):
+    while not ends.wait(EVERY):
         if neighbours.are_busy(EVERY):
             spare.hold()
         else:
             spare.release()
+    spare.end()
 
 
 class Neighbours:
@@ -115,6 +123,7 @@ class SpareThreads:
 
     def __init__(self) -> None:
         self._let_go: threading.Event | None = None
+        self._threads: list[threading.Thread] = []
 
     def hold(self) -> None:
         """Have them, if they are not there yet."""
@@ -123,18 +132,27 @@ class SpareThreads:
         if self._let_go is not None:
             return
         self._let_go = threading.Event()
+        self._threads = [thread for thread in self._threads if thread.is_alive()]
         team = torch.get_num_threads()
         # A thread of Python that computes brings a team of its own along, less itself.
         for _ in range(team, len(os.sched_getaffinity(0)) + 1, max(team - 1, 1)):
-            threading.Thread(
+            spare = threading.Thread(
                 target=_keep_team, args=(team, self._let_go), name="cyclekit-spare", daemon=True
-            ).start()
+            )
+            spare.start()
+            self._threads.append(spare)
 
     def release(self) -> None:
         """Let them end."""
         if self._let_go is not None:
             self._let_go.set()
             self._let_go = None
+
+    def end(self) -> None:
+        """Let them end, and wait until they have."""
+        self.release()
+        for thread in self._threads:
+            thread.join()
 
 
 def _keep_team(threads: int, let_go: threading.Event) -> None:

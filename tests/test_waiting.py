@@ -111,6 +111,24 @@ def test_spare_threads_make_the_others_sleep() -> None:
     assert again < 100
 
 
+@pytest.mark.slow
+@gnu
+def test_a_process_ends_in_order_while_threads_come_and_go() -> None:
+    """An interpreter that ends while one of its threads is inside torch aborts the process."""
+    code = """
+import itertools, random, torch
+from cyclekit import waiting
+busy = itertools.cycle([True, False])
+waiting.EVERY = 0.0005
+waiting.Neighbours.are_busy = lambda self, seconds: next(busy)
+torch.set_num_threads(2)
+waiting.watch_neighbours()
+time.sleep(0.2 + 0.01 * random.random())
+"""
+    for _ in range(4):
+        run(code)
+
+
 def test_neighbours_are_busy_when_threads_wait_for_a_processor() -> None:
     readings = iter([
         {"1": 0, "2": 0},
