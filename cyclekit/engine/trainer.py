@@ -1,5 +1,6 @@
 """The training loop. It knows phases, optimizers and cadences; never a loss, never a modality."""
 
+import copy
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -23,6 +24,7 @@ from cyclekit.engine.schedule import rate_factor
 from cyclekit.engine.step import Batch, Step
 from cyclekit.engine.terms import Losses, PartialLoss
 from cyclekit.engine.training_state import TrainingState, require_moments
+from cyclekit.engine.translator import evaluating
 from cyclekit.errors import CyclekitError
 from cyclekit.randomness import derive_seed
 
@@ -159,6 +161,21 @@ class Trainer:
     def read_losses(self) -> dict[str, float]:
         """Mean losses since the last call, of the steps that were taken; empty if none was."""
         return self.meter.means(self.fabric)
+
+    def losses_of(self, batch: Batch) -> dict[str, float]:
+        """The terms of all phases for a batch, of which nothing is learned; of this rank alone."""
+        objective = copy.deepcopy(self.model.objective)  # its buffers must not see the samples
+        positions = range(len(next(iter(batch.values()))))
+        step = Step(self.step, self.settings.seed, positions)
+        terms: dict[str, Tensor] = {}
+        networks: Networks = dict(self._local)
+        with ExitStack() as stack:
+            for network in self.model.networks.values():
+                stack.enter_context(evaluating(network))
+            stack.enter_context(torch.autocast(self.fabric.device.type, enabled=False))
+            for phase in objective.phases:
+                terms |= objective.losses(phase.name, networks, batch, step).terms
+        return {name: float(value) for name, value in terms.items()}
 
     @property
     def translating_networks(self) -> dict[str, nn.Module]:

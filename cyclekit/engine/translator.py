@@ -192,7 +192,7 @@ class Translator:
             wholes.append(self._fitted(seen, direction)[0])
         tiling = self._tiling(wholes[0], direction)
         windows = windows_of_many(wholes, tiling, self.multiples(direction))
-        (code,) = self._codes([file], direction)
+        (code,) = self.codes([file], direction)
         return self._holding(windows, direction, code)
 
     def together(self, item: Any, direction: Direction, file: Path) -> int:
@@ -215,7 +215,7 @@ class Translator:
             direction: Which way.
             files: What each sample's code follows from, where the direction takes one.
         """
-        codes = self._codes(files or [Path()] * len(samples), direction)
+        codes = self.codes(files or [Path()] * len(samples), direction)
         seen = (
             self._codec.to_network(sample.tensor[None], direction.source)[0] for sample in samples
         )
@@ -356,7 +356,7 @@ class Translator:
             for tensor, sample, file in zip(tensors, samples, files, strict=True)
         ]
 
-    def _codes(self, files: Sequence[Path], direction: Direction) -> list[Tensor | None]:
+    def codes(self, files: Sequence[Path], direction: Direction) -> list[Tensor | None]:
         """Each item's code, ``(size,)``, where the direction takes one."""
         size = self._objective.code(direction)
         if size is None:

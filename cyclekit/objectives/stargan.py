@@ -197,6 +197,11 @@ class StarGANObjective(api.Objective):
         )
 
     @property
+    def undecided(self) -> Mapping[str, float]:
+        """What the discriminator pays for real and fake, whatever it makes of domains."""
+        return self.loss.undecided_of([DISCRIMINATOR])
+
+    @property
     def differentiates_twice(self) -> bool:
         """Whether the discriminator pays for its gradient."""
         return self.options.adversarial.differentiates_twice

@@ -16,6 +16,7 @@ from cyclekit.recipe.sources import LARGEST_RECIPE, parse_toml
 from cyclekit.reporting.curves import number, sides_of
 from cyclekit.runs.data_record import read_files
 from cyclekit.runs.layout import MANIFEST, TRIES, RunLayout, step_folders
+from cyclekit.runs.looks import read_looks
 from cyclekit.runs.records import lines_by_step, read_json
 from cyclekit.storage.handle import read_text
 
@@ -91,6 +92,7 @@ class RunStory:
             for record in records
             if "evaluation" in record
         }
+        self.looks = read_looks(run)
         self.samples = step_folders(run.samples)
         self.checkpoints = step_folders(run.checkpoints_folder)
 

@@ -24,6 +24,7 @@ from cyclekit.runs.directory import RunDirectory
 from cyclekit.runs.layout import step_name
 from cyclekit.runs.nonfinite import advice
 from cyclekit.runs.preview import Previewer
+from cyclekit.runs.watching import Watch
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)  # no fault of a plugin
 
@@ -35,6 +36,7 @@ class Recorder:
         report: Figures of the last evaluation by direction; empty before the first.
         files: The training files, where these are still to be written beside a checkpoint.
         judge: Measures translations and baselines on the test set.
+        watch: Looks whether training goes wrong, where that is wanted.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class Recorder:
         self._unmeasured = False
         self._patience = self._settings.stop.patience
         self.once_saved: Callable[[], None] | None = None
+        self.watch: Watch | None = None
         self.judge = Judge(
             trainer.model,
             collections,
@@ -154,6 +157,8 @@ class Recorder:
             save = save or self._trainer.is_done
             if self._due(settings.preview_every):
                 self._preview()
+            if self._due(settings.preview_every) or self._due(settings.evaluate_every):
+                self._look()
         finally:  # whatever goes wrong while looking at the result, the result is kept
             if save or improved:
                 self._save(improved)
@@ -276,6 +281,11 @@ class Recorder:
             name = self._host.modality.name
             self._console.warn(f"plugin {name!r} failed in render: {describe_exception(error)}")
         self._stopwatch.start(self._trainer.step)
+
+    def _look(self) -> None:
+        if self.watch and self._writes:
+            self.watch.look(self._translator())
+            self._stopwatch.start(self._trainer.step)
 
     def _save(self, improved: bool) -> None:
         trainer = self._trainer

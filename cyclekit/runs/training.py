@@ -23,6 +23,7 @@ from cyclekit.runs.nonfinite import keep_batch
 from cyclekit.runs.preparation import Prepared
 from cyclekit.runs.recorder import Recorder
 from cyclekit.runs.stopping import Stopped, listening
+from cyclekit.runs.watching import Watch
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ def train(
     """Train to the last step, then show the last figures beside the baselines."""
     trainer = Trainer(fabric, prepared.model, prepared.batches)
     recorder = Recorder(host, run, trainer, prepared.collections, console)
+    recorder.watch = Watch(run, trainer, prepared, console.warn)
     led_here = checkpoint.recipe() if checkpoint else None
     if checkpoint:
         recorder.restore(checkpoint)
