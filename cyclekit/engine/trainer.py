@@ -23,6 +23,7 @@ from cyclekit.engine.objective import complete_loss
 from cyclekit.engine.schedule import rate_factor
 from cyclekit.engine.step import Batch, Step
 from cyclekit.engine.terms import Losses, PartialLoss
+from cyclekit.engine.timeline import Timeline
 from cyclekit.engine.training_state import TrainingState, require_moments
 from cyclekit.engine.translator import evaluating
 from cyclekit.errors import CyclekitError
@@ -38,6 +39,7 @@ class Trainer:
 
     Attributes:
         step: Steps done.
+        timeline: How many there are in all, which may be planned anew.
         skipped: Those of them that were left out since they were not finite.
         guard: Knows whether training has left the finite numbers.
 
@@ -45,13 +47,19 @@ class Trainer:
         fabric: Devices, precision, ranks.
         model: Networks and objective; the networks are moved to the device.
         batches: Where samples come from.
+        timeline: How many steps there are; default: what the recipe says.
     """
 
-    def __init__(self, fabric: Fabric, model: Model, batches: Batches) -> None:
+    def __init__(
+        self, fabric: Fabric, model: Model, batches: Batches, timeline: Timeline | None = None
+    ) -> None:
         self.fabric = fabric
         self.model = model
         self.batches = batches
         self.settings = model.recipe.train
+        self.timeline = timeline or Timeline(self.settings.steps)
+        first = {"steps": self.timeline.steps(0)}
+        self._scheduled = self.settings.model_copy(update=first)
         self.step = 0
         self._ended = False
         self.skipped = 0
@@ -94,7 +102,12 @@ class Trainer:
     @property
     def is_done(self) -> bool:
         """Whether the last step was taken."""
-        return self.step >= self.settings.steps or self._ended
+        return self.step >= self.steps or self._ended
+
+    @property
+    def steps(self) -> int:
+        """Steps in all, as they are planned now."""
+        return self.timeline.steps(self.step)
 
     def end_here(self) -> None:
         """Take no further step; every rank has to say so after the same one."""
@@ -135,7 +148,7 @@ class Trainer:
         peak = self.settings.learning_rate
         if phase.rate == "discriminator" and self.settings.discriminator_learning_rate is not None:
             peak = self.settings.discriminator_learning_rate
-        return peak * rate_factor(step, self.settings)
+        return peak * rate_factor(self.timeline.place(step), self._scheduled)
 
     def require_finite(self) -> None:
         """Wait for the device and see whether every step so far could be taken.

@@ -232,8 +232,8 @@ def keep_evaluation(
     Returns:
         What ``evaluate_run`` returns.
     """
-    baselines = judge.score_baselines()
-    real = judge.score_real()
+    baselines = judge.baseline_scores
+    real = judge.real_scores
     ways = {TRANSLATED: scored, **({BEST: at_best[1]} if at_best else {}), **baselines}
     report = {
         **_about(step, scored),

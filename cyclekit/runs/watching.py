@@ -59,7 +59,7 @@ class Watch:
 
     @property
     def _early(self) -> float:
-        return max(EARLIEST * self._trainer.settings.steps, FEWEST)
+        return max(EARLIEST * self._trainer.steps, FEWEST)
 
     def _figures(self, translator: Translator) -> Figures:
         if self._checkup is None:  # what it needs is read when it is needed
