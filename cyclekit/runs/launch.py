@@ -7,7 +7,7 @@ from pathlib import Path
 from cyclekit.console import Console
 from cyclekit.engine.fabric import Hardware, end_together, on_first
 from cyclekit.engine.timeline import Planned
-from cyclekit.runs.budget import now
+from cyclekit.runs import budget
 from cyclekit.runs.directory import RunDirectory
 from cyclekit.runs.planning import Plan, anchored
 from cyclekit.runs.plans import Recorded
@@ -36,7 +36,7 @@ def start_training(
         dry_run: Leave nothing.
         minutes: For all of it, in place of the recipe's steps.
     """
-    begun = now()
+    begun = budget.now()
     fabric, recipe, console = start_recipe(
         anchored(plan.recipe), hardware, console, "cyclekit train ..."
     )

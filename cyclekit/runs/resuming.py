@@ -17,7 +17,7 @@ from cyclekit.names import heading
 from cyclekit.plugins.host import PluginHost
 from cyclekit.recipe.settings import Recipe
 from cyclekit.recipe.sources import Layers, Setting
-from cyclekit.runs.budget import now
+from cyclekit.runs import budget
 from cyclekit.runs.checkpoint import Checkpoint
 from cyclekit.runs.data_record import changes
 from cyclekit.runs.directory import RunDirectory
@@ -49,7 +49,7 @@ def resume_training(
         console: Is told of what was found.
         strict_data: Refuse training files that are not what they were.
     """
-    begun = now()
+    begun = budget.now()
     run, settings = RunDirectory.open(folder), list(settings)
     layers = read_layers_of(run)
     layers.lay(settings)

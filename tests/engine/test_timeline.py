@@ -1,5 +1,7 @@
 """A training that is planned anew goes on evenly: no rate jumps, and the last one is near zero."""
 
+from itertools import pairwise
+
 import pytest
 
 from cyclekit.engine.schedule import SCHEDULES, rate_factor
@@ -22,7 +24,7 @@ def test_rates_neither_jump_nor_rise(schedule: str, steps: int) -> None:
         timeline = Timeline(200, [Planned(planned, steps)])
         factors = [rate_factor(timeline.place(step), settings) for step in range(steps)]
         assert factors == sorted(factors, reverse=True)
-        largest = max(one - other for one, other in zip(factors, factors[1:], strict=False))
+        largest = max(one - other for one, other in pairwise(factors))
         assert largest < 0.15
         assert 0 < factors[-1] < 0.15
 
