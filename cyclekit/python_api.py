@@ -11,7 +11,7 @@ from cyclekit.console import Console
 from cyclekit.data.encoded import load_file
 from cyclekit.describe import describe_exception
 from cyclekit.engine.fabric import Hardware
-from cyclekit.errors import CyclekitError, DataError, FailedSample
+from cyclekit.errors import CyclekitError, DataError, FailedSample, UsageError
 from cyclekit.recipe.sources import Setting
 from cyclekit.reporting.comparison import Comparison
 from cyclekit.reporting.comparison_page import write_comparison
