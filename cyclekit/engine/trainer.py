@@ -20,12 +20,12 @@ from cyclekit.engine.meter import Meter
 from cyclekit.engine.model import Model
 from cyclekit.engine.network_builder import Networks
 from cyclekit.engine.objective import complete_loss
+from cyclekit.engine.passes import evaluating
 from cyclekit.engine.schedule import rate_factor
 from cyclekit.engine.step import Batch, Step
 from cyclekit.engine.terms import Losses, PartialLoss
 from cyclekit.engine.timeline import Timeline
 from cyclekit.engine.training_state import TrainingState, require_moments
-from cyclekit.engine.translator import evaluating
 from cyclekit.errors import CyclekitError
 from cyclekit.randomness import derive_seed
 

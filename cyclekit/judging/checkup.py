@@ -48,7 +48,7 @@ class Checkup:
         files = [file for file, _ in self._drawn[way.source][:ITEMS]]
         source, _ = self._seen(way.source)
         target, others = self._seen(way.target)
-        made = _finite(translator.tensors(source, way, translator.codes(files, way)))
+        made = _finite(translator.tensors(source, way, translator.codes.of(files, way)))
         source = _finite(source)
         real = [_apart(side) for side in (source, target) if len(side) > 1]
         figures = {}
@@ -89,7 +89,7 @@ class Checkup:
         files: Sequence[Path],
     ) -> dict[str, float]:
         """How far off the way back is, and what noise does to it."""
-        codes = translator.codes(files, back)
+        codes = translator.codes.of(files, back)
         spread = NOISE * float(torch.stack([x.std() for x in made]).mean())
         drawn = [
             spread * torch.randn(x.shape, generator=torch_generator("checkup", self._seed, place))
