@@ -103,7 +103,7 @@ SYMPTOMS = (
     Symptom(
         "half conversion",
         [
-            Condition(AS_SOURCE, "above", 0.6),
+            Condition(AS_SOURCE, "above", 0.7),
             Condition(DOMAINS_APART, "above", 2.0),
             Condition(CHANGED, "above", 0.005),
         ],

@@ -199,7 +199,9 @@ class StarGANObjective(api.Objective):
     @property
     def undecided(self) -> Mapping[str, float]:
         """What the discriminator pays for real and fake, whatever it makes of domains."""
-        return self.loss.undecided_of([DISCRIMINATOR])
+        whole = 1 if self.loss.pairs else 2  # here real and fake are not halved
+        guessing = self.loss.undecided_of([DISCRIMINATOR])
+        return {name: whole * loss for name, loss in guessing.items()}
 
     @property
     def differentiates_twice(self) -> bool:
