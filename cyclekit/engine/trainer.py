@@ -6,9 +6,6 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
-from lightning_fabric import Fabric
-from lightning_fabric.strategies import DDPStrategy
-from lightning_fabric.wrappers import _FabricOptimizer
 from torch import Tensor, nn
 
 from cyclekit.data.sampling import Batches
@@ -16,6 +13,7 @@ from cyclekit.engine.declarations import Phase
 from cyclekit.engine.ema import MovingAverage
 from cyclekit.engine.fabric import AllParametersUsed, LocalNetwork, gather, require_compiler
 from cyclekit.engine.guard import FiniteGuard, NotFinite
+from cyclekit.engine.lightning import DDPStrategy, Fabric, FabricOptimizer
 from cyclekit.engine.meter import Meter
 from cyclekit.engine.model import Model
 from cyclekit.engine.network_builder import Networks
@@ -242,7 +240,7 @@ class Trainer:
         self.model.objective.load_state_dict(objective, self.fabric.device)
         self.meter.load_state_dict(meter, self.fabric.device)
 
-    def _optimizer(self, phase: Phase) -> _FabricOptimizer:
+    def _optimizer(self, phase: Phase) -> FabricOptimizer:
         parameters = list(self._parameters(phase))
         # The fused one can be told on the device not to take a step; fp16's scaler does that.
         adam = torch.optim.Adam(
@@ -251,10 +249,10 @@ class Trainer:
             betas=self.settings.betas,
             fused=not self._scaled,
         )
-        prepared: _FabricOptimizer = self.fabric.setup_optimizers(adam)
+        prepared: FabricOptimizer = self.fabric.setup_optimizers(adam)
         return prepared
 
-    def _set_learning_rate(self, optimizer: _FabricOptimizer, phase: Phase) -> None:
+    def _set_learning_rate(self, optimizer: FabricOptimizer, phase: Phase) -> None:
         for group in optimizer.param_groups:
             group["lr"] = self.learning_rate(phase, self.step)
 
@@ -332,7 +330,7 @@ class Trainer:
                 _add(means, phase, part.losses(), 1 / len(micros))
         return means
 
-    def _watch(self, phase: Phase, optimizer: _FabricOptimizer, values: dict[str, Tensor]) -> None:
+    def _watch(self, phase: Phase, optimizer: FabricOptimizer, values: dict[str, Tensor]) -> None:
         """Clip the gradient, and have the optimizer's step left out where something is not finite.
 
         That is decided on the device. Under fp16 gradients overflow now and then by design; the
@@ -348,7 +346,7 @@ class Trainer:
         withheld = self.guard.watch(self.step, phase.name, values | {"gradient": norm})
         optimizer.optimizer.found_inf = withheld
 
-    def _clip(self, phase: Phase, optimizer: _FabricOptimizer) -> Tensor:
+    def _clip(self, phase: Phase, optimizer: FabricOptimizer) -> Tensor:
         """Clip a phase's gradient; returns its norm before that."""
         networks = nn.ModuleList(self.model.networks[name] for name in phase.trains)
         norm: Tensor = self.fabric.clip_gradients(
@@ -396,7 +394,7 @@ def _add(means: dict[str, Tensor], phase: Phase, losses: Losses, share: float) -
         means[name] = means[name] + term * share if name in means else term * share
 
 
-def _match_layouts(optimizer: _FabricOptimizer) -> None:
+def _match_layouts(optimizer: FabricOptimizer) -> None:
     """Give restored moments their parameters' memory format, which fused steps take for granted."""
     for group in optimizer.param_groups:
         for parameter in group["params"]:

@@ -24,9 +24,8 @@ from cyclekit.runs.open_run import OpenRun
 INPUT, OUTPUT, LABEL, CODE = "input", "output", "label", "code"
 """Names of what goes in and comes out."""
 
-LIMIT = str(
-    2**31 - 1
-)  # positions that a kernel counts to: torch 2.10 wants it checked for any size
+# Positions that kernels count to: torch 2.10 wants to be sure that there are no more.
+LIMIT = str(2**31 - 1)
 
 
 @dataclass(frozen=True)

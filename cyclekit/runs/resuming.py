@@ -5,11 +5,10 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
-from lightning_fabric import Fabric
-
 from cyclekit.console import Console
 from cyclekit.data.cache import is_cache
 from cyclekit.engine.fabric import Hardware, end_together, on_first
+from cyclekit.engine.lightning import Fabric
 from cyclekit.engine.model import specs_of
 from cyclekit.engine.timeline import Planned
 from cyclekit.errors import UsageError

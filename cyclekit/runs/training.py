@@ -6,11 +6,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lightning_fabric import Fabric
-
 from cyclekit.console import Console
 from cyclekit.engine.fabric import end_together, full_precision, on_first
 from cyclekit.engine.guard import NotFinite
+from cyclekit.engine.lightning import Fabric
 from cyclekit.engine.trainer import Trainer
 from cyclekit.errors import CyclekitError
 from cyclekit.judging.figures import Figures
