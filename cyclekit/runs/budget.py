@@ -17,6 +17,8 @@ WARM_UP = 2  # steps that are slower than others
 WINDOW = 0.02  # share of the budget over which steps are timed
 WINDOWS = 3  # the last ones, whose mean is the pace
 FEWEST = 3  # steps in a window
+MOST_FIRST = 0.05  # share of the steps of the first plan, which is a guess, in the first window
+LEAST_GUESS = 1000  # steps of that plan, lest it ends before there is another one
 
 EVALUATION, PREVIEW, CHECKPOINT = "evaluation", "preview", "checkpoint"
 
@@ -106,7 +108,7 @@ class Budget:
             steps: Planned in all.
         """
         begins = not self.pace
-        if not self._time(step):
+        if not self._time(step, steps):
             return None
         fitting = self.fitting(step)
         off = abs(self._end(step, steps) - self._end(step, fitting))
@@ -137,7 +139,7 @@ class Budget:
             + self._costs.between(step, steps, self._settings)
         )
 
-    def _time(self, step: int) -> bool:
+    def _time(self, step: int, steps: int) -> bool:
         """Take the time of the steps; whether a window has ended, and with it the pace is new."""
         working = now() - self._costs.total
         if self._first is None:
@@ -146,7 +148,8 @@ class Budget:
             self._mark = (step, working)
             return False
         done, taken = step - self._mark[0], working - self._mark[1]
-        if done < FEWEST or taken < WINDOW * self._seconds:
+        shown = taken >= WINDOW * self._seconds or (not self.pace and done >= MOST_FIRST * steps)
+        if done < FEWEST or not shown:
             return False
         self._mark = (step, working)
         self._windows.append((done, taken))

@@ -68,6 +68,7 @@ def start_training(
         console.say(f"run: {run}")
         recorded = []
         if minutes is not None:
-            recorded = [Recorded(Planned(0, plan.recipe.train.steps), minutes)]
+            guess = max(plan.recipe.train.steps, budget.LEAST_GUESS)
+            recorded = [Recorded(Planned(0, guess), minutes)]
             console.say(f"budget: {minutes:g} min; the first steps show how many it is enough for")
         return train(plan.host, prepared, run, fabric, console, recorded=recorded, begun=begun)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from safetensors.torch import load_file
 from support import QUICK, SMALL, Cli, copied, records, training
@@ -186,3 +187,35 @@ def test_what_fits_leaves_time_for_all_that_follows(monkeypatch: pytest.MonkeyPa
         <= 588
         < steps + 1 + costs.between(0, steps + 1, settings)
     )
+
+
+@pytest.mark.parametrize("minutes", [5, 15, 60])
+@pytest.mark.parametrize(
+    "pace",
+    [
+        lambda share, _: 0.05,
+        lambda share, _: 2.0,
+        lambda share, _: 0.3 if share < 0.4 else 0.6,  # somebody takes half of it
+        lambda share, _: 0.6 if share < 0.5 else 0.3,  # and leaves again
+        lambda share, _: 0.3 if share < 0.9 else 0.6,
+        lambda share, rng: 0.3 * rng.lognormal(0, 0.8),  # now this, now that
+    ],
+)
+def test_off_by_less_than_a_tenth(
+    minutes: float, pace: Callable[[float, Any], float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is trained: seconds alone, with evaluations that nobody foresaw."""
+    rng, time = np.random.default_rng(0), 0.0
+    monkeypatch.setattr(budgets, "now", lambda: time)
+    settings = TrainSettings(evaluate_every=300, preview_every=150, checkpoint_every=300)
+    budget = Budget(minutes, settings, costs := Costs(), begun=-8.0)
+    step, steps = 0, 1000
+    while step < steps:
+        time += pace(time / 60 / minutes, rng)
+        step += 1
+        steps = budget.suggest(step, steps) or steps
+        for kind, every, seconds in (("evaluation", 300, 6.0), ("preview", 150, 1.0)):
+            if step % every == 0 or step == steps:
+                with costs.measuring(kind):
+                    time += seconds
+    assert 0.9 <= budget.spent / 60 / minutes <= 1.1
