@@ -80,6 +80,11 @@ class OneWayObjective(api.Objective):
         return (self.generator,)
 
     @property
+    def undecided(self) -> Mapping[str, float]:
+        """The discriminator's loss."""
+        return self.loss.undecided_of([self.discriminator])
+
+    @property
     def differentiates_twice(self) -> bool:
         """Whether the discriminator pays for its gradient."""
         return self.options.adversarial.differentiates_twice
