@@ -27,7 +27,7 @@ from cyclekit.engine.objective import Objective
 from cyclekit.engine.padding import crop_to, least_multiples, pad_to_multiple, padded_sizes
 from cyclekit.engine.survey import windows_of, windows_of_many
 from cyclekit.engine.tiling import FADE, Joiner, Tiling
-from cyclekit.errors import BadSample, PluginError, UsageError, suggest
+from cyclekit.errors import BadSample, PluginError, TooLarge, UsageError, suggest
 from cyclekit.memory import available_memory, is_out_of_memory
 from cyclekit.randomness import torch_generator
 
@@ -74,6 +74,23 @@ class Translator:
         self._held: dict[str, list[tuple[nn.Module, Statistics]]] = {}
         self._table = model.table
         self._own: Mapping[str, bool] | None = None
+        self._most: int | None = None
+
+    def bounded(self, positions: int) -> "Translator":
+        """The same for strangers' files and items: larger ones are refused as ``TooLarge``.
+
+        Args:
+            positions: Pixels, frames times bands, or whatever an encoded item has.
+        """
+        other = copy.copy(self)
+        other._most = positions
+        return other
+
+    def seeded(self, seed: int) -> "Translator":
+        """The same with latent codes that follow from another seed."""
+        other = copy.copy(self)
+        other.seed = seed
+        return other
 
     def knowing(self, attributes: Mapping[str, bool]) -> "Translator":
         """The same where all that is translated has these attributes, and no others.
@@ -202,7 +219,7 @@ class Translator:
             BadSample: If already this one needs more memory than there is.
         """
         sample = guarded(self._codec, "encode", file, item, direction.source)
-        self._require_room(file, sample, direction)
+        self.require_room(file, sample, direction)
         return self._at_once(sample.tensor.shape[1:])
 
     def samples(
@@ -291,17 +308,25 @@ class Translator:
             if not is_out_of_memory(error):
                 raise
         if len(samples) == 1:
-            return [BadSample(files[0], "needs more memory than there is")]
+            return [TooLarge(files[0], "needs more memory than there is")]
         return [
             self._decoded_with_room([sample], direction, [file])[0]
             for sample, file in zip(samples, files, strict=True)
         ]
 
-    def _require_room(self, file: Path, sample: Sample, direction: Direction) -> None:
+    def require_room(self, file: Path, sample: Sample, direction: Direction) -> None:
         """Refuse a sample that would take more memory than there is, before it is taken.
 
         What networks make of tiles comes on top, and does not grow with the sample.
+
+        Raises:
+            TooLarge: Saying how much it would be.
         """
+        positions = math.prod(sample.tensor.shape[1:])
+        if self._most is not None and positions > self._most:
+            raise TooLarge(
+                file, f"is {positions:,} positions large, and at most {self._most:,} are taken"
+            )
         source, target = self._specs[direction.source], self._specs[direction.target]
         sizes = padded_sizes(
             sample.tensor.shape[1:],
@@ -313,7 +338,7 @@ class Translator:
         wanted = 2 * 4 * (source.channels + target.channels) * math.prod(sizes)
         there = available_memory()
         if there is not None and wanted > there:
-            raise BadSample(
+            raise TooLarge(
                 file,
                 f"needs {wanted / 2**30:.1f} GiB of memory, and {there / 2**30:.1f} GiB are free",
             )
@@ -328,7 +353,7 @@ class Translator:
             outcome: Sample | BadSample
             try:
                 outcome = encode_file(self._codec, file, direction.source, to_learn=False)
-                self._require_room(file, outcome, direction)
+                self.require_room(file, outcome, direction)
                 self._attributes_of(file, direction)
                 positions += math.prod(outcome.tensor.shape[1:])
             except BadSample as error:
