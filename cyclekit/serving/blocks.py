@@ -24,11 +24,17 @@ STALE = 1800  # seconds after which the page's own files are removed
 MOST_ANSWERS = 8
 FONTS = ("system-ui", "sans-serif")
 FIXED = ("ui-monospace", "monospace")
+NOTHING = "What becomes of it will be here."
 STYLE = """
-.gradio-container { max-width: 1200px !important; margin: 0 auto !important; }
+.gradio-container { max-width: 1200px !important; margin: 0 auto !important; width: 100%; }
+.gradio-container main { width: 100% !important; max-width: 100% !important; }
 .small img { image-rendering: pixelated; }
+.small.picture img { width: 100%; height: 100%; object-fit: contain; }
+.sheet .image-container { overflow-x: auto; }
+.sheet img { min-width: 640px; }
 .result { border: 1px solid var(--border-color-primary); border-radius: 8px; padding: 12px; }
-.result .block { border: none; }
+.result .block { border-width: 0 !important; }
+.state { min-height: 4em; }
 """
 
 Result = dict[str, Any]
@@ -79,6 +85,7 @@ class Page:
                 with gr.Column(scale=1, min_width=300):
                     asked = self._asked(first)
                 with gr.Column(scale=2, min_width=300):
+                    state = gr.Markdown(NOTHING, elem_classes="state", container=True)
                     gr.render(inputs=[results])(_draw_all)
             run, direction = asked[0], asked[1]
             run.change(self._of_run, [run], asked[1:], api_visibility="private")
@@ -87,7 +94,12 @@ class Page:
             )
             button = asked.pop()
             button.click(
-                self.translate, asked, results, api_visibility="private", show_progress="full"
+                self.translate,
+                asked,
+                [results, state],
+                api_visibility="private",
+                show_progress="full",
+                show_progress_on=state,
             )
         return page
 
@@ -140,7 +152,7 @@ class Page:
         back, samples, seed = self._of_way(way)
         return [
             {"choices": [(w["title"], w["name"]) for w in ways], "value": way["name"]},
-            {"file_types": suffixes or None, "value": None},
+            {"file_types": suffixes or ["file"], "value": None},
             {"visible": ".wav" in suffixes, "value": None},
             {"choices": rivals, "value": [], "visible": bool(rivals)},
             {"choices": steps, "value": self._service.residents[run].checkpoint},
@@ -188,8 +200,8 @@ class Page:
         format: str | None,
         attributes: Sequence[str],
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - how gradio is asked for it
-    ) -> list[Result]:
-        """Translate a file by one run or several.
+    ) -> tuple[list[Result], str]:
+        """Translate a file by one run or several; what is shown, and a line about it.
 
         Args:
             run: The one that was chosen.
@@ -220,10 +232,11 @@ class Page:
                     True, bool(back), min(max(1, int(samples or 1)), MOST_ANSWERS),
                 )  # fmt: skip
                 tasks[name] = await asyncio.to_thread(self._submitted, name, wish, Path(given))
-            return [
+            made = [
                 self._result(name, direction, await self._outcome(task, progress))
                 for name, task in tasks.items()
             ]
+            return made, "  \n".join(_line(result) for result in made)
         except Refusal as refusal:
             raise gr.Error(str(refusal), print_exception=False, title="Not translated") from refusal
         finally:
@@ -277,31 +290,40 @@ class Page:
 
 def _draw_all(results: Sequence[Result]) -> None:
     """What there is to see, drawn anew whenever there are other results."""
-    if not results:
-        gr.Markdown("What becomes of it will be here.")
     for result in results:
         with gr.Column(elem_classes="result"):
+            if len(results) > 1:
+                gr.Markdown(f"**{result['run']}**")
             _draw(result)
+
+
+def _line(result: Result) -> str:
+    """What was done."""
+    seconds = f"{result['seconds']:.1f} s" if result["seconds"] >= 0.1 else "under 0.1 s"
+    return f"**{result['title']}** · {result['run']}, step {result['step']:,}, {seconds}"
 
 
 def _draw(result: Result) -> None:
     """One run's result."""
-    seconds = f"{result['seconds']:.1f} s" if result["seconds"] >= 0.1 else "under 0.1 s"
-    gr.Markdown(f"**{result['title']}** · {result['run']}, step {result['step']:,}, {seconds}")
-    for view in result["views"]:
-        files, size = view.get("files", []), "small" if view.get("small") else None
+    views = result["views"]
+    several = sum(view["kind"] == "picture" for view in views) > 1  # one has headings of its own
+    for view in views:
+        files, size = view.get("files", []), "small picture" if view.get("small") else None
         if view["kind"] == "compare":
             gr.ImageSlider(
                 value=(files[0], files[1]), label=f"Original | {result['title']}",
-                type="filepath", interactive=False, elem_classes=size, max_height=480,
+                type="filepath", interactive=False, elem_classes=size and "small", max_height=480,
+                buttons=["fullscreen"],
             )  # fmt: skip
         elif view["kind"] == "picture":
             gr.Image(
                 value=files[0], label=view["title"], type="filepath", interactive=False,
-                elem_classes=size, buttons=["fullscreen"],
+                elem_classes=size or ("" if view.get("titled") else "sheet"),
+                buttons=["fullscreen"], height=320 if size else None,
+                show_label=several or bool(view.get("titled")),
             )  # fmt: skip
         elif view["kind"] == "sound":
-            gr.Audio(value=files[0], label=view["title"], interactive=False)
+            gr.Audio(value=files[0], label=view["title"], interactive=False, buttons=[])
         else:
             gr.Markdown(view["title"])
     name = Path(result["file"]).name

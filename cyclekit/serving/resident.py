@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from multiprocessing import connection, get_context
+from multiprocessing import connection, get_all_start_methods, get_context
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -167,7 +167,7 @@ class Resident:
         Raises:
             Refusal: If it cannot.
         """
-        context = get_context("spawn")  # a fork would have half of the service's threads
+        context = _context()
         self._line, its = context.Pipe()
         arguments = (its, self._opening, self._limits.positions, named_here())
         self._process = context.Process(target=work, args=arguments, daemon=True)
@@ -291,6 +291,16 @@ class Resident:
             process.kill()
             process.join()
             self._line.close()
+
+
+def _context() -> Any:
+    """How workers are started: from a process that has loaded torch and has no threads, where the
+    system has such, so that one that was killed is back at once."""
+    if "forkserver" not in get_all_start_methods():
+        return get_context("spawn")
+    context = get_context("forkserver")
+    context.set_forkserver_preload([work.__module__])
+    return context
 
 
 def _refuse(tasks: Sequence[Task], refusal: Refusal) -> None:

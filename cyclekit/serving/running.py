@@ -58,7 +58,7 @@ def serve(
             f"--host {host} lets others in: say --token, with at least {SHORTEST} characters that "
             f"nobody can guess, or set CYCLEKIT_TOKEN."
         )
-    with _listening(host, port) as listener, temporary_folder() as folder:
+    with listen(host, port) as listener, temporary_folder() as folder:
         service = Service(names_of(list(openings)), limits, folder, console.warn)
         pages = folder / "page"
         try:
@@ -146,7 +146,7 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
     """A socket at an address.
 
     Raises:

@@ -54,9 +54,10 @@ def show(opened: OpenRun, job: Job, file: Path, place: Path) -> tuple[Path, list
     written = Path(write_item(codec, made[0], file, job, place))
     folder = Storage(job.output).below(*place.parent.parent.parts, VIEWS)
     views = _pictures(codec, file, folder, real, list(found.values()), back)
-    for view in views:
-        view["small"] = max(sample.tensor.shape[1:]) <= SMALL
-    if not views:
+    if views:
+        small = max(sample.tensor.shape[1:]) <= SMALL
+        views = [view | {"small": small} for view in views]
+    else:
         ends = job.direction.ends
         rows = [PreviewRow(NAME, *ends, real, item, back) for item in found.values()]
         views = _rendered(codec, file, folder, rows)
@@ -82,7 +83,7 @@ def _pictures(
     views: list[View] = [{"kind": "compare", "title": "", "files": [original, first]}]
     for name, path in zip(list(saved)[2:], others, strict=True):
         title = "and back" if name == "back" else name.replace("-", " ")
-        views.append({"kind": "picture", "title": title, "files": [path]})
+        views.append({"kind": "picture", "title": title, "files": [path], "titled": True})
     return views
 
 
