@@ -219,7 +219,7 @@ class Page:
         """
         given = file or record
         if given is None:
-            raise gr.Error("Choose a file first.", print_exception=False)
+            return [], "Choose a file first."
         tasks: dict[str, Task] = {}
         try:
             for name in (run, *others):
@@ -238,7 +238,7 @@ class Page:
             ]
             return made, "  \n".join(_line(result) for result in made)
         except Refusal as refusal:
-            raise gr.Error(str(refusal), print_exception=False, title="Not translated") from refusal
+            return [], f"**Not translated.** {refusal}"
         finally:
             self._keep(list(tasks.values()))
 

@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -46,7 +47,7 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Service
     (folder / "odd.toml").write_text(RECIPE)
     main(["train", f"--plugin={folder}/odd.py", f"--recipe={folder}/odd.toml",
           f"--run-dir={folder}/run", "--accelerator=cpu"])  # fmt: skip
-    limits = Limits(seconds=5, memory=1000 * MEBIBYTE, queue=2)
+    limits = Limits(seconds=120, memory=900 * MEBIBYTE, queue=2)
     with serving(folder / "run", limits) as found:
         yield found
 
@@ -207,8 +208,11 @@ def test_what_takes_too_much_ends_its_worker_alone(odd: tuple[str, Service]) -> 
         return httpx.post(where, content=content, trust_env=False, timeout=300)
 
     assert ask("numbers").status_code == 200
-    for content, status in (("sleep 300", 504), ("eat", 413)):
+    resident, limits = odd[1].residents["run"], odd[1].limits
+    for content, status, seconds in (("sleep 300", 504, 1.5), ("eat", 413, limits.seconds)):
+        resident._limits = replace(limits, seconds=seconds)
         answer = ask(content)
+        resident._limits = limits
         assert answer.status_code == status, answer.text
         assert ask("numbers").status_code == 200
     figures = httpx.get(f"{odd[0]}/metrics", trust_env=False).text
