@@ -13,9 +13,9 @@ from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
 
 from cyclekit.serving.figures import TYPE
 from cyclekit.serving.guard import refused
@@ -204,7 +204,7 @@ def _add_translation(app: FastAPI, service: Service, jobs: Jobs) -> None:
                 return JSONResponse(jobs.told(name).model_dump(), 202, where)
             result = await outcome_of(request, task)
             handed = True
-            return _file(result, BackgroundTask(service.discard, task))
+            return Sent(result, service, task)
         finally:
             if not handed:
                 drop(service, task)
@@ -227,22 +227,40 @@ def _add_jobs(app: FastAPI, jobs: Jobs) -> None:
         task = jobs[job]
         if not task.outcome.done():
             raise Refusal(409, "This job is not done.")
-        return _file(task.outcome.result(), None)
+        return Sent(task.outcome.result())
 
     @app.delete("/v1/jobs/{job}", summary="Forget a job", status_code=204, responses=missing)
     async def forget(job: str) -> None:
         jobs.forget(job)
 
 
-def _file(made: Translated, afterwards: BackgroundTask | None) -> Response:
-    kind = mimetypes.guess_type(made.file.name)[0] or "application/octet-stream"
-    headers = {
-        "X-Cyclekit-Checkpoint": str(made.step),
-        "X-Cyclekit-Seconds": f"{made.seconds:.4f}",
-    }
-    return FileResponse(
-        made.file, headers=headers, media_type=kind, filename=made.file.name, background=afterwards
-    )
+class Sent(FileResponse):
+    """A translated file on its way out, after which all that belongs to it is removed.
+
+    Args:
+        made: The translation.
+        service: Removes what a task left behind; ``None``: it stays.
+        task: Which.
+    """
+
+    def __init__(
+        self, made: Translated, service: Service | None = None, task: Task | None = None
+    ) -> None:
+        headers = {
+            "X-Cyclekit-Checkpoint": str(made.step),
+            "X-Cyclekit-Seconds": f"{made.seconds:.4f}",
+        }
+        kind = mimetypes.guess_type(made.file.name)[0] or "application/octet-stream"
+        super().__init__(made.file, headers=headers, media_type=kind, filename=made.file.name)
+        self._service, self._task = service, task
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI; a background task would not be run where nobody takes the file any more."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            if self._service is not None and self._task is not None:
+                drop(self._service, self._task)
 
 
 def _answer_refusals(app: FastAPI) -> None:

@@ -41,13 +41,13 @@ Result = dict[str, Any]
 """What is shown of a run: ``run``, ``title``, ``file``, ``step``, ``seconds``, ``views``."""
 
 
-def mounted(app: FastAPI, service: Service) -> FastAPI:
-    """The application with the page at its root."""
+def mounted(service: Service) -> FastAPI:
+    """An application with the page at its root."""
     page = Page(service).blocks()
     page.queue(default_concurrency_limit=service.limits.queue, api_open=False)
     theme = gr.themes.Default(font=FONTS, font_mono=FIXED)
     mounted: FastAPI = gr.mount_gradio_app(
-        app,
+        FastAPI(docs_url=None, redoc_url=None, openapi_url=None),
         page,
         path="/",
         theme=theme,

@@ -26,6 +26,7 @@ PAGES_OWN = {
 }  # fmt: skip
 """What the page asks its server for; gradio offers more, which nobody needs here."""
 FILE = "file="
+LONGEST = 200  # characters of a name
 MOST_JSON = MEBIBYTE  # of what the page says
 WRITING = ("POST", "PUT", "PATCH", "DELETE")
 POLICY = (
@@ -104,6 +105,9 @@ class Guard:
         Raises:
             Refusal: Saying why.
         """
+        parts = scope["path"].split("/")
+        if not scope["path"].isprintable() or max(map(len, parts)) > LONGEST:
+            raise Refusal(404, "There is nothing of that name.")
         headers = Headers(scope=scope)
         host = headers.get("host", "")
         if self._hosts and _name(host) not in self._hosts:

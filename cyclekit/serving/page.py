@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cyclekit.serving.service import Service
 
@@ -15,7 +16,11 @@ QUIET = {
 """What gradio reads when it is imported: else it tells its makers, and asks a hub."""
 
 
-def with_page(app: FastAPI, service: Service, folder: Path) -> FastAPI:
+OWN = ("/v1/", "/health", "/metrics", "/openapi.json")
+"""Addresses of the HTTP service; all others are the page's."""
+
+
+def with_page(app: FastAPI, service: Service, folder: Path) -> ASGIApp:
     """An application with the page at its root.
 
     Args:
@@ -26,4 +31,11 @@ def with_page(app: FastAPI, service: Service, folder: Path) -> FastAPI:
     os.environ.update(QUIET | {"GRADIO_TEMP_DIR": str(folder)})
     from cyclekit.serving.blocks import mounted  # only now
 
-    return mounted(app, service)
+    page = mounted(service)
+
+    async def either(scope: Scope, receive: Receive, send: Send) -> None:
+        # The page answers whatever it is asked: a wrong method would be a missing address.
+        own = scope["type"] == "http" and scope["path"].startswith(OWN)
+        await (app if own else page)(scope, receive, send)
+
+    return either
