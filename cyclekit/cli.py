@@ -17,8 +17,8 @@ from cyclekit.memory import is_out_of_memory
 from cyclekit.runs.supervised import leave_last_words, obey_supervisor
 
 VERBS = (
-    "train", "resume", "translate", "evaluate", "compare", "export", "report", "import", "data",
-    "recipes", "plugins",
+    "train", "resume", "translate", "evaluate", "compare", "export", "serve", "report", "card",
+    "push", "import", "data", "recipes", "plugins",
 )  # fmt: skip
 
 

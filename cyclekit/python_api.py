@@ -161,7 +161,7 @@ def load(
     """Open a run for translation.
 
     Args:
-        run: The run directory.
+        run: The run directory, or ``"hf:USER/NAME"``, or ``"hf:USER/NAME@REVISION"``.
         checkpoint: ``"latest"``, ``"best"`` or a step number.
         accelerator: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
         precision: Arithmetic, such as ``"32-true"`` or ``"auto"``; ``None`` for the run's own, or

@@ -23,11 +23,12 @@ def _looked_over(package: str) -> Iterator[None]:
 # A quarter of all that importing Fabric takes, in every command and on every rank.
 with _looked_over("torchmetrics"):
     from lightning_fabric import Fabric, is_wrapped
-    from lightning_fabric.loggers import TensorBoardLogger
+    from lightning_fabric.loggers import CSVLogger, TensorBoardLogger
     from lightning_fabric.strategies import DDPStrategy, Strategy
     from lightning_fabric.wrappers import _FabricOptimizer as FabricOptimizer
 
 __all__ = [
+    "CSVLogger",
     "DDPStrategy",
     "Fabric",
     "FabricOptimizer",

@@ -121,7 +121,8 @@ class Recorder:
         """
         if self._writes:
             self._run.clean()
-            told = to_toml(self._trainer.model.recipe)
+            recipe = self._trainer.model.recipe
+            told = to_toml(recipe)
             self._run.storage.write_text(self._run.recipe_file.name, told)
             self._run.forget_after(self._trainer.step)
             self._run.checkpoints.settle(
@@ -129,7 +130,7 @@ class Recorder:
             )
             if self._previewer:
                 self._previewer.remember()
-            self._board = Board(self._run, self._trainer.step, self._console.warn)
+            self._board = Board(self._run, self._trainer.step, recipe, self._console.warn)
         self._observe("run_started", recipe=self._trainer.model.recipe.model_dump(mode="json"))
         if self._trainer.step == 0:
             with self.costs.measuring(PREVIEW):
