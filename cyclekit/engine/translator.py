@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from cyclekit.contract.tensors import Sample
 from cyclekit.data.encoded import encode_file, guarded, load_file
 from cyclekit.engine.declarations import Direction
 from cyclekit.engine.item_codes import ItemCodes
+from cyclekit.engine.lightning import Fabric
 from cyclekit.engine.model import Model
 from cyclekit.engine.objective import Objective
 from cyclekit.engine.padding import crop_to

@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from lightning_fabric.loggers import CSVLogger
-
 from cyclekit.contract.previews import Media
+from cyclekit.engine.lightning import CSVLogger
 from cyclekit.runs.layout import step_name
 from cyclekit.runs.trackers.tracker import Start
 

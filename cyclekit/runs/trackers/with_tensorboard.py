@@ -3,9 +3,8 @@
 import threading
 from collections.abc import Mapping, Sequence
 
-from lightning_fabric.loggers import TensorBoardLogger
-
 from cyclekit.contract.previews import Media
+from cyclekit.engine.lightning import TensorBoardLogger
 from cyclekit.runs.trackers.tracker import Start
 
 FOLDER = "tensorboard"
