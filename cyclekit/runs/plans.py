@@ -9,10 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lightning_fabric import Fabric
-
 from cyclekit.console import Console, StepProgress
 from cyclekit.describe import duration
+from cyclekit.engine.lightning import Fabric
 from cyclekit.engine.timeline import Planned, Timeline
 from cyclekit.engine.trainer import Trainer
 from cyclekit.errors import CheckpointError
