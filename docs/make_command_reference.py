@@ -1,5 +1,6 @@
 """Write docs/reference/command-line.md from click: `python docs/make_command_reference.py`."""
 
+import inspect
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -47,8 +48,8 @@ def verbs(
 def entry(command: click.Command, context: click.Context) -> list[str]:
     """Heading, usage, description, examples and options of one command."""
     depth = len(context.command_path.split())
-    told, _, examples = (command.help or "").partition("\b\nExample")
-    lines = [f"\n{'#' * min(depth + 1, 4)} `{context.command_path}`\n"]
+    told, _, examples = inspect.cleandoc(command.help or "").partition("\b\nExample")
+    lines = [f"{'#' * min(depth + 1, 4)} `{context.command_path}`\n"]
     lines.append(f"```text\n{command.get_usage(context).removeprefix('Usage: ')}\n```\n")
     lines.append(told.strip() + "\n")
     if examples:
@@ -76,7 +77,9 @@ def metavar(parameter: click.Option) -> str:
     """What stands for the value in the usage."""
     if isinstance(parameter.type, click.Choice):
         return "|".join(map(str, parameter.type.choices))
-    return {"integer range": "N", "integer": "N"}.get(parameter.type.name, parameter.type.name.upper())
+    return {"integer range": "N", "integer": "N"}.get(
+        parameter.type.name, parameter.type.name.upper()
+    )
 
 
 def cell(text: str) -> str:

@@ -53,10 +53,11 @@ def list_runs(folder: Path, as_json: bool) -> None:
         console.rows("run", rows)
     else:
         console.say(
-            f"There is no run in {folder} yet. Make one: cyclekit train --plugin image --recipe demo"
+            f"There is no run in {folder} yet. This makes one: cyclekit train --plugin image "
+            f"--recipe demo"
         )
-    for run, said in damaged.items():
-        console.warn(f"{run}: {said}")
+    for place, said in damaged.items():
+        console.warn(f"{place}: {said}")
 
 
 @runs.command("show")

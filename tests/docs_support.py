@@ -1,0 +1,171 @@
+"""The commands on the pages for users, and a folder in which they can be tried."""
+
+import csv
+import re
+import shlex
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+from audio_support import SMALL_AUDIO, tone, write_voices
+from music_support import SMALL_MUSIC, write_scales
+from support import QUICK, SMALL, as_options, copied, draw
+
+import cyclekit
+from cyclekit import cli
+
+ROOT = Path(cyclekit.__file__).parents[1]
+PAGES = (
+    "README.md",
+    *sorted(
+        page.relative_to(ROOT).as_posix()
+        for folder in ("start", "how-to", "explanation")
+        for page in (ROOT / "docs" / folder).glob("*.md")
+    ),
+)
+PLACEHOLDERS = {"RUN", "RUN2"}
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command as a page shows it.
+
+    Attributes:
+        page: Where.
+        words: Split as a shell does; without redirections.
+        to_run: Whether it stands in a block of its own, and not in a sentence or a table.
+    """
+
+    page: str
+    words: tuple[str, ...]
+    to_run: bool
+
+    def __str__(self) -> str:
+        return shlex.join(self.words)
+
+
+def commands(page: str) -> Iterator[Command]:
+    """All commands of a page, in order: those of its shell blocks, and those inside its lines."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    kind = None
+    for block, line in _lines(text):
+        kind = block
+        if kind in ("sh", "bash"):
+            for part in line.strip().split(" && "):
+                words = shlex.split(part, comments=True)
+                if words and kind == "sh":
+                    yield Command(page, tuple(words), True)
+                elif words and words[0] == "srun":
+                    yield Command(page, tuple(words), False)
+        elif kind is None:
+            for code in re.findall(r"`([^`]+)`", line):
+                if re.match(r"(cyclekit|pip|uv|make) \S", code) and "..." not in code:
+                    yield Command(page, tuple(shlex.split(code.replace("\\|", "|"))), False)
+
+
+def _lines(text: str) -> Iterator[tuple[str | None, str]]:
+    """Each line with the language of the block that it is in; continued ones as one."""
+    block = None
+    for line in text.replace("\\\n", " ").splitlines():
+        if line.startswith("```"):
+            block = (line[3:].strip() or "text") if block is None else None
+        else:
+            yield block, line
+
+
+def of_cyclekit(command: Command) -> tuple[str, ...] | None:
+    """What cyclekit is told, whoever starts it; ``None`` if it is another program."""
+    words = command.words
+    if "cyclekit" in words and words[0] in ("cyclekit", "torchrun", "srun"):
+        told = words[words.index("cyclekit") + 1 :]
+        return tuple(word for word in told if word != "$machines")
+    return None
+
+
+def parse(arguments: tuple[str, ...]) -> click.Context:
+    """What click makes of a command, down to its last verb.
+
+    Raises:
+        click.ClickException: If an option is unknown, or lacking.
+    """
+    bare = len(arguments) == 1  # named in a sentence, not shown with what it takes
+    context = cli.cyclekit.make_context("cyclekit", list(arguments), resilient_parsing=bare)
+    while isinstance(context.command, click.Group) and context._protected_args + context.args:
+        name, command, rest = context.command.resolve_command(
+            context, context._protected_args + context.args
+        )
+        assert command is not None
+        context = command.make_context(name, rest, parent=context, resilient_parsing=bare)
+    return context
+
+
+def furnish(place: Path, trained: Path, folders: Path) -> None:
+    """Make the files that the pages' commands name, a few and small.
+
+    Args:
+        place: The folder in which they are tried.
+        trained: A small run, which is there as ``runs/00001-image-horse2zebra``.
+        folders: With ``trainA`` and so on, of small pictures.
+    """
+    copied(trained, place / "runs/00001-image-horse2zebra")
+    for name in ("my_pictures", "few_pictures", "other_pictures", "moved_pictures"):
+        shutil.copytree(folders, place / name)
+    for name, split in (("cats", "trainA"), ("dogs", "trainB"), ("more", "testA")):
+        shutil.copytree(folders / split, place / name)
+    for index in range(8):
+        draw(place / f"good_pictures/{index}.png", index)
+    shutil.copytree(folders / "trainA", place / "testA")
+    draw(place / "photo.jpg", 1)
+    draw(place / "testB/red.png", 2)
+    for number, season in enumerate(("spring", "summer", "winter")):
+        for index in range(4):
+            draw(place / f"my_seasons/train/{season}/{index}.png", 10 * number + index)
+        draw(place / f"my_seasons/test/{season}/9.png", 10 * number + 9)
+    names = ("Black_Hair", "Blond_Hair", "Brown_Hair", "Male", "Young")
+    rows = []
+    for index in range(12):
+        split = "train" if index < 8 else "test"
+        draw(place / f"my_faces/{split}/{index}.png", index)
+        rows.append([f"{index}.png", *((index >> place) & 1 for place in range(4)), index % 3 == 0])
+    with (place / "my_faces/list_attr_celeba.txt").open("w") as file:
+        file.write(f"{len(rows)}\n{' '.join(names)}\n")
+        csv.writer(file, delimiter=" ").writerows(
+            [row[0], *(1 if value else -1 for value in row[1:])] for row in rows
+        )
+    write_voices(place / "my_voices")
+    shutil.copy(next((place / "my_voices/testA").iterdir()), place / "sentence.wav")
+    write_scales(place / "my_midi")
+    shutil.copy(place / "my_midi/testA/0.mid", place / "piece.mid")
+    assert tone is not None
+
+
+SMALL_RECIPES = {"horse2zebra", "paper", "small", "mine.toml", "stargan", "celeba"}
+"""Recipes of pictures whose networks are made small; others are, or draw their own data."""
+
+
+def reduced(arguments: tuple[str, ...]) -> list[str]:
+    """The same command with few steps and small networks, if it trains."""
+    if arguments[0] == "evaluate":
+        return [*arguments, "--accelerator=cpu"]
+    if arguments[0] == "resume":
+        arguments = tuple("8" if word.isdecimal() else word for word in arguments)
+        return [*arguments, "--accelerator=cpu"]
+    if arguments[0] != "train":
+        return list(arguments)
+    plugin = arguments[arguments.index("--plugin") + 1]
+    recipe = arguments[arguments.index("--recipe") + 1]
+    few = QUICK | {"train.evaluate_every": 4, "train.stop.patience": 0}
+    settings = {"audio": SMALL_AUDIO, "music": SMALL_MUSIC}.get(plugin, {}) | few
+    if plugin == "image" and recipe in SMALL_RECIPES:
+        small = {**SMALL, **few}
+        if recipe in ("stargan", "celeba"):
+            small |= {"discriminator.layers": 3}
+        settings = small
+    if plugin == "image" and recipe in ("stargan", "celeba"):
+        settings |= {"train.evaluate_every": 0}
+    said = {word.partition("=")[0] for word in arguments}
+    kept = {key: value for key, value in settings.items() if key not in said}
+    steps = [] if "--steps" not in arguments else ["--steps=4"]
+    return [*arguments, *as_options(kept), *steps, "--accelerator=cpu"]
