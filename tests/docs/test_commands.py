@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -69,7 +70,7 @@ def require_program(command: Command) -> None:
         assert rest[0] in TARGETS, command
     elif first == "docker":
         dockerfile = (ROOT / "Dockerfile").read_text()
-        for option, target in zip(rest, rest[1:], strict=False):
+        for option, target in pairwise(rest):
             assert option != "--target" or f" AS {target}" in dockerfile, command
     else:
         assert first in ("tensorboard", "python", "scontrol", "eval"), command

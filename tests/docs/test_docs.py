@@ -25,19 +25,30 @@ def made_by(script: str) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("page", "script"),
+    ("page", "script", "maker"),
     [
-        ("recipes.md", "make_recipe_reference"),
-        ("plugins/reference.md", "make_plugin_reference"),
+        ("recipes.md", "make_recipe_reference", "reference"),
+        ("contract.md", "make_plugin_reference", "reference"),
+        ("python.md", "make_plugin_reference", "python_reference"),
+        ("command-line.md", "make_command_reference", "reference"),
     ],
 )
-def test_references_are_up_to_date(page: str, script: str) -> None:
-    written = (ROOT / "docs" / page).read_text(encoding="utf-8")
-    assert written == made_by(script).reference(), f"run: python docs/{script}.py"
+def test_references_are_up_to_date(page: str, script: str, maker: str) -> None:
+    written = (ROOT / "docs/reference" / page).read_text(encoding="utf-8")
+    assert written == getattr(made_by(script), maker)(), "run: make references"
+
+
+def test_decisions_have_numbers_and_dates() -> None:
+    page = (ROOT / "docs/decisions.md").read_text(encoding="utf-8")
+    tidy = made_by("tidy_decisions")
+    assert len(tidy.NUMBERED.findall(page)) > 200
+    assert not tidy.ENTRY.findall(page), "run: python docs/tidy_decisions.py"
+    numbers = tidy.NUMBERED.findall(page)
+    assert len(numbers) == len(set(numbers)), "two decisions have one number"
 
 
 def test_every_hook_and_public_name_is_documented_with_its_signature() -> None:
-    page = (ROOT / "docs/plugins/reference.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs/reference/contract.md").read_text(encoding="utf-8")
     hooks = [name for name in vars(hookspecs) if name.startswith("cyclekit_")]
     assert len(hooks) >= 8
     for name in (*hooks, *api.__all__, *testing.__all__):
@@ -53,7 +64,49 @@ def test_every_hook_and_public_name_is_documented_with_its_signature() -> None:
 
 
 def test_links_in_the_documentation_lead_somewhere() -> None:
-    for page in (ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/*/*.md")):
+    own = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
+    pages = (
+        *(ROOT / name for name in own),
+        *ROOT.glob("docs/**/*.md"),
+        *ROOT.glob("examples/*/*.md"),
+    )
+    for page in pages:
         for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):
             if "://" not in target:
                 assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+MADE = {"recipes.md", "contract.md", "python.md", "command-line.md"}
+NOTEBOOKS = {"decisions.md", "trials.md", "costs.md"}  # grown over time, and long where facts are
+BY_HAND = [
+    page
+    for page in (
+        *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")),
+        *ROOT.glob("docs/**/*.md"),
+    )
+    if page.name not in MADE
+]
+TWO_SENTENCES = re.compile(r"[a-z)`\"][.!?] (?=[A-Z][a-z]* [a-z])")
+INVERTED = re.compile(r"^(Were|Had|Should) \w+ ", re.M)
+LONGEST = 5  # lines of a paragraph
+
+
+def paragraphs(page: Path) -> list[list[str]]:
+    """A page's paragraphs as lines; code, tables, headings and lists are none."""
+    text = re.sub(r"^ *```.*?^ *```", "", page.read_text(encoding="utf-8"), flags=re.S | re.M)
+    found = [block.splitlines() for block in re.split(r"\n\s*\n", text)]
+    return [lines for lines in found if lines and re.match(r"[A-Za-z`*\[(\"]", lines[0])]
+
+
+@pytest.mark.parametrize("page", BY_HAND, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_pages_have_a_sentence_on_a_line_and_short_paragraphs(page: Path) -> None:
+    for lines in paragraphs(page):
+        if page.name not in NOTEBOOKS:
+            assert len(lines) <= LONGEST, f"a paragraph of {len(lines)} lines: {lines[0]}"
+        for line in lines:
+            assert not TWO_SENTENCES.search(line), f"two sentences on a line: {line}"
+            assert not INVERTED.search(line), line
+
+
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 150
