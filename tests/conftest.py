@@ -76,3 +76,9 @@ def _default_dtype() -> Iterator[None]:
     before = torch.get_default_dtype()
     yield
     assert torch.get_default_dtype() is before, "a test left another default dtype behind"
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Long bytes are no names: archives, for one, hold the time at which they were made, so that
+    workers that started in different seconds would not agree about which tests there are."""
+    return argname if isinstance(val, bytes) and len(val) > 16 else None

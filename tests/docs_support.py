@@ -112,6 +112,7 @@ def furnish(place: Path, trained: Path, folders: Path) -> None:
     copied(trained, place / "runs/00001-image-horse2zebra")
     for name in ("my_pictures", "few_pictures", "other_pictures", "moved_pictures"):
         shutil.copytree(folders, place / name)
+    (place / "my_pictures/pairs.csv").write_text("A,B\n0,0\n1,1\n2,2\n3,3\n4,4\n")
     for name, split in (("cats", "trainA"), ("dogs", "trainB"), ("more", "testA")):
         shutil.copytree(folders / split, place / name)
     for index in range(8):

@@ -56,6 +56,13 @@ def training(plugin: str, recipe: str, small: dict[str, object]) -> Callable[...
     return arguments
 
 
+def touch(*files: Path) -> None:
+    """Make files with nothing in them."""
+    for file in files:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+
+
 def draw(
     path: Path,
     seed: int,

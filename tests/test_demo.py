@@ -1,4 +1,4 @@
-"""The demos keep their promises."""
+"""The demos keep their promises. The longest comes first, so that nobody waits for it alone."""
 
 from pathlib import Path
 
@@ -9,21 +9,6 @@ import pytest
 import soundfile
 import symusic
 from demo_support import run, train_demo
-
-
-@pytest.mark.proof
-def test_the_image_demo_learns_stripes(tmp_path: Path) -> None:
-    report = train_demo("image", tmp_path).report
-    for direction in ("a2b", "b2a"):
-        identity = report["baselines"]["identity"][direction]["l1"]
-        assert report[direction]["l1"] <= 0.5 * identity, direction
-
-
-@pytest.mark.proof
-def test_half_of_the_demo_of_pairs_comes_near_to_the_truth(tmp_path: Path) -> None:
-    report = train_demo("image", tmp_path, "pix2pix-demo").report
-    # .025 where identity has .090.
-    assert report["a2b"]["l1"] <= 0.5 * report["baselines"]["identity"]["a2b"]["l1"]
 
 
 @pytest.mark.proof
@@ -44,6 +29,14 @@ def test_the_audio_demo_comes_nearer_to_the_truth_than_statistics_do(tmp_path: P
 
 
 @pytest.mark.proof
+def test_the_image_demo_learns_stripes(tmp_path: Path) -> None:
+    report = train_demo("image", tmp_path).report
+    for direction in ("a2b", "b2a"):
+        identity = report["baselines"]["identity"][direction]["l1"]
+        assert report[direction]["l1"] <= 0.5 * identity, direction
+
+
+@pytest.mark.proof
 def test_half_of_the_music_demo_makes_chorales_of_jazz_and_keeps_the_harmony(
     tmp_path: Path,
 ) -> None:
@@ -61,3 +54,10 @@ def test_half_of_the_music_demo_makes_chorales_of_jazz_and_keeps_the_harmony(
     assert pretty_midi.PrettyMIDI(str(file)).instruments[0].notes
     assert symusic.Score(file).end() > 0
     assert mido.MidiFile(file).length == pytest.approx(mido.MidiFile(source).length, rel=0.1)
+
+
+@pytest.mark.proof
+def test_half_of_the_demo_of_pairs_comes_near_to_the_truth(tmp_path: Path) -> None:
+    report = train_demo("image", tmp_path, "pix2pix-demo").report
+    # .025 where identity has .090.
+    assert report["a2b"]["l1"] <= 0.5 * report["baselines"]["identity"]["a2b"]["l1"]

@@ -8,11 +8,10 @@ from pathlib import Path, PurePath
 
 import numpy as np
 
+from cyclekit.data.tables import table_file, table_text
 from cyclekit.errors import DataError, suggest
 from cyclekit.recipe.settings import DataSettings
-from cyclekit.storage.handle import open_file
 
-MOST_BYTES = 2**28  # of a table; CelebA's has 26 MB
 TRUE, FALSE = frozenset(("1", "+1", "1.0")), frozenset(("0", "-1", "0.0", "-1.0"))
 
 Row = tuple[int, list[str]]
@@ -71,9 +70,7 @@ def attributes_file(settings: DataSettings, root: str | None = None) -> Path | N
     """Where the table of ``data.attributes`` is: in the data's folder, or where it says."""
     if settings.attributes is None:
         return None
-    named = Path(settings.attributes).expanduser()
-    inside = Path(root or settings.root or "") / named
-    return inside if inside.is_file() else named
+    return table_file(settings.attributes, root or settings.root)
 
 
 def _read(
@@ -139,7 +136,7 @@ def _value(file: Path, number: int, name: str, cell: str) -> bool:
 
 def _rows(file: Path) -> Iterator[Row]:
     """The header, whose first cell is over the files, then a row for each file."""
-    lines = _text(file).removeprefix("\ufeff").splitlines()
+    lines = table_text(file, "data.attributes").splitlines()
     numbered = [(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
     if numbered and "," in numbered[0][1]:
         reader = csv.reader(lines)
@@ -156,23 +153,3 @@ def _rows(file: Path) -> Iterator[Row]:
         # CelebA's header has nothing over the files.
         lacks = place == 0 and len(numbered) > 1 and len(numbered[1][1].split()) > len(cells)
         yield number, ["", *cells] if lacks else cells
-
-
-def _text(file: Path) -> str:
-    """What a table says.
-
-    Raises:
-        DataError: If it cannot be read, is no text, or has no end.
-    """
-    try:
-        if not file.is_file():
-            what = "is a folder" if file.is_dir() else "does not exist"
-            raise DataError(f"data.attributes: {file} {what}. Expected a table of attributes.")
-        if file.stat().st_size > MOST_BYTES:
-            raise DataError(f"data.attributes: {file} has more than {MOST_BYTES >> 20} MiB.")
-        with open_file(file, follow=True) as opened:
-            return opened.read().decode()
-    except UnicodeDecodeError as error:
-        raise DataError(f"data.attributes: {file} is no text, but a table is expected.") from error
-    except OSError as error:
-        raise DataError(f"data.attributes: {file} cannot be read ({error.strerror}).") from error

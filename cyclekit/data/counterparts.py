@@ -1,4 +1,4 @@
-"""Training files that belong together: equal names in two domains or more.
+"""Training files that belong together, in two domains or more.
 
 Whether equal names of test files mean pairs is asked in ``pairing``.
 """
@@ -40,7 +40,7 @@ class Pairs:
         alone = [f"{count} of {heading(name)}" for name, count in self.alone.items() if count]
         found = []
         if alone:
-            found.append(f"without a counterpart of equal name: {', '.join(alone)}")
+            found.append(f"without a counterpart: {', '.join(alone)}")
         if self.unequal:
             found.append(f"{self.unequal} pairs are left out, since their halves differ in size")
         return found
@@ -129,8 +129,8 @@ def _pairs(
         why = "their halves differ in size" if shared else "no names are equal"
         raise DataError(
             f"The objective trains on pairs, files of equal names in {_listed(domains)}, and there "
-            f"are none: {why}. Name them alike, as in trainA/1.png and trainB/1.png, or choose an "
-            f"objective without pairs."
+            f"are none: {why}. Name them alike, as in trainA/1.png and trainB/1.png, list them in "
+            f"data.pairs, or choose an objective without pairs."
         )
     return pairs
 

@@ -9,8 +9,9 @@ from typing import Any
 from cyclekit.contract.codec import Codec
 from cyclekit.data.doubts import copied, doubts_about
 from cyclekit.data.generated import is_made
-from cyclekit.data.layout import Folders, layout, layout_folder, pair_name
+from cyclekit.data.layout import Folders, layout, layout_folder
 from cyclekit.data.listing import Files, Kinds, counted, list_samples, nothing
+from cyclekit.data.pair_list import EQUAL_NAMES, EqualNames, PairList, counterparts_by
 from cyclekit.data.splits import hold_out_together, limited, limited_together, split, usable_in
 from cyclekit.errors import DataError, suggest
 from cyclekit.names import heading
@@ -29,6 +30,7 @@ class Domain:
         folder: The folder that test files' names are relative to.
         held_out: Whether the test files are a share of the training folder.
         found: How many samples the training folder holds.
+        counterparts: How one tells which files of other domains belong to these.
     """
 
     name: str
@@ -38,17 +40,16 @@ class Domain:
     folder: Path
     held_out: bool
     found: int = 0
+    counterparts: EqualNames = EQUAL_NAMES
 
     def test_name(self, file: Path) -> str:
-        """A test file's path inside its folder without suffix: equal names make a pair.
-
-        So do names that differ only in ending in ``_A`` and ``_B``, as published sets have them.
-        """
-        return pair_name(file, self.folder, self.name)
+        """What a test file shares with its counterparts in other domains: its path in its folder
+        without suffix and without ``_A`` or ``_B`` at the end, or what a list of pairs says."""
+        return self.counterparts.of(file, self.folder, self.name)
 
     def train_name(self, file: Path) -> str:
         """The same of a training file."""
-        return pair_name(file, self.train_folder, self.name)
+        return self.counterparts.of(file, self.train_folder, self.name)
 
 
 @dataclass(frozen=True)
@@ -128,14 +129,16 @@ def find_collections(
         codec: Says which files are samples; without one all are.
         root: Overrides ``settings.root`` (where built-in data was made).
         seed: Chooses the training files where ``settings`` ask for a part of them.
-        tied: Domains whose files of equal names belong together: held out together, and chosen
-            together where only a part is wanted.
+        tied: Domains of which whole pairs are held out, and chosen where only a part is wanted.
 
     Raises:
         DataError: If a folder is missing or has no samples; says what is expected.
     """
     joint = codec is not None and codec.joint
     folders = _folders(settings, domains, root, joint)
+    counterparts = counterparts_by(settings, domains, root)
+    if joint and settings.pairs:
+        raise DataError("data.pairs lists files, but each of these holds a whole pair: drop it.")
     others = Counter[str]()
 
     def samples(folder: str | Path) -> Files:
@@ -153,8 +156,10 @@ def find_collections(
             raise DataError(f"Domain {heading(name)} is empty: {nothing(folder, others, codec)}")
         if apart is not None:
             test[name] = samples(apart)
-    for group in tied or ():
-        hold_out_together(group, folders, train, test, settings.held_out)
+    doubts = [*doubts_about(folders, joint), *_missing(counterparts, folders, train, test)]
+    groups = tied or ([tuple(folders)] if settings.pairs else [])
+    for group in groups:
+        hold_out_together(group, folders, train, test, settings.held_out, counterparts)
     for name, (folder, _) in folders.items():
         if name not in test:
             usable = usable_in(codec, name)
@@ -164,14 +169,36 @@ def find_collections(
     for name, (folder, apart) in folders.items():
         part = limited(train[name], settings.limit, seed, name)
         if name in alike:
-            part = limited_together(name, alike[name], folders, train, settings.limit, seed)
+            part = limited_together(
+                name, alike[name], folders, train, settings.limit, seed, counterparts
+            )
         where = Path(folder)
         tests = Path(apart or where)
-        found[name] = Domain(name, part, test[name], where, tests, apart is None, counts[name])
+        found[name] = Domain(
+            name, part, test[name], where, tests, apart is None, counts[name], counterparts
+        )
     extra = samples(settings.extra) if settings.extra else ()
-    parallel = settings.parallel or bool(tied) or joint
-    doubts = [*doubts_about(folders, joint), *copied(train, test, joint)]
+    parallel = settings.parallel or bool(tied) or joint or settings.pairs is not None
+    doubts += copied(train, test, joint)
     return Collections(found, extra, parallel, others, doubts)
+
+
+def _missing(
+    counterparts: EqualNames,
+    folders: Folders,
+    train: dict[str, Files],
+    test: dict[str, Files],
+) -> list[str]:
+    """Files that a list of pairs names, and that are not there."""
+    if not isinstance(counterparts, PairList):
+        return []
+    found = [
+        (name, Path(folder), files[name])
+        for name, both in folders.items()
+        for folder, files in zip(both, (train, test), strict=True)
+        if folder is not None
+    ]
+    return list(counterparts.missing(found))
 
 
 def found_domains(settings: DataSettings) -> list[str]:

@@ -10,8 +10,9 @@ from typing import Any
 from cyclekit.contract.codec import Codec
 from cyclekit.data.contents import what_it_is
 from cyclekit.data.encoded import load_file
-from cyclekit.data.layout import Folders, pair_name
+from cyclekit.data.layout import Folders
 from cyclekit.data.listing import Files
+from cyclekit.data.pair_list import EqualNames
 from cyclekit.errors import BadSample
 from cyclekit.randomness import numpy_generator
 
@@ -24,16 +25,21 @@ def hold_out_together(
     train: dict[str, Files],
     test: dict[str, Files],
     share: float,
+    counterparts: EqualNames,
 ) -> None:
-    """Hold out whole pairs, where none of the domains has test files."""
+    """Hold out whole pairs, where none of the domains has test files, and as large a share of the
+    files that have no counterpart."""
     if any(name in test for name in group):
         return
-    named = {name: _named(train[name], folders[name][0], name) for name in group}
+    named = {name: _named(train[name], folders[name][0], name, counterparts) for name in group}
     shared = set.intersection(*(set(names) for names in named.values()))
     wanted = min(max(1, round(len(shared) * share)), len(shared) - 1) if share and shared else 0
     chosen = sorted(shared, key=lambda name: hashlib.sha256(os.fsencode(name)).digest())[:wanted]
     for name in group:
+        paired = {named[name][each] for each in shared}
+        alone = Files(tuple(file for file in train[name].names if file not in paired))
         held = {named[name][each] for each in chosen}
+        held |= set(split(alone, Path(folders[name][0]), share)[1].names)
         test[name] = Files(tuple(file for file in train[name].names if file in held))
         train[name] = Files(tuple(file for file in train[name].names if file not in held))
 
@@ -45,12 +51,13 @@ def limited_together(
     train: Mapping[str, Files],
     limit: float | None,
     seed: int,
+    counterparts: EqualNames,
 ) -> Files:
     """A part of a domain's files: as large a share of its pairs as of its files, the same pairs as
     of the others of its group, and others by chance."""
     if limit is None:
         return train[name]
-    named = {other: _named(train[other], folders[other][0], other) for other in group}
+    named = {other: _named(train[other], folders[other][0], other, counterparts) for other in group}
     shared = sorted(set.intersection(*(set(names) for names in named.values())))
     # The domain with the fewest files decides: where all of those are pairs, it has no others.
     share = max(_wanted(train[other], limit) / len(train[other]) for other in group)
@@ -87,7 +94,7 @@ def split(
 
     Those that are not ``usable`` come last: training names them.
     """
-    wanted = min(max(1, round(len(files) * share)), len(files) - 1) if share else 0
+    wanted = min(max(1, round(len(files) * share)), len(files) - 1) if share and files else 0
 
     def key(name: str) -> bytes:
         inside = name[len(str(folder)) + 1 :]
@@ -118,6 +125,8 @@ def usable_in(codec: Codec[Any] | None, domain: str) -> Callable[[Path], bool]:
     return usable
 
 
-def _named(files: Files, folder: str | Path, domain: str) -> dict[str, str]:
+def _named(
+    files: Files, folder: str | Path, domain: str, counterparts: EqualNames
+) -> dict[str, str]:
     """Files by the names that pairs share."""
-    return {pair_name(file, Path(folder), domain): str(file) for file in files}
+    return {counterparts.of(file, Path(folder), domain): str(file) for file in files}

@@ -40,6 +40,11 @@ class DataSettings(Options):
     `list_attr_celeba.txt`, or CSV with a line for each file, its name, then 1, and 0 or -1. Its
     name inside `root`, or a path. Training files are then those in `root/train`, test files those
     in `root/test`; where there are no such folders, a share of all files is held out."""
+    pairs: str | None = None
+    """CSV that says which files belong together, in place of equal names: its first line names the
+    domains, such as `A,B`, each further line a file of each, by its path inside the domain's
+    folder. Its name inside `root`, or a path. For objectives that learn from pairs, and for figures
+    that compare with the truth."""
     workers: Annotated[int, Field(ge=0, le=256)] | None = None
     """Threads that read and augment the next batch while a step computes. Without it, 4 where
     windows lie on disk, and none where they are in memory. The samples are the same."""

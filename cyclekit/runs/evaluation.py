@@ -197,7 +197,9 @@ def _collections(opened: OpenRun, data: Path | None) -> Collections:
     domains, made = model.objective.domains, None
     where, table = recipe.data, model.table
     if data is not None:
-        where = DataSettings(root=str(data), attributes=where.attributes)
+        pairs = data / Path(where.pairs).name if where.pairs else None
+        inside = str(pairs) if pairs and pairs.is_file() else None
+        where = DataSettings(root=str(data), attributes=where.attributes, pairs=inside)
         table = table.inside(data)
     if data is None:
         made = made_root(where, model.modality, model.codec, opened.run.data, domains)

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from cyclekit.contract.modality import Modality
-from cyclekit.data.attributes import attributes_file
 from cyclekit.data.folders import found_domains
 from cyclekit.data.generated import is_builtin
+from cyclekit.data.tables import table_file
 from cyclekit.engine.model import objective_class
 from cyclekit.errors import UsageError
 from cyclekit.plugins.discovery import find_plugin
@@ -84,8 +84,11 @@ def anchored(recipe: Recipe) -> Recipe:
         for key in ("root", "domains", "tests", "extra", "cache")
         if (path := getattr(data, key)) is not None and not (key == "root" and is_builtin(data))
     }
-    if (table := attributes_file(data)) is not None:
-        folders["attributes"] = str(table.resolve())
+    folders |= {
+        key: str(table_file(named, data.root).resolve())
+        for key in ("attributes", "pairs")
+        if (named := getattr(data, key)) is not None
+    }
     extensions = tuple(
         str(Path(name).expanduser().resolve()) if name.endswith(".py") else name
         for name in recipe.extensions

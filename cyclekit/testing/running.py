@@ -19,6 +19,7 @@ from cyclekit.testing import (
     network_checks,
     objective_checks,
     output_checks,
+    sequence_checks,
 )
 from cyclekit.testing.checks import CHECKS, Check
 from cyclekit.testing.faults import Fault
@@ -27,7 +28,14 @@ from cyclekit.version import API_VERSION
 
 __all__ = ["Result", "check_modality", "run_checks"]
 # Importing them fills CHECKS.
-FAMILIES = (codec_checks, encoding_checks, network_checks, objective_checks, output_checks)
+FAMILIES = (
+    codec_checks,
+    encoding_checks,
+    sequence_checks,
+    network_checks,
+    objective_checks,
+    output_checks,
+)
 
 
 @dataclass(frozen=True)

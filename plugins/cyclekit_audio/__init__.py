@@ -1,6 +1,7 @@
 """Audio: voice conversion on mel spectrograms, the CycleGAN-VC networks, and vocoders."""
 
 from collections.abc import Iterator
+from functools import partial
 
 from cyclekit.api import Family, Modality, Objective, hookimpl
 from cyclekit_audio.baselines import BASELINES
@@ -25,7 +26,10 @@ def cyclekit_modality() -> Iterator[Modality]:
         metrics=METRICS,
         baselines=BASELINES,
         objective=VoiceObjective.name,
-        datasets={"speakers": make_speakers},
+        datasets={
+            "speakers": make_speakers,
+            "speakers-paired": partial(make_speakers, paired=True),
+        },
         metric_options=AudioMetricOptions,
     )
 

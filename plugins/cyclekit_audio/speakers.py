@@ -89,9 +89,18 @@ class Sentence:
     intonation: tuple[float, ...]
 
 
-def make_speakers(folder: Path, seed: int) -> None:
-    """Write ``trainA``, ``trainB``, and true pairs in ``testA``, ``testB``."""
-    splits = (("trainA", TRAIN, 0), ("trainB", TRAIN, 1), ("testA", TEST, 2), ("testB", TEST, 2))
+def make_speakers(folder: Path, seed: int, paired: bool = False) -> None:
+    """Write ``trainA``, ``trainB``, and true pairs in ``testA``, ``testB``.
+
+    Args:
+        folder: Where.
+        seed: Decides what is said.
+        paired: Have both say the same in training, too, in the same time.
+    """
+    other = 0 if paired else 1
+    splits = (
+        ("trainA", TRAIN, 0), ("trainB", TRAIN, other), ("testA", TEST, 2), ("testB", TEST, 2)
+    )  # fmt: skip
     for name, count, stream in splits:
         rng = np.random.default_rng([seed, stream])
         (folder / name).mkdir(parents=True)

@@ -1,6 +1,7 @@
 """Music: MIDI on the beat grid, the networks of Brunner et al., a genre classifier as the judge."""
 
 from collections.abc import Iterator
+from functools import partial
 
 from cyclekit.api import Modality, hookimpl
 from cyclekit_music.codec import MusicCodec
@@ -21,5 +22,5 @@ def cyclekit_modality() -> Iterator[Modality]:
         discriminators=DISCRIMINATORS,
         metrics=METRICS,
         baselines=BASELINES,
-        datasets={"charts": make_charts},
+        datasets={"charts": make_charts, "charts-paired": partial(make_charts, paired=True)},
     )

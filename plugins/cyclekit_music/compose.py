@@ -54,10 +54,19 @@ class Chart:
         return (self.key + SCALE[(degree + 2 * third) % 7]) % 12
 
 
-def make_charts(folder: Path, seed: int) -> None:
-    """Write ``trainA`` (chorales), ``trainB`` (jazz), and true pairs in ``testA``, ``testB``."""
+def make_charts(folder: Path, seed: int, paired: bool = False) -> None:
+    """Write ``trainA`` (chorales), ``trainB`` (jazz), and true pairs in ``testA``, ``testB``.
+
+    Args:
+        folder: Where.
+        seed: Decides on the charts.
+        paired: Set the same charts both ways for training, too.
+    """
     settings: dict[str, Callable[[Chart], Piece]] = {"A": set_chorale, "B": set_jazz}
-    splits = (("trainA", TRAIN, 0), ("trainB", TRAIN, 1), ("testA", TEST, 2), ("testB", TEST, 2))
+    other = 0 if paired else 1
+    splits = (
+        ("trainA", TRAIN, 0), ("trainB", TRAIN, other), ("testA", TEST, 2), ("testB", TEST, 2)
+    )  # fmt: skip
     for name, count, stream in splits:
         rng = np.random.default_rng([seed, stream])
         (folder / name).mkdir(parents=True)

@@ -36,6 +36,21 @@ def test_the_same_seed_makes_the_same_files(
     assert len(lengths) == 1
 
 
+def test_where_they_are_paired_both_say_the_same_in_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(speakers, "TRAIN", 2)
+    monkeypatch.setattr(speakers, "TEST", 1)
+    for paired in (False, True):
+        make_speakers(tmp_path / str(paired), 0, paired)
+    same, other = (
+        [read_waveform(tmp_path / str(paired) / f"train{d}/0001.wav") for d in "AB"]
+        for paired in (True, False)
+    )
+    assert len({len(sound.samples) for sound in same}) == 1
+    assert len({len(sound.samples) for sound in other}) == 2
+
+
 def test_sentences_differ_more_than_their_speakers() -> None:
     a, b = said("A", 0), said("B", 0)
     assert compare_mels(a, said("A", 1)) > 0.2

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from cyclekit.api import (
     Baseline,
     Codec,
     CycleObjective,
+    ItemSequence,
     Losses,
     Media,
     Metric,
@@ -30,8 +32,11 @@ from cyclekit.api import (
     Step,
     TensorSpec,
 )
+from cyclekit.plugins.modality import completed
 from cyclekit.testing import Result, check_modality, run_checks
 from cyclekit.testing.checks import CHECKS
+from cyclekit.testing.faults import Fault
+from cyclekit.testing.subject import Subject
 
 Array = np.ndarray[Any, Any]
 WINDOW = 64
@@ -336,6 +341,86 @@ BROKEN["corruptions"] = (
     replace(SOUND, corruptions={"zeroed": spoil_in_place}),
     "Corruption 'zeroed' changes the item that it is given",
 )
+
+
+class Named(Series):
+    sequence_suffixes = frozenset({".rows"})
+
+
+BROKEN["sequences"] = (with_codec(Named), "write both or neither")
+
+
+class Rows(ItemSequence[Array]):
+    """Columns side by side in a table."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self.columns = list(np.loadtxt(path, ndmin=2))
+        except ValueError as error:
+            raise BadSample(path, "is no table") from error
+
+    def sample(self, most: int) -> list[Array]:
+        return self.columns[:most]
+
+    def rewrite(self, translate: Any, paths: Any) -> None:
+        for path, columns in zip(
+            paths, zip(*translate(iter(self.columns)), strict=True), strict=True
+        ):
+            np.savetxt(path, columns)
+
+
+class Tables(Named):
+    opened: type[Rows] = Rows
+
+    def sequence(self, path: Path, domain: str) -> Rows:
+        return self.opened(path)
+
+
+class Greedy(Rows):
+    def sample(self, most: int) -> list[Array]:
+        return self.columns
+
+
+class Fewer(Rows):
+    def rewrite(self, translate: Any, paths: Any) -> None:
+        first = len(self.columns) > 3
+        self.columns, whole = self.columns[first:], self.columns
+        super().rewrite(lambda items: translate(iter(whole)), paths)
+        if first:
+            for path in paths:
+                np.savetxt(path, self.columns)
+
+
+class Lonely(Rows):
+    def rewrite(self, translate: Any, paths: Any) -> None:
+        super().rewrite(lambda items: ([made[0]] for made in translate(items)), paths[:1])
+
+
+@pytest.mark.parametrize(
+    ("opened", "said"),
+    [
+        (Rows, ""),
+        (Greedy, r"sample\(3\) returned 5 items"),
+        (Fewer, "got 5 items, but what it wrote holds 4"),
+        (Lonely, "a file at each of its paths, and nothing else; it wrote one.rows"),
+    ],
+)
+def test_files_of_many_items_are_tried_where_the_data_has_some(
+    tmp_path: Path, opened: type[Rows], said: str
+) -> None:
+    make_waves(tmp_path / "data", 0)
+    waves = [np.loadtxt(file) for file in sorted((tmp_path / "data").glob("train*/*.txt"))[:5]]
+    np.savetxt(tmp_path / "data" / "film.rows", waves)
+
+    class Codec(Tables):
+        pass
+
+    Codec.opened = opened
+    (tmp_path / "made").mkdir()
+    subject = Subject(completed(with_codec(Codec)), None, tmp_path / "data", tmp_path / "made")
+    with pytest.raises(Fault, match=said) if said else nullcontext():
+        CHECKS["sequences"].find(subject)
 
 
 def failed(results: Iterator[Result]) -> dict[str, str]:

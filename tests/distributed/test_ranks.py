@@ -14,6 +14,7 @@ import torch
 from audio_support import SMALL_AUDIO, write_voices
 from music_support import SMALL_MUSIC, write_scales
 from objectives.toy import write_signals
+from ranks import on_two_ranks
 from safetensors.torch import load_file
 from support import QUICK, SMALL, Outcome, as_options, records, training
 
@@ -196,44 +197,30 @@ def test_two_ranks_that_take_parts_equal_one_that_takes_the_whole(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("recipe", "write", "settings"),
-    [
-        (
-            "music/chorale2game",
-            write_scales,
-            SMALL_MUSIC | {"objective.mixed_domain": "{weight = 1, generator_weight = 1}"},
-        ),
-        (  # windows longer than some of the utterances: gaps on one rank and not on the other
-            "audio/slt2rms",
-            write_voices,
-            SMALL_AUDIO | {"codec.frames": 40, "objective.frame_mask.longest": 8},
-        ),
-    ],
-    ids=["music", "audio"],
-)
 def test_two_ranks_train_other_modalities_as_one_does(
-    recipe: str,
-    write: Callable[[Path], Path],
-    settings: dict[str, object],
-    tmp_path: Path,
-    cli: Callable[..., Outcome],
+    tmp_path: Path, cli: Callable[..., Outcome]
 ) -> None:
-    data = write(tmp_path / "data")
-    plugin, _, name = recipe.partition("/")
-    settings = settings | {
-        "train.precision": "64-true",
-        "train.preview_every": 0,
-        "objective.history_size": 0,
-        "train.steps": 3,
-        "train.batch_size": 2,
-    }
-    one, two = tmp_path / "one", tmp_path / "two"
-    base = [BIN / "cyclekit", "train", f"--plugin={plugin}", f"--recipe={name}"]
-    train([*base, "--devices=2", "--strategy=ddp"], data, two, settings)
-    alone = training(plugin, name, settings)(data, one, train__batch_size=4)
-    assert cli(*alone).code == 0
-    assert difference(one, two) < 1e-8
+    mixed = {"objective.mixed_domain": "{weight = 1, generator_weight = 1}"}
+    # Windows longer than some of the utterances: gaps on one rank and not on the other.
+    gaps = {"codec.frames": 40, "objective.frame_mask.longest": 8}
+    shared = []
+    for plugin, recipe, write, settings in (
+        ("music", "chorale2game", write_scales, SMALL_MUSIC | mixed),
+        ("audio", "slt2rms", write_voices, SMALL_AUDIO | gaps),
+    ):
+        data = write(tmp_path / f"{plugin}-data")
+        settings |= {
+            "train.precision": "64-true",
+            "train.preview_every": 0,
+            "objective.history_size": 0,
+            "train.steps": 3,
+        }
+        commands = training(plugin, recipe, settings)
+        assert cli(*commands(data, tmp_path / plugin, train__batch_size=4)).code == 0
+        shared.append(commands(data, tmp_path / f"{plugin}-shared", train__batch_size=2))
+    on_two_ranks(shared, tmp_path)
+    for plugin in ("music", "audio"):
+        assert difference(tmp_path / plugin, tmp_path / f"{plugin}-shared") < 1e-8
 
 
 @pytest.mark.slow

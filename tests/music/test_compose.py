@@ -51,6 +51,16 @@ def test_the_same_seed_makes_the_same_files(charts: Path, tmp_path: Path) -> Non
     assert other != (charts / "testA" / "0000.mid").read_bytes()
 
 
+@pytest.mark.slow
+def test_where_they_are_paired_training_is_set_from_the_same_charts(tmp_path: Path) -> None:
+    make_charts(tmp_path, seed=0, paired=True)
+    a, b = (
+        [Score.of(read_piece(tmp_path / name / f"{n:04d}.mid")) for n in range(8)]
+        for name in ("trainA", "trainB")
+    )
+    assert np.mean([compare_chroma(x, y) for x, y in zip(a, b, strict=True)]) > 0.8
+
+
 def test_every_reader_opens_them(charts: Path) -> None:
     file = charts / "testB" / "0003.mid"
     notes = len(read_piece(file).notes)

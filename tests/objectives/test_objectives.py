@@ -2,10 +2,7 @@
 
 import hashlib
 import json
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +13,7 @@ import pytest
 import torch
 from objectives.one_way import OneWay
 from objectives.toy import toy, write_signals
+from ranks import on_two_ranks
 from safetensors.torch import load_file, save_file
 from support import QUICK, Cli, as_options, assert_resumes_exactly, copied, records
 
@@ -329,38 +327,38 @@ def test_low_memory_is_the_same(kind: Kind, folder: Folder, cli: Cli, tmp_path: 
 
 
 @pytest.mark.slow
-def test_two_ranks_equal_one(kind: Kind, folder: Folder, cli: Cli, tmp_path: Path) -> None:
+def test_two_ranks_equal_one(folder: Folder, cli: Cli, tmp_path: Path) -> None:
     settings: dict[str, object] = {
         "train__precision": "64-true",
         "train__evaluate_every": 0,
         "train__preview_every": 0,
         "train__checkpoint_every": 0,
     }
-    settings |= {
+    own: dict[str, dict[str, object]] = {
         "one_way": {"objective__history_size": 0},  # buffers are each rank's own
         "semi": {"objective__history_size": 0},
         # A bias before a norm has no gradient but rounding, which Adam makes steps of.
         "labels": {"discriminator__norm": "none"},
         "many": {"discriminator__norm": "none"},
-    }.get(kind.name, {})
-    quiet = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
-    for name, batch, devices in (("one", 4, 1), ("two", 2, 2)):
-        settings["train__batch_size"] = batch
-        command = arguments(kind, folder(kind), tmp_path / name, **settings)
-        if devices == 1:
-            assert cli(*command).code == 0
-            continue
-        started = [sys.executable, "-m", "cyclekit", *command, f"--devices={devices}"]
-        done = subprocess.run(started, env=quiet, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-    one, two = (tmp_path / name / "checkpoints/latest" for name in ("one", "two"))
-    compared = 0
-    for file in one.glob("*.safetensors"):
-        if file.stem not in ("state", "codec"):
+    }
+    shared = []
+    for kind in ALL.values():
+        mine = settings | own.get(kind.name, {})
+        alone = arguments(kind, folder(kind), tmp_path / kind.name, **mine, train__batch_size=4)
+        assert cli(*alone).code == 0, kind.name
+        run = tmp_path / f"{kind.name}-shared"
+        shared.append(arguments(kind, folder(kind), run, **mine, train__batch_size=2))
+    on_two_ranks(shared, tmp_path)
+    for name in ALL:
+        one, two = (tmp_path / run / "checkpoints/latest" for run in (name, f"{name}-shared"))
+        weights = [
+            file for file in one.glob("*.safetensors") if file.stem not in ("state", "codec")
+        ]
+        assert len(weights) > 1
+        for file in weights:
+            again = load_file(two / file.name)
             for key, tensor in load_file(file).items():
-                assert (tensor - load_file(two / file.name)[key]).abs().max() < 1e-8, (file, key)
-                compared += 1
-    assert compared > 10
+                assert (tensor - again[key]).abs().max() < 1e-8, (name, file.name, key)
 
 
 def test_a_phase_is_left_out_of_the_steps_between(folder: Folder, cli: Cli, tmp_path: Path) -> None:
