@@ -3,7 +3,7 @@
 
 FROM python:3.11-slim AS base
 ENV PIP_NO_CACHE_DIR=1 PYTHONUNBUFFERED=1 UV_SYSTEM_PYTHON=1 UV_NO_CACHE=1
-RUN pip install "uv>=0.7" && useradd --create-home cyclekit && install -d -o cyclekit /work
+RUN pip install "uv>=0.7" && useradd --uid 1000 --create-home cyclekit && install -d -o cyclekit /work
 COPY pyproject.toml README.md LICENSE CHANGELOG.md CONTRIBUTING.md SECURITY.md mkdocs.yml constraints.txt /source/
 COPY cyclekit /source/cyclekit
 COPY plugins /source/plugins
@@ -12,7 +12,7 @@ WORKDIR /source
 
 FROM base AS cpu
 RUN uv pip install --torch-backend cpu --constraint constraints.txt ".[image,audio,music,fast,video,export]"
-USER cyclekit
+USER 1000
 WORKDIR /work
 ENTRYPOINT ["cyclekit"]
 CMD ["--help"]
@@ -20,7 +20,7 @@ CMD ["--help"]
 FROM base AS cuda
 # torch brings CUDA's libraries; the driver comes from the host, by `docker run --gpus all`.
 RUN uv pip install --torch-backend cu130 --constraint constraints.txt ".[image,audio,music,fast,video,export]"
-USER cyclekit
+USER 1000
 WORKDIR /work
 ENTRYPOINT ["cyclekit"]
 CMD ["--help"]

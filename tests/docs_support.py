@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
-from audio_support import SMALL_AUDIO, tone, write_voices
+from audio_support import SMALL_AUDIO, write_voices
 from music_support import SMALL_MUSIC, write_scales
 from support import QUICK, SMALL, as_options, copied, draw
 
@@ -101,15 +101,16 @@ def parse(arguments: tuple[str, ...]) -> click.Context:
     return context
 
 
-def furnish(place: Path, trained: Path, folders: Path) -> None:
+def furnish(place: Path, trained: Path | None, folders: Path) -> None:
     """Make the files that the pages' commands name, a few and small.
 
     Args:
         place: The folder in which they are tried.
-        trained: A small run, which is there as ``runs/00001-image-horse2zebra``.
+        trained: A small run, of which there are two copies; none where there are to be no runs yet.
         folders: With ``trainA`` and so on, of small pictures.
     """
-    copied(trained, place / "runs/00001-image-horse2zebra")
+    for number in (1, 2) if trained else ():
+        copied(trained, place / f"runs/0000{number}-image-horse2zebra")
     for name in ("my_pictures", "few_pictures", "other_pictures", "moved_pictures"):
         shutil.copytree(folders, place / name)
     (place / "my_pictures/pairs.csv").write_text("A,B\n0,0\n1,1\n2,2\n3,3\n4,4\n")
@@ -129,7 +130,7 @@ def furnish(place: Path, trained: Path, folders: Path) -> None:
     for index in range(12):
         split = "train" if index < 8 else "test"
         draw(place / f"my_faces/{split}/{index}.png", index)
-        rows.append([f"{index}.png", *((index >> place) & 1 for place in range(4)), index % 3 == 0])
+        rows.append([f"{index}.png", *((index >> bit % 3) & 1 for bit in range(4)), index % 3 == 0])
     with (place / "my_faces/list_attr_celeba.txt").open("w") as file:
         file.write(f"{len(rows)}\n{' '.join(names)}\n")
         csv.writer(file, delimiter=" ").writerows(
@@ -139,17 +140,21 @@ def furnish(place: Path, trained: Path, folders: Path) -> None:
     shutil.copy(next((place / "my_voices/testA").iterdir()), place / "sentence.wav")
     write_scales(place / "my_midi")
     shutil.copy(place / "my_midi/testA/0.mid", place / "piece.mid")
-    assert tone is not None
 
 
 SMALL_RECIPES = {"horse2zebra", "paper", "small", "mine.toml", "stargan", "celeba"}
 """Recipes of pictures whose networks are made small; others are, or draw their own data."""
 
 
-def reduced(arguments: tuple[str, ...]) -> list[str]:
-    """The same command with few steps and small networks, if it trains."""
+def reduced(arguments: tuple[str, ...], evaluated: bool) -> list[str]:
+    """The same command with few steps and small networks, if it trains.
+
+    Args:
+        arguments: Of the command.
+        evaluated: Whether later commands ask for figures of what it trains.
+    """
     if arguments[0] == "evaluate":
-        return [*arguments, "--accelerator=cpu"]
+        return [*arguments, "--quick", "--accelerator=cpu"]
     if arguments[0] == "resume":
         arguments = tuple("8" if word.isdecimal() else word for word in arguments)
         return [*arguments, "--accelerator=cpu"]
@@ -157,15 +162,12 @@ def reduced(arguments: tuple[str, ...]) -> list[str]:
         return list(arguments)
     plugin = arguments[arguments.index("--plugin") + 1]
     recipe = arguments[arguments.index("--recipe") + 1]
-    few = QUICK | {"train.evaluate_every": 4, "train.stop.patience": 0}
+    few = QUICK | {"train.evaluate_every": 4 if evaluated else 0, "train.stop.patience": 0}
     settings = {"audio": SMALL_AUDIO, "music": SMALL_MUSIC}.get(plugin, {}) | few
     if plugin == "image" and recipe in SMALL_RECIPES:
-        small = {**SMALL, **few}
-        if recipe in ("stargan", "celeba"):
-            small |= {"discriminator.layers": 3}
-        settings = small
-    if plugin == "image" and recipe in ("stargan", "celeba"):
-        settings |= {"train.evaluate_every": 0}
+        settings = SMALL | few
+    if recipe in ("stargan", "celeba"):
+        settings |= {"discriminator.layers": 3}
     said = {word.partition("=")[0] for word in arguments}
     kept = {key: value for key, value in settings.items() if key not in said}
     steps = [] if "--steps" not in arguments else ["--steps=4"]
