@@ -156,13 +156,19 @@ def reduced(arguments: tuple[str, ...], evaluated: bool) -> list[str]:
     if arguments[0] == "evaluate":
         return [*arguments, "--quick", "--accelerator=cpu"]
     if arguments[0] == "resume":
-        arguments = tuple("8" if word.isdecimal() else word for word in arguments)
+        arguments = tuple(
+            str(max(6, int(word) // 250)) if word.isdecimal() else word for word in arguments
+        )
         return [*arguments, "--accelerator=cpu"]
     if arguments[0] != "train":
         return list(arguments)
     plugin = arguments[arguments.index("--plugin") + 1]
     recipe = arguments[arguments.index("--recipe") + 1]
-    few = QUICK | {"train.evaluate_every": 4 if evaluated else 0, "train.stop.patience": 0}
+    few = QUICK | {
+        "train.evaluate_every": 4 if evaluated else 0,
+        "train.evaluate_items": 4,
+        "train.stop.patience": 0,
+    }
     settings = {"audio": SMALL_AUDIO, "music": SMALL_MUSIC}.get(plugin, {}) | few
     if plugin == "image" and recipe in SMALL_RECIPES:
         settings = SMALL | few
