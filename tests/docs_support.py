@@ -167,7 +167,6 @@ def reduced(arguments: tuple[str, ...], evaluated: bool) -> list[str]:
     few = QUICK | {
         "train.evaluate_every": 4 if evaluated else 0,
         "train.evaluate_items": 4,
-        "train.stop.patience": 0,
     }
     settings = {"audio": SMALL_AUDIO, "music": SMALL_MUSIC}.get(plugin, {}) | few
     if plugin == "image" and recipe in SMALL_RECIPES:

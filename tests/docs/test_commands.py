@@ -30,7 +30,11 @@ TARGETS = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.M))
 EVERY = [command for page in PAGES for command in commands(page)]
 OWN_RECIPES = {"mine.toml", "./series.toml"}  # that a reader makes, by the line before
 FIRST = "docs/start/first-run.md"  # whose commands name the runs that they make
-EVALUATED = {FIRST, "docs/how-to/fine-tune.md"}  # which go on with figures, or the best
+EVALUATED = {
+    FIRST,
+    "docs/how-to/fine-tune.md",
+    "docs/how-to/runs.md",
+}  # which go on with figures, or the best
 # What needs a network, several machines, or files of others; each is tried by tests of its own.
 ELSEWHERE = re.compile(
     r"data get|zoo:|^import|latest_net|/shared|--devices|hifigan|whisper|recogniser|inception|"
