@@ -4,6 +4,7 @@ import copy
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,12 +17,15 @@ from cyclekit.contract.tensors import TensorSpec
 from cyclekit.describe import describe_exception
 from cyclekit.engine.declarations import Direction
 from cyclekit.engine.padding import pad_to_multiple
-from cyclekit.engine.translator import Named
+from cyclekit.engine.passes import Named
 from cyclekit.errors import PluginError
 from cyclekit.runs.open_run import OpenRun
 
 INPUT, OUTPUT, LABEL, CODE = "input", "output", "label", "code"
 """Names of what goes in and comes out."""
+
+# Positions that kernels count to: torch 2.10 wants to be sure that there are no more.
+LIMIT = str(2**31 - 1)
 
 
 @dataclass(frozen=True)
@@ -63,8 +67,8 @@ class Shape:
         return cls(
             objective.specs[direction.source],
             objective.specs[direction.target],
-            translator.multiples(direction),
-            translator.fewest(direction),
+            translator.sizing.multiples(direction),
+            translator.sizing.fewest(direction),
             objective.code(direction),
             {target: label for target, label in labels.items() if label is not None},
             ways,
@@ -203,12 +207,19 @@ def exported_module(
         # Sizes of 1 are sizes like others.
         with shapes.patch(backed_size_oblivious=True), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return torch.export.export(
+            export = partial(
+                torch.export.export,
                 module.eval(),
                 inputs,
                 dynamic_shapes=(dynamic, (beside,) * (len(inputs) - 1))[: len(inputs)],
                 strict=False,
             )
+            try:
+                return export()
+            except UserError as error:
+                if LIMIT not in str(error):
+                    raise
+                return export(prefer_deferred_runtime_asserts_over_guards=True)
     except (UserError, RuntimeError, TypeError, ValueError, AssertionError) as error:
         said = describe_exception(error)
         hint = (

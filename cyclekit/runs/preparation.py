@@ -34,8 +34,8 @@ from cyclekit.data.windows import Joined, StreamWindows, Window
 from cyclekit.describe import describe_exception
 from cyclekit.engine.fabric import on_first
 from cyclekit.engine.model import Model, build_model
+from cyclekit.engine.passes import evaluating
 from cyclekit.engine.step import Step
-from cyclekit.engine.translator import evaluating
 from cyclekit.errors import CyclekitError, DataError, PluginError
 from cyclekit.names import EXTRA, heading
 from cyclekit.plugins.host import PluginHost

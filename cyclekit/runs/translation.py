@@ -186,7 +186,7 @@ class Translations:
         elif opened.model.objective.attributes:
             self._how["sets"] = dict(direction.sets)
         elif opened.model.objective.code(direction) is not None:
-            self._how["seed"] = opened.translator.seed
+            self._how["seed"] = opened.translator.codes.seed
         self._table = opened.model.table if opened.model.objective.attributes else None
 
     def add(self, outcome: Outcome) -> None:

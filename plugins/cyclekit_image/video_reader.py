@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import av
 import numpy as np
+from av.stream import Disposition
 from av.video.reformatter import ColorRange, Interpolation
 
 from cyclekit_image.arrays import Array, Refusal
@@ -19,7 +20,6 @@ ONLY_THE_FILE = {"protocol_whitelist": "file", "format_whitelist": FORMATS}
 HIGH = 720  # pixels: from here on films that do not say which matrix they have use BT.709
 BT601, BT709, UNSPECIFIED = 5, 1, 2  # matrices, as FFmpeg and ITU-T H.273 number them
 FULL = 2  # range of values, as FFmpeg numbers it
-ATTACHED = 0x0400  # FFmpeg's disposition of a cover picture
 
 
 class Timing(NamedTuple):
@@ -49,7 +49,9 @@ def opened(path: Path) -> Iterator["Reader"]:
     except av.FFmpegError as error:
         raise Refusal(f"cannot be read as a film: {error.strerror or error}") from error
     with container:
-        pictures = [s for s in container.streams.video if not s.disposition & ATTACHED]
+        pictures = [
+            s for s in container.streams.video if not s.disposition & Disposition.attached_pic
+        ]
         if not pictures:
             raise Refusal("holds no moving pictures")
         require_size(pictures[0].width, pictures[0].height)

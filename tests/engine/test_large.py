@@ -21,6 +21,7 @@ from cyclekit.api import (
 from cyclekit.engine.fabric import Hardware, start_fabric
 from cyclekit.engine.model import build_model
 from cyclekit.engine.norm_statistics import collect_statistics, fixed_statistics
+from cyclekit.engine.passes import Passes
 from cyclekit.engine.translator import Translator
 from cyclekit.nets import PATCHGAN
 from cyclekit.plugins.modality import completed
@@ -125,7 +126,7 @@ def test_with_instance_norms_tiles_have_no_borders(
     whole, tiled = (translated(x, tile, network=Normalizing) for tile in (None, TILE))
     assert largest_step(tiled) < 1.3 * largest_step(whole)
     assert (tiled - whole).abs().mean() < 0.1 * whole.std()
-    monkeypatch.setattr("cyclekit.engine.translator.normalizes_instances", lambda _: False)
+    monkeypatch.setattr("cyclekit.engine.passes.normalizes_instances", lambda _: False)
     each_alone = translated(x, TILE, network=Normalizing)
     assert largest_step(each_alone) > 1.3 * largest_step(whole), "a test that cannot fail"
 
@@ -140,13 +141,13 @@ def test_tiles_of_one_item_share_its_code(norm: str, monkeypatch: pytest.MonkeyP
     allowed = 1e-6 if norm == "none" else 0.15  # all tiles' statistics are a sample of the whole's
     assert (tiled - whole).abs().mean() < allowed * whole.std()
 
-    run, rng = Translator._run, torch.Generator().manual_seed(1)
+    run, rng = Passes.run, torch.Generator().manual_seed(1)
 
-    def each_its_own(self: Translator, tiles: Any, direction: Any, codes: Any) -> Tensor:
+    def each_its_own(self: Passes, tiles: Any, direction: Any, codes: Any) -> Tensor:
         drawn = [torch.randn(code.shape, generator=rng) for code in codes]
         return run(self, tiles, direction, drawn)
 
-    monkeypatch.setattr(Translator, "_run", each_its_own)
+    monkeypatch.setattr(Passes, "run", each_its_own)
     wrong = translated(x, TILE, ResNetGenerator, norm, "augmented")
     assert (wrong - whole).abs().mean() > 0.3 * whole.std(), "a test that cannot fail"
 

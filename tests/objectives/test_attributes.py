@@ -355,5 +355,5 @@ def test_tiles_know_their_wholes_attributes(run: Path) -> None:
     translator: Translator = opened.translator
     way = opened.model.directions["Loud=1"]
     files = [Path("1 é.npy"), Path("2 é.npy")]
-    codes = translator._codes(files, way)
+    codes = translator.codes.of(files, way)
     assert [code.tolist() for code in codes if code is not None] == [[0, 1], [1, 1]]

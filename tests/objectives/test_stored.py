@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from support import make_trainer
 
 from cyclekit.engine.fabric import full_precision
@@ -26,6 +27,9 @@ CASES = {
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(
+    not torch.__version__.startswith("2.14."), reason="stored by torch 2.14: others round otherwise"
+)
 @pytest.mark.parametrize("name", CASES)
 def test_losses_of_twenty_steps(name: str, folders: Path, tmp_path: Path) -> None:
     trainer, _ = make_trainer(folders, tmp_path, train__precision="64-true", **CASES[name])
