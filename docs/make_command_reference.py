@@ -28,7 +28,9 @@ This page is made by `docs/make_command_reference.py`; a test keeps it true.
 def reference() -> str:
     """The page as Markdown."""
     page = [HEAD]
-    for command, context in verbs(cyclekit, click.Context(cyclekit, info_name="cyclekit")):
+    for command, context in verbs(
+        cyclekit, click.Context(cyclekit, info_name="cyclekit", terminal_width=80)
+    ):
         page += entry(command, context)
     return "\n".join(page).rstrip() + "\n"
 

@@ -92,13 +92,17 @@ def parse(arguments: tuple[str, ...]) -> click.Context:
     """
     bare = len(arguments) == 1  # named in a sentence, not shown with what it takes
     context = cli.cyclekit.make_context("cyclekit", list(arguments), resilient_parsing=bare)
-    while isinstance(context.command, click.Group) and context._protected_args + context.args:
-        name, command, rest = context.command.resolve_command(
-            context, context._protected_args + context.args
-        )
+    while isinstance(context.command, click.Group) and (left := left_over(context)):
+        name, command, rest = context.command.resolve_command(context, left)
         assert command is not None
         context = command.make_context(name, rest, parent=context, resilient_parsing=bare)
     return context
+
+
+def left_over(context: click.Context) -> list[str]:
+    """What a group has not taken, whichever name click has for it."""
+    protected = getattr(context, "_protected_args", None)
+    return (context.protected_args if protected is None else protected) + context.args
 
 
 def furnish(place: Path, trained: Path | None, folders: Path) -> None:
