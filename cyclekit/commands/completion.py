@@ -45,8 +45,14 @@ def complete_runs(_: click.Context, __: click.Parameter, begun: str) -> list[Com
 def complete_directions(
     context: click.Context, _: click.Parameter, begun: str
 ) -> list[CompletionItem]:
-    """What CycleGAN's runs translate; others' directions are known when they are opened."""
-    return _beginning(begun, ("a2b", "b2a"))
+    """Those in which the run that the command names was evaluated."""
+    from cyclekit.runs.listing import directions_of
+
+    run = context.params.get("run")
+    try:
+        return _beginning(begun, directions_of(run) if run else ())
+    except CyclekitError:
+        return []
 
 
 def complete_sets(_: click.Context, __: click.Parameter, begun: str) -> list[CompletionItem]:

@@ -129,6 +129,17 @@ def mean_of_directions(directions: Directions) -> dict[str, float]:
     return {name: sum(values) / len(values) for name, values in found.items()}
 
 
+def directions_of(folder: Path) -> list[str]:
+    """The directions in which a run was evaluated, in its order.
+
+    Raises:
+        CheckpointError: If it is no run, or a file of it is damaged.
+    """
+    evaluated = RunStory(RunLayout.open(folder)).evaluated
+    names = dict.fromkeys(name for of in evaluated.values() for name in of)
+    return [name for name in names if name != MEAN]
+
+
 def size_on_disk(folder: Path) -> int:
     """Bytes of all files below a folder; links are not followed, nor is what vanishes counted."""
     total = 0

@@ -97,7 +97,6 @@ def test_the_shell_gets_a_script(shell: str) -> None:
         ("cyclekit recipes copy horse", {"horse2zebra"}),
         ("cyclekit resume runs/00001", {"runs/00001-image-demo"}),
         ("cyclekit data get monet", {"monet2photo"}),
-        ("cyclekit translate x y --direction a", {"a2b"}),
     ],
 )
 def test_what_the_shell_offers(typed: str, offered: set[str], tmp_path: Path) -> None:
@@ -111,6 +110,13 @@ def test_what_the_shell_offers(typed: str, offered: set[str], tmp_path: Path) ->
     }
     lines = completed(given, tmp_path).split()
     assert {line.partition(",")[2] for line in lines} == offered
+
+
+def test_the_shell_offers_the_directions_of_a_run(trained: Path) -> None:
+    for begun, offered in (("", "plain,a2b\nplain,b2a\n"), ("b", "plain,b2a\n")):
+        typed = f"cyclekit export {trained} --direction {begun}"
+        given = {"_CYCLEKIT_COMPLETE": "bash_complete", "COMP_WORDS": typed, "COMP_CWORD": "4"}
+        assert completed(given) == offered
 
 
 def completed(given: dict[str, str], place: Path | None = None) -> str:
