@@ -48,9 +48,10 @@ def complete_directions(
     """Those in which the run that the command names was evaluated."""
     from cyclekit.runs.listing import directions_of
 
-    run = context.params.get("run")
+    # An option without its value yet ends click's parsing: then the run is among what is left.
+    run = context.params.get("run") or next(iter(context.args), None)
     try:
-        return _beginning(begun, directions_of(run) if run else ())
+        return _beginning(begun, directions_of(Path(run)) if run else ())
     except CyclekitError:
         return []
 
