@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 JOBS ?= 2  # tests that run at once, one core each
 # What a quarter of an hour is enough for, and needs no GPU; measures.py and waiting.py take long.
-BENCHMARKS = $(filter-out $(addprefix benchmarks/,gpu.py measures.py waiting.py), $(shell grep -l __main__ benchmarks/*.py))
+BENCHMARKS = $(filter-out $(addprefix benchmarks/,budget.py gpu.py hostile.py measures.py record.py serving.py waiting.py), $(shell grep -l __main__ benchmarks/*.py))
 
 LOWEST := .venv-lowest
 PYTHONS ?= 3.11 3.12 3.13  # what pyproject.toml promises

@@ -1,7 +1,7 @@
 """All that a plugin author imports."""
 
 from cyclekit.contract.codec import Codec
-from cyclekit.contract.metrics import Baseline, Metric, Translations
+from cyclekit.contract.metrics import Baseline, Estimate, Metric, Translations
 from cyclekit.contract.modality import Modality
 from cyclekit.contract.network import Network
 from cyclekit.contract.options import Options, RunsCode
@@ -48,7 +48,7 @@ from cyclekit.errors import (
 )
 from cyclekit.hookspecs import hookimpl
 from cyclekit.importing.family import Choices, Delivery, Family, Layout, Published, Slot
-from cyclekit.judging.kernel import kernel_distance
+from cyclekit.judging.kernel import kernel_distance, kernel_estimate
 from cyclekit.judging.trained_once import trained_once
 from cyclekit.nets import PATCHGAN, PATCHGAN_SLOPES, PIXEL, RESNET, STARGAN, UNET_128, UNET_256
 from cyclekit.nets.blocks import (
@@ -104,6 +104,7 @@ __all__ = [
     "Delivery",
     "Direction",
     "DiscriminatorRole",
+    "Estimate",
     "Family",
     "HistoryBuffer",
     "Init",
@@ -166,6 +167,7 @@ __all__ = [
     "hookimpl",
     "initialize",
     "kernel_distance",
+    "kernel_estimate",
     "l1",
     "norm_layers",
     "normalize_spectra",

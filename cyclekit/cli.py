@@ -19,8 +19,8 @@ from cyclekit.runs.supervised import leave_last_words, obey_supervisor
 from cyclekit.version import package_version, torch_and_device
 
 VERBS = (
-    "train", "resume", "translate", "evaluate", "compare", "export", "report", "import", "data",
-    "runs", "recipes", "plugins",
+    "train", "resume", "translate", "evaluate", "compare", "export", "serve", "report", "card",
+    "push", "import", "data", "runs", "recipes", "plugins",
 )  # fmt: skip
 
 

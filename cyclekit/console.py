@@ -294,6 +294,12 @@ class StepProgress:
         """One more step is done."""
         self._bar.advance(self._task)
 
+    def expect(self, total: int) -> None:
+        """There are to be so many in all."""
+        if total != self._total:
+            self._total = total
+            self._bar.update(self._task, total=total)
+
     def show(self, step: int, losses: Mapping[str, float], rate: float) -> None:
         """The losses that matter, and samples per second."""
         note = "  ".join(f"{name} {value:.3f}" for name, value in losses.items())

@@ -65,14 +65,18 @@ class BadSample(CyclekitError):  # noqa: N818 - named for what it is about, not 
 
     def with_more(self, said: str) -> "BadSample":
         """The same with more about the file."""
-        return BadSample(self.path, f"{self.why}; {said}")
+        return type(self)(self.path, f"{self.why}; {said}")
 
     def kept(self) -> "BadSample":
         """The same without what led to it, for those that are counted: a name and a reason."""
-        return BadSample(self.path, self.why[:LONGEST_REASON])
+        return type(self)(self.path, self.why[:LONGEST_REASON])
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return BadSample, (self.path, self.why)
+        return type(self), (self.path, self.why)
+
+
+class TooLarge(BadSample):
+    """A file that there is no room for, whatever is in it."""
 
 
 class FailedSample(BadSample):

@@ -1,5 +1,6 @@
 """How much memory there is, asked before much of it is taken: Linux gives it, and then kills."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,15 @@ def available_memory() -> int | None:
     """Bytes that this process may still take; ``None`` where the system does not say."""
     found = [bytes for bytes in (_of_machine(), _of_group()) if bytes is not None]
     return min(found, default=None)
+
+
+def held_by(process: int) -> int | None:
+    """Bytes of memory that a process holds; ``None`` where the system does not say."""
+    try:
+        pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
+    except (OSError, ValueError, IndexError):
+        return None
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def _of_machine() -> int | None:

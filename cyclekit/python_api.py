@@ -11,7 +11,7 @@ from cyclekit.console import Console
 from cyclekit.data.encoded import load_file
 from cyclekit.describe import describe_exception
 from cyclekit.engine.fabric import Hardware
-from cyclekit.errors import CyclekitError, DataError, FailedSample
+from cyclekit.errors import CyclekitError, DataError, FailedSample, UsageError
 from cyclekit.recipe.sources import Setting
 from cyclekit.reporting.comparison import Comparison
 from cyclekit.reporting.comparison_page import write_comparison
@@ -161,7 +161,7 @@ def load(
     """Open a run for translation.
 
     Args:
-        run: The run directory.
+        run: The run directory, or ``"hf:USER/NAME"``, or ``"hf:USER/NAME@REVISION"``.
         checkpoint: ``"latest"``, ``"best"`` or a step number.
         accelerator: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
         precision: Arithmetic, such as ``"32-true"`` or ``"auto"``; ``None`` for the run's own, or
@@ -182,6 +182,7 @@ def train(
     data: str | Path | None = None,
     init: str | Path | None = None,
     steps: int | None = None,
+    minutes: float | None = None,
     set: Mapping[str, Any] | None = None,
     run_dir: str | Path | None = None,
     hardware: Hardware = Hardware(),  # noqa: B008 - frozen
@@ -195,6 +196,7 @@ def train(
         data: Folder with ``trainA trainB testA testB``.
         init: A run, or weights that ``cyclekit import`` reads, to begin with.
         steps: How many, in place of the recipe's.
+        minutes: For how long, everything included, in place of a number of steps.
         set: Recipe keys to change, such as ``{"train.batch_size": 1}``.
         run_dir: A new folder; default the next number under ``runs/``.
         hardware: Devices and ranks.
@@ -203,11 +205,14 @@ def train(
     Raises:
         CyclekitError: With one clear message, for anything the caller can put right.
     """
+    if minutes is not None and (steps is not None or not minutes > 0):
+        raise UsageError("Give steps, or minutes above 0, or neither.")
     settings = _settings(data, set, steps)
     if init is not None:
         settings.append(("train.init", str(init), "init"))
     plan = plan_training(plugin, recipe, settings)
-    return start_training(plan, Path(run_dir) if run_dir else None, hardware, Console(quiet))
+    folder = Path(run_dir) if run_dir else None
+    return start_training(plan, folder, hardware, Console(quiet), minutes=minutes)
 
 
 def resume(

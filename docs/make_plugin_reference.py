@@ -38,8 +38,8 @@ This page is made by `docs/make_plugin_reference.py`; a test keeps it true.
 """
 SECTIONS = {
     "What a plugin offers": (
-        "Modality", "Network", "Metric", "Baseline", "Options", "RunsCode", "trained_once",
-        "kernel_distance",
+        "Modality", "Network", "Metric", "Estimate", "Baseline", "Options", "RunsCode", "trained_once",
+        "kernel_distance", "kernel_estimate",
     ),
     "Data": (
         "Codec", "ItemSequence", "Portable", "PortablePart", "TensorSpec", "Sample", "Media", "PreviewRow", "Translations",

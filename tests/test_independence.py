@@ -1,8 +1,12 @@
 """The engine knows no modality, and plugins use no private door."""
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 import cyclekit
 
@@ -70,3 +74,24 @@ def test_only_objectives_know_what_domains_are_called() -> None:
     engine = [file for file in ENGINE.rglob("*.py") if not set(knowing) & {file, *file.parents}]
     assert [(file.name, spelt) for file in engine for spelt in spelt_domains(file)] == []
     assert list(spelt_domains(ENGINE / "objectives/cycle_networks.py"))  # the reading itself works
+
+
+def test_fabric_is_loaded_in_one_place() -> None:
+    """Elsewhere it would bring what it only asks for its version, and takes a second to load."""
+    loading = {
+        file.name
+        for folder in (ENGINE, PLUGINS)
+        for file, module in imports(folder)
+        if module.partition(".")[0] == "lightning_fabric"
+    }
+    assert loading == {"lightning.py"}
+
+
+@pytest.mark.slow
+def test_fabric_does_not_bring_torchmetrics() -> None:
+    code = "import sys, cyclekit.engine.lightning; print('torchmetrics' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}; import torchmetrics"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout == "False\n"

@@ -15,6 +15,7 @@ from cyclekit.commands.options import (
     settings_option,
     trust_option,
 )
+from cyclekit.errors import UsageError
 
 
 @click.command()
@@ -31,6 +32,11 @@ from cyclekit.commands.options import (
     help="Begin with the networks of a run, or with weights that `import` reads (sets train.init).",
 )
 @click.option("--steps", type=click.IntRange(min=1), help="Steps in all (sets train.steps).")
+@click.option(
+    "--minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Train for so long, everything included, in place of the recipe's steps.",
+)
 @click.option("--run-dir", type=PATH, help="A new folder for the run; default: the next in runs/.")
 @click.option("--seed", type=click.IntRange(min=0), help="Sets train.seed.")
 @click.option("--dry-run", is_flag=True, help="Do everything but train; write nothing.")
@@ -43,6 +49,7 @@ def train(
     settings: tuple[str, ...],
     init: str | None,
     steps: int | None,
+    minutes: float | None,
     run_dir: Path | None,
     seed: int | None,
     dry_run: bool,
@@ -58,6 +65,7 @@ def train(
       cyclekit train --plugin image --recipe horse2zebra \\
           --set data.domains.a=cats --set data.domains.b=dogs --set codec.crop=128
       cyclekit train --plugin image --recipe small --data few_pictures --init runs/00007-image-small
+      cyclekit train --plugin image --recipe small --data my_pictures --minutes 30
       cyclekit train --plugin ./my_plugin.py --recipe my_recipe.toml --steps 100
     """
     from cyclekit.console import Console
@@ -65,6 +73,8 @@ def train(
     from cyclekit.runs.launch import start_training
     from cyclekit.runs.planning import data_settings, plan_training
 
+    if minutes is not None and steps is not None:
+        raise UsageError("--steps and --minutes both say how long to train. Give one of them.")
     changes = data_settings(data) if data is not None else []
     changes += [parse_setting(text) for text in settings]
     for option, key, value in (
@@ -76,4 +86,4 @@ def train(
         if value is not None:
             changes.append((key, value, option))
     plan = plan_training(plugin, recipe, changes)
-    start_training(plan, run_dir, hardware(**machine), Console(), dry_run)
+    start_training(plan, run_dir, hardware(**machine), Console(), dry_run, minutes)

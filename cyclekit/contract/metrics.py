@@ -42,6 +42,24 @@ class Translations(Generic[Item]):
 
 
 @dataclass(frozen=True)
+class Estimate:
+    """A figure of all items together, such as a distance of two collections, and how sure it is.
+
+    Attributes:
+        value: The figure.
+        low: Lower end of a 95 % interval over items.
+        high: Upper end.
+    """
+
+    value: float
+    low: float
+    high: float
+
+    def __float__(self) -> float:
+        return float(self.value)
+
+
+@dataclass(frozen=True)
 class Metric:
     """A measure of translations.
 
@@ -51,8 +69,8 @@ class Metric:
             way is better. Others, such as a ratio that should be near 1, are only reported.
         score: ``(translations, fitted) -> {figure: value}``: a number, or a list of one for each of
             the items, in their order, NaN where an item has none: their mean is the figure, and
-            they say how sure it is. Nothing where what it needs is not installed, of which it
-            warns.
+            they say how sure it is; or an ``Estimate``, which says so itself. Nothing where what it
+            needs is not installed, of which it warns.
         needs_pairs: Call it only on items whose true counterpart is known.
         needs_cycle: Call it only where cycled items exist (baselines have none).
         fit: ``(items, seed, cache) -> fitted``: what must be learned or computed once from training
@@ -65,7 +83,7 @@ class Metric:
 
     name: str
     higher_is_better: Mapping[str, bool]
-    score: Callable[[Translations[Any], Any], Mapping[str, float | Sequence[float]]]
+    score: Callable[[Translations[Any], Any], Mapping[str, float | Sequence[float] | Estimate]]
     needs_pairs: bool = False
     needs_cycle: bool = False
     fit: Callable[[Mapping[str, Sequence[Any]], int, Path], Any] | None = None

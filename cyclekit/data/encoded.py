@@ -21,7 +21,14 @@ from cyclekit.data.contents import explained
 from cyclekit.data.lazy import LazyList
 from cyclekit.data.windows import InMemory, Tensors, Windows
 from cyclekit.describe import describe_exception
-from cyclekit.errors import BadSample, DataError, FailedSample, PluginError, blame_plugin
+from cyclekit.errors import (
+    BadSample,
+    DataError,
+    FailedSample,
+    PluginError,
+    TooLarge,
+    blame_plugin,
+)
 from cyclekit.memory import is_out_of_memory
 from cyclekit.names import heading
 from cyclekit.storage.handle import describe_kind
@@ -144,7 +151,7 @@ def failure(codec: Codec[Any], method: str, file: Path, error: Exception) -> Bad
     if isinstance(error, BadSample):
         return error
     if is_out_of_memory(error):
-        return BadSample(file, "needs more memory than there is")
+        return TooLarge(file, "needs more memory than there is")
     call = f"{type(codec).__name__}.{method}"
     return FailedSample(file, call, describe_exception(error), f"{call} {type(error).__name__}")
 

@@ -6,10 +6,10 @@ from functools import cache
 from typing import Any
 
 import torch
-from lightning_fabric import Fabric
 from torch.nn.functional import conv2d
 
 from cyclekit.engine.fabric import gather
+from cyclekit.engine.lightning import Fabric
 from cyclekit.recipe.precision import AUTO
 
 FP32, BF16, FP16 = "32-true", "bf16-mixed", "16-mixed"

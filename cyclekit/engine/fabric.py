@@ -9,12 +9,11 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar, cast
 
 import torch
-from lightning_fabric import Fabric
-from lightning_fabric.strategies import DDPStrategy, Strategy
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from cyclekit.describe import describe_exception
+from cyclekit.engine.lightning import DDPStrategy, Fabric, Strategy
 from cyclekit.errors import CyclekitError, UsageError
 from cyclekit.waiting import watch_neighbours
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor
 
+from cyclekit.engine.lightning import Fabric
 from cyclekit.errors import CyclekitError
 
 

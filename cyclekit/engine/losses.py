@@ -3,7 +3,8 @@
 Every function takes logits of any shape and returns a scalar. Means run over patches and samples.
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal, NoReturn
 
@@ -27,6 +28,8 @@ class AdversarialLoss:
         pairs: ``(better, worse)``: cost of logits for the one that are not above the other's, in a
             loss of pairs. It then takes the place of all three: the discriminator's better ones are
             real, the generator's are fakes.
+        undecided: What ``discriminator`` is where one answers the same to whatever it sees, as well
+            as can be; ``None``: a loss without a scale.
     """
 
     real: Callable[[Tensor], Tensor]
@@ -34,6 +37,7 @@ class AdversarialLoss:
     generator: Callable[[Tensor], Tensor]
     needs_penalty: bool = False
     pairs: Callable[[Tensor, Tensor], Tensor] | None = None
+    undecided: float | None = None
 
     def discriminator(self, on_real: Tensor, on_fake: Tensor) -> Tensor:
         """Half of what logits for real samples and for fakes cost the discriminator; of a loss of
@@ -41,6 +45,10 @@ class AdversarialLoss:
         if self.pairs:
             return self.pairs(on_real, on_fake)
         return (self.real(on_real) + self.fake(on_fake)) / 2
+
+    def undecided_of(self, names: Iterable[str]) -> dict[str, float]:
+        """``undecided`` for each of some discriminators, where the loss has a scale."""
+        return {} if self.undecided is None else dict.fromkeys(names, self.undecided)
 
 
 def _paired_only(_logits: Tensor) -> NoReturn:
@@ -58,18 +66,21 @@ ADVERSARIAL_LOSSES: dict[str, AdversarialLoss] = {
         real=lambda logits: ((logits - 1) ** 2).mean(),
         fake=lambda logits: (logits**2).mean(),
         generator=lambda logits: ((logits - 1) ** 2).mean(),
+        undecided=0.25,
     ),
     # Cross-entropy, non-saturating (Goodfellow et al., arXiv 1406.2661).
     "vanilla": AdversarialLoss(
         real=lambda logits: F.softplus(-logits).mean(),
         fake=lambda logits: F.softplus(logits).mean(),
         generator=lambda logits: F.softplus(-logits).mean(),
+        undecided=math.log(2),
     ),
     # Hinge (Lim & Ye, arXiv 1705.02894).
     "hinge": AdversarialLoss(
         real=lambda logits: F.relu(1 - logits).mean(),
         fake=lambda logits: F.relu(1 + logits).mean(),
         generator=lambda logits: -logits.mean(),
+        undecided=1.0,
     ),
     # Wasserstein with gradient penalty (Gulrajani et al., arXiv 1704.00028).
     "wgan-gp": AdversarialLoss(
@@ -85,5 +96,6 @@ ADVERSARIAL_LOSSES: dict[str, AdversarialLoss] = {
         fake=_paired_only,
         generator=_paired_only,
         pairs=lambda better, worse: F.softplus(worse - better).mean(),
+        undecided=math.log(2),
     ),
 }

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor
+
+from cyclekit.engine.lightning import Fabric
 
 
 class Meter:

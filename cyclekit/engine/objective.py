@@ -136,6 +136,14 @@ class Objective(ABC):
         return without
 
     @property
+    def undecided(self) -> Mapping[str, float]:
+        """What each discriminator's loss is, by the name of its term, where it answers the same to
+        whatever it sees, as well as can be: ``AdversarialLoss.undecided``. By it a discriminator is
+        known that has won or lost for long, or knows its files by heart. Default: nothing is said,
+        and none of that is looked for."""
+        return {}
+
+    @property
     def differentiates_twice(self) -> bool:
         """Whether a loss holds a gradient, as a gradient penalty does, which compiled networks
         (``train.compile``) cannot do. Default: no."""

@@ -5,10 +5,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from cyclekit.engine.declarations import Direction
+from cyclekit.engine.lightning import Fabric
 from cyclekit.engine.norm_statistics import (
     Statistics,
     collect_statistics,

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Literal
 
 import torch
-from lightning_fabric import is_wrapped
 from pydantic import Field
 from torch import Tensor, nn
 
 from cyclekit.contract.options import Options
 from cyclekit.engine.functional import upcast
+from cyclekit.engine.lightning import is_wrapped
 from cyclekit.engine.terms import Term, TermGroup
 from cyclekit.errors import RecipeError
 

@@ -1,13 +1,11 @@
 """The training loop. It knows phases, optimizers and cadences; never a loss, never a modality."""
 
+import copy
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
-from lightning_fabric import Fabric
-from lightning_fabric.strategies import DDPStrategy
-from lightning_fabric.wrappers import _FabricOptimizer
 from torch import Tensor, nn
 
 from cyclekit.data.sampling import Batches
@@ -15,13 +13,16 @@ from cyclekit.engine.declarations import Phase
 from cyclekit.engine.ema import MovingAverage
 from cyclekit.engine.fabric import AllParametersUsed, LocalNetwork, gather, require_compiler
 from cyclekit.engine.guard import FiniteGuard, NotFinite
+from cyclekit.engine.lightning import DDPStrategy, Fabric, FabricOptimizer
 from cyclekit.engine.meter import Meter
 from cyclekit.engine.model import Model
 from cyclekit.engine.network_builder import Networks
 from cyclekit.engine.objective import complete_loss
+from cyclekit.engine.passes import evaluating
 from cyclekit.engine.schedule import rate_factor
 from cyclekit.engine.step import Batch, Step
 from cyclekit.engine.terms import Losses, PartialLoss
+from cyclekit.engine.timeline import Timeline
 from cyclekit.engine.training_state import TrainingState, require_moments
 from cyclekit.errors import CyclekitError
 from cyclekit.randomness import derive_seed
@@ -36,6 +37,7 @@ class Trainer:
 
     Attributes:
         step: Steps done.
+        timeline: How many there are in all, which may be planned anew.
         skipped: Those of them that were left out since they were not finite.
         guard: Knows whether training has left the finite numbers.
 
@@ -43,13 +45,19 @@ class Trainer:
         fabric: Devices, precision, ranks.
         model: Networks and objective; the networks are moved to the device.
         batches: Where samples come from.
+        timeline: How many steps there are; default: what the recipe says.
     """
 
-    def __init__(self, fabric: Fabric, model: Model, batches: Batches) -> None:
+    def __init__(
+        self, fabric: Fabric, model: Model, batches: Batches, timeline: Timeline | None = None
+    ) -> None:
         self.fabric = fabric
         self.model = model
         self.batches = batches
         self.settings = model.recipe.train
+        self.timeline = timeline or Timeline(self.settings.steps)
+        first = {"steps": self.timeline.steps(0)}
+        self._scheduled = self.settings.model_copy(update=first)
         self.step = 0
         self._ended = False
         self.skipped = 0
@@ -92,7 +100,12 @@ class Trainer:
     @property
     def is_done(self) -> bool:
         """Whether the last step was taken."""
-        return self.step >= self.settings.steps or self._ended
+        return self.step >= self.steps or self._ended
+
+    @property
+    def steps(self) -> int:
+        """Steps in all, as they are planned now."""
+        return self.timeline.steps(self.step)
 
     def end_here(self) -> None:
         """Take no further step; every rank has to say so after the same one."""
@@ -133,7 +146,7 @@ class Trainer:
         peak = self.settings.learning_rate
         if phase.rate == "discriminator" and self.settings.discriminator_learning_rate is not None:
             peak = self.settings.discriminator_learning_rate
-        return peak * rate_factor(step, self.settings)
+        return peak * rate_factor(self.timeline.place(step), self._scheduled)
 
     def require_finite(self) -> None:
         """Wait for the device and see whether every step so far could be taken.
@@ -159,6 +172,21 @@ class Trainer:
     def read_losses(self) -> dict[str, float]:
         """Mean losses since the last call, of the steps that were taken; empty if none was."""
         return self.meter.means(self.fabric)
+
+    def losses_of(self, batch: Batch) -> dict[str, float]:
+        """The terms of all phases for a batch, of which nothing is learned; of this rank alone."""
+        objective = copy.deepcopy(self.model.objective)  # its buffers must not see the samples
+        positions = range(len(next(iter(batch.values()))))
+        step = Step(self.step, self.settings.seed, positions)
+        terms: dict[str, Tensor] = {}
+        networks: Networks = dict(self._local)
+        with ExitStack() as stack:
+            for network in self.model.networks.values():
+                stack.enter_context(evaluating(network))
+            stack.enter_context(torch.autocast(self.fabric.device.type, enabled=False))
+            for phase in objective.phases:
+                terms |= objective.losses(phase.name, networks, batch, step).terms
+        return {name: float(value) for name, value in terms.items()}
 
     @property
     def translating_networks(self) -> dict[str, nn.Module]:
@@ -212,7 +240,7 @@ class Trainer:
         self.model.objective.load_state_dict(objective, self.fabric.device)
         self.meter.load_state_dict(meter, self.fabric.device)
 
-    def _optimizer(self, phase: Phase) -> _FabricOptimizer:
+    def _optimizer(self, phase: Phase) -> FabricOptimizer:
         parameters = list(self._parameters(phase))
         # The fused one can be told on the device not to take a step; fp16's scaler does that.
         adam = torch.optim.Adam(
@@ -221,10 +249,10 @@ class Trainer:
             betas=self.settings.betas,
             fused=not self._scaled,
         )
-        prepared: _FabricOptimizer = self.fabric.setup_optimizers(adam)
+        prepared: FabricOptimizer = self.fabric.setup_optimizers(adam)
         return prepared
 
-    def _set_learning_rate(self, optimizer: _FabricOptimizer, phase: Phase) -> None:
+    def _set_learning_rate(self, optimizer: FabricOptimizer, phase: Phase) -> None:
         for group in optimizer.param_groups:
             group["lr"] = self.learning_rate(phase, self.step)
 
@@ -302,7 +330,7 @@ class Trainer:
                 _add(means, phase, part.losses(), 1 / len(micros))
         return means
 
-    def _watch(self, phase: Phase, optimizer: _FabricOptimizer, values: dict[str, Tensor]) -> None:
+    def _watch(self, phase: Phase, optimizer: FabricOptimizer, values: dict[str, Tensor]) -> None:
         """Clip the gradient, and have the optimizer's step left out where something is not finite.
 
         That is decided on the device. Under fp16 gradients overflow now and then by design; the
@@ -318,7 +346,7 @@ class Trainer:
         withheld = self.guard.watch(self.step, phase.name, values | {"gradient": norm})
         optimizer.optimizer.found_inf = withheld
 
-    def _clip(self, phase: Phase, optimizer: _FabricOptimizer) -> Tensor:
+    def _clip(self, phase: Phase, optimizer: FabricOptimizer) -> Tensor:
         """Clip a phase's gradient; returns its norm before that."""
         networks = nn.ModuleList(self.model.networks[name] for name in phase.trains)
         norm: Tensor = self.fabric.clip_gradients(
@@ -366,7 +394,7 @@ def _add(means: dict[str, Tensor], phase: Phase, losses: Losses, share: float) -
         means[name] = means[name] + term * share if name in means else term * share
 
 
-def _match_layouts(optimizer: _FabricOptimizer) -> None:
+def _match_layouts(optimizer: FabricOptimizer) -> None:
     """Give restored moments their parameters' memory format, which fused steps take for granted."""
     for group in optimizer.param_groups:
         for parameter in group["params"]:

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from cyclekit.contract.tensors import Sample
 from cyclekit.data.encoded import encode_file, guarded, load_file
 from cyclekit.engine.declarations import Direction
 from cyclekit.engine.item_codes import ItemCodes
+from cyclekit.engine.lightning import Fabric
 from cyclekit.engine.model import Model
 from cyclekit.engine.objective import Objective
 from cyclekit.engine.padding import crop_to
@@ -23,7 +23,7 @@ from cyclekit.engine.passes import Passes
 from cyclekit.engine.sizing import Sizing
 from cyclekit.engine.survey import windows_of, windows_of_many
 from cyclekit.engine.tiling import Joiner, Tiling
-from cyclekit.errors import BadSample, UsageError
+from cyclekit.errors import BadSample, TooLarge, UsageError
 from cyclekit.memory import available_memory, is_out_of_memory
 
 POSITIONS_PER_PASS = 256 * 256  # positions; more would be no faster, and take more memory
@@ -65,6 +65,21 @@ class Translator:
         self._objective = model.objective
         self._batch_size = batch_size
         self._lacking = model.lacking
+        self._most: int | None = None
+
+    def bounded(self, positions: int) -> "Translator":
+        """The same for strangers' files and items: larger ones are refused as ``TooLarge``.
+
+        Args:
+            positions: Pixels, frames times bands, or whatever an encoded item has.
+        """
+        other = self._changed()
+        other._most = positions
+        return other
+
+    def seeded(self, seed: int) -> "Translator":
+        """The same with latent codes that follow from another seed."""
+        return self._changed(codes=replace(self.codes, seed=seed))
 
     def knowing(self, attributes: Mapping[str, bool]) -> "Translator":
         """The same where all that is translated has these attributes, and no others.
@@ -178,7 +193,7 @@ class Translator:
             BadSample: If already this one needs more memory than there is.
         """
         sample = guarded(self._codec, "encode", file, item, direction.source)
-        self._require_room(file, sample, direction)
+        self.require_room(file, sample, direction)
         return self._at_once(sample.tensor.shape[1:])
 
     def samples(
@@ -267,18 +282,27 @@ class Translator:
             if not is_out_of_memory(error):
                 raise
         if len(samples) == 1:
-            return [BadSample(files[0], "needs more memory than there is")]
+            return [TooLarge(files[0], "needs more memory than there is")]
         return [
             self._decoded_with_room([sample], direction, [file])[0]
             for sample, file in zip(samples, files, strict=True)
         ]
 
-    def _require_room(self, file: Path, sample: Sample, direction: Direction) -> None:
-        """Refuse a sample that would take more memory than there is, before it is taken."""
+    def require_room(self, file: Path, sample: Sample, direction: Direction) -> None:
+        """Refuse a sample that would take more memory than there is, before it is taken.
+
+        Raises:
+            TooLarge: Saying how much it would be.
+        """
+        positions = math.prod(sample.tensor.shape[1:])
+        if self._most is not None and positions > self._most:
+            raise TooLarge(
+                file, f"is {positions:,} positions large, and at most {self._most:,} are taken"
+            )
         wanted = self.sizing.bytes_of(tuple(sample.tensor.shape[1:]), direction)
         there = available_memory()
         if there is not None and wanted > there:
-            raise BadSample(
+            raise TooLarge(
                 file,
                 f"needs {wanted / 2**30:.1f} GiB of memory, and {there / 2**30:.1f} GiB are free",
             )
@@ -293,7 +317,7 @@ class Translator:
             outcome: Sample | BadSample
             try:
                 outcome = encode_file(self._codec, file, direction.source, to_learn=False)
-                self._require_room(file, outcome, direction)
+                self.require_room(file, outcome, direction)
                 self.codes.attributes_of(file, direction)
                 positions += math.prod(outcome.tensor.shape[1:])
             except BadSample as error:

@@ -10,12 +10,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from cyclekit.contract.metrics import Metric, Translations
+from cyclekit.contract.metrics import Estimate, Metric, Translations
 from cyclekit.engine.model import Model
 from cyclekit.judging import classifier
 from cyclekit.judging.classifier import Classifier, build_network, has_windows
 from cyclekit.judging.evidence import Evidence
-from cyclekit.judging.kernel import kernel_distance, kernel_interval
+from cyclekit.judging.kernel import kernel_estimate
 from cyclekit.judging.trained_once import trained_once
 
 FEWEST = 2  # items, without which nothing is known about a distribution
@@ -60,17 +60,15 @@ def classifier_metric(model: Model, evidence: Evidence) -> Metric:
 
     def score(
         shown: Translations[Any], judges: dict[str, Classifier]
-    ) -> dict[str, float | list[float]]:
+    ) -> dict[str, float | list[float] | Estimate]:
         judge = judges[shown.target]
         made, real = judge.features(shown.outputs), judge.features(shown.targets)
-        figures: dict[str, float | list[float]] = {
+        figures: dict[str, float | list[float] | Estimate] = {
             "taken_for_target": judge.verdicts(made, shown.target)
         }
         made, real = (some[has_windows(some)] for some in (made, real))
         if min(len(made), len(real)) >= FEWEST:
-            figures["kid_classifier"] = kernel_distance(made, real)
-            low, high = kernel_interval(made, real, model.recipe.train.seed)
-            figures |= {"kid_classifier_low": low, "kid_classifier_high": high}
+            figures["kid_classifier"] = kernel_estimate(made, real, model.recipe.train.seed)
         return figures | {"classifier_accuracy": judge.accuracy}
 
     return Metric(
@@ -84,7 +82,7 @@ def classifier_metric(model: Model, evidence: Evidence) -> Metric:
             f"trained {classifier.STEPS} steps on the training sets, seeded. classifier_accuracy: "
             f"its own on real test items. kid_classifier: outputs against all test items of the "
             f"target; its {classifier.WIDTHS[-1]} pooled features, the mean over the same windows, "
-            f"kernel (x.y/d + 1)^3, unbiased; _low and _high by resampling items"
+            f"kernel (x.y/d + 1)^3, unbiased; its interval by resampling items"
         ),
     )
 

@@ -17,11 +17,13 @@ class Scores:
     Attributes:
         figures: All of them.
         values: Of those that are means over items, each item's value, NaN where it has none.
+        intervals: Of those of all items together that say how sure they are, the ends of theirs.
         names: Of the items' files.
     """
 
     figures: Figures = field(default_factory=dict)
     values: dict[str, list[float]] = field(default_factory=dict)
+    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
     names: Sequence[str] = ()
 
 

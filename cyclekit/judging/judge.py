@@ -120,7 +120,8 @@ class Judge:
             self._model.objective.code(direction) is not None for direction in ways
         )
 
-    def score_baselines(self) -> dict[str, dict[str, Scores]]:
+    @cached_property
+    def baseline_scores(self) -> dict[str, dict[str, Scores]]:
         """Figures by baseline and direction; one that fails or does not apply is left out.
 
         ``codec``, where the test set is paired, is the truth encoded and decoded: what a perfect
@@ -141,7 +142,8 @@ class Judge:
                 self._warn(f"baseline {name!r} failed: {describe_exception(error)}")
         return {name: scores for name, scores in scored.items() if scores}
 
-    def score_real(self) -> dict[str, Scores]:
+    @cached_property
+    def real_scores(self) -> dict[str, Scores]:
         """Figures of the target's real test items in the place of translations, by direction.
 
         They are compared with as many training items of the target: the floor, or the ceiling, of

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from cyclekit.contract.metrics import Estimate
 from cyclekit.randomness import torch_generator
 
 RESAMPLES = 200
@@ -22,8 +23,11 @@ def kernel_distance(x: Tensor, y: Tensor) -> float:
     return _distance(*kernels, torch.arange(len(x)), torch.arange(len(y)))
 
 
-def kernel_interval(x: Tensor, y: Tensor, seed: int) -> tuple[float, float]:
-    """Ends of a 95 % bootstrap interval of ``kernel_distance``, over items of both collections.
+def kernel_estimate(x: Tensor, y: Tensor, seed: int = 0) -> Estimate:
+    """``kernel_distance`` with a 95 % bootstrap interval over items of both collections.
+
+    Pairs of one item with itself, which resampling makes, are left out: the interval would lie too
+    high.
 
     Args:
         x: As there.
@@ -41,7 +45,7 @@ def kernel_interval(x: Tensor, y: Tensor, seed: int) -> tuple[float, float]:
 
     found = [_distance(*kernels, drawn(len(x)), drawn(len(y))) for _ in range(RESAMPLES)]
     low, high = torch.tensor(found).double().quantile(torch.tensor([0.025, 0.975]).double())
-    return float(low), float(high)
+    return Estimate(kernel_distance(x, y), float(low), float(high))
 
 
 def _kernel(one: Tensor, other: Tensor) -> Tensor:

@@ -40,12 +40,7 @@ def patch_metric(model: Model, seed: int) -> Metric:
         made, real = (_tensors(model, some, shown.target) for some in sides)
         if not made or not real:
             return {}
-        distances = [
-            distance(_patches(some, size, seed), _patches(others, size, seed), seed)
-            for some, others in zip(_levels(made), _levels(real), strict=True)
-            for size in [_size([*some, *others])]
-        ]
-        return {PATCH_DISTANCE: sum(distances) / len(distances)}
+        return {PATCH_DISTANCE: distance_of(made, real, seed)}
 
     return Metric(
         "patches",
@@ -58,6 +53,25 @@ def patch_metric(model: Model, seed: int) -> Metric:
             f"the target's"
         ),
     )
+
+
+def distance_of(
+    made: Sequence[Tensor], real: Sequence[Tensor], seed: int, count: int = PATCHES
+) -> float:
+    """How far patches of some tensors are from those of others: the mean over their sizes.
+
+    Args:
+        made: Each ``(channels, *sizes)``, without gaps.
+        real: Likewise, with as many channels and axes.
+        seed: Chooses patches and directions.
+        count: Patches of each side and size.
+    """
+    distances = [
+        distance(_patches(some, size, seed, count), _patches(others, size, seed, count), seed)
+        for some, others in zip(_levels(made), _levels(real), strict=True)
+        for size in [_size([*some, *others])]
+    ]
+    return sum(distances) / len(distances)
 
 
 def distance(made: Tensor, real: Tensor, seed: int) -> float:
@@ -81,9 +95,9 @@ def _tensors(model: Model, items: Sequence[Any], domain: str) -> list[Tensor]:
     return found
 
 
-def _levels(tensors: list[Tensor]) -> list[list[Tensor]]:
+def _levels(tensors: Sequence[Tensor]) -> list[Sequence[Tensor]]:
     """The tensors, and the same at half the size, and so on."""
-    levels = [tensors]
+    levels: list[Sequence[Tensor]] = [tensors]
     for _ in range(LEVELS - 1):
         levels.append([_halved(tensor) for tensor in levels[-1]])
     return levels
@@ -102,13 +116,15 @@ def _size(tensors: Sequence[Tensor]) -> tuple[int, ...]:
     return tuple(int(size) for size in np.minimum(smallest, PATCH))
 
 
-def _patches(tensors: Sequence[Tensor], size: tuple[int, ...], seed: int) -> Tensor:
-    """``(PATCHES, values)`` from random places of all the tensors."""
+def _patches(
+    tensors: Sequence[Tensor], size: tuple[int, ...], seed: int, count: int = PATCHES
+) -> Tensor:
+    """``(count, values)`` from random places of all the tensors."""
     room = np.array([tensor.shape[1:] for tensor in tensors], dtype=np.int64) - size + 1
-    owners = np.arange(PATCHES) % len(tensors)
+    owners = np.arange(count) % len(tensors)
     starts = torch.from_numpy(numpy_generator("patches", seed).integers(room[owners]))
-    found = torch.empty(PATCHES, len(tensors[0]) * math.prod(size))
-    for owner, tensor in enumerate(tensors[:PATCHES]):
+    found = torch.empty(count, len(tensors[0]) * math.prod(size))
+    for owner, tensor in enumerate(tensors[:count]):
         for axis, length in enumerate(size, start=1):
             tensor = tensor.unfold(axis, length, 1)
         own = slice(owner, None, len(tensors))

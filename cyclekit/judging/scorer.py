@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from cyclekit.contract.metrics import Metric, Translations
+from cyclekit.contract.metrics import Estimate, Metric, Translations
 from cyclekit.describe import describe_exception, duration
 from cyclekit.errors import CyclekitError
 from cyclekit.judging.evidence import Evidence
@@ -75,6 +75,7 @@ class Scorer:
                 self._told.once(f"metric {metric.name!r} failed: {describe_exception(error)}")
                 continue
             scores.figures.update(figures)
+            scores.intervals.update(_intervals(scored, figures))
             scores.values.update({n: each for n, each in values.items() if n in figures})
             if numbers and metric.protocol:
                 self.protocol[metric.name] = metric.protocol
@@ -114,7 +115,9 @@ class Scorer:
         return {name: value for name, value in figures.items() if math.isfinite(value)}
 
 
-def _by_item(scored: Mapping[str, float | Sequence[float]], count: int) -> dict[str, list[float]]:
+def _by_item(
+    scored: Mapping[str, float | Sequence[float] | Estimate], count: int
+) -> dict[str, list[float]]:
     """The figures that are means over items, with each item's value."""
     found = {}
     for name, value in scored.items():
@@ -126,7 +129,19 @@ def _by_item(scored: Mapping[str, float | Sequence[float]], count: int) -> dict[
     return found
 
 
-def _number(value: float | Sequence[float]) -> float:
+def _intervals(
+    scored: Mapping[str, float | Sequence[float] | Estimate], figures: Figures
+) -> dict[str, tuple[float, float]]:
+    """Of figures that were kept and say how sure they are; ends that are no numbers say nothing."""
+    sure = {name: value for name, value in scored.items() if isinstance(value, Estimate)}
+    return {
+        name: (float(found.low), float(found.high))
+        for name, found in sure.items()
+        if name in figures and math.isfinite(found.low) and math.isfinite(found.high)
+    }
+
+
+def _number(value: float | Sequence[float] | Estimate) -> float:
     """A figure; of a value for each item the mean of those that are there."""
     if not isinstance(value, Sequence):
         return float(value)

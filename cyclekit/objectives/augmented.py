@@ -156,6 +156,11 @@ class AugmentedObjective(api.Objective):
         )
 
     @property
+    def undecided(self) -> Mapping[str, float]:
+        """What is paid for samples; codes are no files."""
+        return self.loss.undecided_of(map(discriminator, self.domains))
+
+    @property
     def differentiates_twice(self) -> bool:
         """Whether discriminators pay for their gradients."""
         return self.options.adversarial.differentiates_twice

@@ -101,7 +101,7 @@ class CUTObjective(OneWayObjective):
         if phase == DISCRIMINATORS:
             return self.discriminator_groups(
                 networks[self.discriminator],
-                lambda: (batch[self.target], sent.fake),
+                lambda: (batch[self.target], self.as_written(sent.fake)),
                 step,
                 lambda: sent.start(differentiable=False),
             )
@@ -161,7 +161,7 @@ class Sent:
         """What it costs that the discriminator is not taken in."""
         objective, real = self._objective, self._batch[self._objective.target]
         judge = self._networks[objective.discriminator]
-        return objective.adversarial_loss(judge, self.fake, lambda: real)
+        return objective.adversarial_loss(judge, objective.as_written(self.fake), lambda: real)
 
     def contrast(self) -> Tensor:
         """PatchNCE (equation 4) between what was sent and what came out, the mean of depths."""

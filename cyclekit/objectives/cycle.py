@@ -101,6 +101,11 @@ class CycleObjective(Objective):
         )
 
     @property
+    def undecided(self) -> Mapping[str, float]:
+        """Every discriminator's loss."""
+        return self.loss.undecided_of(role.name for role in self.discriminators)
+
+    @property
     def differentiates_twice(self) -> bool:
         """Whether discriminators pay for their gradients."""
         return self.options.adversarial.differentiates_twice

@@ -18,6 +18,10 @@ class OneWayOptions(api.Options):
     direction: Literal["a2b", "b2a"] = "a2b"
     """Which of the two domains is translated into the other."""
     adversarial: api.RegularizedAdversarialOptions = api.RegularizedAdversarialOptions()
+    rounding: bool = False
+    """Show the discriminator fakes as files will hold them, for data of two values such as piano
+    rolls: rounded to the nearer end of the range, with the gradient of what was rounded. Else it
+    tells them by their in-between values."""
 
 
 class OneWayObjective(api.Objective):
@@ -76,6 +80,11 @@ class OneWayObjective(api.Objective):
         return (self.generator,)
 
     @property
+    def undecided(self) -> Mapping[str, float]:
+        """The discriminator's loss."""
+        return self.loss.undecided_of([self.discriminator])
+
+    @property
     def differentiates_twice(self) -> bool:
         """Whether the discriminator pays for its gradient."""
         return self.options.adversarial.differentiates_twice
@@ -90,6 +99,10 @@ class OneWayObjective(api.Objective):
         """Translate a batch, as after training."""
         made: Tensor = networks[self.generator](x)
         return made
+
+    def as_written(self, fake: Tensor) -> Tensor:
+        """A fake as the discriminator sees it."""
+        return api.rounded(fake, self.specs[self.target]) if self.options.rounding else fake
 
     def discriminator_groups(
         self,

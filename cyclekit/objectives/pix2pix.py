@@ -82,10 +82,11 @@ class Pix2PixObjective(OneWayObjective):
             return torch.cat([source, sample], dim=1)
 
         def seen() -> tuple[Tensor, Tensor]:
-            return shown(target), shown(made["fake"])
+            return shown(target), shown(self.as_written(made["fake"]))
 
         def fooled() -> Tensor:
-            return self.adversarial_loss(discriminator, shown(made["fake"]), lambda: shown(target))
+            fake = shown(self.as_written(made["fake"]))
+            return self.adversarial_loss(discriminator, fake, lambda: shown(target))
 
         def distance() -> Tensor:
             return api.l1(made["fake"], target, valid)

@@ -197,6 +197,13 @@ class StarGANObjective(api.Objective):
         )
 
     @property
+    def undecided(self) -> Mapping[str, float]:
+        """What the discriminator pays for real and fake, whatever it makes of domains."""
+        whole = 1 if self.loss.pairs else 2  # here real and fake are not halved
+        guessing = self.loss.undecided_of([DISCRIMINATOR])
+        return {name: whole * loss for name, loss in guessing.items()}
+
+    @property
     def differentiates_twice(self) -> bool:
         """Whether the discriminator pays for its gradient."""
         return self.options.adversarial.differentiates_twice

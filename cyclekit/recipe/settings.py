@@ -161,6 +161,9 @@ class TrainSettings(Options):
     the others less. Results are the same to rounding. Needs a C++ compiler on a CPU."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """Everything random follows from it. `--seed` sets it."""
+    log: tuple[Literal["tensorboard", "csv", "wandb", "mlflow"], ...] = ("tensorboard",)
+    """What shows losses, figures, rates and samples besides the run's own files. One that is not
+    installed or cannot be reached is named, and training goes on without it."""
     log_every: Annotated[int, Field(ge=1)] = 50
     """Steps between lines of `metrics.jsonl` (means over the steps since the last line)."""
     checkpoint_every: Annotated[int, Field(ge=0)] = 5000

@@ -14,6 +14,7 @@ from cyclekit.reporting.markup import Markup, element, escaped, joined
 from cyclekit.reporting.previews import previews
 from cyclekit.reporting.reading import RunStory
 from cyclekit.reporting.summary import header, recipe
+from cyclekit.reporting.troubles import troubles
 from cyclekit.runs.layout import RunLayout
 from cyclekit.storage.folder import Storage
 
@@ -50,6 +51,7 @@ def make_page(story: RunStory) -> str:
     sections = {
         "previews": previews(story),
         "figures": evaluations(story),
+        "troubles": troubles(story),
         "losses": losses(story),
         "recipe": recipe(story),
     }

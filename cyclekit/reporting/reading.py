@@ -16,6 +16,7 @@ from cyclekit.recipe.sources import LARGEST_RECIPE, parse_toml
 from cyclekit.reporting.curves import number, sides_of
 from cyclekit.runs.data_record import read_files
 from cyclekit.runs.layout import MANIFEST, TRIES, RunLayout, step_folders
+from cyclekit.runs.looks import read_looks
 from cyclekit.runs.records import lines_by_step, read_json
 from cyclekit.storage.handle import read_text
 
@@ -91,6 +92,12 @@ class RunStory:
             for record in records
             if "evaluation" in record
         }
+        self.looks = read_looks(run)
+        self.plans: list[tuple[int, int]] = [
+            (record["step"], record["steps"])
+            for _, record in lines_by_step(run.plans_file)
+            if type(record.get("steps")) is int and record["steps"] > 0
+        ]
         self.samples = step_folders(run.samples)
         self.checkpoints = step_folders(run.checkpoints_folder)
 
@@ -101,7 +108,9 @@ class RunStory:
 
     @property
     def steps(self) -> int | None:
-        """How many steps the recipe asks for."""
+        """How many steps are planned: by the recipe, or by minutes and what the clock said."""
+        if self.plans:
+            return self.plans[-1][1]
         steps = self.setting("train", "steps")
         return steps if type(steps) is int and steps > 0 else None
 
@@ -178,8 +187,12 @@ class RunStory:
         return sides_of(list(known)[:MOST_DOMAINS])
 
     def changes(self) -> list[str]:
-        """What was changed of the recipe when the run was gone on with, and from which step."""
+        """What was changed of the recipe when the run was gone on with, and from which step; and
+        what was planned anew."""
         return [
+            f"{steps:,} steps in all were planned at step {step:,}"
+            for step, steps in self.plans[1:]
+        ] + [
             f"{change['key']} = {_value(change['after'])} instead of {_value(change['before'])} "
             f"from step {change['step']:,}"
             for _, change in lines_by_step(self.run.changes_file)

@@ -1,89 +1,85 @@
-"""TensorBoard, through Fabric's logger."""
+"""Where a run's figures, pictures and sounds are shown besides its own files: ``train.log``."""
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
-
-from lightning_fabric.loggers import TensorBoardLogger
+from importlib import import_module
 
 from cyclekit.contract.previews import Media
+from cyclekit.describe import describe_exception
+from cyclekit.recipe.settings import Recipe
 from cyclekit.runs.directory import RunDirectory
+from cyclekit.runs.trackers.tracker import Start, Tracker
 
-FOLDER = "tensorboard"
+TITLES = {
+    "tensorboard": "TensorBoard",
+    "wandb": "Weights & Biases",
+    "mlflow": "MLflow",
+    "csv": "CSV",
+}
 
 
 class Board:
-    """Scalars, pictures and sounds of a run, in ``tensorboard/``.
+    """All trackers of a run.
 
-    It shows what is written elsewhere, too: where it cannot write, as on a full disk, that is said
-    once, and training goes on without.
+    They show what is written elsewhere, too: where one is not installed, cannot be reached or
+    cannot write, as on a full disk, that is said once, and training goes on without it.
 
     Args:
         run: The run.
         step: Where training goes on; what was logged beyond it is no longer shown.
-        warn: Told why it shows no more.
+        recipe: Names the trackers, and is shown by those that show settings.
+        warn: Told why one shows no more.
     """
 
-    def __init__(self, run: RunDirectory, step: int, warn: Callable[[str], None]) -> None:
+    def __init__(
+        self, run: RunDirectory, step: int, recipe: Recipe, warn: Callable[[str], None]
+    ) -> None:
         self._warn = warn
-        self._works = True
-        folder = run.storage.below(FOLDER).make()
-        purge = step + 1 if step or any(folder.iterdir()) else None
-        self._logger = TensorBoardLogger(run.folder, name="", version=FOLDER, purge_step=purge)
-        self._listen()
-        try:
-            str(folder).encode()
-        except UnicodeEncodeError:
-            self._stop(ValueError("the folder's name is not UTF-8"))
+        self._trackers: dict[str, Tracker] = {}
+        self._stopped: set[str] = set()
+        for name in dict.fromkeys(recipe.train.log):
+            stopped = self._stopping(name)
+            try:
+                module = import_module(f"cyclekit.runs.trackers.with_{name}")
+                self._trackers[name] = module.start(Start(run, step, recipe, stopped))
+            except ModuleNotFoundError as error:
+                warn(f"{TITLES[name]} shows nothing: it needs {error.name}, which is not installed")
+            except Exception as error:  # each library has its own kinds
+                stopped(error)
 
     def scalars(self, group: str, values: Mapping[str, float], step: int) -> None:
         """Log each value as ``group/name``."""
         named = {f"{group}/{name}": value for name, value in values.items()}
-        self._write(lambda: self._logger.log_metrics(named, step=step))
+        self._all(lambda tracker: tracker.scalars(named, step))
 
     def media(self, media: Sequence[Media], step: int) -> None:
         """Log what can be shown or played."""
-        self._write(lambda: self._add(media, step))
-
-    def _add(self, media: Sequence[Media], step: int) -> None:
-        writer = self._logger.experiment
-        for item in media:
-            if item.image is not None:
-                writer.add_image(item.title, item.image, step)
-            if item.audio is not None:
-                rate = item.sample_rate or 44100
-                writer.add_audio(item.title, item.audio, step, sample_rate=rate)
+        self._all(lambda tracker: tracker.media(media, step))
 
     def flush(self) -> None:
         """Write everything out."""
-        self._write(lambda: self._logger.experiment.flush())
+        self._all(lambda tracker: tracker.flush())
 
     def close(self) -> None:
-        """Write everything out and release the file."""
-        self._write(lambda: self._logger.finalize("success"))
-        threading.excepthook = self._heard_before
+        """Write everything out and let go of it."""
+        self._all(lambda tracker: tracker.close())
+        self._trackers.clear()
 
-    def _write(self, write: Callable[[], object]) -> None:
-        if not self._works:
-            return
-        try:
-            write()
-        except Exception as error:  # Lightning words a thread's failure as it likes
-            self._stop(error)
+    def _all(self, do: Callable[[Tracker], None]) -> None:
+        for name, tracker in list(self._trackers.items()):
+            try:
+                do(tracker)
+            except Exception as error:
+                self._stopping(name)(error)
 
-    def _stop(self, error: BaseException) -> None:
-        if self._works:
-            self._works = False
-            self._warn(f"TensorBoard shows no more from here on: {error}")
+    def _stopping(self, name: str) -> Callable[[BaseException], None]:
+        """What drops a tracker, and says why the first time."""
 
-    def _listen(self) -> None:
-        """Hear of what its own thread fails at, which would print a traceback."""
-        before = self._heard_before = threading.excepthook
+        def stopped(error: BaseException) -> None:
+            if name not in self._stopped:
+                self._stopped.add(name)
+                plain = isinstance(error, (OSError, ValueError)) and str(error)
+                why = plain or describe_exception(error)
+                self._warn(f"{TITLES[name]} shows no more from here on: {why[:300]}")
+            self._trackers.pop(name, None)
 
-        def hear(failure: threading.ExceptHookArgs) -> None:
-            name = type(failure.thread).__module__
-            if name.startswith("tensorboard") and isinstance(failure.exc_value, OSError):
-                self._stop(failure.exc_value)
-            else:
-                before(failure)
-
-        threading.excepthook = hear
+        return stopped

@@ -103,6 +103,10 @@ class RunDirectory(RunLayout):
         """Append a line to ``timing.jsonl``."""
         self.storage.append_text(self.timing_file.name, to_lines([record]))
 
+    def log_checkup(self, record: Mapping[str, Any]) -> None:
+        """Append a line to ``checkups.jsonl``."""
+        self.storage.append_text(self.checkups_file.name, to_lines([record]))
+
     def log_changes(self, step: int, led_here: Mapping[str, Any], recipe: Recipe) -> None:
         """Write to ``changes.jsonl`` what a recipe has that differs, a line for each key.
 
@@ -129,7 +133,7 @@ class RunDirectory(RunLayout):
 
     def forget_after(self, step: int) -> None:
         """Cut the records back to what was known at ``step``."""
-        for file in (self.metrics_file, self.timing_file):
+        for file in (self.metrics_file, self.timing_file, self.checkups_file):
             if file.exists():
                 lines = [line for line, record in lines_by_step(file) if record["step"] <= step]
                 self.storage.write_text(file.name, "".join(f"{line}\n" for line in lines))

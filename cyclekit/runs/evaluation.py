@@ -159,7 +159,8 @@ def evaluate_run(
         {way: {direction: {figure: [value, ...]}}}}``, which is also written into the run directory.
         ``both`` is the mean of all directions; ``best`` is there where it was given, ``real`` where
         a metric needs neither pairs nor a way back. Ways in ``intervals`` and ``values`` are
-        ``translated``, ``best`` and baselines; only figures that are means over items are in them.
+        ``translated``, ``best`` and baselines; only figures that are means over items are in
+        both, in ``intervals`` also those that say how sure they are (``Estimate``).
 
     Raises:
         DataError: If a domain has no test files.
@@ -232,8 +233,8 @@ def keep_evaluation(
     Returns:
         What ``evaluate_run`` returns.
     """
-    baselines = judge.score_baselines()
-    real = judge.score_real()
+    baselines = judge.baseline_scores
+    real = judge.real_scores
     ways = {TRANSLATED: scored, **({BEST: at_best[1]} if at_best else {}), **baselines}
     report = {
         **_about(step, scored),
@@ -266,7 +267,7 @@ def _figures(scored: Mapping[str, Scores]) -> dict[str, dict[str, float]]:
 
 def _intervals(scored: Mapping[str, Scores], seed: int) -> dict[str, dict[str, list[float]]]:
     """Of every figure that is a mean over items: ends of a 95 % interval, by direction and of the
-    directions' mean."""
+    directions' mean; of others those that they say themselves, by direction alone."""
     first, *others = scored.values()
     shared = [name for name in first.values if all(name in other.values for other in others)]
     asked = {way: {name: [v] for name, v in of.values.items()} for way, of in scored.items()}
@@ -275,6 +276,8 @@ def _intervals(scored: Mapping[str, Scores], seed: int) -> dict[str, dict[str, l
     for way, figures in asked.items():
         ends = {name: interval_of(values, seed) for name, values in figures.items()}
         found[way] = {name: list(each) for name, each in ends.items() if each is not None}
+        told = scored[way].intervals if way in scored else {}
+        found[way] |= {name: list(each) for name, each in told.items()}
     return found
 
 

@@ -6,8 +6,11 @@ from pathlib import Path
 
 from cyclekit.console import Console
 from cyclekit.engine.fabric import Hardware, end_together, on_first
+from cyclekit.engine.timeline import Planned
+from cyclekit.runs import budget
 from cyclekit.runs.directory import RunDirectory
 from cyclekit.runs.planning import Plan, anchored
+from cyclekit.runs.plans import Recorded
 from cyclekit.runs.preparation import prepare
 from cyclekit.runs.starting import start_recipe
 from cyclekit.runs.training import TrainResult, train
@@ -16,9 +19,24 @@ from cyclekit.temporary import temporary_folder
 
 
 def start_training(
-    plan: Plan, run_dir: Path | None, hardware: Hardware, console: Console, dry_run: bool = False
+    plan: Plan,
+    run_dir: Path | None,
+    hardware: Hardware,
+    console: Console,
+    dry_run: bool = False,
+    minutes: float | None = None,
 ) -> TrainResult:
-    """Begin a new run; a dry run does everything up to the first step and leaves nothing."""
+    """Begin a new run; a dry run does everything up to the first step and leaves nothing.
+
+    Args:
+        plan: What to train.
+        run_dir: A new folder, or ``None`` for the next number under ``runs/``.
+        hardware: Devices and ranks.
+        console: Is told how it goes.
+        dry_run: Leave nothing.
+        minutes: For all of it, in place of the recipe's steps.
+    """
+    begun = budget.now()
     fabric, recipe, console = start_recipe(
         anchored(plan.recipe), hardware, console, "cyclekit train ..."
     )
@@ -48,4 +66,9 @@ def start_training(
             end_together(fabric)
             return TrainResult(run.folder, {}, None)
         console.say(f"run: {run}")
-        return train(plan.host, prepared, run, fabric, console)
+        recorded = []
+        if minutes is not None:
+            guess = max(plan.recipe.train.steps, budget.LEAST_GUESS)
+            recorded = [Recorded(Planned(0, guess), minutes)]
+            console.say(f"budget: {minutes:g} min; the first steps show how many it is enough for")
+        return train(plan.host, prepared, run, fabric, console, recorded=recorded, begun=begun)

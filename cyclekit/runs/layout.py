@@ -33,6 +33,8 @@ class RunLayout:
         self.metrics_file = folder / "metrics.jsonl"
         self.timing_file = folder / "timing.jsonl"
         self.changes_file = folder / "changes.jsonl"
+        self.plans_file = folder / "plans.jsonl"
+        self.checkups_file = folder / "checkups.jsonl"
         self.skipped_file = folder / "skipped.txt"
         self.files_file = folder / "files.jsonl"
         self.preview_file = folder / "preview.json"

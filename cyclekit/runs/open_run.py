@@ -12,6 +12,7 @@ from cyclekit.engine.fabric import Hardware
 from cyclekit.engine.model import Model, build_model, specs_of
 from cyclekit.engine.translator import Translator
 from cyclekit.errors import CheckpointError, UsageError
+from cyclekit.hub.fetching import fetch, is_remote
 from cyclekit.plugins.host import PluginHost, load_plugin
 from cyclekit.recipe.resolve import resolve
 from cyclekit.recipe.settings import Recipe
@@ -53,7 +54,7 @@ def open_run(
     """Open a run; needs no flags, since recipe and plugin are in it.
 
     Args:
-        folder: The run.
+        folder: The run, or where it is on a hub: ``hf:USER/NAME[@REVISION]``.
         checkpoint: ``latest``, ``best`` or a step number.
         hardware: Where to compute.
         precision: One of ``PRECISIONS``; ``None``: the run's, float32 where the device is slow in
@@ -68,7 +69,7 @@ def open_run(
         CheckpointError: If the folder is no run, or the checkpoint is missing, damaged or misfit.
         UsageError: If its plugin is not installed, or networks would see other tensors.
     """
-    run = RunDirectory.open(folder)
+    run = RunDirectory.open(fetch(folder, console) if is_remote(folder) else folder)
     model, chosen = read_model(run, checkpoint, tuple(settings), console=console)
     if table is not None:
         model = replace(model, table=AttributeTable(table, model.table.names))

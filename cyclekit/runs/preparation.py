@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 
 from cyclekit.console import Console
 from cyclekit.contract.codec import Codec
@@ -33,6 +32,7 @@ from cyclekit.data.sampling import Batches, Labels
 from cyclekit.data.windows import Joined, StreamWindows, Window
 from cyclekit.describe import describe_exception
 from cyclekit.engine.fabric import on_first
+from cyclekit.engine.lightning import Fabric
 from cyclekit.engine.model import Model, build_model
 from cyclekit.engine.passes import evaluating
 from cyclekit.engine.step import Step

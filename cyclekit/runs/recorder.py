@@ -18,12 +18,14 @@ from cyclekit.judging.judge import Judge
 from cyclekit.plugins.host import PluginHost
 from cyclekit.recipe.resolve import to_toml
 from cyclekit.runs.board import Board
+from cyclekit.runs.budget import CHECKPOINT, EVALUATION, PREVIEW, Budget, Costs
 from cyclekit.runs.checkpoint import Checkpoint, describe_writer
 from cyclekit.runs.checkpoints import BEST
 from cyclekit.runs.directory import RunDirectory
 from cyclekit.runs.layout import step_name
 from cyclekit.runs.nonfinite import advice
 from cyclekit.runs.preview import Previewer
+from cyclekit.runs.watching import Watch
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)  # no fault of a plugin
 
@@ -35,6 +37,9 @@ class Recorder:
         report: Figures of the last evaluation by direction; empty before the first.
         files: The training files, where these are still to be written beside a checkpoint.
         judge: Measures translations and baselines on the test set.
+        watch: Looks whether training goes wrong, where that is wanted.
+        costs: How long things took that are no steps.
+        budget: The time that there is, where it was said.
     """
 
     def __init__(
@@ -65,6 +70,9 @@ class Recorder:
         self._unmeasured = False
         self._patience = self._settings.stop.patience
         self.once_saved: Callable[[], None] | None = None
+        self.watch: Watch | None = None
+        self.costs = Costs()
+        self.budget: Budget | None = None
         self.judge = Judge(
             trainer.model,
             collections,
@@ -113,7 +121,8 @@ class Recorder:
         """
         if self._writes:
             self._run.clean()
-            told = to_toml(self._trainer.model.recipe)
+            recipe = self._trainer.model.recipe
+            told = to_toml(recipe)
             self._run.storage.write_text(self._run.recipe_file.name, told)
             self._run.forget_after(self._trainer.step)
             self._run.checkpoints.settle(
@@ -121,10 +130,11 @@ class Recorder:
             )
             if self._previewer:
                 self._previewer.remember()
-            self._board = Board(self._run, self._trainer.step, self._console.warn)
+            self._board = Board(self._run, self._trainer.step, recipe, self._console.warn)
         self._observe("run_started", recipe=self._trainer.model.recipe.model_dump(mode="json"))
         if self._trainer.step == 0:
-            self._preview()
+            with self.costs.measuring(PREVIEW):
+                self._preview()
         self._stopwatch.start(self._trainer.step)
         if self._unmeasured:
             improved = self._evaluate()
@@ -148,17 +158,32 @@ class Recorder:
             self._log(progress)
         improved, self.report = False, {}
         try:
-            improved = self._due(settings.evaluate_every) and self._evaluate()
+            if self._due(settings.evaluate_every):
+                with self.costs.measuring(EVALUATION):
+                    improved = self._evaluate()
             if self._trainer.is_done and not logs:
                 self._log(progress)
             save = save or self._trainer.is_done
-            if self._due(settings.preview_every):
-                self._preview()
+            if self._due(settings.preview_every) or self._due(settings.evaluate_every):
+                with self.costs.measuring(PREVIEW):
+                    if self._due(settings.preview_every):
+                        self._preview()
+                    self._look()
         finally:  # whatever goes wrong while looking at the result, the result is kept
             if save or improved:
-                self._save(improved)
+                with self.costs.measuring(CHECKPOINT):
+                    self._save(improved)
         if save or improved:
             self._trainer.fabric.barrier()  # nobody trains on before the files are there
+
+    def rehearse(self) -> None:
+        """Measure, before the first step, what is measured at the end whatever was trained, and
+        guess from it how long an evaluation takes."""
+        if not (self._writes and self._has_tests and self._settings.evaluate_every):
+            return
+        with self.costs.measuring(EVALUATION):
+            rows = len(self.judge.baseline_scores) + bool(self.judge.real_scores)
+        self.costs.seconds[EVALUATION] /= max(rows, 1)
 
     def finish(self) -> None:
         """Close the records of a run that is done."""
@@ -183,7 +208,8 @@ class Recorder:
         if settings.nonfinite == "skip":
             record["skipped"] = trainer.skipped
         self._run.log(record)
-        self._run.log_timing({"step": step, "time": time.time(), **timing})
+        spent = {"spent": self.budget.spent} if self.budget else {}
+        self._run.log_timing({"step": step, "time": time.time(), **timing, **spent})
         self._board.scalars("train", losses | rates, step)
         self._board.scalars("timing", timing, step)
         shown = {name: value for name, value in losses.items() if name.startswith("cycle")}
@@ -223,7 +249,7 @@ class Recorder:
 
         That follows from the step and the best one's, so that a resumed run ends where others do.
         """
-        if not self._patience or self._trainer.step >= self._settings.steps:
+        if not self._patience or self._trainer.step >= self._trainer.steps:
             return
         best = self._best.step if self._best else self._trainer.step
         vain = (self._trainer.step - best) // self._settings.evaluate_every
@@ -235,9 +261,9 @@ class Recorder:
 
     def _say_why_ended(self) -> None:
         """Why there are fewer steps than were planned, if so."""
-        if self._best and self._trainer.step < self._settings.steps:
+        if self._best and self._trainer.step < self._trainer.steps:
             self._console.say(
-                f"stopped after step {self._trainer.step} of {self._settings.steps}: no better "
+                f"stopped after step {self._trainer.step} of {self._trainer.steps}: no better "
                 f"{self._best.metric} in {self._patience} evaluations since step "
                 f"{self._best.step}. Go on with: cyclekit resume {self._run} --set "
                 f"train.stop.patience={2 * self._patience}"
@@ -276,6 +302,11 @@ class Recorder:
             name = self._host.modality.name
             self._console.warn(f"plugin {name!r} failed in render: {describe_exception(error)}")
         self._stopwatch.start(self._trainer.step)
+
+    def _look(self) -> None:
+        if self.watch and self._writes:
+            self.watch.look(self._translator())
+            self._stopwatch.start(self._trainer.step)
 
     def _save(self, improved: bool) -> None:
         trainer = self._trainer

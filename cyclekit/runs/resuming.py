@@ -5,23 +5,25 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
-from lightning_fabric import Fabric
-
 from cyclekit.console import Console
 from cyclekit.data.cache import is_cache
 from cyclekit.engine.fabric import Hardware, end_together, on_first
+from cyclekit.engine.lightning import Fabric
 from cyclekit.engine.model import specs_of
+from cyclekit.engine.timeline import Planned
 from cyclekit.errors import UsageError
 from cyclekit.names import heading
 from cyclekit.plugins.host import PluginHost
 from cyclekit.recipe.settings import Recipe
 from cyclekit.recipe.sources import Layers, Setting
+from cyclekit.runs import budget
 from cyclekit.runs.checkpoint import Checkpoint
 from cyclekit.runs.data_record import changes
 from cyclekit.runs.directory import RunDirectory
 from cyclekit.runs.layout import step_name
 from cyclekit.runs.open_run import read_layers_of, recall
 from cyclekit.runs.planning import anchored
+from cyclekit.runs.plans import Recorded, read_plans, spent_before, timeline_of
 from cyclekit.runs.preparation import Prepared, prepare
 from cyclekit.runs.starting import start_recipe
 from cyclekit.runs.training import TrainResult, newest_samples, train
@@ -46,6 +48,7 @@ def resume_training(
         console: Is told of what was found.
         strict_data: Refuse training files that are not what they were.
     """
+    begun = budget.now()
     run, settings = RunDirectory.open(folder), list(settings)
     layers = read_layers_of(run)
     layers.lay(settings)
@@ -60,9 +63,13 @@ def resume_training(
             f"Begin a new run with them: cyclekit train ... --init {run}"
         )
     fabric, recipe, console = start_recipe(recipe, hardware, console, f"cyclekit resume {run}")
+    recorded = _recorded(run, checkpoint, recipe, settings)
+    done, steps = checkpoint.step if checkpoint else 0, recipe.train.steps
+    if recorded and recorded[-1].minutes is not None:  # the recipe's were a beginning
+        steps = timeline_of(recorded, steps).steps(done)
     if checkpoint:
-        _refuse_fewer_steps(run, checkpoint, recipe.train.steps)
-    if checkpoint and checkpoint.step >= recipe.train.steps and not _owes(run, checkpoint):
+        _refuse_fewer_steps(run, checkpoint, steps)
+    if checkpoint and checkpoint.step >= steps and not _owes(run, checkpoint):
         _refuse_late_changes(run, checkpoint, settings)
         on_first(fabric, partial(_settle, run, checkpoint, recipe.train.keep_checkpoints))
         end_together(fabric)
@@ -83,9 +90,21 @@ def resume_training(
             initial = read_initial(recipe, host, console)
             prepared = warm_started(prepared, initial, console)
         _compare_data(run, prepared, fabric, console, strict_data)
-        done = checkpoint.step if checkpoint else 0
-        console.say(f"run: {run}, from step {done} of {recipe.train.steps}")
-        return train(host, prepared, run, fabric, console, checkpoint)
+        console.say(f"run: {run}, from step {done} of {steps}")
+        begun -= spent_before(run, done)
+        return train(host, prepared, run, fabric, console, checkpoint, recorded, begun)
+
+
+def _recorded(
+    run: RunDirectory, checkpoint: Checkpoint | None, recipe: Recipe, settings: Iterable[Setting]
+) -> list[Recorded]:
+    """The run's plans; whoever says a number of steps makes a new one, from here on."""
+    recorded = read_plans(run)
+    if not recorded or not any(key == "train.steps" for key, _, _ in settings):
+        return recorded
+    done = checkpoint.step if checkpoint else 0
+    before = [each for each in recorded if each.plan.step < done]
+    return [*before, Recorded(Planned(done, max(done, recipe.train.steps)))]
 
 
 def _refuse_fewer_steps(run: RunDirectory, checkpoint: Checkpoint, steps: int) -> None:

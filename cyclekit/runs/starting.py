@@ -4,11 +4,11 @@ from collections.abc import Callable
 from functools import partial
 
 import torch
-from lightning_fabric import Fabric
 
 from cyclekit.console import Console
 from cyclekit.engine.arithmetic import FP32, Arithmetic, agree, choose_arithmetic, slowdown
 from cyclekit.engine.fabric import Hardware, start_fabric
+from cyclekit.engine.lightning import Fabric
 from cyclekit.recipe.settings import Recipe
 
 

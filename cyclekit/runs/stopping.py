@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from types import FrameType
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor
 
+from cyclekit.engine.lightning import Fabric
 from cyclekit.errors import CyclekitError
 from cyclekit.signals import ECHO, listened
 

@@ -1,28 +1,31 @@
 """From everything prepared to the last step and what it was measured at."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lightning_fabric import Fabric
-
 from cyclekit.console import Console
 from cyclekit.engine.fabric import end_together, full_precision, on_first
 from cyclekit.engine.guard import NotFinite
+from cyclekit.engine.lightning import Fabric
 from cyclekit.engine.trainer import Trainer
 from cyclekit.errors import CyclekitError
 from cyclekit.judging.figures import Figures
 from cyclekit.plugins.host import PluginHost
+from cyclekit.runs.budget import Budget
 from cyclekit.runs.checkpoint import Checkpoint
 from cyclekit.runs.data_record import record_files
 from cyclekit.runs.directory import RunDirectory
 from cyclekit.runs.evaluation import keep_evaluation
 from cyclekit.runs.layout import step_folders
 from cyclekit.runs.nonfinite import keep_batch
+from cyclekit.runs.plans import Planner, Recorded, timeline_of, write_plans
 from cyclekit.runs.preparation import Prepared
 from cyclekit.runs.recorder import Recorder
 from cyclekit.runs.stopping import Stopped, listening
+from cyclekit.runs.watching import Watch
 
 
 @dataclass(frozen=True)
@@ -47,15 +50,39 @@ def train(
     fabric: Fabric,
     console: Console,
     checkpoint: Checkpoint | None = None,
+    recorded: Sequence[Recorded] = (),
+    begun: float = 0.0,
 ) -> TrainResult:
-    """Train to the last step, then show the last figures beside the baselines."""
-    trainer = Trainer(fabric, prepared.model, prepared.batches)
+    """Train to the last step, then show the last figures beside the baselines.
+
+    Args:
+        host: The plugins.
+        prepared: Model and data.
+        run: Keeps everything.
+        fabric: Devices and ranks.
+        console: Is told how it goes.
+        checkpoint: Where to go on from.
+        recorded: The run's plans, where it has some; by the last one's minutes it is planned anew.
+        begun: When the run began, by ``budget.now``, time between its processes left out.
+    """
+    timeline = timeline_of(recorded, prepared.model.recipe.train.steps)
+    trainer = Trainer(fabric, prepared.model, prepared.batches, timeline)
     recorder = Recorder(host, run, trainer, prepared.collections, console)
+    recorder.watch = Watch(run, trainer, prepared, console.warn)
+    planner = None
+    if recorded and recorded[-1].minutes is not None:
+        budget = Budget(recorded[-1].minutes, trainer.settings, recorder.costs, begun)
+        recorder.budget = budget
+        planner = Planner(run, trainer, budget, console, recorded)
     led_here = checkpoint.recipe() if checkpoint else None
     if checkpoint:
         recorder.restore(checkpoint)
         checkpoint.close()
     recorder.start()
+    if recorded:
+        on_first(fabric, partial(write_plans, run, recorded))
+    if planner and not trainer.is_done:
+        on_first(fabric, recorder.rehearse)
     record = partial(record_files, run, prepared.encoded, prepared.tests)
     if led_here is None:
         on_first(fabric, record)
@@ -63,7 +90,7 @@ def train(
         recorder.once_saved = record  # until then the run is one on what was there
         change = partial(run.log_changes, trainer.step, led_here, prepared.model.recipe)
         on_first(fabric, change)
-    _fit(trainer, recorder, prepared, run, console)
+    _fit(trainer, recorder, planner, prepared, run, console)
     recorder.finish()
     result = _concluded(trainer, recorder, run, console)
     end_together(fabric)
@@ -71,22 +98,29 @@ def train(
 
 
 def _fit(
-    trainer: Trainer, recorder: Recorder, prepared: Prepared, run: RunDirectory, console: Console
+    trainer: Trainer,
+    recorder: Recorder,
+    planner: Planner | None,
+    prepared: Prepared,
+    run: RunDirectory,
+    console: Console,
 ) -> None:
     """Train until the last step, or until somebody asks for a stop."""
     fabric = trainer.fabric
     with (
         listening(fabric, console.say) as stop,
-        console.progress(trainer.settings.steps, trainer.step) as progress,
+        console.progress(trainer.steps, trainer.step) as progress,
         full_precision(trainer.settings.precision),
     ):
 
         def after_step() -> None:
+            if planner:
+                planner.after_step(progress)
             number = stop.agreed(trainer.step)
             recorder.after_step(progress, save=bool(number))
             if number and not trainer.is_done:
                 raise Stopped(
-                    f"stopped after step {trainer.step} of {trainer.settings.steps}; everything is "
+                    f"stopped after step {trainer.step} of {trainer.steps}; everything is "
                     f"saved. Go on with: cyclekit resume {run}",
                     number,
                 )

@@ -77,7 +77,7 @@ def translated(
             try:
                 for folder, item in _items(opened, job, file, outcome):
                     place = Path(folder) / places[file]
-                    written[folder] = _write(opened.model.codec, item, file, job, place)
+                    written[folder] = write_item(opened.model.codec, item, file, job, place)
             except BadSample as error:
                 fault = error.kept()
         yield Outcome(file, written, seconds.pop(file), fault)
@@ -135,7 +135,7 @@ def _rewrite(
             }
 
 
-def _write(codec: Codec[Any], item: Any, file: Path, job: Job, place: Path) -> PurePath:
+def write_item(codec: Codec[Any], item: Any, file: Path, job: Job, place: Path) -> PurePath:
     """Write an item; returns the path of the file in the output folder.
 
     Raises:

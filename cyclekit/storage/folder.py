@@ -141,6 +141,14 @@ class Storage:
             handle.flush()
         return self.path / name
 
+    @contextlib.contextmanager
+    def writing(self, name: str) -> Iterator[IO[bytes]]:
+        """A new file to be written little by little, for what need not outlive this process."""
+        with self.open() as handle:
+            number = handle.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        with os.fdopen(number, "wb") as file:
+            yield file
+
     def append_text(self, name: str, text: str) -> None:
         """Append to a file, which is made where it is not there."""
         with self._named(name), self.open() as handle:

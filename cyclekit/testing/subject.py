@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor
 
 from cyclekit.contract.codec import Codec
@@ -17,6 +16,7 @@ from cyclekit.data.folders import find_collections, found_domains
 from cyclekit.data.sampling import Batches
 from cyclekit.data.windows import Window
 from cyclekit.engine.fabric import Hardware, start_fabric
+from cyclekit.engine.lightning import Fabric
 from cyclekit.engine.model import build_codec, build_model, domains_of
 from cyclekit.engine.trainer import Trainer
 from cyclekit.plugins.discovery import PluginInfo

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import field_validator
 
-from cyclekit.api import Metric, Options, Translations, kernel_distance
+from cyclekit.api import Estimate, Metric, Options, Translations, kernel_estimate
 from cyclekit_image import lite
 from cyclekit_image.arrays import Item
 from cyclekit_image.features import (
@@ -34,7 +34,9 @@ class ImageMetricOptions(Options):
         return str(Path(path).expanduser().resolve()) if path else ""
 
 
-def score_lite0(pictures: Translations[Item], seen: Seen) -> dict[str, float | list[float]]:
+def score_lite0(
+    pictures: Translations[Item], seen: Seen
+) -> dict[str, float | list[float] | Estimate]:
     """``kid_lite0``: the kernel distance of EfficientNet-Lite0's features to all test pictures of
     the target. ``feature_cosine``: on pairs, the mean cosine with the truth's.
 
@@ -43,20 +45,20 @@ def score_lite0(pictures: Translations[Item], seen: Seen) -> dict[str, float | l
     if not _can_judge(0, pictures, "kid_lite0 and feature_cosine are"):
         return {}
     made = seen.of(pictures.outputs)
-    figures: dict[str, float | list[float]] = {}
+    figures: dict[str, float | list[float] | Estimate] = {}
     if _enough(pictures, "kid_lite0 is"):
-        figures["kid_lite0"] = kernel_distance(made, seen.of_fixed(pictures.targets))
+        figures["kid_lite0"] = kernel_estimate(made, seen.of_fixed(pictures.targets))
     if pictures.truths:
         figures["feature_cosine"] = cosines(made, seen.of_fixed(pictures.truths))
     return figures
 
 
-def score_lite2(pictures: Translations[Item], seen: Seen) -> dict[str, float]:
+def score_lite2(pictures: Translations[Item], seen: Seen) -> dict[str, Estimate]:
     """``kid_lite2``: the same distance by a larger network, trained on the same pictures."""
     if not _can_judge(2, pictures, "kid_lite2 is") or not _enough(pictures, "kid_lite2 is"):
         return {}
     made, real = seen.of(pictures.outputs), seen.of_fixed(pictures.targets)
-    return {"kid_lite2": kernel_distance(made, real)}
+    return {"kid_lite2": kernel_estimate(made, real)}
 
 
 def _can_judge(size: int, pictures: Translations[Item], what: str) -> bool:
@@ -81,7 +83,9 @@ def _enough(pictures: Translations[Item], what: str) -> bool:
     return few >= LEAST
 
 
-def score_inception(pictures: Translations[Item], known: dict[str, Seen]) -> dict[str, float]:
+def score_inception(
+    pictures: Translations[Item], known: dict[str, Seen]
+) -> dict[str, float | Estimate]:
     """``fid`` and ``kid``, where the user has named an Inception file."""
     options = pictures.options
     file = options.inception if isinstance(options, ImageMetricOptions) else ""
@@ -93,7 +97,7 @@ def score_inception(pictures: Translations[Item], known: dict[str, Seen]) -> dic
     if file not in known:
         known[file] = Seen(inception_features(Path(file)))
     made, wanted = known[file].of(pictures.outputs), known[file].of_fixed(pictures.targets)
-    return {"fid": frechet_distance(made, wanted), "kid": kernel_distance(made, wanted)}
+    return {"fid": frechet_distance(made, wanted), "kid": kernel_estimate(made, wanted)}
 
 
 METRICS = (

@@ -88,12 +88,14 @@ def test_costly_figures_stand_beside_real_items(
     run = copied(trained, tmp_path / "run")
     report = json.loads(cli("evaluate", run, "--json").out)
     by_classifier = {"taken_for_target", "classifier_accuracy", "kid_classifier"}
-    by_classifier |= {"kid_classifier_low", "kid_classifier_high"}
     assert {"kid_lite0", "kid_lite2", "feature_cosine", *by_classifier} <= set(report["a2b"])
     assert set(report["real"]["a2b"]) == {"kid_lite0", "kid_lite2", *by_classifier}
     for row in (report, report["real"], *report["baselines"].values()):
         assert 0 <= row["both"]["taken_for_target"] <= 1
         assert row["a2b"]["classifier_accuracy"] == report["b2a"]["classifier_accuracy"]
+    for figure in ("kid_lite0", "kid_lite2", "kid_classifier"):
+        low, high = report["intervals"]["translated"]["a2b"][figure]
+        assert low < high
     assert {"lite0", "domain_classifier"} <= set(report["protocol"])
     # The classifier is trained once; the same figures come again.
     (kept,) = (run / "metrics" / "domain_classifier").glob("*.safetensors")

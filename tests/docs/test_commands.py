@@ -38,6 +38,7 @@ EVALUATED = {
 # What needs a network, several machines, or files of others; each is tried by tests of its own.
 ELSEWHERE = re.compile(
     r"data get|zoo:|^import|latest_net|/shared|--devices|hifigan|whisper|recogniser|inception|"
+    r"^serve|^card|^push|hf:|--minutes|train.log|"
     r"runs/theirs|runs/celeba|runs/shoes|--recipe arctic|horse2zebra$|^--version|clip|\./series"
 )
 
@@ -79,7 +80,7 @@ def require_program(command: Command) -> None:
         for option, target in pairwise(rest):
             assert option != "--target" or f" AS {target}" in dockerfile, command
     else:
-        assert first in ("tensorboard", "python", "scontrol", "eval"), command
+        assert first in ("tensorboard", "python", "scontrol", "eval", "hf", "curl"), command
 
 
 @pytest.mark.proof

@@ -55,3 +55,16 @@ def test_other_losses_halve_both_sides() -> None:
     assert ADVERSARIAL_LOSSES["lsgan"].discriminator(LOGITS, LOGITS).item() == pytest.approx(
         (6.25 + 5.25) / 8
     )
+
+
+@pytest.mark.parametrize("name", ADVERSARIAL_LOSSES)
+def test_guessing_costs_what_is_said(name: str) -> None:
+    """Of all answers that are the same for everything, the cheapest."""
+    loss = ADVERSARIAL_LOSSES[name]
+    answers = torch.linspace(-2, 2, 401)
+    cheapest = min(float(loss.discriminator(answer, answer)) for answer in answers)
+    if loss.undecided is None:
+        assert cheapest == 0  # whatever the answer is
+    else:
+        assert cheapest == pytest.approx(loss.undecided, abs=1e-6)
+    assert loss.undecided_of(["one"]) == ({} if loss.undecided is None else {"one": loss.undecided})

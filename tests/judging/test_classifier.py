@@ -13,7 +13,7 @@ from cyclekit.api import Codec, Sample, TensorSpec
 from cyclekit.errors import BadSample
 from cyclekit.judging import classifier as module
 from cyclekit.judging.classifier import Classifier, ClassifierNetwork, build_network, has_windows
-from cyclekit.judging.kernel import kernel_distance, kernel_interval
+from cyclekit.judging.kernel import kernel_distance, kernel_estimate
 
 Array = np.ndarray[Any, Any]
 
@@ -157,9 +157,9 @@ def test_its_features_are_near_those_of_the_same_kind(quick: None) -> None:
     }
     again = classifier.features(items(20, 9, True, (64,)))
     near, far = (kernel_distance(again, seen[name]) for name in ("rough", "smooth"))
-    low, high = kernel_interval(again, seen["smooth"], seed=0)
-    assert near < low < far < high
-    assert kernel_interval(again, seen["smooth"], seed=0) == (low, high)
+    found = kernel_estimate(again, seen["smooth"], seed=0)
+    assert near < found.low < found.value == far < found.high
+    assert kernel_estimate(again, seen["smooth"], seed=0) == found
     shares = [classifier.share(items(20, 9, True, (64,)), name) for name in "ab"]
     assert shares == [sum(classifier.verdicts(again, name)) / 20 for name in "ab"]
     empty = classifier.features([np.zeros((1, 0), np.float32)])

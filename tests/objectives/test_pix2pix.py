@@ -62,6 +62,22 @@ def test_terms_by_hand() -> None:
     assert cost.total.detach() == pytest.approx(float(F.softplus(-fake)) + 100 * 1.25)
 
 
+def test_with_rounding_the_discriminator_sees_what_files_will_hold() -> None:
+    roll = api.TensorSpec(1, (None,), range=(0.0, 1.0))
+    objective = made({"a": roll, "b": roll}, rounding=True)
+    networks = {"generator_a2b": Double(), "discriminator_b": Ends()}
+    batch = {"a": torch.full((2, 1, 8), 0.4), "b": torch.zeros(2, 1, 8)}
+    paid = objective.losses("discriminators", networks, batch, STEP)
+    # .8 is shown as a note, 1.
+    real, fake = torch.tensor(0.4), torch.tensor(1.4)
+    assert paid.total.detach() == pytest.approx(float(F.softplus(-real) + F.softplus(fake)) / 2)
+    cost = objective.losses("generators", networks, batch, STEP)
+    assert cost.terms["l1_b"] == pytest.approx(0.8)
+    assert cost.total.detach() == pytest.approx(float(F.softplus(-fake)) + 100 * 0.8)
+    cost.total.backward()
+    assert networks["generator_a2b"].scale.grad is not None
+
+
 def test_gaps_of_the_counterpart_cost_nothing_and_tell_nothing() -> None:
     specs = {"a": SPEC, "b": api.TensorSpec(1, (None,), gaps=True)}
     seen: list[Tensor] = []

@@ -1,0 +1,82 @@
+"""Files a second that a service answers, and ``translate``: ``serving.py RUN DIRECTION FOLDER``.
+
+Both translate the same files, in turns; starting and opening the run is in neither.
+"""
+
+import argparse
+import asyncio
+import tempfile
+import threading
+import time
+from pathlib import Path
+from statistics import median
+
+import httpx
+
+from cyclekit.console import Console
+from cyclekit.runs.open_run import open_run
+from cyclekit.runs.sharing import Opening
+from cyclekit.runs.translation import InputFiles, translate_files
+from cyclekit.serving.app import make_app
+from cyclekit.serving.guard import Guard
+from cyclekit.serving.limits import Limits
+from cyclekit.serving.running import LOCAL, Server, listen
+from cyclekit.serving.service import Service, names_of
+from cyclekit.temporary import temporary_folder
+
+ROUNDS = 3
+AT_ONCE = 32
+
+
+async def ask(to: str, files: list[bytes]) -> float:
+    turns = iter(files)
+
+    async def client(session: httpx.AsyncClient) -> None:
+        for file in turns:
+            answer = await session.post(to, content=file)
+            assert answer.status_code == 200, answer.text
+
+    begun = time.perf_counter()
+    async with httpx.AsyncClient(timeout=300, trust_env=False) as session:
+        await asyncio.gather(*(client(session) for _ in range(AT_ONCE)))
+    return time.perf_counter() - begun
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("direction")
+    parser.add_argument("folder", type=Path)
+    given = parser.parse_args()
+    opened = open_run(given.run)
+    inputs = InputFiles.find([given.folder], opened.model.codec)
+    contents = [file.read_bytes() for file in inputs.names]
+    direction = opened.model.direction(given.direction)
+    opening = Opening(given.run, "latest")
+    with listen("127.0.0.1", 0) as listener, temporary_folder() as folder:
+        service = Service(names_of([opening]), Limits(queue=2 * AT_ONCE), folder, print)
+        service.start()
+        app = Guard(make_app(service), service, LOCAL, "", folder / "page")
+        server = Server(service, app)
+        thread = threading.Thread(target=server.run, args=[[listener]])
+        thread.start()
+        (name,) = service.residents
+        port = listener.getsockname()[1]
+        to = f"http://127.0.0.1:{port}/v1/translate/{name}/{given.direction}"
+        seconds: dict[str, list[float]] = {"translate": [], "serve": []}
+        for _ in range(ROUNDS):
+            with tempfile.TemporaryDirectory() as out:
+                begun = time.perf_counter()
+                translate_files(opened, inputs, direction, Path(out), Console(quiet=True))
+                seconds["translate"].append(time.perf_counter() - begun)
+            seconds["serve"].append(asyncio.run(ask(to, contents)))
+        server.should_exit = True
+        thread.join()
+        service.close(5)
+    print(f"| {len(contents)} files, median of {ROUNDS} | files a second |\n| --- | --- |")
+    for what, taken in seconds.items():
+        print(f"| {what} | {len(contents) / median(taken):.1f} |")
+
+
+if __name__ == "__main__":
+    main()

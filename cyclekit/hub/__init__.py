@@ -1,0 +1,1 @@
+"""Trained runs passed on: a card that says what they are, and a hub that keeps them."""

@@ -1,0 +1,1 @@
+"""Adapters to others' tools that show a training, each imported where a recipe names it."""

@@ -1,0 +1,72 @@
+"""A request on its way through a worker."""
+
+from collections.abc import Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Wish:
+    """How a file is translated. Files with equal wishes go through the networks together.
+
+    Attributes:
+        direction: One of the run's.
+        checkpoint: ``latest``, ``best`` or a step.
+        format: One of the codec's; ``None``: its first.
+        seed: Latent codes follow from it.
+        attributes: Those that the file's item has, of a run that knows some.
+        show: Whether pictures and sounds for a page are made as well.
+        back: Whether these have the way back, too.
+        samples: How many answers these have.
+    """
+
+    direction: str
+    checkpoint: str = "latest"
+    format: str | None = None
+    seed: int = 0
+    attributes: tuple[str, ...] | None = None
+    show: bool = False
+    back: bool = False
+    samples: int = 1
+
+
+@dataclass
+class Task:
+    """One file's way through a worker.
+
+    Attributes:
+        name: Nobody can foresee it; the task's folder is called so.
+        folder: For this task alone.
+        file: What was sent, in that folder.
+        wish: What is to be done.
+        outcome: What became of it: see ``Translated``.
+        progress: How much of how much is done, where that is known.
+        alone: Whether it goes by itself, since others were with it when a worker was killed.
+    """
+
+    name: str
+    folder: Path
+    file: Path
+    wish: Wish
+    outcome: "Future[Translated]" = field(default_factory=Future)
+    progress: tuple[int, int] = (0, 0)
+    alone: bool = False
+
+
+@dataclass(frozen=True)
+class Translated:
+    """What a worker wrote.
+
+    Attributes:
+        file: The translation.
+        step: Of the checkpoint that made it.
+        seconds: They were.
+        views: What a page shows: for each thing ``kind``, ``title`` and ``file``.
+    """
+
+    file: Path
+    step: int
+    seconds: float
+    views: list[Mapping[str, Any]] = field(default_factory=list)

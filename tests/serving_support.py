@@ -1,0 +1,125 @@
+"""A service in this process, its workers in theirs; a modality whose files say what to do."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from cyclekit.runs.sharing import Opening
+from cyclekit.serving.app import make_app
+from cyclekit.serving.guard import Guard
+from cyclekit.serving.limits import Limits
+from cyclekit.serving.running import LOCAL, Server, listen
+from cyclekit.serving.service import Service, names_of
+from cyclekit.temporary import temporary_folder
+
+ODD = '''
+"""Files of numbers; some of them say what is to go wrong."""
+import os
+import time
+import numpy as np
+import torch
+from cyclekit import api
+
+
+class OddCodec(api.Codec):
+    suffixes = frozenset({".odd"})
+
+    def spec(self, domain):
+        return api.TensorSpec(1, sizes=(None,), range=None)
+
+    def load(self, path):
+        word, _, rest = path.read_text(errors="replace").partition(" ")
+        if word == "sleep":
+            time.sleep(float(rest))
+        elif word == "die":
+            os._exit(3)
+        elif word == "eat":
+            eaten = []
+            while True:
+                eaten.append(np.ones(2**24))
+                time.sleep(0.02)
+        elif word != "numbers":
+            raise api.BadSample(path, f"is none: {path}")
+        return np.linspace(0, 1, 64, dtype=np.float32)
+
+    def encode(self, item, domain):
+        return api.Sample(torch.from_numpy(item)[None])
+
+    def decode(self, tensor, domain, meta):
+        return tensor[0].numpy()
+
+    def save(self, item, path):
+        path = path.with_suffix(".odd")
+        path.write_text("numbers " + " ".join(f"{x:.5f}" for x in item))
+        return path
+
+
+def make_numbers(folder, seed):
+    for split in ("trainA", "trainB", "testA", "testB"):
+        (folder / split).mkdir(parents=True)
+        for index in range(4):
+            (folder / split / f"{index}.odd").write_text(f"numbers {index}")
+
+
+@api.hookimpl
+def cyclekit_modality():
+    yield api.Modality("odd", api=2, summary="Odd files", codec=OddCodec,
+                       generators=[api.RESNET], discriminators=[api.PATCHGAN],
+                       datasets={"numbers": make_numbers})
+'''
+
+RECIPE = """
+[data]
+root = "builtin:numbers"
+[generator]
+channels = 2
+blocks = 1
+[discriminator]
+channels = 2
+layers = 1
+[train]
+steps = 1
+preview_every = 0
+evaluate_every = 0
+"""
+
+
+@contextmanager
+def serving(run: Path, limits: Limits, page: bool = False) -> Iterator[tuple[str, Service]]:
+    """A service of one run; yields its address, and what is behind it."""
+    said: list[str] = []
+    with listen("127.0.0.1", 0) as listener, temporary_folder() as folder:
+        service = Service(names_of([Opening(run, "latest", "cpu")]), limits, folder, said.append)
+        service.start()
+        app = make_app(service)
+        if page:
+            from cyclekit.serving.page import with_page
+
+            app = with_page(app, service, folder / "page")
+        server = Server(service, Guard(app, service, LOCAL, "", folder / "page"))
+        thread = threading.Thread(target=server.run, args=[[listener]])
+        thread.start()
+        address = "http://{}:{}".format(*listener.getsockname()[:2])
+        try:
+            wait_for(address)
+            yield address, service
+        finally:
+            server.should_exit = True
+            thread.join()
+            service.close(5)
+
+
+def wait_for(address: str, seconds: float = 60.0) -> None:
+    """Wait until a service answers."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            httpx.get(f"{address}/health", trust_env=False)
+            return
+        except httpx.TransportError:
+            assert time.monotonic() < end, "the service does not answer"
+            time.sleep(0.1)
