@@ -16,8 +16,8 @@ from cyclekit.commands.options import checkpoint_option, run_argument, trust_opt
 def push(run: Path, to: str, checkpoint: str, private: bool) -> None:
     """Put a run on a hub: weights, recipe and card, and nothing else.
 
-    Others then say hf:USER/NAME wherever a run is named, or hf:USER/NAME@REVISION for just this
-    one. You must be logged in (hf auth login, or HF_TOKEN).
+    Others then say hf:USER/NAME, or hf:USER/NAME@REVISION for just this one, in place of a run to
+    translate with or to serve. You must be logged in (hf auth login, or HF_TOKEN).
 
     \b
     Examples:

@@ -89,7 +89,7 @@ class Server(uvicorn.Server):
             app,
             http=Impatient,
             ws="none",
-            log_level="warning",
+            log_level="error",
             access_log=False,
             server_header=False,
             limit_concurrency=CONNECTIONS,

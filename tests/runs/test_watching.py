@@ -44,6 +44,7 @@ def test_a_discriminator_that_does_not_learn_is_told_of_once(
     assert "raise train.discriminator_learning_rate" in page
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("early")
 def test_a_discriminator_that_has_won(cli: Cli, folders: Path, tmp_path: Path) -> None:
     """Against generators that do not learn."""

@@ -20,7 +20,7 @@ import hostile  # noqa: E402  (of benchmarks/)
 from serving_support import wait_for  # noqa: E402
 
 pytestmark = pytest.mark.slow
-ATTACKS = 80
+ATTACKS = 50
 
 
 def test_it_outlives_attacks_and_finishes_what_was_begun(trained: Path, tmp_path: Path) -> None:
