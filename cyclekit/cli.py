@@ -4,6 +4,7 @@ import errno
 import importlib
 import keyword
 import os
+import platform
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,10 +16,11 @@ from cyclekit.describe import shown
 from cyclekit.errors import CyclekitError, suggest
 from cyclekit.memory import is_out_of_memory
 from cyclekit.runs.supervised import leave_last_words, obey_supervisor
+from cyclekit.version import package_version, torch_and_device
 
 VERBS = (
     "train", "resume", "translate", "evaluate", "compare", "export", "serve", "report", "card",
-    "push", "import", "data", "recipes", "plugins",
+    "push", "import", "data", "runs", "recipes", "plugins",
 )  # fmt: skip
 
 
@@ -47,8 +49,24 @@ class Verbs(click.Group):
         return super().resolve_command(ctx, args)
 
 
+def _tell_version(context: click.Context, _: click.Parameter, asked: bool) -> None:
+    if not asked or context.resilient_parsing:
+        return
+    click.echo(f"cyclekit {package_version()}, Python {platform.python_version()}")
+    sys.stdout.flush()  # torch takes a second or two
+    click.echo(torch_and_device())
+    context.exit()
+
+
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="cyclekit")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_tell_version,
+    help="Versions of cyclekit, Python and torch, and the device that would be used.",
+)
 def cyclekit() -> None:
     """Learn the mapping between two unpaired collections, whatever they hold.
 
@@ -60,6 +78,14 @@ def cyclekit() -> None:
       cyclekit translate runs/00001-image-demo photo.jpg -o out --direction a2b
       cyclekit recipes list
     """
+
+
+_WHERE_TO_LOOK = {
+    "plugin": "`cyclekit plugins list` shows which there are: image, audio, music, and yours.",
+    "recipe": "`cyclekit recipes list image` shows which there are, and what each needs.",
+    "run": "A run is a folder that `cyclekit train` made; `cyclekit runs list` shows yours.",
+}
+"""What to say of a parameter that is lacking."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -74,6 +100,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         cyclekit.main(args=given, prog_name="cyclekit", standalone_mode=False, obj=given)
     except click.ClickException as error:
         error.show()
+        if isinstance(error, click.MissingParameter) and error.param is not None:
+            hint = _WHERE_TO_LOOK.get(error.param.name or "")
+            if hint is not None:
+                click.echo(hint, err=True)
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         _fail("interrupted", 130, what="")

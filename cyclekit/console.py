@@ -143,6 +143,21 @@ class Console:
             table.add_section()
         self._results.print(table)
 
+    def rows(self, heading: str, table: Mapping[str, Mapping[str, str]]) -> None:
+        """Texts by row and column.
+
+        Args:
+            heading: Of the rows' names.
+            table: Row -> column -> text, all rows with the same columns.
+        """
+        columns = next(iter(table.values()), {})
+        drawn = Table()
+        for column in (heading, *columns):
+            drawn.add_column(_plain(column))
+        for name, row in table.items():
+            drawn.add_row(_plain(name), *(_plain(text) for text in row.values()))
+        self._results.print(drawn)
+
     def matrix(self, title: str, table: Mapping[str, Mapping[str, float]]) -> None:
         """Figures by row and column.
 

@@ -2,7 +2,7 @@
 
 A thread that spins goes on at once, a thread that sleeps must be woken; but one that spins takes
 the processor from the thread that it waits for, as soon as there are more of them than processors.
-``docs/performance.md`` has what each costs on a quiet and on a busy machine.
+``docs/performance/costs.md`` has what each costs on a quiet and on a busy machine.
 """
 
 import atexit

@@ -1,4 +1,4 @@
-"""Write docs/plugins/reference.md from the code: `python docs/make_plugin_reference.py`."""
+"""Write two pages from the code, the contract's and Python's: `python docs/make_plugin_reference.py`."""
 
 import inspect
 import re
@@ -8,10 +8,31 @@ from typing import Any
 import cyclekit
 from cyclekit import api, hookspecs, testing
 
-HEAD = """# Reference for plugin authors
+HEAD = """# The contract with plugins
 
-Everything that a plugin may use: the hooks it implements, the names in `cyclekit.api`, and `cyclekit.testing`. What is not here is the engine's
-own business and may change with any version. New here? Begin with the [tutorial](tutorial.md).
+Everything that a plugin may use: the hooks it implements, the names in `cyclekit.api`, and `cyclekit.testing`.
+What is not here is the engine's own business and may change with any version.
+New here?
+Begin with the [tutorial](../authors/tutorial.md).
+
+This page is made by `docs/make_plugin_reference.py`; a test keeps it true.
+"""
+PYTHON_HEAD = """# Python
+
+What the command line does, from Python.
+`train`, `resume`, `evaluate`, `compare` and `report` are the verbs; `load` opens a run to translate items in memory.
+
+```python
+import cyclekit
+
+result = cyclekit.train("image", "small", data="my_pictures", set={"train.steps": 400})
+model = cyclekit.load(result.run)
+zebra = model.translate("photo.jpg", direction="a2b")
+model.save(zebra, "out/zebra.png")
+cyclekit.evaluate(result.run)["a2b"]
+```
+
+Whatever the caller can put right is a `cyclekit.CyclekitError` with one clear message.
 
 This page is made by `docs/make_plugin_reference.py`; a test keeps it true.
 """
@@ -52,7 +73,10 @@ SECTIONS = {
     ),
     "The rest": ("API_VERSION", "hookimpl"),
 }  # fmt: skip
-FROM_PYTHON = ("train", "TrainResult", "Hardware", "load", "TrainedModel")
+FROM_PYTHON = (
+    "train", "TrainResult", "Hardware", "load", "TrainedModel", "resume", "evaluate", "compare",
+    "report", "CyclekitError",
+)  # fmt: skip
 TESTING = ("check_modality", "run_checks", "Result")
 WHOLE = (
     "Codec",
@@ -78,25 +102,35 @@ def reference() -> str:
         page.append(f"\n## {heading}\n")
         for name in names:
             page += entry(name, getattr(api, name))
-    page.append("\n## From Python\n\n```python\nimport cyclekit\n```\n")
-    for name in FROM_PYTHON:
-        page += entry(name, getattr(cyclekit, name))
     page.append("\n## Testing\n\n```python\nfrom cyclekit.testing import check_modality\n```\n")
     for name in TESTING:
         page += entry(name, getattr(testing, name))
+    return joined(page)
+
+
+def python_reference() -> str:
+    """The page about Python as Markdown."""
+    page = [PYTHON_HEAD]
+    for name in FROM_PYTHON:
+        page += entry(name, getattr(cyclekit, name), "##")
+    return joined(page)
+
+
+def joined(page: list[str]) -> str:
+    """Its parts as one text."""
     return "\n".join(page).replace("\n\n\n", "\n\n").rstrip() + "\n"
 
 
-def entry(name: str, thing: Any) -> list[str]:
+def entry(name: str, thing: Any, level: str = "###") -> list[str]:
     """Heading, signature and description of one name, and of its methods where they matter."""
-    lines = [f"### `{name}`\n", f"```python\n{signature(name, thing)}\n```\n", described(thing)]
+    lines = [f"{level} `{name}`\n", f"```python\n{signature(name, thing)}\n```\n", described(thing)]
     if name in WHOLE:
         for method, of in vars(thing).items():
             if method.startswith("_") or not (inspect.isfunction(of) or isinstance(of, property)):
                 continue
             told = of.fget if isinstance(of, property) else of
             mark = "property " if isinstance(of, property) else ""
-            lines.append(f"#### {mark}`{name}.{method}`\n")
+            lines.append(f"{level}# {mark}`{name}.{method}`\n")
             lines.append(f"```python\n{signature(method, told)}\n```\n")
             lines.append(described(told))
     return lines
@@ -162,5 +196,6 @@ PLAIN = {
 
 
 if __name__ == "__main__":
-    page = Path(__file__).parent / "plugins" / "reference.md"
-    page.write_text(reference(), encoding="utf-8")
+    folder = Path(__file__).parent / "reference"
+    (folder / "contract.md").write_text(reference(), encoding="utf-8")
+    (folder / "python.md").write_text(python_reference(), encoding="utf-8")

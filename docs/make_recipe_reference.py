@@ -1,4 +1,4 @@
-"""Write docs/recipes.md from the settings classes: `python docs/make_recipe_reference.py`."""
+"""Write docs/reference/recipes.md from the settings classes: `python docs/make_recipe_reference.py`."""
 
 from collections.abc import Iterable
 from itertools import groupby
@@ -15,22 +15,31 @@ from cyclekit.recipe.settings import recipe_model
 
 HEAD = """# Recipes
 
-A recipe is a TOML file that says everything about a run. `cyclekit recipes list` shows what there is;
-`cyclekit recipes copy NAME mine.toml` gives you one to change; `cyclekit recipes check mine.toml` checks it
-and builds its networks. Where a recipe is silent, the defaults below hold.
+A recipe is a TOML file that says everything about a run.
+Where a recipe is silent, the defaults below hold.
 
-- `--recipe NAME` looks for a file of that path, then for `./recipes/PLUGIN/NAME.toml`, then among the plugin's
-  own. The first lines of `cyclekit train` say which one was found.
+| command | does |
+| --- | --- |
+| `cyclekit recipes list` | shows what there is, and what each needs |
+| `cyclekit recipes copy NAME mine.toml` | gives you one to change |
+| `cyclekit recipes check mine.toml` | checks it and builds its networks |
+| `cyclekit recipes show NAME --resolved` | prints every key |
+
+- `--recipe NAME` looks for a file of that path, then for `./recipes/PLUGIN/NAME.toml`, then among the plugin's own.
+  The first lines of `cyclekit train` say which one was found.
 - `extends = "other"` starts from another recipe (a name, or a path beside the file); tables merge key by key.
-- `--set KEY=VALUE` changes one key and wins over the file: `--set train.batch_size=4`,
-  `--set generator.upsample=resize`. `--data`, `--steps`, `--seed` and `--precision` are short for
-  `data.root`, `train.steps`, `train.seed` and `train.precision`.
-- A key that does not exist is an error that suggests the right one. All faults are reported at once.
+- `--set KEY=VALUE` changes one key and wins over the file: `--set train.batch_size=4`, `--set generator.upsample=resize`.
+- `--data`, `--steps`, `--seed` and `--precision` are short for `data.root`, `train.steps`, `train.seed` and `train.precision`.
+- A key that does not exist is an error that suggests the right one.
+  All faults are reported at once.
 - The resolved recipe, every key written out, lies in each run directory and each checkpoint.
 
-The engine's keys come first. Which table holds for `[objective]`, `[generator]` and `[discriminator]` depends on the `name` that they say;
-`[codec]` and the networks belong to the plugin, which may bring objectives too. Keys that have another name since an earlier version still work under the old one, and
-`train` says what they are called now. This page is made by `docs/make_recipe_reference.py`; a test keeps it true.
+The engine's keys come first.
+Which table holds for `[objective]`, `[generator]` and `[discriminator]` depends on the `name` that they say.
+`[codec]` and the networks belong to the plugin, which may bring objectives too.
+Keys that had another name in an earlier version still work under the old one, and `train` says what they are called now.
+
+This page is made by `docs/make_recipe_reference.py`; a test keeps it true.
 """
 PLUGINS = ("image", "audio", "music")
 DEFAULT = "cycle"
@@ -109,4 +118,4 @@ def _default(field: Any) -> str:
 
 
 if __name__ == "__main__":
-    Path(__file__).with_name("recipes.md").write_text(reference(), encoding="utf-8")
+    (Path(__file__).parent / "reference" / "recipes.md").write_text(reference(), encoding="utf-8")

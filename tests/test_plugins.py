@@ -99,7 +99,7 @@ def cyclekit_objectives(modality):
         (
             GOOD.format(name="bad", api=1),
             "written for plugin API 1; this cyclekit speaks 2. Let Modality.objective be a name.*"
-            "fit take .items by domain, seed, cache.*write api=2: see docs/plugins/from-1-to-2.md",
+            "fit take .items by domain, seed, cache.*write api=2: see docs/authors/from-1-to-2.md",
         ),
         (
             GOOD.format(name="bad", api=3),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cyclekit.commands.completion import complete_sets
 from cyclekit.commands.options import PATH, plugin_option, settings_option, trust_option
 from cyclekit.describe import shown
 from cyclekit.errors import PluginError, UsageError
@@ -53,7 +54,7 @@ def list_sets(name: str | None, plugin: str | None, as_json: bool) -> None:
 
 
 @data.command("get")
-@click.argument("name")
+@click.argument("name", shell_complete=complete_sets)
 @plugin_option
 @click.option("-o", "--out", type=PATH, default=Path("datasets"), show_default=True,
               help="The folder in which the set's own folder is made.")  # fmt: skip

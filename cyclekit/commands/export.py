@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from cyclekit.commands.completion import complete_directions
 from cyclekit.commands.options import PATH, checkpoint_option, run_argument, trust_option
 from cyclekit.errors import UsageError
 
@@ -15,6 +16,7 @@ from cyclekit.errors import UsageError
 @click.option(
     "--direction",
     metavar="NAME",
+    shell_complete=complete_directions,
     help="Which way to translate, such as a2b. May be left out where there is only one.",
 )
 @click.option(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
+from cyclekit.commands.completion import complete_plugins, complete_runs
 from cyclekit.errors import UsageError
 from cyclekit.recipe.precision import PRECISIONS
 from cyclekit.runs.supervised import must_supervise
@@ -19,7 +20,9 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 PATH = click.Path(path_type=Path)
 
-plugin_option = click.option("--plugin", metavar="NAME|FILE.py", help="The modality.")
+plugin_option = click.option(
+    "--plugin", metavar="NAME|FILE.py", help="The modality.", shell_complete=complete_plugins
+)
 accelerator_option = click.option(
     "--accelerator",
     type=click.Choice(["auto", "cpu", "cuda", "mps"]),
@@ -66,7 +69,7 @@ settings_option = click.option(
     metavar="KEY=VALUE",
     help="Change a key of the recipe; may be repeated.",
 )
-run_argument = click.argument("run", type=PATH)
+run_argument = click.argument("run", type=PATH, shell_complete=complete_runs)
 
 
 def hardware_options(command: Command) -> Command:

@@ -8,8 +8,17 @@ from pathlib import Path
 
 import click
 
+from cyclekit.commands.completion import complete_plugins
 from cyclekit.commands.options import PATH
-from cyclekit.errors import CyclekitError, ExtensionAlone, IncompatiblePlugin
+from cyclekit.errors import CyclekitError, ExtensionAlone, IncompatiblePlugin, UsageError, suggest
+
+extension_option = click.option(
+    "--extension",
+    "extensions",
+    metavar="NAME|FILE.py",
+    multiple=True,
+    help="Another plugin to load, such as one that brings an objective; may be repeated.",
+)
 
 
 @click.group()
@@ -55,17 +64,59 @@ def list_plugins(check: bool, as_json: bool) -> None:
         click.echo("No plugins are installed.")
 
 
+@plugins.command("show")
+@click.argument("plugin", metavar="NAME|FILE.py", shell_complete=complete_plugins)
+@click.argument("thing", required=False, metavar="[THING]")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@extension_option
+def show_plugin(plugin: str, thing: str | None, as_json: bool, extensions: tuple[str, ...]) -> None:
+    """Show what a plugin brings: networks, objectives, metrics, corruptions, data sets.
+
+    With the name of one of these, its settings with what they mean.
+
+    \b
+    Examples:
+      cyclekit plugins show image
+      cyclekit plugins show image unet_256
+      cyclekit plugins show music --json
+    """
+    from dataclasses import asdict
+
+    from cyclekit.console import Console
+    from cyclekit.plugins.contents import contents
+    from cyclekit.plugins.host import load_plugin
+
+    host = load_plugin(plugin, extensions)
+    found = contents(host)
+    if thing is not None:
+        known = {each.name for things in found.values() for each in things}
+        found = {kind: [t for t in things if t.name == thing] for kind, things in found.items()}
+        if thing not in known:
+            raise UsageError(f"{plugin!r} brings no {thing!r}. {suggest(thing, known)}")
+    found = {kind: things for kind, things in found.items() if things}
+    if as_json:
+        click.echo(json.dumps({k: [asdict(each) for each in of] for k, of in found.items()}))
+        return
+    console = Console()
+    if thing is None:
+        console.result(f"{host.modality.name}: {host.modality.summary}")
+    for kind, things in found.items():
+        console.result(f"\n{kind}")
+        for each in things:
+            console.result(f"  {each.name:<20} {each.summary}".rstrip())
+            for key, said in each.options.items() if thing else ():
+                console.result(f"    {key:<28} {said}")
+            if each.options and not thing:
+                console.result(f"  {'':<20} settings: {', '.join(each.options)}")
+    if thing is None:
+        console.say(f"\nWhat a setting means: cyclekit plugins show {plugin} NAME")
+
+
 @plugins.command("check")
-@click.argument("plugin", metavar="NAME|FILE.py")
+@click.argument("plugin", metavar="NAME|FILE.py", shell_complete=complete_plugins)
 @click.option("--data", type=PATH, help="Folder with trainA and so on; default: built-in data.")
 @click.option("--objective", metavar="NAME", help="The objective to try; default: the recipe's.")
-@click.option(
-    "--extension",
-    "extensions",
-    metavar="NAME|FILE.py",
-    multiple=True,
-    help="Another plugin to load, such as one that brings an objective; may be repeated.",
-)
+@extension_option
 def check_plugin(
     plugin: str, data: Path | None, objective: str | None, extensions: tuple[str, ...]
 ) -> None:

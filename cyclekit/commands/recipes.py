@@ -4,9 +4,10 @@ from pathlib import Path
 
 import click
 
+from cyclekit.commands.completion import complete_plugins, complete_recipes
 from cyclekit.commands.options import PATH, plugin_option, trust_option
 from cyclekit.describe import shown
-from cyclekit.errors import RecipeError, UsageError
+from cyclekit.errors import UsageError
 
 
 @click.group()
@@ -15,32 +16,39 @@ def recipes() -> None:
 
 
 @recipes.command("list")
-@click.argument("name", metavar="[PLUGIN]", required=False)
+@click.argument("name", metavar="[PLUGIN]", required=False, shell_complete=complete_plugins)
 @plugin_option
-def list_recipes(name: str | None, plugin: str | None) -> None:
-    """List every recipe, or one plugin's.
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
+def list_recipes(name: str | None, plugin: str | None, as_json: bool) -> None:
+    """List every recipe, or one plugin's, with what each needs: data, machine, time, memory.
 
     \b
     Examples:
       cyclekit recipes list
       cyclekit recipes list image
+      cyclekit recipes list audio --json
     """
-    plugin = plugin or name
-    from cyclekit.plugins.discovery import find_plugin, installed_plugins
-    from cyclekit.recipe.sources import find_recipes, read_recipe
+    import json
 
-    for info in [find_plugin(plugin)] if plugin else installed_plugins():
-        for name, path in find_recipes(info).items():
-            try:
-                summary = read_recipe(path).get("summary", "")
-            except RecipeError as error:
-                summary = f"({error})"
-            click.echo(shown(f"{info.name:<10} {name:<24} {summary}"))
+    from cyclekit.plugins.discovery import find_plugin, installed_plugins
+    from cyclekit.recipe.listing import described_recipes
+
+    plugin = plugin or name
+    infos = [find_plugin(plugin)] if plugin else installed_plugins()
+    rows = [row for info in infos for row in described_recipes(info)]
+    if as_json:
+        click.echo(json.dumps(rows))
+        return
+    for row in rows:
+        click.echo(shown(f"{row['plugin']:<10} {row['name']:<24} {row['summary']}"))
+        for what in ("data", "needs"):
+            if row[what]:
+                click.echo(shown(f"{'':<11}{what}: {row[what]}"))
 
 
 @recipes.command()
 @trust_option
-@click.argument("name")
+@click.argument("name", shell_complete=complete_recipes)
 @plugin_option
 @click.option("--resolved", is_flag=True, help="Every key, with what the recipe extends.")
 def show(name: str, plugin: str | None, resolved: bool) -> None:
@@ -65,7 +73,7 @@ def show(name: str, plugin: str | None, resolved: bool) -> None:
 
 
 @recipes.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete_recipes)
 @click.argument("destination", type=PATH)
 @plugin_option
 def copy(name: str, destination: Path, plugin: str | None) -> None:

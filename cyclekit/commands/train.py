@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from cyclekit.commands.completion import complete_plugins, complete_recipes
 from cyclekit.commands.options import (
     PATH,
     data_option,
@@ -19,8 +20,10 @@ from cyclekit.errors import UsageError
 
 @click.command()
 @trust_option
-@click.option("--plugin", required=True, metavar="NAME|FILE.py", help="The modality.")
-@click.option("--recipe", required=True, metavar="NAME|FILE.toml", help="What to train, and how.")
+@click.option("--plugin", required=True, metavar="NAME|FILE.py", help="The modality.",
+              shell_complete=complete_plugins)  # fmt: skip
+@click.option("--recipe", required=True, metavar="NAME|FILE.toml", help="What to train, and how.",
+              shell_complete=complete_recipes)  # fmt: skip
 @data_option
 @settings_option
 @click.option(

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from cyclekit.commands.completion import complete_directions
 from cyclekit.commands.options import (
     PATH,
     accelerator_option,
@@ -32,6 +33,7 @@ from cyclekit.errors import CyclekitError
 @click.option(
     "--direction",
     metavar="NAME",
+    shell_complete=complete_directions,
     help="Which way to translate, such as a2b. May be left out where there is only one.",
 )
 @click.option(

@@ -69,7 +69,8 @@ def start_fabric(hardware: Hardware, precision: str) -> Fabric:
     except Exception as error:  # Fabric raises many kinds; each says what is missing
         raise CyclekitError(
             f"Cannot start on --accelerator {hardware.accelerator} --devices {hardware.devices} "
-            f"--strategy {hardware.strategy} --precision {precision}: {describe_exception(error)}"
+            f"--strategy {hardware.strategy} --precision {precision}: {describe_exception(error)} "
+            f"`cyclekit --version` says which device torch sees; --accelerator cpu works anywhere."
         ) from error
     wanted = hardware.devices * hardware.num_nodes
     if fabric.world_size != wanted:

@@ -1,7 +1,7 @@
 """What can be seen of a training that goes wrong: which figure shows it, from where on, what helps.
 
 ``SYMPTOMS`` is the whole of it; ``judging/checkup.py`` takes the figures. Thresholds lie between
-runs that went well and runs that did not; ``docs/troubles.md`` has the figures of both.
+runs that went well and runs that did not; ``docs/how-to/troubles.md`` has the figures of both.
 """
 
 from collections.abc import Mapping, Sequence

@@ -105,6 +105,6 @@ def _way_on(api: Any, info: PluginInfo) -> str:
         return (
             "Let Modality.objective be a name (classes come by the hook cyclekit_objectives), let "
             "Metric.fit take (items by domain, seed, cache), and write api=2: see "
-            "docs/plugins/from-1-to-2.md."
+            "docs/authors/from-1-to-2.md."
         )
     return f"Install a version of {info.distribution} that fits, or another cyclekit."

@@ -197,6 +197,9 @@ class Recipe(Options):
     """The modality."""
     summary: str = ""
     """One line for `cyclekit recipes list`."""
+    needs: str = ""
+    """What it needs, for `cyclekit recipes list`: machine, time, memory. It says something of the
+    recipe as it is, and nothing of a run whose settings were changed."""
     extensions: tuple[str, ...] = ()
     """Further plugins to load: observers, added networks and metrics."""
     data: DataSettings = DataSettings()

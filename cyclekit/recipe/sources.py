@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cyclekit.errors import RecipeError, UsageError, suggest
-from cyclekit.plugins.discovery import PluginInfo
+from cyclekit.plugins.discovery import PluginInfo, installed_plugins
 from cyclekit.recipe.moved import renamed, renamed_options
 from cyclekit.storage.handle import open_file
 
@@ -193,9 +193,18 @@ def find_recipe(name: str, plugin: PluginInfo) -> Path:
     if name in recipes:
         return recipes[name]
     if name.endswith(".toml") or any(mark in name for mark in "/\\"):
-        raise UsageError(f"No recipe file {name}.")
+        raise UsageError(
+            f"No recipe file {name}. `cyclekit recipes list` shows what there is, and `cyclekit "
+            f"recipes copy NAME {name}` makes a file of one."
+        )
     plugin.require_installed()
     hint = "" if recipes else " An empty file is one: make one called demo.toml and name that."
+    for other in installed_plugins():
+        if other.name != plugin.name and name in find_recipes(other):
+            raise UsageError(
+                f"No recipe called {name!r} for plugin {plugin.name!r}, but for {other.name!r}: "
+                f"take it with --plugin {other.name}."
+            )
     raise UsageError(
         f"No recipe called {name!r} for plugin {plugin.name!r}. {suggest(name, recipes)}{hint}"
     )

@@ -76,7 +76,10 @@ class Comparison:
 
     def __init__(self, folders: Sequence[Path]) -> None:
         if len(folders) < 2:
-            raise UsageError("Name two runs at least.")
+            raise UsageError(
+                "Name two runs at least, as in `cyclekit compare RUN RUN`; `cyclekit runs list` "
+                "shows yours."
+            )
         self.stories = [RunStory(RunLayout.open(folder)) for folder in folders]
         names = [story.name for story in self.stories]
         unique = len(set(names)) == len(names)

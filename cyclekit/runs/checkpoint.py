@@ -24,7 +24,7 @@ from cyclekit.plugins.discovery import PluginInfo
 from cyclekit.recipe.moved import renamed
 from cyclekit.recipe.sources import parse_toml
 from cyclekit.runs.layout import MANIFEST, step_folders
-from cyclekit.runs.manifest import OLD, read_manifest
+from cyclekit.runs.manifest import OLD, Writer, read_manifest
 from cyclekit.runs.old_state import OldStateError, read_old_state
 from cyclekit.storage.handle import open_file
 from cyclekit.storage.tree import load_tree
@@ -207,7 +207,7 @@ class Checkpoint:
             raise CheckpointError(
                 f"{self.folder} was written by plugin {writer.name!r}, not by {plugin.name!r}."
             )
-        if not compatible(writer.version, plugin.version):
+        if not (compatible(writer.version, plugin.version) or own_and_older(writer, plugin)):
             raise CheckpointError(
                 f"{self.folder} was written by {writer.distribution} {writer.version}, but "
                 f"{plugin.version} is installed. Install a version that fits: "
@@ -271,6 +271,19 @@ def compatible(wrote: str, installed: str) -> bool:
         return wrote == installed
     series = 2 if a[0] == 0 else 1
     return a[:series] == b[:series]
+
+
+def own_and_older(writer: Writer, plugin: PluginInfo) -> bool:
+    """Whether an older cyclekit wrote it with a plugin of its own: such runs stay readable.
+
+    What has changed since then is told by the checkpoint's format and by settings' former names.
+    """
+    if not writer.distribution == plugin.distribution == "cyclekit":
+        return False
+    try:
+        return Version(writer.version) <= Version(plugin.version)
+    except InvalidVersion:
+        return False
 
 
 def describe_writer(plugin: PluginInfo) -> dict[str, Any]:

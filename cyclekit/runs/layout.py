@@ -55,7 +55,7 @@ class RunLayout:
             why = "is no run" if run.folder.exists() else "does not exist"
             raise CheckpointError(
                 f"{folder} {why}: expected a folder that `cyclekit train` made, with run.json and "
-                f"recipe.toml in it."
+                f"recipe.toml in it. `cyclekit runs list` shows yours."
             )
         return run
 

@@ -49,6 +49,11 @@ def read_initial(recipe: Recipe, host: PluginHost, console: Console) -> Initial 
         folder = pointed_at(Path(named))
     if folder is not None and folder.is_dir():
         found = _of_run(folder)
+    elif _is_nothing(named):
+        raise UsageError(
+            f"train.init: {named} does not exist. Name a run (`cyclekit runs list` shows yours), a "
+            f"file of weights that `cyclekit import` reads, or zoo:NAME."
+        )
     else:
         from cyclekit.importing.family import Choices
         from cyclekit.importing.making import import_weights
@@ -66,6 +71,13 @@ def read_initial(recipe: Recipe, host: PluginHost, console: Console) -> Initial 
             f"of what {host.modality.name!r} has. Name a run of the same plugin."
         )
     return found
+
+
+def _is_nothing(named: str) -> bool:
+    """Whether there is no such file, nor is it a name of published weights."""
+    from cyclekit.importing.zoo import PREFIX
+
+    return not (named.startswith(PREFIX) or any(Path(file).exists() for file in named.split(",")))
 
 
 def _of_run(folder: Path) -> Initial:

@@ -146,7 +146,7 @@ def test_what_a_run_on_pictures_shows(
     page = report(run)
     assert page.all("h1")[0][1] == "run"
     facts = " ".join(text for _, text in page.all("dl"))
-    for said in ("4of 4", "cpu", "image (cyclekit 0.1.0)", "torch 2", "2, 4 (best)", "32-true"):
+    for said in ("4of 4", "cpu", "image (cyclekit 0.2.0)", "torch 2", "2, 4 (best)", "32-true"):
         assert said in facts, said
 
     # The curves go through what was logged, on both kinds of axes.

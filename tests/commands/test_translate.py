@@ -220,7 +220,7 @@ class Payload:
         ("flipped state", 1, "codec.safetensors is damaged"),
         ("missing weights", 1, "generator_a2b.safetensors is damaged: No such file"),
         ("other plugin", 1, "was written by plugin 'audio'"),
-        ("other version", 1, "cyclekit 7.0 , but|cyclekit 7.0, but 0.1.0 is installed"),
+        ("other version", 1, "cyclekit 7.0 , but|cyclekit 7.0, but 0.2.0 is installed"),
         ("other format", 1, "checkpoint format 99; this cyclekit reads 2 and 3"),
         ("other size", 1, "does not fit what the run's recipe describes"),
         (

@@ -13,7 +13,7 @@ import pytest
 
 import cyclekit
 
-PAGES = Path(cyclekit.__file__).parents[1] / "docs" / "plugins"
+PAGES = Path(cyclekit.__file__).parents[1] / "docs" / "authors"
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class Command:
 def blocks(page: str) -> Iterator[tuple[str, str, str]]:
     """Language, file name and content of every fenced block."""
     for opening, content in re.findall(r"^```(\S[^\n]*)\n(.*?)^```", page, re.S | re.M):
-        language, _, file = opening.partition(" ")
-        yield language, file, content
+        language, _, title = opening.partition(" ")
+        yield language, title.removeprefix('title="').removesuffix('"'), content
 
 
 def commands(content: str) -> list[Command]:
