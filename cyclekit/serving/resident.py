@@ -125,6 +125,8 @@ class Resident:
             self._begin()
         except Refusal as refusal:
             self.failure = str(refusal)
+        except Exception as error:  # somebody waits, whatever happened
+            self.failure = f"{self.name}: unexpected {type(error).__name__}: {error}"
         self.ready.set()
         while block := self._next():
             self._busy = len(block)
@@ -171,7 +173,15 @@ class Resident:
         self._line, its = context.Pipe()
         arguments = (its, self._opening, self._limits.positions, named_here())
         self._process = context.Process(target=work, args=arguments, daemon=True)
-        self._process.start()
+        try:
+            self._process.start()
+        except (OSError, EOFError) as error:
+            self._process = None
+            raise Refusal(
+                503,
+                f"{self._opening.folder}: no worker can be started ({error}). Sockets lie in the "
+                f"temporary folder: if its path is long, set TMPDIR to a shorter one.",
+            ) from error
         its.close()
         begun = time.monotonic()
         while time.monotonic() - begun < STARTING:

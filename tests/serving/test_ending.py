@@ -2,12 +2,14 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 from collections import Counter
 from pathlib import Path
+from tempfile import mkdtemp
 
 import pytest
 from support import draw
@@ -23,9 +25,20 @@ pytestmark = pytest.mark.slow
 ATTACKS = 50
 
 
+def test_a_temporary_folder_with_too_long_a_name_is_told(trained: Path, tmp_path: Path) -> None:
+    long = tmp_path / ("x" * 120)  # sockets' paths have 107 characters at most
+    long.mkdir()
+    command = [sys.executable, "-m", "cyclekit.cli", "serve", str(trained), "--port=0", "--no-page"]
+    done = subprocess.run(
+        command, env=os.environ | {"TMPDIR": str(long)}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "set TMPDIR to a shorter one" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_it_outlives_attacks_and_finishes_what_was_begun(trained: Path, tmp_path: Path) -> None:
-    temporary = tmp_path / "tmp"
-    temporary.mkdir()
+    temporary = Path(mkdtemp(prefix="cyclekit-test-"))  # a short path, for sockets
     command = [sys.executable, "-m", "cyclekit.cli", "serve", str(trained), "--port=0", "--no-page"]
     environment = os.environ | {"TMPDIR": str(temporary)}
     before = sorted((path, path.stat().st_mtime_ns) for path in trained.rglob("*"))
@@ -67,3 +80,4 @@ def test_it_outlives_attacks_and_finishes_what_was_begun(trained: Path, tmp_path
     assert process.wait(timeout=120) == 0
     assert "Traceback" not in process.stderr.read()
     assert list(temporary.glob("[a-z]*")) == []
+    shutil.rmtree(temporary)
