@@ -84,6 +84,13 @@ def _require_no_code(run: RunDirectory, recipe: Recipe) -> None:
 def _alone(recipe: Recipe) -> Recipe:
     """The recipe of weights that are averages already, and that have no data beside them."""
     train = recipe.train.model_copy(update={"ema": 0.0})
-    kept = {"cache": None, "domains": None, "tests": None, "extra": None, "attributes": None}
+    kept = {
+        "cache": None,
+        "domains": None,
+        "tests": None,
+        "extra": None,
+        "attributes": None,
+        "pairs": None,
+    }
     data = recipe.data.model_copy(update=kept)
     return recipe.model_copy(update={"train": train, "data": data})
