@@ -38,6 +38,13 @@ def changes(event: str, arguments: tuple[Any, ...]) -> bool:
     return event in CHANGING
 
 
+def can_fork() -> bool:
+    """Whether a fork could train: not once autograd has threads, which some tests' gradients of
+    gradients give it."""
+    back = torch.ones((), requires_grad=True).backward
+    return forked(back, Path(os.devnull)) == 0
+
+
 def forked(work: Callable[[], object], said: Path, limit: int = 300) -> int:
     """Run something in a fork; returns its exit code, negative for a signal.
 

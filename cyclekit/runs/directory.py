@@ -122,7 +122,8 @@ class RunDirectory(RunLayout):
         now = flattened(recipe.model_dump(mode="json"))
         # What a recipe does not say is at its default, also where it is of an older version.
         told = keys(type(recipe), chosen=recipe.model_dump(mode="json"))
-        defaults = {key: info.default for key, info in told}
+        plain = ((key, info.default) for key, info in told)
+        defaults = {key: list(d) if isinstance(d, tuple) else d for key, d in plain}  # as in JSON
         for key in sorted(held.keys() | now.keys()):
             before, after = held.get(key, defaults.get(key)), now.get(key)
             if before != after:
