@@ -78,6 +78,11 @@ def _default_dtype() -> Iterator[None]:
     assert torch.get_default_dtype() is before, "a test left another default dtype behind"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The demos come first: they take minutes each, and a worker would be left alone with them."""
+    items.sort(key=lambda item: item.path.name != "test_demo.py")
+
+
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Long bytes are no names: archives, for one, hold the time at which they were made, so that
     workers that started in different seconds would not agree about which tests there are."""
