@@ -11,7 +11,7 @@ from cyclekit.data.doubts import copied, doubts_about
 from cyclekit.data.generated import is_made
 from cyclekit.data.layout import Folders, layout, layout_folder
 from cyclekit.data.listing import Files, Kinds, counted, list_samples, nothing
-from cyclekit.data.pair_list import EQUAL_NAMES, EqualNames, PairList, counterparts_by
+from cyclekit.data.pair_list import EQUAL_NAMES, EqualNames, counterparts_by
 from cyclekit.data.splits import hold_out_together, limited, limited_together, split, usable_in
 from cyclekit.errors import DataError, suggest
 from cyclekit.names import heading
@@ -135,10 +135,10 @@ def find_collections(
         DataError: If a folder is missing or has no samples; says what is expected.
     """
     joint = codec is not None and codec.joint
-    folders = _folders(settings, domains, root, joint)
-    counterparts = counterparts_by(settings, domains, root)
     if joint and settings.pairs:
         raise DataError("data.pairs lists files, but each of these holds a whole pair: drop it.")
+    folders = _folders(settings, domains, root, joint)
+    counterparts = counterparts_by(settings, domains, root)
     others = Counter[str]()
 
     def samples(folder: str | Path) -> Files:
@@ -156,14 +156,15 @@ def find_collections(
             raise DataError(f"Domain {heading(name)} is empty: {nothing(folder, others, codec)}")
         if apart is not None:
             test[name] = samples(apart)
-    doubts = [*doubts_about(folders, joint), *_missing(counterparts, folders, train, test)]
+    there = [
+        (name, Path(folder), files[name])
+        for name, both in folders.items()
+        for folder, files in zip(both, (train, test), strict=True)
+        if folder is not None
+    ]
+    doubts = [*doubts_about(folders, joint), *counterparts.missing(there)]
     groups = tied or ([tuple(folders)] if settings.pairs else [])
-    for group in groups:
-        hold_out_together(group, folders, train, test, settings.held_out, counterparts)
-    for name, (folder, _) in folders.items():
-        if name not in test:
-            usable = usable_in(codec, name)
-            train[name], test[name] = split(train[name], Path(folder), settings.held_out, usable)
+    _hold_out(groups, folders, train, test, settings.held_out, counterparts, codec)
     alike = {name: group for group in tied for name in group}
     found = {}
     for name, (folder, apart) in folders.items():
@@ -183,22 +184,23 @@ def find_collections(
     return Collections(found, extra, parallel, others, doubts)
 
 
-def _missing(
-    counterparts: EqualNames,
+def _hold_out(
+    groups: Sequence[Sequence[str]],
     folders: Folders,
     train: dict[str, Files],
     test: dict[str, Files],
-) -> list[str]:
-    """Files that a list of pairs names, and that are not there."""
-    if not isinstance(counterparts, PairList):
-        return []
-    found = [
-        (name, Path(folder), files[name])
-        for name, both in folders.items()
-        for folder, files in zip(both, (train, test), strict=True)
-        if folder is not None
-    ]
-    return list(counterparts.missing(found))
+    share: float,
+    counterparts: EqualNames,
+    codec: Codec[Any] | None,
+) -> None:
+    """Hold out a share of the training files where a domain has no test files: of groups of
+    domains whole pairs, of others each for itself."""
+    for group in groups:
+        hold_out_together(group, folders, train, test, share, counterparts)
+    for name, (folder, _) in folders.items():
+        if name not in test:
+            usable = usable_in(codec, name)
+            train[name], test[name] = split(train[name], Path(folder), share, usable)
 
 
 def found_domains(settings: DataSettings) -> list[str]:

@@ -23,6 +23,14 @@ class EqualNames:
         """What a file of a domain shares with its counterparts, and with no other file."""
         return pair_name(file, folder, domain)
 
+    def missing(self, found: Iterable[tuple[str, Path, Iterable[Path]]]) -> Iterator[str]:
+        """What is said about files that are not there.
+
+        Args:
+            found: Of each domain and split: its name, folder and files.
+        """
+        return iter(())
+
 
 EQUAL_NAMES = EqualNames()
 
@@ -50,10 +58,7 @@ class PairList(EqualNames):
         return next((way for way in ways if way in self.names[domain]), None)
 
     def missing(self, found: Iterable[tuple[str, Path, Iterable[Path]]]) -> Iterator[str]:
-        """What is wrong with the list.
-
-        Args:
-            found: Of each domain and split: its name, folder and files.
+        """As ``EqualNames.missing``.
 
         Raises:
             DataError: If none of its files is there.
