@@ -35,6 +35,16 @@ time.sleep(0.2)
 print(alone, beside, switches())
 """
 
+COME_AND_GO = """
+import itertools, torch
+from cyclekit import waiting
+busy = itertools.cycle([True, False])
+waiting.EVERY = {every}
+waiting.Neighbours.are_busy = lambda self, seconds: next(busy)
+torch.set_num_threads(2)
+"""
+"""Neighbours are there every other time that somebody looks."""
+
 
 def run(code: str, **environment: str) -> str:
     """What a process prints in which nobody has chosen how threads wait."""
@@ -116,17 +126,12 @@ def test_spare_threads_make_the_others_sleep() -> None:
 def test_a_process_ends_in_order_while_threads_come_and_go() -> None:
     """An interpreter that ends while one of its threads is inside torch aborts the process."""
     code = """
-import itertools, random, torch
-from cyclekit import waiting
-busy = itertools.cycle([True, False])
-waiting.EVERY = 0.0005
-waiting.Neighbours.are_busy = lambda self, seconds: next(busy)
-torch.set_num_threads(2)
+import random
 waiting.watch_neighbours()
 time.sleep(0.2 + 0.01 * random.random())
 """
     for _ in range(4):
-        run(code)
+        run(COME_AND_GO.format(every=0.0005) + code)
 
 
 def test_neighbours_are_busy_when_threads_wait_for_a_processor() -> None:
@@ -146,13 +151,8 @@ def test_no_bit_depends_on_how_threads_wait() -> None:
     """Threads begin to sleep and to spin again in the middle of steps."""
     code = """
 import sys; sys.path.insert(0, "benchmarks")
-import itertools, threading, torch
-from cyclekit import waiting
+import threading
 from trainers import picture_task, ready_trainer
-busy = itertools.cycle([True, False])
-waiting.EVERY = 0.05
-waiting.Neighbours.are_busy = lambda self, seconds: next(busy)
-torch.set_num_threads(2)
 trainer = ready_trainer(picture_task(32, 1, 1, generator__channels=16, discriminator__channels=16))
 for _ in range(6):
     trainer.train_step()
@@ -160,6 +160,7 @@ print(any(thread.name == "cyclekit-neighbours" for thread in threading.enumerate
 generator = trainer.model.networks["generator_a2b"]
 print([weight.double().sum().item() for weight in generator.parameters()])
 """
+    code = COME_AND_GO.format(every=0.05) + code
     watching, *watched = run(code).splitlines()
     left_alone, *alone = run(code, OMP_WAIT_POLICY="PASSIVE").splitlines()
     assert (watching, left_alone) == ("True", "False")
