@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from cyclekit.api import (
     PATCHGAN,
     RESNET,
+    Init,
     Network,
     Options,
     PatchDiscriminator,
@@ -210,6 +211,10 @@ class VC2DiscriminatorOptions(Options):
     """Divide each weight by its largest singular value (arXiv 1802.05957)."""
     positions: bool = False
     """Tell the network how high each mel band is."""
+    init: Init = "normal"
+    """First weights: `normal` (as published), `xavier`, `kaiming`, `orthogonal`, or `torch`. With
+    neither norms nor spectral norm, `normal` weights are so small that next to nothing of a sample
+    is left after four layers: `kaiming` then."""
 
 
 class TinyDiscriminatorOptions(VC2DiscriminatorOptions):
@@ -248,7 +253,7 @@ class VC2Discriminator(PatchDiscriminator):
             layers.append(nn.SiLU())
         layers.append(nn.Conv2d(width, target.channels, (1, 3), padding=(0, 1)))
         super().__init__(layers, source.dims, width, classes)
-        initialize(self)
+        initialize(self, method=options.init)
         if options.spectral_norm:
             normalize_spectra(self)
 

@@ -9,6 +9,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from cyclekit.api import (
+    Init,
     Network,
     Norm,
     Options,
@@ -132,6 +133,8 @@ class PhraseDiscriminatorOptions(Options):
     positions: bool = False
     """Tell the network how high each pitch is and where each step lies in its quarter of the
     window: in its bar, where `codec.bars` is 4."""
+    init: Init = "normal"
+    """First weights: `normal` (as published), `xavier`, `kaiming`, `orthogonal` or `torch`."""
 
 
 class TinyDiscriminatorOptions(PhraseDiscriminatorOptions):
@@ -176,7 +179,7 @@ class PhraseDiscriminator(PatchDiscriminator):
             layers += [layer, *norm_layers(normed, dims, widths[index + 1], affine=True)]
             layers.append(nn.LeakyReLU(0.2))
         super().__init__(layers[:-1], dims, options.channels[-1], classes)
-        initialize(self)
+        initialize(self, method=options.init)
         if options.spectral_norm:
             normalize_spectra(self)
 

@@ -16,7 +16,8 @@ from cyclekit import api, python_api
 from cyclekit.data.attributes import AttributeTable
 from cyclekit.engine.translator import Translator
 from cyclekit.judging.classifier_metric import groups
-from cyclekit.objectives.stargan import StarGANObjective, StarGANOptions
+from cyclekit.objectives.stargan import StarGANObjective
+from cyclekit.objectives.stargan_options import StarGANOptions
 
 PLUGIN = str(Path(__file__).parent / "many.py")
 SPEC = api.TensorSpec(1, (None,))

@@ -21,7 +21,9 @@ from cyclekit.data.windows import Window
 from cyclekit.engine.conditions import require_told
 from cyclekit.nets.planes import Planes, with_planes
 from cyclekit.nets.stargan import StarGANDiscriminator, StarGANDiscriminatorOptions
-from cyclekit.objectives.stargan import StarGANObjective, StarGANOptions, faults_of
+from cyclekit.objectives.stargan import StarGANObjective
+from cyclekit.objectives.stargan_domains import faults_of
+from cyclekit.objectives.stargan_options import StarGANOptions
 from cyclekit.plugins.discovery import find_plugin
 from cyclekit.plugins.host import load_plugin
 from cyclekit.recipe.resolve import resolve
