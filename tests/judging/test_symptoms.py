@@ -1,5 +1,6 @@
 """Every way in which training goes wrong that has a name is found in tiny networks that do it."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -133,3 +134,12 @@ def test_files_learned_by_heart(ready: tuple[Trainer, Prepared], knows_all: bool
     figures = {"discriminator_b": {symptoms.HELD_OUT: excess}}
     names = [symptom.name for symptom, _ in symptoms.found(figures)]
     assert names == ([] if knows_all else ["learned by heart"])
+
+
+def test_the_page_of_troubles_says_what_helps_as_the_warnings_do() -> None:
+    page = (Path(__file__).parents[2] / "docs/how-to/troubles.md").read_text(encoding="utf-8")
+    page, _, _ = page.partition("## How")
+    cures = dict(re.findall(r"^\| ([a-z ]+) \| (.+) \|$", page.replace("`", ""), re.MULTILINE))
+    assert {symptom.name: cures.get(symptom.name) for symptom in symptoms.SYMPTOMS} == {
+        symptom.name: symptom.helps for symptom in symptoms.SYMPTOMS
+    }
