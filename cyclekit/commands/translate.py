@@ -179,7 +179,7 @@ def translate(
     from cyclekit.runs.piping import Piped
     from cyclekit.runs.routing import route_files, setting
     from cyclekit.runs.sharing import Opening, Shared
-    from cyclekit.runs.translation import InputFiles, translate_files
+    from cyclekit.runs.translation import InputFiles, Wishes, translate_files
     from cyclekit.runs.translation_outcome import translated
 
     console = Console()
@@ -197,12 +197,12 @@ def translate(
             console.say(f"passed over {len(routing.there)} files that are of {target} already")
         opening = Opening(run, checkpoint, accelerator, precision, batch_size, changed, seed, table)
         do = Shared(opening, devices) if devices > 1 else translated
-        more = (format, piped.suffix, skip_existing, cycle, side_by_side, samples, like, do)
+        wishes = Wishes(format, piped.suffix, skip_existing, cycle, side_by_side, samples, like)
         written, bad, wanted = 0, 0, sum(len(route.files.names) for route in routing.routes)
         for route in routing.routes:
             place = piped.output / route.folder
             made, failed = translate_files(
-                opened, route.files, route.direction, place, console, *more
+                opened, route.files, route.direction, place, console, wishes, do
             )
             written, bad = written + made, bad + len(failed)
         piped.deliver()

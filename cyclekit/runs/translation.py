@@ -1,13 +1,9 @@
 """Translate many files into a folder, each under its own name."""
 
-import hashlib
-import json
 import os
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,22 +15,17 @@ from cyclekit.engine.declarations import Direction
 from cyclekit.errors import BadSample, DataError, UsageError, blame_plugin, suggest
 from cyclekit.runs.open_run import OpenRun
 from cyclekit.runs.translation_job import (
-    ANSWER,
-    BACK,
-    BESIDE,
     Job,
     Track,
     is_sequence,
     require_apart,
 )
 from cyclekit.runs.translation_outcome import Outcome, translated
+from cyclekit.runs.translations import Translations
 from cyclekit.storage.folder import Storage
-from cyclekit.storage.handle import open_file, read_text
 from cyclekit.warned import Told
 
 REPLACED = ".translation"  # for ``Codec.save`` to replace, where there is no suffix of a sample
-ANSWERS = ANSWER.format(r"\d+")
-OUTPUT = "output"  # of ``translations.jsonl``: a translation's path
 
 Translate = Callable[
     [OpenRun, Job, Mapping[Path, Path], Told, list[Mapping[str, float]], Track], Iterable[Outcome]
@@ -79,22 +70,46 @@ class InputFiles:
         return cls(names, others)
 
 
+@dataclass(frozen=True)
+class Wishes:
+    """What else is wanted of a translation.
+
+    Attributes:
+        format: What results are written as, one of the codec's; ``None``: as it does unasked.
+        suffix: Ends the results' names, before what says of which kind they are.
+        skip_existing: Leave out what ``translations.jsonl`` says was translated alike, and is still
+            there.
+        cycle: Write what comes back as well, into a folder of its own.
+        side_by_side: Write source, translation and what comes back as one, likewise.
+        samples: How many answers each file gets, where the direction takes codes.
+        like: A file of the target, whose code is taken.
+    """
+
+    format: str | None = None
+    suffix: str = ""
+    skip_existing: bool = False
+    cycle: bool = False
+    side_by_side: bool = False
+    samples: int = 1
+    like: Path | None = None
+
+    def job(self, opened: OpenRun, direction: Direction, output: Path) -> Job:
+        """What that makes of every file of a run; raises as ``Job.of`` and ``format_of``."""
+        written = format_of(opened.model.codec, self.format)
+        more = (self.cycle, self.side_by_side, self.samples, self.like)
+        return Job.of(opened, direction, output, written, *more)
+
+
 def translate_files(
     opened: OpenRun,
     files: InputFiles,
     direction: Direction,
     output: Path,
     console: Console,
-    format: str | None = None,
-    suffix: str = "",
-    skip_existing: bool = False,
-    cycle: bool = False,
-    side_by_side: bool = False,
-    samples: int = 1,
-    like: Path | None = None,
+    wishes: Wishes = Wishes(),
     translate: Translate = translated,
 ) -> tuple[int, list[BadSample]]:
-    """Translate and write every file, in ``format`` or as the codec does unasked.
+    """Translate and write every file.
 
     ``translations.jsonl`` in ``output`` gets a line for each as soon as it is written.
 
@@ -104,13 +119,7 @@ def translate_files(
         direction: Which way.
         output: Folder for the results; of a single file of many items also the result itself.
         console: Is told what is going on.
-        format: One of the codec's.
-        suffix: Ends the results' names, before what says of which kind they are.
-        skip_existing: Leave out what that file says was translated alike, and is still there.
-        cycle: Write what comes back as well, into a folder of its own.
-        side_by_side: Write source, translation and what comes back as one, likewise.
-        samples: How many answers each file gets, where the direction takes codes.
-        like: A file of the target, whose code is taken.
+        wishes: What else is wanted.
         translate: Does it: here, or in several processes.
 
     Returns:
@@ -118,32 +127,27 @@ def translate_files(
 
     Raises:
         UsageError: If ``output`` cannot be a folder, a result would replace an input, the codec
-            does not know ``format`` or shows nothing side by side, or there is no way back.
+            does not know the format or shows nothing side by side, or there is no way back.
         PluginError: If the codec failed alike on each of several files.
     """
     codec = opened.model.codec
-    format = format_of(codec, format)
-    output, named = _destination(output, files, codec)
-    job = Job.of(opened, direction, output, format, cycle, side_by_side, samples, like)
-    if output.exists() and not output.is_dir():
-        raise UsageError(f"{output} is a file; -o names the folder for the results.")
-    if set(suffix) & {"/", "\0", os.sep}:
-        raise UsageError(f"--suffix {suffix!r}: it ends names, and cannot lead into a folder.")
-    places = named or _places(files, output, codec, suffix)
+    folder, named = _destination(output, files, codec)
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is a file; -o names the folder for the results.")
+    job = wishes.job(opened, direction, folder)
+    places = named or _places(files, folder, codec, _usable(wishes.suffix))
     require_apart(job, list(places.values()), list(files.names))
-    manifest = Translations(output, opened, direction, like)
-    wanted = list(files.names)
-    if skip_existing:
-        wanted = [file for file in wanted if not manifest.holds(file, places[file], job.folders)]
-        if skipped := len(files.names) - len(wanted):
-            console.say(f"skipped {skipped} of {len(files.names)} files, translated before")
-    Storage(output).make()
-    for folder in {Path(kind) / at.parent for at in places.values() for kind in ("", *job.folders)}:
-        Storage(output, *folder.parts).clean(alone=False)  # of one that was killed
+    manifest = Translations(folder, opened, direction, wishes.like)
+    wanted = dict(places)
+    if wishes.skip_existing:
+        missing = [file for file in places if not manifest.holds(file, places[file], job.folders)]
+        wanted = {file: places[file] for file in missing}
+        if skipped := len(places) - len(wanted):
+            console.say(f"skipped {skipped} of {len(places)} files, translated before")
+    _make_room(job, places.values())
     told, bad = Told(console.say), []
     facts: list[Mapping[str, float]] = []
-    placed = {file: places[file] for file in wanted}
-    outcomes = translate(opened, job, placed, told, facts, console.track)
+    outcomes = translate(opened, job, wanted, told, facts, console.track)
     for outcome in console.track(outcomes, len(wanted), "translating"):
         if outcome.fault is None:
             manifest.add(outcome)
@@ -157,120 +161,22 @@ def translate_files(
     return len(wanted) - len(bad), bad
 
 
-class Translations:
-    """``translations.jsonl`` of a folder: what each of its files was translated from, and how.
-
-    Args:
-        folder: Where results lie.
-        opened: The run that translates.
-        direction: Which way.
-        like: The example whose code all results have, if one.
+def _usable(suffix: str) -> str:
+    """What ends names, if it can.
 
     Raises:
-        DataError: If the example cannot be read.
+        UsageError: If it leads into a folder.
     """
-
-    NAME = "translations.jsonl"
-
-    def __init__(
-        self, folder: Path, opened: OpenRun, direction: Direction, like: Path | None = None
-    ) -> None:
-        self._folder = folder
-        self._how: dict[str, Any] = {
-            "run": str(Path(str(opened.run)).absolute()),
-            "checkpoint": opened.checkpoint.step,
-            "direction": direction.name,
-        }
-        if like is not None:
-            self._how["like"] = _checksum(like)  # whatever it is called
-        elif opened.model.objective.attributes:
-            self._how["sets"] = dict(direction.sets)
-        elif opened.model.objective.code(direction) is not None:
-            self._how["seed"] = opened.translator.codes.seed
-        self._table = opened.model.table if opened.model.objective.attributes else None
-
-    def add(self, outcome: Outcome) -> None:
-        """A file whose results were just written."""
-        about = {"source": str(outcome.file.absolute())}
-        about |= {kind or OUTPUT: path.as_posix() for kind, path in outcome.written.items()}
-        about |= self._own(outcome.file)
-        line = json.dumps({**about, "seconds": round(outcome.seconds, 4), **self._how})
-        Storage(self._folder).append_text(self.NAME, line + "\n")
-
-    def holds(self, source: Path, place: Path, besides: Sequence[str] = ()) -> bool:
-        """Whether a source was translated alike to this place, no later than it was changed.
-
-        Args:
-            source: The source.
-            place: Where its translation goes, whatever its suffix is.
-            besides: Folders of what must have been written as well.
-        """
-        made = self._made.get(str(source.absolute()))
-        if made is None or any(made.get(key) != own for key, own in self._own(source).items()):
-            return False
-        if not all(isinstance(made.get(kind), str) for kind in (OUTPUT, *besides)):
-            return False
-        output = Path(made[OUTPUT])
-        if (output.parent, output.stem) != (place.parent, place.stem):
-            return False
-        try:
-            origin = source.stat().st_mtime
-            written = [(self._folder / made[kind]).lstat() for kind in (OUTPUT, *besides)]
-        except OSError:
-            return False
-        return all(result.st_mtime >= origin for result in written)
-
-    def _own(self, source: Path) -> dict[str, Any]:
-        """The attributes that a source has, of an objective that knows some."""
-        if self._table is None:
-            return {}
-        own = self._table.of(source)
-        return {"attributes": None if own is None else [int(value) for value in own]}
-
-    @cached_property
-    def _made(self) -> dict[str, dict[str, Any]]:
-        """Entries by their sources: those of the same run, checkpoint, direction and code, none of
-        whose files were written over since."""
-        try:
-            text = read_text(self._folder / self.NAME)
-        except FileNotFoundError:
-            return {}
-        found: dict[str, tuple[dict[str, Any], str]] = {}
-        last: dict[str, str] = {}
-        for line in text.splitlines():
-            try:
-                entry = json.loads(line)
-            except ValueError:
-                continue  # of a process that was killed while it wrote
-            if not isinstance(entry, dict):
-                continue
-            last |= dict.fromkeys(_written(entry), line)
-            if all(entry.get(key) == value for key, value in self._how.items()):
-                found[str(entry.get("source"))] = entry, line
-        return {
-            source: entry
-            for source, (entry, line) in found.items()
-            if all(last[path] == line for path in _written(entry))
-        }
+    if set(suffix) & {"/", "\0", os.sep}:
+        raise UsageError(f"--suffix {suffix!r}: it ends names, and cannot lead into a folder.")
+    return suffix
 
 
-def _checksum(example: Path) -> str:
-    """SHA-256 of a file that codes are taken from.
-
-    Raises:
-        DataError: If it cannot be read.
-    """
-    try:
-        with open_file(example, follow=True) as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise DataError(f"--like {example}: {error.strerror or error}.") from error
-
-
-def _written(entry: Mapping[str, Any]) -> list[str]:
-    """The files that a line of ``translations.jsonl`` says were written."""
-    kinds = (OUTPUT, BACK, BESIDE, *(kind for kind in entry if re.fullmatch(ANSWERS, kind)))
-    return [str(entry[kind]) for kind in kinds if kind in entry]
+def _make_room(job: Job, places: Iterable[Path]) -> None:
+    """Make the folder, and rid those in it of what a killed translation left."""
+    Storage(job.output).make()
+    for folder in {Path(kind) / at.parent for at in places for kind in ("", *job.folders)}:
+        Storage(job.output, *folder.parts).clean(alone=False)
 
 
 def _listed(inputs: Sequence[Path]) -> str:
