@@ -1,5 +1,6 @@
 """``cyclekit train``."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,8 @@ from cyclekit.errors import UsageError
 @trust_option
 @click.option("--plugin", required=True, metavar="NAME|FILE.py", help="The modality.",
               shell_complete=complete_plugins)  # fmt: skip
-@click.option("--recipe", required=True, metavar="NAME|FILE.toml", help="What to train, and how.",
-              shell_complete=complete_recipes)  # fmt: skip
+@click.option("--recipe", metavar="NAME|FILE.toml", shell_complete=complete_recipes,
+              help="What to train, and how; with --minutes it may be left out, and is planned.")  # fmt: skip
 @data_option
 @settings_option
 @click.option(
@@ -42,9 +43,11 @@ from cyclekit.errors import UsageError
 @click.option("--dry-run", is_flag=True, help="Do everything but train; write nothing.")
 @hardware_options
 @precision_option
+@click.pass_context
 def train(
+    context: click.Context,
     plugin: str,
-    recipe: str,
+    recipe: str | None,
     data: Path | None,
     settings: tuple[str, ...],
     init: str | None,
@@ -56,7 +59,7 @@ def train(
     precision: str | None,
     **machine: Any,
 ) -> None:
-    """Train from a recipe.
+    """Train from a recipe, or from a plan that is made for data, machine and minutes.
 
     \b
     Examples:
@@ -65,14 +68,17 @@ def train(
       cyclekit train --plugin image --recipe horse2zebra \\
           --set data.domains.a=cats --set data.domains.b=dogs --set codec.crop=128
       cyclekit train --plugin image --recipe small --data few_pictures --init runs/00007-image-small
+      cyclekit train --plugin image --data my_pictures --minutes 15
       cyclekit train --plugin image --recipe small --data my_pictures --minutes 30
       cyclekit train --plugin ./my_plugin.py --recipe my_recipe.toml --steps 100
     """
     from cyclekit.console import Console
     from cyclekit.recipe.sources import parse_setting
     from cyclekit.runs.launch import start_training
-    from cyclekit.runs.planning import data_settings, plan_training
+    from cyclekit.runs.planning import data_settings, plan_defaults, plan_training
 
+    if recipe is None and minutes is None:
+        raise click.MissingParameter(ctx=context, param=_recipe_of(context))
     if minutes is not None and steps is not None:
         raise UsageError("--steps and --minutes both say how long to train. Give one of them.")
     changes = data_settings(data) if data is not None else []
@@ -85,5 +91,20 @@ def train(
     ):
         if value is not None:
             changes.append((key, value, option))
-    plan = plan_training(plugin, recipe, changes)
+    if recipe is None:
+        _require_data(key for key, value, _ in changes if value is not None)
+    plan = plan_training(plugin, recipe, changes) if recipe else plan_defaults(plugin, changes)
     start_training(plan, run_dir, hardware(**machine), Console(), dry_run, minutes)
+
+
+def _recipe_of(context: click.Context) -> click.Parameter:
+    return next(param for param in context.command.params if param.name == "recipe")
+
+
+def _require_data(keys: Iterable[str]) -> None:
+    """Without a recipe nothing but the command says where data is."""
+    if not any(key == "data.root" or key.split(".")[:2] == ["data", "domains"] for key in keys):
+        raise UsageError(
+            "Without a recipe a training is planned from its data: name that with --data DIR, or "
+            "name a recipe with --recipe."
+        )

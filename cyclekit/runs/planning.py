@@ -35,12 +35,14 @@ class Plan:
         recipe: The resolved recipe.
         source: The recipe's file.
         warnings: What a person should know about how the recipe is written.
+        settings: What a person set where no recipe was named: the rest is still to be planned.
     """
 
     host: PluginHost
     recipe: Recipe
     source: Path
     warnings: Sequence[str] = ()
+    settings: Sequence[Setting] | None = None
 
 
 def plan_training(
@@ -71,9 +73,9 @@ def plan_defaults(plugin: str, settings: Iterable[Setting] = ()) -> Plan:
     """
     if plugin.endswith(".py"):
         consider(plugin, "")
-    layers = Layers()
+    layers, settings = Layers(), list(settings)
     layers.lay(settings)
-    return Plan(*_resolved(layers, plugin), Path())
+    return Plan(*_resolved(layers, plugin), Path(), settings=settings)
 
 
 def anchored(recipe: Recipe) -> Recipe:
@@ -123,6 +125,33 @@ def _resolved(layers: Layers, plugin: str) -> tuple[PluginHost, Recipe]:
     for key, file in code_files(recipe):
         consider(file, layers.origin(key))
     return host, recipe
+
+
+def plan_under(plan: Plan, tables: Iterable[Mapping[str, Any]]) -> tuple[Recipe, Mapping[str, Any]]:
+    """A recipe of what a person set, laid over what was planned.
+
+    Args:
+        plan: Made by ``plan_defaults``.
+        tables: A recipe's tables, later ones over earlier ones.
+
+    Returns:
+        The resolved recipe, and what it says that is not at its default.
+
+    Raises:
+        RecipeError: If the plugin planned what there is not.
+    """
+    layers = Layers({"plugin": plan.host.modality.name})
+    for table in tables:
+        layers.merge(table, "the plan")
+    layers.lay(plan.settings or ())
+    recipe = with_domains(resolve(layers, plan.host.modality), plan.host.modality)
+    recipe = anchored(recipe)
+    train = recipe.train.model_copy(update={"precision": plan.recipe.train.precision})
+    said = recipe.model_dump(mode="json", exclude_defaults=True, exclude_none=True)
+    for kind in ("generator", "discriminator", "objective"):
+        # Each is the default of its own settings, and need not be the modality's.
+        said[kind] = {"name": getattr(recipe, kind).name} | said.get(kind, {})
+    return recipe.model_copy(update={"train": train}), {"plugin": recipe.plugin} | said
 
 
 def with_domains(
