@@ -1,6 +1,5 @@
 """``cyclekit train``."""
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,8 @@ from cyclekit.errors import UsageError
 @click.option("--plugin", required=True, metavar="NAME|FILE.py", help="The modality.",
               shell_complete=complete_plugins)  # fmt: skip
 @click.option("--recipe", metavar="NAME|FILE.toml", shell_complete=complete_recipes,
-              help="What to train, and how; with --minutes it may be left out, and is planned.")  # fmt: skip
+              help="What to train, and how. Planned, where there are --minutes and none is named.",
+              )  # fmt: skip
 @data_option
 @settings_option
 @click.option(
@@ -75,7 +75,7 @@ def train(
     from cyclekit.console import Console
     from cyclekit.recipe.sources import parse_setting
     from cyclekit.runs.launch import start_training
-    from cyclekit.runs.planning import data_settings, plan_defaults, plan_training
+    from cyclekit.runs.planning import data_settings, plan_open, plan_training
 
     if recipe is None and minutes is None:
         raise click.MissingParameter(ctx=context, param=_recipe_of(context))
@@ -91,20 +91,9 @@ def train(
     ):
         if value is not None:
             changes.append((key, value, option))
-    if recipe is None:
-        _require_data(key for key, value, _ in changes if value is not None)
-    plan = plan_training(plugin, recipe, changes) if recipe else plan_defaults(plugin, changes)
+    plan = plan_open(plugin, changes) if recipe is None else plan_training(plugin, recipe, changes)
     start_training(plan, run_dir, hardware(**machine), Console(), dry_run, minutes)
 
 
 def _recipe_of(context: click.Context) -> click.Parameter:
     return next(param for param in context.command.params if param.name == "recipe")
-
-
-def _require_data(keys: Iterable[str]) -> None:
-    """Without a recipe nothing but the command says where data is."""
-    if not any(key == "data.root" or key.split(".")[:2] == ["data", "domains"] for key in keys):
-        raise UsageError(
-            "Without a recipe a training is planned from its data: name that with --data DIR, or "
-            "name a recipe with --recipe."
-        )

@@ -11,6 +11,7 @@ from typing import Any
 import tomli_w
 
 from cyclekit.console import Console
+from cyclekit.contract.modality import Modality
 from cyclekit.contract.planning import Candidate, Survey
 from cyclekit.data.folders import Collections
 from cyclekit.describe import describe_exception, duration
@@ -18,7 +19,6 @@ from cyclekit.engine.fabric import on_first
 from cyclekit.engine.lightning import Fabric
 from cyclekit.engine.model import build_model
 from cyclekit.errors import CyclekitError, DataError, PluginError
-from cyclekit.plugins.host import PluginHost
 from cyclekit.recipe.resolve import flattened
 from cyclekit.recipe.settings import Recipe
 from cyclekit.runs import budget
@@ -72,7 +72,7 @@ def design(
     model = build_model(plan.host.modality, plan.recipe, fabric.global_rank)
     collections = find_data(model, run, fabric)
     survey = surveyed(collections, seconds, fabric.device.type)
-    candidates = proposed(plan.host, survey)
+    candidates = proposed(plan.host.modality, survey)
     read, values = fabric.broadcast(reading(model, survey))
     limit = min(MEASURING * seconds, MOST_MEASURING)
     console.say(f"planning for {minutes:g} min: trying out settings for about {duration(limit)}")
@@ -91,13 +91,13 @@ def design(
     return _designed(plan, choice, _amount(collections, plan.recipe, read), seconds, spent, console)
 
 
-def proposed(host: PluginHost, survey: Survey) -> Sequence[Candidate]:
-    """What a plugin's planner proposes, or its defaults.
+def proposed(modality: Modality, survey: Survey) -> Sequence[Candidate]:
+    """What a modality's planner proposes, or its defaults.
 
     Raises:
         PluginError: If it fails, or proposes something else than candidates.
     """
-    planner, name = host.modality.planner, host.modality.name
+    planner, name = modality.planner, modality.name
     if planner is None:
         return DEFAULTS
     try:
@@ -145,7 +145,7 @@ def _designed(
     lengths = length(choice.measured, amount, seconds, spent)
     recipe, said = plan_under(plan, [choice.candidate.settings, lengths.table])
     reasons = {**choice.candidate.reasons, **lengths.reasons}
-    own = {key: origin for key, _, origin in plan.settings or ()}
+    own = {key: origin for key, value, origin in plan.settings or () if value is not None}
     shown = _shown(reasons, flattened(recipe.model_dump(mode="json")), own)
     console.rows(f"plan for {seconds / 60:g} min", shown)
     text = _text(plan, said, shown, seconds)
@@ -164,7 +164,7 @@ def _shown(
             value = ", ".join(str(values[key]) for key in left)
             rows[", ".join(left)] = {"value": value, "why": why}
     for key, origin in own.items():
-        if key in values and values[key] is not None:
+        if values.get(key):
             rows[key] = {"value": str(values[key]), "why": f"you said so ({origin.split(' ')[0]})"}
     return rows
 
@@ -173,17 +173,10 @@ def _text(
     plan: Plan, said: Mapping[str, Any], shown: Mapping[str, Mapping[str, str]], seconds: float
 ) -> str:
     """The plan as a recipe."""
+    reasons = [f"{key} = {row['value']}: {row['why']}" for key, row in shown.items()]
     lines = [
-        f"# Planned for {seconds / 60:g} minutes on the machine and the data of this run.",
-        "# It trains by itself:",
-        f"#   cyclekit train --plugin {_plugin(plan)} --recipe plan.toml",
-        "#",
-        *(f"# {key} = {row['value']}: {row['why']}" for key, row in shown.items()),
+        f"Planned for {seconds / 60:g} minutes on the machine and the data of this run.",
+        f"  cyclekit train --plugin {plan.host.info.reference} --recipe plan.toml",
+        *(" ".join(reason.split()) for reason in reasons),
     ]
-    return "\n".join((*lines, "", tomli_w.dumps(said)))
-
-
-def _plugin(plan: Plan) -> str:
-    return str(plan.host.info.reference)
-
-
+    return "".join(f"# {line}\n" for line in lines) + "\n" + tomli_w.dumps(said)

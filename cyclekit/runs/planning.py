@@ -1,7 +1,7 @@
 """From names and settings to a plan: which recipe, resolved, with which plugins."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -73,9 +73,29 @@ def plan_defaults(plugin: str, settings: Iterable[Setting] = ()) -> Plan:
     """
     if plugin.endswith(".py"):
         consider(plugin, "")
-    layers, settings = Layers(), list(settings)
+    layers = Layers()
     layers.lay(settings)
-    return Plan(*_resolved(layers, plugin), Path(), settings=settings)
+    return Plan(*_resolved(layers, plugin), Path())
+
+
+def plan_open(plugin: str, settings: Iterable[Setting]) -> Plan:
+    """What a person says who names no recipe: ``runs/designing.py`` plans the rest.
+
+    Args:
+        plugin: A name, or a file, that a person named.
+        settings: What is not to be planned, where the data is among it.
+
+    Raises:
+        UsageError: If nothing says where the data is.
+    """
+    settings = list(settings)
+    said = [key.split(".")[:2] for key, value, _ in settings if value is not None]
+    if not any(key in (["data", "root"], ["data", "domains"]) for key in said):
+        raise UsageError(
+            "Without a recipe a training is planned from its data: name that with --data DIR, or "
+            "name a recipe with --recipe."
+        )
+    return replace(plan_defaults(plugin, settings), settings=settings)
 
 
 def anchored(recipe: Recipe) -> Recipe:
@@ -131,7 +151,7 @@ def plan_under(plan: Plan, tables: Iterable[Mapping[str, Any]]) -> tuple[Recipe,
     """A recipe of what a person set, laid over what was planned.
 
     Args:
-        plan: Made by ``plan_defaults``.
+        plan: Made by ``plan_open``.
         tables: A recipe's tables, later ones over earlier ones.
 
     Returns:

@@ -101,7 +101,7 @@ def _nearest(one: Array, others: Array) -> float:
 
 
 def _thumbnails(files: Sequence[Path]) -> Array:
-    """Each picture in few pixels, ``(pictures, values)`` in 0..1; those that cannot are left out."""
+    """Each picture in few pixels, ``(pictures, values)`` in 0..1, but for unreadable ones."""
     made = []
     for file in files[:: max(len(files) // COMPARED, 1)][:COMPARED]:
         try:
