@@ -23,7 +23,8 @@ EVALUATING, EVALUATIONS = 0.12, 3  # two, and once the baselines
 SHOWING, PREVIEWS, MOST_SHOWN = 0.03, 3, 4
 THERE_AND_BACK = 0.2  # what an item costs that is judged, in steps of one sample
 MIDWAY = 0.6  # share of the steps
-LOGGED = 40  # times at least
+FEWEST_BETWEEN = 25  # steps: a machine that was busy while this was planned may do many more
+LOGGED, LEAST_LOGGED = 40, 5  # times at least; steps between
 
 
 @dataclass(frozen=True)
@@ -185,10 +186,10 @@ def length(measured: Measured, amount: Amount, seconds: float, spent: float) -> 
     shown = min(int(SHOWING * seconds / PREVIEWS / item), MOST_SHOWN)
     looking = (EVALUATIONS * judged + PREVIEWS * shown) * item
     steps = max(1, int((AIM * seconds - spent - read - looking) / measured.pace))
-    midway = max(1, round(MIDWAY * steps))
+    midway = max(FEWEST_BETWEEN, round(MIDWAY * steps))
     train = {
         "steps": steps,
-        "log_every": max(1, min(50, steps // LOGGED)),
+        "log_every": max(LEAST_LOGGED, min(50, steps // LOGGED)),
         "checkpoint_every": midway,
         "preview_every": midway if shown else 0,
         "preview_items": max(shown, 1),

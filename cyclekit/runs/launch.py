@@ -78,8 +78,7 @@ def start_training(
         console.say(f"run: {run}")
         recorded = []
         if minutes is not None:
-            guess = plan.recipe.train.steps
-            guess = guess if pace else max(guess, budget.LEAST_GUESS)
+            guess = max(plan.recipe.train.steps, budget.LEAST_GUESS)
             recorded = [Recorded(Planned(0, guess), minutes, pace)]
             console.say(f"budget: {minutes:g} min; the first steps show how many it is enough for")
         return train(plan.host, prepared, run, fabric, console, recorded=recorded, begun=begun)

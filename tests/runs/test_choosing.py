@@ -81,4 +81,4 @@ def test_what_takes_too_long_to_translate_is_not_evaluated() -> None:
 
 def test_there_is_a_step_even_where_there_is_no_time() -> None:
     made = length(Measured(100.0), Amount(9, 2, 1, 0.001, PLENTY), 60, 70).table["train"]
-    assert (made["steps"], made["log_every"], made["checkpoint_every"]) == (1, 1, 1)
+    assert (made["steps"], made["log_every"], made["checkpoint_every"]) == (1, 5, 25)
