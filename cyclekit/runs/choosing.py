@@ -11,7 +11,7 @@ Arithmetic alone; what it goes by is measured in ``runs/probing.py``.
 """  # noqa: E501
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cyclekit.contract.planning import Candidate
@@ -79,11 +79,11 @@ def choose(
         ``None`` if none can be trained.
     """
     found: dict[int, Measured | None] = {}
-    able = range(len(candidates))
+    able = list(range(len(candidates)))
     wanted = _first(candidates, TRAINING * seconds)
     while wanted not in found:
         found[wanted] = probe(candidates[wanted])
-        able = [n for n in able if found.get(n, ...) is not None]
+        able = [n for n in able if n not in found or found[n]]
         if not able:
             return None
         wanted = _largest(candidates, able, found, TRAINING * seconds)
@@ -95,11 +95,11 @@ def choose(
         wanted = min(fitting, default=wanted)
     if wanted in known:
         return Choice(candidates[wanted], known[wanted], len(found))
-    nearest = min(known, key=lambda n: abs(n - wanted), default=None)
-    if nearest is None:
+    if not known:
         return None
+    nearest = known[min(known, key=lambda n: abs(n - wanted))]
     pace = _estimate(candidates, wanted, known)
-    return Choice(candidates[wanted], Measured(pace, 0, known[nearest].item_share), len(found))
+    return Choice(candidates[wanted], replace(nearest, pace=pace, elapsed=0.0), len(found))
 
 
 def _first(candidates: Sequence[Candidate], seconds: float) -> int:

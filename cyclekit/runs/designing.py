@@ -18,7 +18,7 @@ from cyclekit.describe import describe_exception, duration
 from cyclekit.engine.fabric import on_first
 from cyclekit.engine.lightning import Fabric
 from cyclekit.engine.model import build_model
-from cyclekit.errors import CyclekitError, DataError, PluginError
+from cyclekit.errors import CyclekitError, DataError, PluginError, RecipeError
 from cyclekit.recipe.resolve import flattened
 from cyclekit.recipe.settings import Recipe
 from cyclekit.runs import budget
@@ -79,7 +79,11 @@ def design(
     probe = Probe(plan.host, run, fabric, read, values, limit)
 
     def measure(candidate: Candidate) -> Measured | None:
-        return probe.measure(plan_under(plan, [candidate.settings])[0])
+        try:
+            return probe.measure(plan_under(plan, [candidate.settings])[0])
+        except RecipeError as error:  # what a person set does not go together with it
+            probe.refused = error
+            return None
 
     spent: float = fabric.broadcast(budget.now() - begun)
     choice = choose(candidates, measure, seconds - spent, limit)

@@ -64,7 +64,7 @@ def test_emoji_in_a_quarter_of_an_hour_get_the_recipe_small(tmp_path: Path) -> N
         assert getattr(made, table) == getattr(recipe, table)
     for key in ("batch_size", "learning_rate", "ema", "ema_share", "schedule"):
         assert getattr(made.train, key) == getattr(recipe.train, key)
-    assert 0.9 * 850 <= lengths.table["train"]["steps"] <= 1.1 * 850
+    assert 0.85 * 850 <= lengths.table["train"]["steps"] <= 1.15 * 850
 
 
 def layered(*tables: Mapping[str, Any]) -> Layers:
@@ -92,9 +92,7 @@ def test_steps_and_all_else_take_the_minutes_at_any_speed(
     choice, lengths = planned(pictures(tmp_path), minutes, speed)
     taken = lengths.table["train"]["steps"] * choice.measured.pace
     assert 0.8 * 60 * minutes <= taken <= 0.98 * 60 * minutes
-    assert choice.candidate.least_steps * choice.measured.pace <= 60 * minutes or (
-        choice.candidate is propose(pictures(tmp_path))[-1]
-    )
+    assert choice.candidate.least_steps * choice.measured.pace <= 60 * minutes
 
 
 @pytest.mark.parametrize(

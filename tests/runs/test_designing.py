@@ -1,6 +1,7 @@
 """Trainings without a recipe, on a clock that the test turns: planned, written down, kept."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -65,10 +66,19 @@ def test_a_dry_run_shows_the_plan_and_writes_nothing(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     run = tmp_path / "run"
-    done = cli(*planning(folders, run, "--dry-run", "--set=codec.crop=16"))
+    done = cli(*planning(folders, run, "--dry-run", "--set=codec.crop=32"))
     assert done.code == 0, done.err
     assert "you said so (--set)" in done.out
     assert not list(tmp_path.iterdir())
+
+
+def test_settings_that_go_with_no_plan_are_one_sentence(
+    cli: Cli, folders: Path, tmp_path: Path
+) -> None:
+    done = cli(*planning(folders, tmp_path / "run", "--set=codec.crop=100"))
+    assert done.code != 0
+    assert "codec.crop (100) cannot be larger than codec.resize" in done.err
+    assert "Traceback" not in done.err
 
 
 def test_a_modality_without_a_planner_trains_its_defaults(
@@ -93,7 +103,6 @@ def test_what_is_missing_is_one_sentence(cli: Cli, folders: Path, tmp_path: Path
         assert done.code != 0
         assert said in done.err
         assert "Traceback" not in done.err
-    assert not (tmp_path / "run").exists() or not list((tmp_path / "run").iterdir())
 
 
 @pytest.mark.parametrize(
@@ -105,8 +114,6 @@ def test_what_is_missing_is_one_sentence(cli: Cli, folders: Path, tmp_path: Path
     ],
 )
 def test_a_planner_that_fails_is_named(planner: Any, said: str) -> None:
-    from dataclasses import replace
-
     modality = replace(load_plugin("image").modality, planner=planner)
     with pytest.raises(PluginError, match=said):
         proposed(modality, Survey({"a": []}, {"a": 0}, 60, "cpu"))
