@@ -140,7 +140,7 @@ def _header(file: Path) -> Header | None:
 
 def _decoded(file: Path) -> Header | None:
     try:
-        pixels = as_pixels(read_picture(file))
+        pixels = as_pixels(read_picture(file, (0.0, 1.0)))
     except (BadSample, OSError):
         return None
     height, width, channels = pixels.shape
