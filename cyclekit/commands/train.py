@@ -43,9 +43,7 @@ from cyclekit.errors import UsageError
 @click.option("--dry-run", is_flag=True, help="Do everything but train; write nothing.")
 @hardware_options
 @precision_option
-@click.pass_context
 def train(
-    context: click.Context,
     plugin: str,
     recipe: str | None,
     data: Path | None,
@@ -78,7 +76,7 @@ def train(
     from cyclekit.runs.planning import data_settings, plan_open, plan_training
 
     if recipe is None and minutes is None:
-        raise click.MissingParameter(ctx=context, param=_recipe_of(context))
+        raise _missing_recipe(click.get_current_context())
     if minutes is not None and steps is not None:
         raise UsageError("--steps and --minutes both say how long to train. Give one of them.")
     changes = data_settings(data) if data is not None else []
@@ -95,5 +93,6 @@ def train(
     start_training(plan, run_dir, hardware(**machine), Console(), dry_run, minutes)
 
 
-def _recipe_of(context: click.Context) -> click.Parameter:
-    return next(param for param in context.command.params if param.name == "recipe")
+def _missing_recipe(context: click.Context) -> click.MissingParameter:
+    option = next(param for param in context.command.params if param.name == "recipe")
+    return click.MissingParameter(ctx=context, param=option)

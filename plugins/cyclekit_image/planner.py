@@ -4,7 +4,7 @@ The trials are those of docs/performance/trials.md, "Time to quality": flat and 
 emoji of 64 px, from which the recipe ``small`` comes. Where there was none, a reason says so.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -127,7 +127,7 @@ def _paper(looks: Looks) -> Iterator[Candidate]:
     yield Candidate(settings, PAPER_STEPS, PAPER_SECONDS, why)
 
 
-def _codec(looks: Looks, window: int) -> tuple[dict[str, Any], Mapping[str, str]]:
+def _codec(looks: Looks, window: int) -> tuple[dict[str, Any], dict[str, str]]:
     """How pictures become windows, and why so."""
     codec: dict[str, Any] = {"crop": window, "channels": looks.channels}
     pictures = f"pictures are {looks.short} px on their shorter side (median)"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cyclekit.api import BadSample, Candidate, Survey
-from cyclekit_music.codec import ONE_VOICE, MusicCodec
+from cyclekit_music.codec import ONE_VOICE, MusicCodec, MusicOptions
 
 LISTENED = 25  # pieces of each domain
 STEP_SECONDS = 0.33  # on two AVX2 cores, recipe chorale2game
@@ -77,7 +77,7 @@ def _for_tunes(candidate: Candidate) -> Candidate:
 
 def _are_tunes(files: Mapping[str, Sequence[Path]]) -> bool:
     """Whether every piece that can be read has a single voice."""
-    codec = MusicCodec(MusicCodec.Options())
+    codec = MusicCodec(MusicOptions())
     found = []
     for domain, some in files.items():
         for file in some[:: max(len(some) // LISTENED, 1)][:LISTENED]:
