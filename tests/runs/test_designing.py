@@ -10,12 +10,15 @@ from support import Cli
 
 from cyclekit.contract.planning import Candidate, Survey
 from cyclekit.engine.trainer import Trainer
-from cyclekit.errors import PluginError
+from cyclekit.errors import PluginError, RecipeError
 from cyclekit.plugins.host import load_plugin
 from cyclekit.recipe.sources import read_recipe
 from cyclekit.runs import budget as budgets
 from cyclekit.runs import designing
 from cyclekit.runs.designing import proposed
+from cyclekit.testing.faults import Fault
+from cyclekit.testing.planner_checks import planned
+from cyclekit.testing.subject import Subject
 
 SMALL = ["--set=generator.channels=4", "--set=generator.blocks=1", "--set=discriminator.channels=4",
          "--set=train.batch_size=1"]  # fmt: skip
@@ -123,3 +126,17 @@ def test_voices_and_music_have_plans_too() -> None:
     for plugin in ("audio", "music"):
         found = proposed(load_plugin(plugin).modality, Survey({"a": []}, {"a": 9}, 60, "cpu"))
         assert all(isinstance(each, Candidate) and each.reasons for each in found)
+
+
+def test_plugins_check_looks_at_planners(folders: Path) -> None:
+    files = {side: sorted((folders / f"train{side.upper()}").iterdir()) for side in "ab"}
+    for plugin, mine in (("image", files), ("audio", {"a": []}), ("music", {"a": []})):
+        planned(Subject(load_plugin(plugin).modality, None, None, folders, files=mine))
+    long = replace(
+        load_plugin("image").modality, planner=lambda _: [Candidate({"train": {"steps": 9}})]
+    )
+    with pytest.raises(Fault, match="say least_steps"):
+        planned(Subject(long, None, None, folders, files=files))
+    wrong = replace(long, planner=lambda _: [Candidate({"codec": {"windows": 9}})])
+    with pytest.raises(RecipeError, match="codec.windows \\(from Modality.planner\\)"):
+        planned(Subject(wrong, None, None, folders, files=files))
