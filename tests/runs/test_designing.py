@@ -138,5 +138,5 @@ def test_plugins_check_looks_at_planners(folders: Path) -> None:
     with pytest.raises(Fault, match="say least_steps"):
         planned(Subject(long, None, None, folders, files=files))
     wrong = replace(long, planner=lambda _: [Candidate({"codec": {"windows": 9}})])
-    with pytest.raises(RecipeError, match="codec.windows \\(from Modality.planner\\)"):
+    with pytest.raises(RecipeError, match=r"codec.windows \(from Modality.planner\)"):
         planned(Subject(wrong, None, None, folders, files=files))
