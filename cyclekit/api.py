@@ -5,6 +5,7 @@ from cyclekit.contract.metrics import Baseline, Estimate, Metric, Translations
 from cyclekit.contract.modality import Modality
 from cyclekit.contract.network import Network
 from cyclekit.contract.options import Options, RunsCode
+from cyclekit.contract.planning import Candidate, Survey
 from cyclekit.contract.portable import Portable, PortablePart
 from cyclekit.contract.previews import Media, PreviewRow
 from cyclekit.contract.sequence import ItemSequence
@@ -95,6 +96,7 @@ __all__ = [
     "BadSample",
     "Baseline",
     "Batch",
+    "Candidate",
     "CheckpointError",
     "Choices",
     "Codec",
@@ -145,6 +147,7 @@ __all__ = [
     "Slot",
     "Step",
     "Stream",
+    "Survey",
     "TensorSpec",
     "Term",
     "TermGroup",

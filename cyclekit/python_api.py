@@ -19,7 +19,7 @@ from cyclekit.reporting.page import write_report
 from cyclekit.runs.evaluation import report_on
 from cyclekit.runs.launch import start_training
 from cyclekit.runs.open_run import OpenRun, open_run
-from cyclekit.runs.planning import data_settings, plan_training
+from cyclekit.runs.planning import data_settings, plan_open, plan_training
 from cyclekit.runs.resuming import resume_training
 from cyclekit.runs.routing import way_between, way_that_sets
 from cyclekit.runs.training import TrainResult
@@ -177,7 +177,7 @@ def load(
 
 def train(
     plugin: str,
-    recipe: str,
+    recipe: str | None = None,
     *,
     data: str | Path | None = None,
     init: str | Path | None = None,
@@ -188,11 +188,12 @@ def train(
     hardware: Hardware = Hardware(),  # noqa: B008 - frozen
     quiet: bool = False,
 ) -> TrainResult:
-    """Train from a recipe.
+    """Train from a recipe, or from a plan.
 
     Args:
         plugin: A plugin's name, or the path of a single-file plugin.
-        recipe: A recipe's name or path.
+        recipe: A recipe's name or path; ``None`` with ``minutes``: one is planned for data,
+            machine and minutes.
         data: Folder with ``trainA trainB testA testB``.
         init: A run, or weights that ``cyclekit import`` reads, to begin with.
         steps: How many, in place of the recipe's.
@@ -207,10 +208,14 @@ def train(
     """
     if minutes is not None and (steps is not None or not minutes > 0):
         raise UsageError("Give steps, or minutes above 0, or neither.")
+    if recipe is None and minutes is None:
+        raise UsageError("Name a recipe, or give minutes, for which one is planned.")
     settings = _settings(data, set, steps)
     if init is not None:
         settings.append(("train.init", str(init), "init"))
-    plan = plan_training(plugin, recipe, settings)
+    plan = (
+        plan_open(plugin, settings) if recipe is None else plan_training(plugin, recipe, settings)
+    )
     folder = Path(run_dir) if run_dir else None
     return start_training(plan, folder, hardware, Console(quiet), minutes=minutes)
 

@@ -41,6 +41,7 @@ SECTIONS = {
         "Modality", "Network", "Metric", "Estimate", "Baseline", "Options", "RunsCode", "trained_once",
         "kernel_distance", "kernel_estimate",
     ),
+    "Planning a training": ("Survey", "Candidate"),
     "Data": (
         "Codec", "ItemSequence", "Portable", "PortablePart", "TensorSpec", "Sample", "Media", "PreviewRow", "Translations",
     ),

@@ -22,8 +22,9 @@ from cyclekit.errors import UsageError
 @trust_option
 @click.option("--plugin", required=True, metavar="NAME|FILE.py", help="The modality.",
               shell_complete=complete_plugins)  # fmt: skip
-@click.option("--recipe", required=True, metavar="NAME|FILE.toml", help="What to train, and how.",
-              shell_complete=complete_recipes)  # fmt: skip
+@click.option("--recipe", metavar="NAME|FILE.toml", shell_complete=complete_recipes,
+              help="What to train, and how. Planned, where there are --minutes and none is named.",
+              )  # fmt: skip
 @data_option
 @settings_option
 @click.option(
@@ -44,7 +45,7 @@ from cyclekit.errors import UsageError
 @precision_option
 def train(
     plugin: str,
-    recipe: str,
+    recipe: str | None,
     data: Path | None,
     settings: tuple[str, ...],
     init: str | None,
@@ -56,7 +57,7 @@ def train(
     precision: str | None,
     **machine: Any,
 ) -> None:
-    """Train from a recipe.
+    """Train from a recipe, or from a plan that is made for data, machine and minutes.
 
     \b
     Examples:
@@ -65,14 +66,17 @@ def train(
       cyclekit train --plugin image --recipe horse2zebra \\
           --set data.domains.a=cats --set data.domains.b=dogs --set codec.crop=128
       cyclekit train --plugin image --recipe small --data few_pictures --init runs/00007-image-small
+      cyclekit train --plugin image --data my_pictures --minutes 15
       cyclekit train --plugin image --recipe small --data my_pictures --minutes 30
       cyclekit train --plugin ./my_plugin.py --recipe my_recipe.toml --steps 100
     """
     from cyclekit.console import Console
     from cyclekit.recipe.sources import parse_setting
     from cyclekit.runs.launch import start_training
-    from cyclekit.runs.planning import data_settings, plan_training
+    from cyclekit.runs.planning import data_settings, plan_open, plan_training
 
+    if recipe is None and minutes is None:
+        raise _missing_recipe(click.get_current_context())
     if minutes is not None and steps is not None:
         raise UsageError("--steps and --minutes both say how long to train. Give one of them.")
     changes = data_settings(data) if data is not None else []
@@ -85,5 +89,10 @@ def train(
     ):
         if value is not None:
             changes.append((key, value, option))
-    plan = plan_training(plugin, recipe, changes)
+    plan = plan_open(plugin, changes) if recipe is None else plan_training(plugin, recipe, changes)
     start_training(plan, run_dir, hardware(**machine), Console(), dry_run, minutes)
+
+
+def _missing_recipe(context: click.Context) -> click.MissingParameter:
+    option = next(param for param in context.command.params if param.name == "recipe")
+    return click.MissingParameter(ctx=context, param=option)

@@ -9,6 +9,7 @@ from cyclekit.contract.codec import Codec
 from cyclekit.contract.metrics import Baseline, Metric
 from cyclekit.contract.network import Network
 from cyclekit.contract.options import Options
+from cyclekit.contract.planning import Proposing
 from cyclekit.engine.objective import Objective
 
 
@@ -34,6 +35,8 @@ class Modality:
             ``spoil(item, rng)``, all chance from ``rng``, a ``numpy.random.Generator``.
         metric_options: Settings of the metrics, for ``cyclekit evaluate --set metrics.KEY=VALUE``
             and nothing else: no recipe and no run holds them, so they may name files that run code.
+        planner: ``planner(survey)`` proposes settings to a training that names no recipe, as
+            ``Candidate`` objects, the largest first. Without one such a training takes defaults.
     """
 
     name: str
@@ -49,3 +52,4 @@ class Modality:
     datasets: Mapping[str, Callable[[Path, int], None]] = field(default_factory=dict)
     corruptions: Mapping[str, Callable[[Any, Any], Any]] = field(default_factory=dict)
     metric_options: type[Options] = Options
+    planner: Proposing | None = None

@@ -8,6 +8,7 @@ from cyclekit.console import Console
 from cyclekit.engine.fabric import Hardware, end_together, on_first
 from cyclekit.engine.timeline import Planned
 from cyclekit.runs import budget
+from cyclekit.runs.designing import design, keep
 from cyclekit.runs.directory import RunDirectory
 from cyclekit.runs.planning import Plan, anchored
 from cyclekit.runs.plans import Recorded
@@ -16,6 +17,8 @@ from cyclekit.runs.starting import start_recipe
 from cyclekit.runs.training import TrainResult, train
 from cyclekit.runs.warm_start import read_initial, warm_started
 from cyclekit.temporary import temporary_folder
+
+PLANNED = "planned"  # what a run is called that has no recipe of a name
 
 
 def start_training(
@@ -41,7 +44,8 @@ def start_training(
         anchored(plan.recipe), hardware, console, "cyclekit train ..."
     )
     plan = replace(plan, recipe=recipe)
-    console.say(f"recipe: {plan.source}")
+    if plan.settings is None:
+        console.say(f"recipe: {plan.source}")
     for warning in plan.warnings:
         console.warn(warning)
     with contextlib.ExitStack() as stack:
@@ -50,10 +54,16 @@ def start_training(
                 RunDirectory(run_dir).require_free()
             run_dir = stack.enter_context(temporary_folder())
         initial = read_initial(plan.recipe, plan.host, console)
-        about = plan.host.info, plan.recipe, plan.source.stem, str(fabric.device)
+        name = plan.source.stem or PLANNED
+        about = plan.host.info, plan.recipe, name, str(fabric.device)
         claim = RunDirectory.claim(run_dir, *about)
         run = on_first(fabric, lambda: stack.enter_context(claim))
+        pace = 0.0
         try:
+            if plan.settings is not None and minutes is not None:
+                designed = design(plan, run, fabric, console, minutes, begun)
+                keep(designed, run, fabric)
+                plan, pace = designed.plan, designed.pace
             prepared = prepare(plan.host, plan.recipe, run, fabric, console)
             prepared = warm_started(prepared, initial, console)
         except BaseException:
@@ -69,6 +79,6 @@ def start_training(
         recorded = []
         if minutes is not None:
             guess = max(plan.recipe.train.steps, budget.LEAST_GUESS)
-            recorded = [Recorded(Planned(0, guess), minutes)]
+            recorded = [Recorded(Planned(0, guess), minutes, pace)]
             console.say(f"budget: {minutes:g} min; the first steps show how many it is enough for")
         return train(plan.host, prepared, run, fabric, console, recorded=recorded, begun=begun)

@@ -29,6 +29,7 @@ class RunLayout:
         self.metrics = self.storage.below("metrics")
         self.nonfinite = self.storage.below("nonfinite")
         self.recipe_file = folder / "recipe.toml"
+        self.plan_file = folder / "plan.toml"
         self.info_file = folder / "run.json"
         self.metrics_file = folder / "metrics.jsonl"
         self.timing_file = folder / "timing.jsonl"

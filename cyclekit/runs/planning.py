@@ -1,7 +1,7 @@
 """From names and settings to a plan: which recipe, resolved, with which plugins."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -35,12 +35,14 @@ class Plan:
         recipe: The resolved recipe.
         source: The recipe's file.
         warnings: What a person should know about how the recipe is written.
+        settings: What a person set where no recipe was named: the rest is still to be planned.
     """
 
     host: PluginHost
     recipe: Recipe
     source: Path
     warnings: Sequence[str] = ()
+    settings: Sequence[Setting] | None = None
 
 
 def plan_training(
@@ -74,6 +76,26 @@ def plan_defaults(plugin: str, settings: Iterable[Setting] = ()) -> Plan:
     layers = Layers()
     layers.lay(settings)
     return Plan(*_resolved(layers, plugin), Path())
+
+
+def plan_open(plugin: str, settings: Iterable[Setting]) -> Plan:
+    """What a person says who names no recipe: ``runs/designing.py`` plans the rest.
+
+    Args:
+        plugin: A name, or a file, that a person named.
+        settings: What is not to be planned, where the data is among it.
+
+    Raises:
+        UsageError: If nothing says where the data is.
+    """
+    settings = list(settings)
+    said = [key.split(".")[:2] for key, value, _ in settings if value is not None]
+    if not any(key in (["data", "root"], ["data", "domains"]) for key in said):
+        raise UsageError(
+            "Without a recipe a training is planned from its data: name that with --data DIR, or "
+            "name a recipe with --recipe."
+        )
+    return replace(plan_defaults(plugin, settings), settings=settings)
 
 
 def anchored(recipe: Recipe) -> Recipe:
@@ -123,6 +145,33 @@ def _resolved(layers: Layers, plugin: str) -> tuple[PluginHost, Recipe]:
     for key, file in code_files(recipe):
         consider(file, layers.origin(key))
     return host, recipe
+
+
+def plan_under(plan: Plan, tables: Iterable[Mapping[str, Any]]) -> tuple[Recipe, Mapping[str, Any]]:
+    """A recipe of what a person set, laid over what was planned.
+
+    Args:
+        plan: Made by ``plan_open``.
+        tables: A recipe's tables, later ones over earlier ones.
+
+    Returns:
+        The resolved recipe, and what it says that is not at its default.
+
+    Raises:
+        RecipeError: If the plugin planned what there is not.
+    """
+    layers = Layers({"plugin": plan.host.modality.name})
+    for table in tables:
+        layers.merge(table, "the plan")
+    layers.lay(plan.settings or ())
+    recipe = with_domains(resolve(layers, plan.host.modality), plan.host.modality)
+    recipe = anchored(recipe)
+    train = recipe.train.model_copy(update={"precision": plan.recipe.train.precision})
+    said = recipe.model_dump(mode="json", exclude_defaults=True, exclude_none=True)
+    for kind in ("generator", "discriminator", "objective"):
+        # Each is the default of its own settings, and need not be the modality's.
+        said[kind] = {"name": getattr(recipe, kind).name} | said.get(kind, {})
+    return recipe.model_copy(update={"train": train}), {"plugin": recipe.plugin} | said
 
 
 def with_domains(

@@ -111,17 +111,8 @@ def prepare(
         PluginError: If the plugin's code fails, or its networks do not fit its samples.
     """
     model = build_model(host.modality, recipe, fabric.global_rank)
-    made = _made_data(model, run, fabric)
     objective = model.objective
-    collections = find_files(
-        recipe.data,
-        objective.domains,
-        model.table,
-        model.codec,
-        made,
-        recipe.train.seed,
-        tied_domains(objective.streams),
-    )
+    collections = find_data(model, run, fabric)
     for remark in collections.remarks():
         console.say(remark)
     for warning in collections.warnings():
@@ -161,6 +152,24 @@ def prepare(
         _require_one_size(prepared)
     _require_fit(model, windows, labels)
     return prepared
+
+
+def find_data(model: Model, run: RunDirectory, fabric: Fabric) -> Collections:
+    """The files that a model is to be trained on, made where they have to be.
+
+    Raises:
+        DataError: If they are missing.
+    """
+    recipe, objective = model.recipe, model.objective
+    return find_files(
+        recipe.data,
+        objective.domains,
+        model.table,
+        model.codec,
+        _made_data(model, run, fabric),
+        recipe.train.seed,
+        tied_domains(objective.streams),
+    )
 
 
 def _require_one_size(prepared: Prepared) -> None:

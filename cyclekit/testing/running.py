@@ -19,6 +19,7 @@ from cyclekit.testing import (
     network_checks,
     objective_checks,
     output_checks,
+    planner_checks,
     sequence_checks,
 )
 from cyclekit.testing.checks import CHECKS, Check
@@ -35,6 +36,7 @@ FAMILIES = (
     network_checks,
     objective_checks,
     output_checks,
+    planner_checks,
 )
 
 

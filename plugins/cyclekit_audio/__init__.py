@@ -9,6 +9,7 @@ from cyclekit_audio.codec import AudioCodec
 from cyclekit_audio.metrics import METRICS
 from cyclekit_audio.networks import DISCRIMINATORS, GENERATORS
 from cyclekit_audio.objective import VoiceObjective
+from cyclekit_audio.planner import propose
 from cyclekit_audio.speakers import make_speakers
 from cyclekit_audio.words import AudioMetricOptions
 
@@ -31,6 +32,7 @@ def cyclekit_modality() -> Iterator[Modality]:
             "speakers-paired": partial(make_speakers, paired=True),
         },
         metric_options=AudioMetricOptions,
+        planner=propose,
     )
 
 

@@ -19,6 +19,7 @@ from cyclekit_image import likeness, metrics
 from cyclekit_image.codec import ImageCodec
 from cyclekit_image.corruptions import CORRUPTIONS
 from cyclekit_image.outlines import make_outlines
+from cyclekit_image.planner import propose
 from cyclekit_image.projected import PROJECTED
 from cyclekit_image.shapes import make_kinds_of_shapes, make_paired_shapes, make_shapes
 
@@ -43,6 +44,7 @@ def cyclekit_modality() -> Iterator[Modality]:
         },
         corruptions=CORRUPTIONS,
         metric_options=likeness.ImageMetricOptions,
+        planner=propose,
     )
 
 

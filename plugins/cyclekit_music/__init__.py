@@ -8,6 +8,7 @@ from cyclekit_music.codec import MusicCodec
 from cyclekit_music.compose import make_charts
 from cyclekit_music.metrics import BASELINES, METRICS
 from cyclekit_music.networks import DISCRIMINATORS, GENERATORS
+from cyclekit_music.planner import propose
 
 
 @hookimpl
@@ -23,4 +24,5 @@ def cyclekit_modality() -> Iterator[Modality]:
         metrics=METRICS,
         baselines=BASELINES,
         datasets={"charts": make_charts, "charts-paired": partial(make_charts, paired=True)},
+        planner=propose,
     )
