@@ -31,9 +31,13 @@ STYLE = """
 .small img { image-rendering: pixelated; }
 .small.picture img { width: 100%; height: 100%; object-fit: contain; }
 .sheet .image-container { overflow-x: auto; }
-.sheet img { min-width: 640px; }
+.sheet .image-container > button { width: max(100%, 640px); }
+.sheet .image-frame, .sheet .image-frame img { width: 100%; }
+.sheet .image-frame img { height: auto; max-height: 640px; object-fit: contain; }
 .result { border: 1px solid var(--border-color-primary); border-radius: 8px; padding: 12px; }
 .result .block { border-width: 0 !important; }
+.result time, .result .controls button { color: var(--body-text-color) !important; }
+.result .icon-button-wrapper:not(:has(button)) { display: none; }
 .state { min-height: 4em; }
 """
 
@@ -45,7 +49,10 @@ def mounted(service: Service) -> FastAPI:
     """An application with the page at its root."""
     page = Page(service).blocks()
     page.queue(default_concurrency_limit=service.limits.queue, api_open=False)
-    theme = gr.themes.Default(font=FONTS, font_mono=FIXED)
+    theme = gr.themes.Default(font=FONTS, font_mono=FIXED).set(
+        button_primary_background_fill="*primary_700",  # white is read on it
+        button_primary_background_fill_hover="*primary_800",
+    )
     mounted: FastAPI = gr.mount_gradio_app(
         FastAPI(docs_url=None, redoc_url=None, openapi_url=None),
         page,
