@@ -125,7 +125,7 @@ class Worker:
             "directions": [
                 {
                     "name": way.name,
-                    "title": way.name if way.sets else " → ".join(map(heading, way.ends)),
+                    "title": _title(way),
                     "source": way.source,
                     "target": way.target,
                     "sets": dict(way.sets),
@@ -240,6 +240,13 @@ def _fault(error: Exception) -> dict[str, Any]:
     else:
         status, said = 500, "The service failed at this file."
     return {"fault": status, "said": said, "cause": _said(error)}
+
+
+def _title(way: Direction) -> str:
+    """What people call a direction."""
+    if way.sets:
+        return ", ".join(f"{'with' if value else 'without'} {name}" for name, value in way.sets)
+    return " → ".join(map(heading, way.ends))
 
 
 def _way(model: Model, direction: str) -> Direction:
