@@ -281,8 +281,9 @@ def test_an_example_is_sent_beside_the_file(
         assert answer.status_code == 200, answer.text
         assert answer.content == written.read_bytes()
         plain = httpx.post(
-            f"{address}/v1/translate/coded/a2b", content=good, trust_env=False, timeout=300
-        )
+            f"{address}/v1/translate/coded/a2b?suffix=.png",
+            content=good, trust_env=False, timeout=300,
+        )  # fmt: skip
         assert ask(file=good).content == plain.content != answer.content
         for fields, status, said in [
             ({"like": like}, 422, "nothing else"),

@@ -99,7 +99,7 @@ def pictures(page: Any, count: int, width: int | None = None) -> None:
 def test_a_picture_is_compared(
     browser: Any, trained: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with serving(trained, Limits(), page=True) as (address, service):
+    with serving(trained, Limits(), page=True) as (address, _):
         with visited(browser, address, **NARROW) as page:
             page.get_by_label("Show the way back").check()
             upload(page, draw(tmp_path / "mine.png", 0, (48, 40)))
