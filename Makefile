@@ -12,7 +12,7 @@ LOWEST := .venv-lowest
 PYTHONS ?= 3.11 3.12 3.13  # what pyproject.toml promises
 export NO_MKDOCS_2_WARNING = 1  # of a successor to mkdocs, at each build
 
-.PHONY: demo test proofs test-fast test-lowest test-pythons torture audit lint lint-docker docs docs-serve references bench clean-venv
+.PHONY: demo test browser proofs test-fast test-lowest test-pythons torture audit lint lint-docker docs docs-serve references bench clean-venv
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -24,6 +24,15 @@ demo: $(STAMP)  ## train plain shapes <-> striped shapes (three to five minutes 
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not proof"
+
+browser:  ## Chromium, in which the tests use the page as people do; needs root, on Debian
+	@if command -v chromium >/dev/null || command -v chromium-browser >/dev/null; then exit 0; fi; \
+	if ! command -v apt-get >/dev/null || [ "$$(id -u)" != 0 ]; then \
+		echo "The page's tests are left out: install Chromium to run them."; exit 0; \
+	fi; \
+	export DEBIAN_FRONTEND=noninteractive; \
+	apt-get update -qq && apt-get install -qq --yes --no-install-recommends \
+		--option DPkg::Lock::Timeout=300 chromium >/dev/null
 
 proofs: $(STAMP)  ## the demos keep their promises: what CI runs beside the tests
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m proof

@@ -1,13 +1,17 @@
 """A service in this process, its workers in theirs; a modality whose files say what to do."""
 
+import csv
+import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+from support import draw, training
 
+from cyclekit.cli import main
 from cyclekit.runs.sharing import Opening
 from cyclekit.serving.app import make_app
 from cyclekit.serving.guard import Guard
@@ -87,13 +91,56 @@ preview_every = 0
 evaluate_every = 0
 """
 
+SETS = ("Striped", "Large and round")
+TINY = {
+    "codec.resize": 36,
+    "codec.crop": 32,
+    "generator.channels": 4,
+    "generator.blocks": 1,
+    "train.steps": 1,
+    "train.batch_size": 2,
+    "train.preview_every": 0,
+    "train.evaluate_every": 0,
+}
+
+
+def train_coded(data: Path, run: Path) -> Path:
+    """A run with several answers for each picture."""
+    main(training("image", "augmented-demo", TINY)(data, run))
+    return run
+
+
+def train_attributes(folder: Path) -> Path:
+    """A run that sets ``SETS``, of pictures that lie beside it."""
+    rows = []
+    for number in range(8):
+        draw(folder / "data" / f"{number}.png", number)
+        rows.append([f"{number}.png", number % 2, number // 2 % 2])
+    with (folder / "data" / "list.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["file", *SETS], *rows])
+    settings: dict[str, object] = TINY | {
+        "data.attributes": "list.csv",
+        "data.held_out": 0.25,
+        "objective.attributes": json.dumps(SETS),
+        "objective.domains": [],
+        "train.best": "{}",
+    }
+    run = folder / "attributes"
+    main(training("image", "stargan-demo", settings)(folder / "data", run))
+    return run
+
 
 @contextmanager
-def serving(run: Path, limits: Limits, page: bool = False) -> Iterator[tuple[str, Service]]:
-    """A service of one run; yields its address, and what is behind it."""
+def serving(
+    runs: Path | Sequence[Path], limits: Limits, page: bool = False
+) -> Iterator[tuple[str, Service]]:
+    """A service of one run, or several; yields its address, and what is behind it."""
+    openings = [
+        Opening(run, "latest", "cpu") for run in ([runs] if isinstance(runs, Path) else runs)
+    ]
     said: list[str] = []
     with listen("127.0.0.1", 0) as listener, temporary_folder() as folder:
-        service = Service(names_of([Opening(run, "latest", "cpu")]), limits, folder, said.append)
+        service = Service(names_of(openings), limits, folder, said.append)
         service.start()
         app = make_app(service)
         if page:

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import click
 
-from cyclekit.commands.options import PATH
+from cyclekit.commands.options import PATH, runs_argument
 
 
 @click.command()
-@click.argument("runs", nargs=-1, required=True, type=PATH, metavar="RUN RUN...")
+@runs_argument("RUN RUN...")
 @click.option("-o", "--output", type=PATH, help="Write a page about it as well: an HTML file.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def compare(runs: tuple[Path, ...], output: Path | None, as_json: bool) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 PATH = click.Path(path_type=Path)
+COUNT = click.IntRange(min=1)
 
 plugin_option = click.option(
     "--plugin", metavar="NAME|FILE.py", help="The modality.", shell_complete=complete_plugins
@@ -45,7 +46,7 @@ checkpoint_option = click.option(
 )
 batch_size_option = click.option(
     "--batch-size",
-    type=click.IntRange(min=1),
+    type=COUNT,
     help="Items of one size that are translated together; default: as many as are as large as a "
     "picture of 256 x 256.",
 )
@@ -72,14 +73,24 @@ settings_option = click.option(
 run_argument = click.argument("run", type=PATH, shell_complete=complete_runs)
 
 
+def runs_argument(metavar: str) -> Callable[[Command], Command]:
+    """Several runs, called so in the help."""
+    return click.argument(
+        "runs", nargs=-1, required=True, type=PATH, metavar=metavar, shell_complete=complete_runs
+    )
+
+
+def devices_option(help: str) -> Callable[[Command], Command]:
+    """``--devices``, with what these do."""
+    return click.option("--devices", type=COUNT, default=1, show_default=True, help=help)
+
+
 def hardware_options(command: Command) -> Command:
     """``--accelerator --devices --num-nodes --strategy``, as Lightning Fabric takes them."""
     for option in (
         click.option("--strategy", default="auto", show_default=True, help="auto, ddp, fsdp, ..."),
-        click.option("--num-nodes", type=click.IntRange(min=1), default=1, show_default=True,
-                     help="Machines."),
-        click.option("--devices", type=click.IntRange(min=1), default=1, show_default=True,
-                     help="Processes on this machine, one for each device."),
+        click.option("--num-nodes", type=COUNT, default=1, show_default=True, help="Machines."),
+        devices_option("Processes on this machine, one for each device."),
         accelerator_option,
     ):  # fmt: skip
         command = option(command)

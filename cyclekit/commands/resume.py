@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from cyclekit.commands.options import (
+    COUNT,
     data_option,
     hardware,
     hardware_options,
@@ -19,7 +20,7 @@ from cyclekit.commands.options import (
 @click.command()
 @trust_option
 @run_argument
-@click.option("--steps", type=click.IntRange(min=1), help="Steps in all, those done included.")
+@click.option("--steps", type=COUNT, help="Steps in all, those done included.")
 @data_option
 @settings_option
 @click.option("--strict-data", is_flag=True, help="Refuse training files that have changed.")

@@ -5,20 +5,19 @@ from pathlib import Path
 import click
 
 from cyclekit.commands.options import (
-    PATH,
+    COUNT,
     accelerator_option,
     checkpoint_option,
     precision_option,
+    runs_argument,
     trust_option,
 )
 from cyclekit.errors import UsageError
 
-COUNT = click.IntRange(min=1)
-
 
 @click.command()
 @trust_option
-@click.argument("runs", nargs=-1, required=True, type=PATH, metavar="RUN...")
+@runs_argument("RUN...")
 @click.option(
     "--host",
     default="127.0.0.1",

@@ -7,6 +7,7 @@ import click
 
 from cyclekit.commands.completion import complete_plugins, complete_recipes
 from cyclekit.commands.options import (
+    COUNT,
     PATH,
     data_option,
     hardware,
@@ -32,7 +33,7 @@ from cyclekit.errors import UsageError
     metavar="RUN|FILE[,FILE]",
     help="Begin with the networks of a run, or with weights that `import` reads (sets train.init).",
 )
-@click.option("--steps", type=click.IntRange(min=1), help="Steps in all (sets train.steps).")
+@click.option("--steps", type=COUNT, help="Steps in all (sets train.steps).")
 @click.option(
     "--minutes",
     type=click.FloatRange(min=0, min_open=True),

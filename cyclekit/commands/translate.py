@@ -10,6 +10,7 @@ from cyclekit.commands.options import (
     accelerator_option,
     batch_size_option,
     checkpoint_option,
+    devices_option,
     hardware,
     precision_option,
     run_argument,
@@ -118,13 +119,7 @@ from cyclekit.errors import CyclekitError
     help="A file of the target domain: the code is taken that would have made it.",
 )
 @accelerator_option
-@click.option(
-    "--devices",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    help="Processes that share the files, one for each device.",
-)
+@devices_option("Processes that share the files, one for each device.")
 @precision_option
 @batch_size_option
 def translate(

@@ -110,6 +110,20 @@ class Translator:
 
         Raises:
             UsageError: If the direction takes no codes, or none can be found in an example.
+            TooLarge: If it is larger than ``bounded`` allows.
+        """
+        self.require_codes_of(direction)
+        sample = guarded(self._codec, "encode", file, example, direction.target)
+        self._require_small(file, sample)
+        seen = self._codec.to_network(sample.tensor[None], direction.target)[0]
+        (code,) = self.codes_in([seen], direction)
+        return self._changed(codes=self.codes.all_with(code, direction))
+
+    def require_codes_of(self, direction: Direction) -> None:
+        """Refuse directions for which no code can be found in an example.
+
+        Raises:
+            UsageError: Saying why.
         """
         kind = type(self._objective)
         if self._objective.code(direction) is None or self._objective.attributes:
@@ -127,10 +141,6 @@ class Translator:
                 f"No code can be found in an example: the weights of {' and '.join(lacking)} were "
                 f"not imported."
             )
-        sample = guarded(self._codec, "encode", file, example, direction.target)
-        seen = self._codec.to_network(sample.tensor[None], direction.target)[0]
-        (code,) = self.codes_in([seen], direction)
-        return self._changed(codes=self.codes.all_with(code, direction))
 
     def codes_in(self, tensors: Sequence[Tensor], direction: Direction) -> list[Tensor]:
         """The codes, ``(size,)``, with which a direction would have made samples of its target: of
@@ -294,17 +304,25 @@ class Translator:
         Raises:
             TooLarge: Saying how much it would be.
         """
-        positions = math.prod(sample.tensor.shape[1:])
-        if self._most is not None and positions > self._most:
-            raise TooLarge(
-                file, f"is {positions:,} positions large, and at most {self._most:,} are taken"
-            )
+        self._require_small(file, sample)
         wanted = self.sizing.bytes_of(tuple(sample.tensor.shape[1:]), direction)
         there = available_memory()
         if there is not None and wanted > there:
             raise TooLarge(
                 file,
                 f"needs {wanted / 2**30:.1f} GiB of memory, and {there / 2**30:.1f} GiB are free",
+            )
+
+    def _require_small(self, file: Path, sample: Sample) -> None:
+        """Refuse a sample that is larger than ``bounded`` allows.
+
+        Raises:
+            TooLarge: Saying by how much.
+        """
+        positions = math.prod(sample.tensor.shape[1:])
+        if self._most is not None and positions > self._most:
+            raise TooLarge(
+                file, f"is {positions:,} positions large, and at most {self._most:,} are taken"
             )
 
     def _chunks(

@@ -4,9 +4,9 @@ import asyncio
 import mimetypes
 import secrets
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, Query, Request, Response
@@ -20,16 +20,13 @@ from starlette.types import Receive, Scope, Send
 from cyclekit.serving.figures import TYPE
 from cyclekit.serving.guard import refused
 from cyclekit.serving.limits import Refusal, busy
+from cyclekit.serving.receiving import BODY, BYTES, is_form, receive, suffix_of
 from cyclekit.serving.service import Service
 from cyclekit.serving.task import Task, Translated, Wish
-from cyclekit.storage.folder import Storage
 from cyclekit.version import package_version
 
-ANY = ("", "application/octet-stream", "application/x-www-form-urlencoded")  # curl's word for any
 MOST_JOBS = 64  # that are remembered
 KEPT = 600.0  # seconds that a job's result is kept
-
-BYTES = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 
 
 class Error(BaseModel):
@@ -175,27 +172,31 @@ def _add_translation(app: FastAPI, service: Service, jobs: Jobs) -> None:
     @app.post(
         "/v1/translate/{run}/{direction}",
         summary="Translate a file: its bytes are the body, and the answer's body is the result",
+        description="An example, whose code is taken, is sent with the file in a form.",
         response_class=FileResponse,
         responses={
             200: {"content": BYTES, "description": "The translated file"},
             202: {"model": Job, "description": "With wait=false: where to ask how far it is"},
             **{code: {"model": Error} for code in (401, 404, 408, 413, 415, 422, 500, 503, 504)},
         },
-        openapi_extra={"requestBody": {"required": True, "content": BYTES}},
+        openapi_extra={"requestBody": {"required": True, "content": BODY}},
     )
     async def translate(
         request: Request, run: str, direction: str, asked: Annotated[Asked, Query()]
     ) -> Response:
         wish = asked.wish(direction, service.run(run).checkpoint)
         kind = request.headers.get("content-type", "")
-        suffix = suffix_of(asked, kind, service.run(run).described)
+        of = partial(suffix_of, asked.suffix, can=service.run(run).described)
+        suffix = of("" if is_form(kind) else kind)  # a form says it of each file
         resident = service.require(run, wish, suffix)
         if not asked.wait:
             jobs.require_room()
         task = service.prepare(wish, suffix)
         handed = False
         try:
-            service.figures.received(run, await receive_file(request, service, task))
+            service.figures.received(run, await receive(request, service, task, of))
+            if task.like is not None:
+                service.require_examples(run, direction)
             resident.submit(task)
             if not asked.wait:
                 handed = True
@@ -287,56 +288,6 @@ def _answer_refusals(app: FastAPI) -> None:
     @app.exception_handler(ClientDisconnect)
     async def gone(_request: Request, _error: Exception) -> Response:
         return Response(status_code=499)  # nobody reads it
-
-
-def suffix_of(asked: Asked, content_type: str, can: Mapping[str, Any]) -> str:
-    """What says of which kind a file is: asked for, or by its media type; empty: its content.
-
-    Args:
-        asked: By whom.
-        content_type: The request's.
-        can: What the run can do.
-
-    Raises:
-        Refusal: If it is of a kind that the run does not take.
-    """
-    if asked.suffix is not None:
-        return asked.suffix.lower()
-    kind = content_type.partition(";")[0].strip().lower()
-    if kind in ANY:
-        return ""
-    if kind.startswith("multipart/"):
-        raise Refusal(415, "Send the file's bytes as the body, without a form.")
-    group, _, name = kind.partition("/")
-    others = (kind, f"{group}/x-{name}", f"{group}/{name.removeprefix('x-')}")
-    guesses = [guess for one in others for guess in mimetypes.guess_all_extensions(one)]
-    known = can.get("suffixes", [])
-    fitting = [guess for guess in guesses if not known or guess in known]
-    if not fitting:
-        raise Refusal(415, f"This run takes {', '.join(known) or 'no such files'}.")
-    return fitting[0]
-
-
-async def receive_file(request: Request, service: Service, task: Task) -> int:
-    """Write what is sent into a task's folder; returns how many bytes it was.
-
-    Raises:
-        Refusal: If it is too much, too slow, or nothing.
-    """
-    most, size = service.limits.bytes, 0
-    announced = request.headers.get("content-length", "0")
-    if len(announced) > 15 or (announced.isdecimal() and int(announced) > most):
-        raise Refusal(413, f"At most {most:,} bytes are taken.")
-    async with service.receiving():
-        with Storage(task.folder).writing(task.file.name) as file:
-            async for chunk in request.stream():
-                size += len(chunk)
-                if size > most:
-                    raise Refusal(413, f"At most {most:,} bytes are taken.")
-                file.write(chunk)
-    if not size:
-        raise Refusal(422, "The body is empty: send the file's bytes.")
-    return size
 
 
 async def outcome_of(request: Request, task: Task) -> Translated:

@@ -3,7 +3,8 @@
 import asyncio
 import re
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,10 @@ import gradio as gr
 from fastapi import FastAPI
 
 from cyclekit.serving.app import drop
+from cyclekit.serving.drawing import STYLE, Result, draw_all, line_of
 from cyclekit.serving.limits import Refusal
 from cyclekit.serving.service import Service
-from cyclekit.serving.task import Task, Translated, Wish
+from cyclekit.serving.task import EXAMPLE, Task, Translated, Wish, ways_of
 from cyclekit.storage.folder import Storage
 from cyclekit.storage.handle import open_file
 
@@ -25,27 +27,20 @@ MOST_ANSWERS = 8
 FONTS = ("system-ui", "sans-serif")
 FIXED = ("ui-monospace", "monospace")
 NOTHING = "What becomes of it will be here."
-STYLE = """
-.gradio-container { max-width: 1200px !important; margin: 0 auto !important; width: 100%; }
-.gradio-container main { width: 100% !important; max-width: 100% !important; }
-.small img { image-rendering: pixelated; }
-.small.picture img { width: 100%; height: 100%; object-fit: contain; }
-.sheet .image-container { overflow-x: auto; }
-.sheet img { min-width: 640px; }
-.result { border: 1px solid var(--border-color-primary); border-radius: 8px; padding: 12px; }
-.result .block { border-width: 0 !important; }
-.state { min-height: 4em; }
-"""
-
-Result = dict[str, Any]
-"""What is shown of a run: ``run``, ``title``, ``file``, ``step``, ``seconds``, ``views``."""
+OF_WAY = ("back", "samples", "seed", "example")
+"""Fields that a direction decides about."""
 
 
 def mounted(service: Service) -> FastAPI:
     """An application with the page at its root."""
     page = Page(service).blocks()
     page.queue(default_concurrency_limit=service.limits.queue, api_open=False)
-    theme = gr.themes.Default(font=FONTS, font_mono=FIXED)
+    theme = gr.themes.Default(font=FONTS, font_mono=FIXED).set(
+        button_primary_background_fill="*primary_700",  # white is read on it
+        button_primary_background_fill_dark="*primary_700",
+        button_primary_background_fill_hover="*primary_800",
+        button_primary_background_fill_hover_dark="*primary_800",
+    )
     mounted: FastAPI = gr.mount_gradio_app(
         FastAPI(docs_url=None, redoc_url=None, openapi_url=None),
         page,
@@ -72,10 +67,10 @@ class Page:
         self._service = service
         self._runs = {name: run.described for name, run in service.residents.items()}
         self._done: deque[Task] = deque()
+        self._fields: dict[str, Any] = {}
 
     def blocks(self) -> gr.Blocks:
         """What gradio shows."""
-        first = next(iter(self._runs))
         with gr.Blocks(
             title="cyclekit", analytics_enabled=False, delete_cache=(300, STALE)
         ) as page:
@@ -83,19 +78,15 @@ class Page:
             results = gr.State([])
             with gr.Row():
                 with gr.Column(scale=1, min_width=300):
-                    asked = self._asked(first)
+                    self._fields = self._asked(next(iter(self._runs)))
+                    button = gr.Button("Translate", variant="primary")
                 with gr.Column(scale=2, min_width=300):
                     state = gr.Markdown(NOTHING, elem_classes="state", container=True)
-                    gr.render(inputs=[results])(_draw_all)
-            run, direction = asked[0], asked[1]
-            run.change(self._of_run, [run], asked[1:], api_visibility="private")
-            direction.change(
-                self._of_direction, [run, direction], asked[6:9], api_visibility="private"
-            )
-            button = asked.pop()
+                    gr.render(inputs=[results])(draw_all)
+            self._connect()
             button.click(
                 self.translate,
-                asked,
+                set(self._fields.values()),
                 [results, state],
                 api_visibility="private",
                 show_progress="full",
@@ -103,154 +94,181 @@ class Page:
             )
         return page
 
-    def _asked(self, first: str) -> list[Any]:
-        """Everything that is asked for, and the button."""
-        changed = self._settings(first)
-        run = gr.Dropdown(
-            list(self._runs),
-            value=first,
-            label="Run",
-            visible=len(self._runs) > 1,
-            interactive=True,
+    def _connect(self) -> None:
+        """Have fields follow each other."""
+        fields = self._fields
+        run, direction, file, record = (fields[n] for n in ("run", "direction", "file", "record"))
+        rest = [field for field in fields.values() if field is not run]
+        of_way = [fields[name] for name in OF_WAY]
+        run.change(self._of_run, [run], rest, api_visibility="private")
+        direction.change(self._of_direction, [run, direction], of_way, api_visibility="private")
+        # The last that was given is meant.
+        file.upload(lambda: None, None, [record], api_visibility="private")
+        record.stop_recording(lambda: None, None, [file], api_visibility="private")
+
+    def _asked(self, first: str) -> dict[str, Any]:
+        """Everything that is asked for, with what a run offers."""
+        of = self._settings(first)
+        names = list(self._runs)
+        asked: dict[str, Any] = {}
+        asked["run"] = gr.Dropdown(
+            names, value=first, label="Run", visible=len(names) > 1, interactive=True
         )
-        direction = gr.Dropdown(label="Direction", interactive=True, **changed[0])
-        file = gr.File(label="Your file", type="filepath", **changed[1])
-        record = gr.Audio(
-            label="Or record", sources=["microphone"], type="filepath", format=None, **changed[2]
+        asked["direction"] = gr.Dropdown(label="Direction", interactive=True, **of["direction"])
+        asked["sets"] = gr.Dropdown(
+            label="What it is to become", multiselect=True, interactive=True, **of["sets"]
         )
-        others = gr.CheckboxGroup(label="Compare with", **changed[3])
+        asked["file"] = gr.File(label="Your file", type="filepath", **of["file"])
+        asked["record"] = gr.Audio(
+            label="Or record", sources=["microphone"], type="filepath", **of["record"]
+        )
+        asked["attributes"] = gr.CheckboxGroup(label="Your file has", **of["attributes"])
+        asked["others"] = gr.CheckboxGroup(label="Compare with", **of["others"])
         with gr.Accordion("More", open=False):
-            checkpoint = gr.Dropdown(label="Checkpoint", interactive=True, **changed[4])
-            back = gr.Checkbox(label="Show the way back", **changed[5])
-            samples = gr.Slider(1, MOST_ANSWERS, step=1, label="Answers", **changed[6])
-            seed = gr.Number(label="Seed of the code", precision=0, minimum=0, **changed[7])
-            format_ = gr.Dropdown(label="Write it as", interactive=True, **changed[8])
-            attributes = gr.CheckboxGroup(label="It has", **changed[9])
-        button = gr.Button("Translate", variant="primary")
-        return [
-            run, direction, file, record, others, checkpoint, back, samples, seed, format_,
-            attributes, button,
-        ]  # fmt: skip
+            asked["checkpoint"] = gr.Dropdown(
+                label="Checkpoint", interactive=True, **of["checkpoint"]
+            )
+            asked["back"] = gr.Checkbox(label="Show the way back", **of["back"])
+            asked["samples"] = gr.Slider(1, MOST_ANSWERS, step=1, label="Answers", **of["samples"])
+            asked["seed"] = gr.Number(
+                label="Seed of the code", precision=0, minimum=0, **of["seed"]
+            )
+            asked["example"] = gr.File(
+                label="Or a code like that of", type="filepath", **of["example"]
+            )
+            asked["format"] = gr.Dropdown(label="Write it as", interactive=True, **of["format"])
+        return asked
 
-    def _settings(self, run: str) -> list[dict[str, Any]]:
-        """What each field offers for a run, in their order, without the run itself."""
+    def _settings(self, run: str) -> dict[str, dict[str, Any]]:
+        """What each field offers for a run."""
         can = self._runs[run]
-        ways = can["directions"]
-        way = ways[0]
-        suffixes = can["suffixes"]
-        rivals = [
-            name
-            for name, other in self._runs.items()
-            if name != run and other["plugin"] == can["plugin"]
-        ]
-        steps = [
-            ("latest", "latest"),
-            ("best", "best"),
-            *((str(n), str(n)) for n in can["checkpoints"]),
-        ]
-        formats = can["formats"]
-        back, samples, seed = self._of_way(way)
-        return [
-            {"choices": [(w["title"], w["name"]) for w in ways], "value": way["name"]},
-            {"file_types": suffixes or ["file"], "value": None},
-            {"visible": ".wav" in suffixes, "value": None},
-            {"choices": rivals, "value": [], "visible": bool(rivals)},
-            {"choices": steps, "value": self._service.residents[run].checkpoint},
-            back,
-            samples,
-            seed,
-            {
-                "choices": formats,
-                "value": formats[0] if formats else None,
-                "visible": bool(formats),
+        ways, formats, attributes = can["directions"], can["formats"], can["attributes"]
+        choices = [(way["title"], way["name"]) for way in ways]
+        rivals = [name for name in self._runs if name != run and self._comparable(run, name)]
+        steps = ["latest", "best", *map(str, can["checkpoints"])]
+        return {
+            "direction": {
+                "choices": choices, "value": ways[0]["name"], "visible": not attributes,
             },
-            {"choices": can["attributes"], "value": [], "visible": bool(can["attributes"])},
-        ]
+            "sets": {
+                "choices": choices if attributes else [], "value": [], "visible": bool(attributes),
+            },
+            "file": {"file_types": self._kinds(run), "value": None},
+            "record": {"visible": ".wav" in can["suffixes"], "value": None},
+            "attributes": {"choices": attributes, "value": [], "visible": bool(attributes)},
+            "others": {"choices": rivals, "value": [], "visible": bool(rivals)},
+            "checkpoint": {"choices": steps, "value": self._service.residents[run].checkpoint},
+            **self._of_way(run, ways[0]),
+            "format": {
+                "choices": formats, "value": next(iter(formats), None), "visible": bool(formats),
+            },
+        }  # fmt: skip
 
-    @staticmethod
-    def _of_way(way: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """Way back, answers and seed."""
-        codes = way["codes"]
-        return [
-            {"value": False, "visible": way["back"]},
-            {"value": 1, "visible": codes},
-            {"value": 0, "visible": codes},
-        ]
+    def _comparable(self, run: str, other: str) -> bool:
+        """Whether what one run translates the other does, too."""
+        one, two = self._runs[run], self._runs[other]
+        shared = {way["name"] for way in one["directions"]} & {
+            way["name"] for way in two["directions"]
+        }
+        return bool(shared) and one["plugin"] == two["plugin"]
+
+    def _kinds(self, run: str) -> list[str]:
+        return self._runs[run]["suffixes"] or ["file"]
+
+    def _of_way(self, run: str, way: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+        """The fields of ``OF_WAY``."""
+        codes, examples = way["codes"], way["examples"]
+        return {
+            "back": {"value": False, "visible": way["back"]},
+            "samples": {"value": 1, "visible": codes},
+            "seed": {"value": 0, "visible": codes},
+            "example": {"file_types": self._kinds(run), "value": None, "visible": examples},
+        }
 
     def _of_run(self, run: str) -> list[Any]:
-        """Fields for another run; the button stays."""
-        return [*(gr.update(**one) for one in self._settings(run)), gr.update()]
+        """Fields for another run."""
+        of = self._settings(run)
+        return [gr.update(**of[name]) for name in self._fields if name != "run"]
 
     def _of_direction(self, run: str, direction: str) -> list[Any]:
         ways = {way["name"]: way for way in self._runs[run]["directions"]}
-        way = ways.get(direction) or next(iter(ways.values()))
-        return [gr.update(**one) for one in self._of_way(way)]
+        of = self._of_way(run, ways.get(direction) or next(iter(ways.values())))
+        return [gr.update(**of[name]) for name in OF_WAY]
 
     async def translate(
         self,
-        run: str,
-        direction: str,
-        file: str | None,
-        record: str | None,
-        others: Sequence[str],
-        checkpoint: str,
-        back: bool,
-        samples: float,
-        seed: float,
-        format: str | None,
-        attributes: Sequence[str],
+        given: Mapping[Any, Any],
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - how gradio is asked for it
     ) -> tuple[list[Result], str]:
-        """Translate a file by one run or several; what is shown, and a line about it.
+        """Translate a file by one run or several; what is shown, and a line about each.
 
         Args:
-            run: The one that was chosen.
-            direction: Which way.
-            file: What was uploaded.
-            record: What was recorded, where nothing was uploaded.
-            others: Runs to compare with.
-            checkpoint: Of the chosen run; the others use their own.
-            back: Whether the way back is shown.
-            samples: How many answers.
-            seed: Of their codes.
-            format: What the result is written as.
-            attributes: What the file's item has.
+            given: What is in each field.
             progress: Shows how far it is.
         """
-        given = file or record
-        if given is None:
+        asked = {name: given[field] for name, field in self._fields.items()}
+        file, run = asked["file"] or asked["record"], asked["run"]
+        if file is None:
             return [], "Choose a file first."
+        sets = self._runs[run]["attributes"]
+        direction = ",".join(asked["sets"]) if sets else asked["direction"]
+        if not direction:
+            return [], "Choose first what it is to become."
         tasks: dict[str, Task] = {}
+        made: list[Result] = []
+        lines: dict[str, str] = dict.fromkeys((run, *asked["others"]), "")
         try:
-            for name in (run, *others):
-                resident = self._service.run(name)
-                chosen = checkpoint if name == run else resident.checkpoint
-                known = bool(resident.described["attributes"])
-                wish = Wish(
-                    direction, chosen, format or None, max(0, int(seed or 0)),
-                    tuple(sorted(attributes)) if known else None,
-                    True, bool(back), min(max(1, int(samples or 1)), MOST_ANSWERS),
-                )  # fmt: skip
-                tasks[name] = await asyncio.to_thread(self._submitted, name, wish, Path(given))
-            made = [
-                self._result(name, direction, await self._outcome(task, progress))
-                for name, task in tasks.items()
-            ]
-            return made, "  \n".join(_line(result) for result in made)
-        except Refusal as refusal:
-            return [], f"**Not translated.** {refusal}"
+            for name in lines:
+                with self._telling(name, lines):
+                    wish = self._wish(name, direction, asked)
+                    files = Path(file), asked["example"] and Path(asked["example"])
+                    tasks[name] = await asyncio.to_thread(self._submitted, name, wish, *files)
+            for name, task in tasks.items():
+                with self._telling(name, lines):
+                    outcome = await self._outcome(task, progress)
+                    made.append(self._result(name, direction, outcome))
+                    lines[name] = line_of(made[-1])
         finally:
             self._keep(list(tasks.values()))
+        return made, "  \n".join(lines.values())
 
-    def _submitted(self, run: str, wish: Wish, file: Path) -> Task:
+    @staticmethod
+    @contextmanager
+    def _telling(run: str, lines: dict[str, str]) -> Iterator[None]:
+        """Say where something is refused; other runs may do it all the same."""
+        try:
+            yield
+        except Refusal as refusal:
+            whose = f" by {run}" if len(lines) > 1 else ""
+            lines[run] = f"**Not translated{whose}.** {refusal}"
+
+    def _wish(self, run: str, direction: str, asked: Mapping[str, Any]) -> Wish:
+        """What is asked for of a run; others than the chosen one use their own checkpoint."""
+        resident = self._service.run(run)
+        known = resident.described["attributes"]
+        samples = 1 if asked["example"] else int(asked["samples"] or 1)
+        return Wish(
+            direction,
+            asked["checkpoint"] if run == asked["run"] else resident.checkpoint,
+            asked["format"] or None,
+            max(0, int(asked["seed"] or 0)),
+            tuple(sorted({*asked["attributes"]} & {*known})) if known else None,
+            True,
+            bool(asked["back"]),
+            min(max(1, samples), MOST_ANSWERS),
+        )
+
+    def _submitted(self, run: str, wish: Wish, file: Path, example: Path | None) -> Task:
         """Hand a file over."""
-        suffix = file.suffix.lower()
-        suffix = suffix if SUFFIX.fullmatch(suffix) else ""
+        suffix = _suffix(file)
         resident = self._service.require(run, wish, suffix)
         task = self._service.prepare(wish, suffix)
         try:
-            with open_file(file) as content:
-                Storage(task.folder).write_stream(task.file.name, content)
+            _copy(file, task.file)
+            if example is not None:
+                self._service.require_examples(run, wish.direction)
+                task.like = task.folder / (EXAMPLE + _suffix(example))
+                _copy(example, task.like)
             resident.submit(task)
         except BaseException:
             drop(self._service, task)
@@ -280,7 +298,7 @@ class Page:
         ]
         return {
             "run": run,
-            "title": titles[direction],
+            "title": ", ".join(titles[way] for way in ways_of(direction, titles)),
             "file": str(made.file),
             "step": made.step,
             "seconds": made.seconds,
@@ -288,43 +306,11 @@ class Page:
         }
 
 
-def _draw_all(results: Sequence[Result]) -> None:
-    """What there is to see, drawn anew whenever there are other results."""
-    for result in results:
-        with gr.Column(elem_classes="result"):
-            if len(results) > 1:
-                gr.Markdown(f"**{result['run']}**")
-            _draw(result)
+def _suffix(file: Path) -> str:
+    suffix = file.suffix.lower()
+    return suffix if SUFFIX.fullmatch(suffix) else ""
 
 
-def _line(result: Result) -> str:
-    """What was done."""
-    seconds = f"{result['seconds']:.1f} s" if result["seconds"] >= 0.1 else "under 0.1 s"
-    return f"**{result['title']}** · {result['run']}, step {result['step']:,}, {seconds}"
-
-
-def _draw(result: Result) -> None:
-    """One run's result."""
-    views = result["views"]
-    several = sum(view["kind"] == "picture" for view in views) > 1  # one has headings of its own
-    for view in views:
-        files, size = view.get("files", []), "small picture" if view.get("small") else None
-        if view["kind"] == "compare":
-            gr.ImageSlider(
-                value=(files[0], files[1]), label=f"Original | {result['title']}",
-                type="filepath", interactive=False, elem_classes=size and "small", max_height=480,
-                buttons=["fullscreen"],
-            )  # fmt: skip
-        elif view["kind"] == "picture":
-            gr.Image(
-                value=files[0], label=view["title"], type="filepath", interactive=False,
-                elem_classes=size or ("" if view.get("titled") else "sheet"),
-                buttons=["fullscreen"], height=320 if size else None,
-                show_label=several or bool(view.get("titled")),
-            )  # fmt: skip
-        elif view["kind"] == "sound":
-            gr.Audio(value=files[0], label=view["title"], interactive=False, buttons=[])
-        else:
-            gr.Markdown(view["title"])
-    name = Path(result["file"]).name
-    gr.DownloadButton(f"Download {name}", value=result["file"])
+def _copy(file: Path, place: Path) -> None:
+    with open_file(file) as content:
+        Storage(place.parent).write_stream(place.name, content)

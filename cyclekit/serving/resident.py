@@ -159,6 +159,7 @@ class Resident:
         """Whether the next one may go along."""
         following = self._waiting[0]
         apart = first.alone or following.alone or first.wish.show
+        apart = apart or first.like is not None or following.like is not None
         films = self.described.get("sequences", ())
         apart = apart or bool({first.file.suffix, following.file.suffix} & set(films))
         return not apart and first.wish == following.wish
@@ -223,6 +224,7 @@ class Resident:
             "wish": asdict(block[0].wish),
             "files": {task.name: str(task.file) for task in block},
             "output": str(self._folder),
+            "like": None if block[0].like is None else str(block[0].like),  # then it is alone
         }
         try:
             self._line.send_bytes(json.dumps(order).encode())

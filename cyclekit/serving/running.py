@@ -127,6 +127,12 @@ class Impatient(H11Protocol):
         self._patience.cancel()
         super().connection_lost(exc)
 
+    def shutdown(self) -> None:
+        """Let the last answers end; a page stays open as long as somebody looks at it, and is
+        closed before the server would complain about it."""
+        super().shutdown()
+        self.loop.call_later(LAST - 1, self.transport.close)
+
     def _look(self) -> None:
         waits = self.conn.their_state is h11.IDLE
         if waits and self._waited:

@@ -4,18 +4,18 @@ import asyncio
 import re
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from cyclekit.runs.sharing import Opening
 from cyclekit.serving.figures import Figures
 from cyclekit.serving.limits import Limits, Refusal, busy
 from cyclekit.serving.resident import Resident
-from cyclekit.serving.task import Task, Wish
+from cyclekit.serving.task import INPUT, Task, Wish, ways_of
 from cyclekit.storage.folder import Storage
 
-INPUT = "input"  # codes follow from names: all that is sent is called alike
 DRAINING = 0.1  # seconds between looks at what is still to be done
 
 
@@ -109,9 +109,7 @@ class Service:
         if self.closing:
             raise busy("The service is about to end.")
         can = resident.described
-        ways = [way["name"] for way in can.get("directions", ())]
-        if wish.direction not in ways:
-            raise Refusal(404, f"There is no such direction. There are: {', '.join(ways)}.")
+        _require_direction(wish.direction, can.get("directions", ()))
         if wish.format is not None and wish.format not in can["formats"]:
             raise Refusal(422, f"There is no such format. There are: {_names(can['formats'])}.")
         steps = ["latest", "best", *map(str, can["checkpoints"])]
@@ -150,12 +148,38 @@ class Service:
         folder = Storage(self.folder).make_new(name)
         return Task(name, folder, folder / (INPUT + suffix), wish)
 
+    def require_examples(self, run: str, direction: str) -> None:
+        """Refuse an example where no code can be found in one.
+
+        Raises:
+            Refusal: Likewise.
+        """
+        ways = self.run(run).described["directions"]
+        if not any(way["examples"] for way in ways if way["name"] == direction):
+            able = _names([way["name"] for way in ways if way["examples"]])
+            raise Refusal(422, f"No code is found in an example here. Directions with one: {able}.")
+
     def discard(self, task: Task) -> None:
         """Remove everything that a task left behind."""
         Storage(self.folder).remove(task.name)
 
     def _listed(self) -> str:
         return ", ".join(self.residents)
+
+
+def _require_direction(direction: str, known: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse what is no direction, nor several that can be gone at once.
+
+    Raises:
+        Refusal: Likewise.
+    """
+    ways = {way["name"]: way for way in known}
+    chosen = ways_of(direction, ways)
+    if not set(chosen) <= set(ways):
+        raise Refusal(404, f"There is no such direction. There are: {', '.join(ways)}.")
+    sets = [name for way in chosen for name in ways[way]["sets"]]
+    if len(chosen) > 1 and len(set(sets)) < len(chosen):
+        raise Refusal(422, "Several directions at once set an attribute each, and each another.")
 
 
 def _names(names: list[str]) -> str:

@@ -1,10 +1,13 @@
 """A request on its way through a worker."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+INPUT = "input"  # codes follow from names: all that is sent is called alike, before its suffix
+EXAMPLE = "example"  # likewise
 
 
 @dataclass(frozen=True)
@@ -12,7 +15,7 @@ class Wish:
     """How a file is translated. Files with equal wishes go through the networks together.
 
     Attributes:
-        direction: One of the run's.
+        direction: One of the run's; or several that set attributes, separated by commas.
         checkpoint: ``latest``, ``best`` or a step.
         format: One of the codec's; ``None``: its first.
         seed: Latent codes follow from it.
@@ -32,6 +35,16 @@ class Wish:
     samples: int = 1
 
 
+def ways_of(direction: str, known: Collection[str]) -> list[str]:
+    """The directions that a wish's ``direction`` names, one or several.
+
+    Args:
+        direction: Likewise.
+        known: The run's. A name of one may have commas itself.
+    """
+    return [direction] if direction in known else direction.split(",")
+
+
 @dataclass
 class Task:
     """One file's way through a worker.
@@ -41,6 +54,7 @@ class Task:
         folder: For this task alone.
         file: What was sent, in that folder.
         wish: What is to be done.
+        like: An example in that folder, whose code is taken.
         outcome: What became of it: see ``Translated``.
         progress: How much of how much is done, where that is known.
         alone: Whether it goes by itself, since others were with it when a worker was killed.
@@ -50,6 +64,7 @@ class Task:
     folder: Path
     file: Path
     wish: Wish
+    like: Path | None = None
     outcome: "Future[Translated]" = field(default_factory=Future)
     progress: tuple[int, int] = (0, 0)
     alone: bool = False

@@ -44,7 +44,8 @@ def show(opened: OpenRun, job: Job, file: Path, place: Path) -> tuple[Path, list
     real = load_file(codec, file, job.direction.source, to_learn=False)
     sample = guarded(codec, "encode", file, real, job.direction.source)
     translator.require_room(file, sample, job.direction)
-    made = translator.items([real], job.direction, [file])
+    making = translator if job.like is None else translator.like_file(job.like, job.direction)
+    made = making.items([real], job.direction, [file])
     answers = [translator.answering(number) for number in range(1, job.samples)]
     found = {
         kind: item

@@ -16,6 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from cyclekit.describe import describe_exception
+from cyclekit.engine.declarations import Direction
+from cyclekit.engine.model import Model
+from cyclekit.engine.translator import Translator
 from cyclekit.errors import (
     BadSample,
     CheckpointError,
@@ -27,11 +30,12 @@ from cyclekit.errors import (
 from cyclekit.memory import is_out_of_memory
 from cyclekit.names import heading
 from cyclekit.runs.open_run import OpenRun
+from cyclekit.runs.routing import way_that_sets
 from cyclekit.runs.sharing import Opening
 from cyclekit.runs.translation import format_of
 from cyclekit.runs.translation_job import Job, is_sequence
 from cyclekit.runs.translation_outcome import Outcome, translated
-from cyclekit.serving.task import Wish
+from cyclekit.serving.task import EXAMPLE, Wish, ways_of
 from cyclekit.serving.views import show
 from cyclekit.trust import take_named
 from cyclekit.warned import Told
@@ -121,11 +125,13 @@ class Worker:
             "directions": [
                 {
                     "name": way.name,
-                    "title": way.name if way.sets else " → ".join(map(heading, way.ends)),
+                    "title": _title(way),
                     "source": way.source,
                     "target": way.target,
+                    "sets": dict(way.sets),
                     "back": model.reverse(way) is not None,
                     "codes": model.objective.code(way) is not None and not attributes,
+                    "examples": _takes_examples(opened.translator, way),
                 }
                 for way in model.directions.values()
             ],
@@ -142,7 +148,8 @@ class Worker:
             wish = Wish(**told["wish"])
             opened = self._wanted(wish)
             output = Path(told["output"])
-            for task, said in self._made(opened, wish, output, files):
+            like = told["like"] and Path(told["like"])
+            for task, said in self._made(opened, wish, output, files, like):
                 self.say(task=task, step=opened.checkpoint.step, **said)
         except Exception as error:
             if is_out_of_memory(error):
@@ -159,12 +166,17 @@ class Worker:
         return replace(opened, translator=translator)
 
     def _made(
-        self, opened: OpenRun, wish: Wish, output: Path, files: Mapping[str, Path]
+        self,
+        opened: OpenRun,
+        wish: Wish,
+        output: Path,
+        files: Mapping[str, Path],
+        like: Path | None,
     ) -> Iterator[tuple[str, dict[str, Any]]]:
         codec = opened.model.codec
-        direction = opened.model.direction(wish.direction)
+        direction = _way(opened.model, wish.direction)
         format_ = format_of(codec, wish.format)
-        job = Job.of(opened, direction, output, format_, wish.back, False, wish.samples)
+        job = Job.of(opened, direction, output, format_, wish.back, False, wish.samples, like)
         if wish.show:
             for task, file in files.items():
                 if not is_sequence(codec, file):
@@ -172,7 +184,7 @@ class Worker:
         rest = [t for t, file in files.items() if not wish.show or is_sequence(codec, file)]
         places = {files[t]: _place(t, files[t]) for t in rest}
         whose = {files[t]: t for t in rest}
-        plain = Job(direction, output, format_)
+        plain = Job(direction, output, format_, like=like)
         for outcome in translated(opened, plain, places, Told(_drop), [], self._track(rest)):
             yield whose[outcome.file], _told(outcome)
 
@@ -216,8 +228,9 @@ def _told(outcome: Outcome) -> dict[str, Any]:
 def _fault(error: Exception) -> dict[str, Any]:
     """HTTP's word for what went wrong, and ours; no path of this machine is in either."""
     if isinstance(error, BadSample):
-        status, said = (413 if isinstance(error, TooLarge) else 422), f"The file {error.why}."
-        said = said.replace(str(error.path), "the file").replace(str(error.path.parent), "")
+        what = "example" if error.path.stem == EXAMPLE else "file"
+        status, said = (413 if isinstance(error, TooLarge) else 422), f"The {what} {error.why}."
+        said = said.replace(str(error.path), f"the {what}").replace(str(error.path.parent), "")
     elif isinstance(error, CheckpointError):
         status, said = 404, "There is no such checkpoint, or it cannot be read any more."
     elif isinstance(error, UsageError):
@@ -227,6 +240,30 @@ def _fault(error: Exception) -> dict[str, Any]:
     else:
         status, said = 500, "The service failed at this file."
     return {"fault": status, "said": said, "cause": _said(error)}
+
+
+def _title(way: Direction) -> str:
+    """What people call a direction."""
+    if way.sets:
+        return ", ".join(f"{'with' if value else 'without'} {name}" for name, value in way.sets)
+    return " → ".join(map(heading, way.ends))
+
+
+def _way(model: Model, direction: str) -> Direction:
+    """The direction that a wish names, which may be several at once."""
+    names = ways_of(direction, model.directions)
+    if len(names) == 1:
+        return model.direction(direction)
+    sets = (setting for name in names for setting in model.direction(name).sets)
+    return way_that_sets(model, dict(sets))
+
+
+def _takes_examples(translator: Translator, way: Direction) -> bool:
+    try:
+        translator.require_codes_of(way)
+    except UsageError:
+        return False
+    return True
 
 
 def _said(error: Exception) -> str:

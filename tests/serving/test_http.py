@@ -14,7 +14,14 @@ httpx = pytest.importorskip("httpx", reason="needs httpx")
 pytest.importorskip("prometheus_client", reason="needs cyclekit[serve]")
 pytest.importorskip("fastapi", reason="needs cyclekit[serve]")
 
-from serving_support import ODD, RECIPE, serving  # noqa: E402
+from serving_support import (  # noqa: E402
+    ODD,
+    RECIPE,
+    SETS,
+    serving,
+    train_attributes,
+    train_coded,
+)
 
 from cyclekit.cli import main  # noqa: E402
 from cyclekit.serving.app import make_app  # noqa: E402
@@ -128,7 +135,8 @@ def test_files_that_cannot_be_taken(client: "httpx.Client", tmp_path: Path) -> N
     assert status(good, "image/png") == 200
     assert status(good, "application/x-www-form-urlencoded") == 200
     assert status(good, "text/html") == 415
-    assert status(good, "multipart/form-data; boundary=x") == 415
+    assert status(good, "multipart/form-data; boundary=x") == 422
+    assert status(good, "multipart/form-data") == 422
     assert status(b"") == 422
     assert status(b"nothing that anybody could read") == 422
     assert status(good[: len(good) // 2]) == 422
@@ -249,6 +257,76 @@ def test_a_queue_has_an_end_and_innocents_are_not_punished(odd: tuple[str, Servi
     assert {name: answer.status_code for name, answer in answers.items()} == {
         "first": 200, "good": 200, "bad": 500,
     }  # fmt: skip
+
+
+def test_an_example_is_sent_beside_the_file(
+    pictures: tuple[str, Service], folders: Path, cli: Cli, tmp_path: Path
+) -> None:
+    run = train_coded(folders, tmp_path / "coded")
+    file, example = (draw(tmp_path / f"{n}.png", n, (40, 52)) for n in (0, 1))
+    how = ("-o", tmp_path / "out", "--direction=a2b", f"--like={example}")
+    assert cli("translate", run, file, *how).code == 0
+    (written,) = results(tmp_path / "out")
+    good, like = file.read_bytes(), example.read_bytes()
+    large = draw(tmp_path / "large.png", 0, (101, 100)).read_bytes()
+    with serving(run, LIMITS) as (address, service):
+
+        def ask(at: str = f"{address}/v1/translate/coded/a2b", **fields: bytes) -> "httpx.Response":
+            files = {name: (f"/etc/{name}.png", content) for name, content in fields.items()}
+            return httpx.post(at, files=files, trust_env=False, timeout=300)
+
+        (model,) = httpx.get(f"{address}/v1/models", trust_env=False).json()
+        assert [way["examples"] for way in model["directions"]] == [True, False]
+        answer = ask(file=good, like=like)
+        assert answer.status_code == 200, answer.text
+        assert answer.content == written.read_bytes()
+        plain = httpx.post(
+            f"{address}/v1/translate/coded/a2b?suffix=.png",
+            content=good, trust_env=False, timeout=300,
+        )  # fmt: skip
+        assert ask(file=good).content == plain.content != answer.content
+        for fields, status, said in [
+            ({"like": like}, 422, "nothing else"),
+            ({"file": good, "path": like}, 422, "nothing else"),
+            ({"file": good, "like": b""}, 422, "like is empty"),
+            ({"file": good, "like": like[: len(like) // 2]}, 422, "The example"),
+            ({"file": good[: len(good) // 2], "like": like}, 422, "The file"),
+            ({"file": good, "like": large}, 413, "The example"),
+            ({"file": good, "like": bytes(LIMITS.bytes + 1)}, 413, "of each file"),
+            ({"file": bytes(2 * LIMITS.bytes), "like": bytes(LIMITS.bytes)}, 413, "of each file"),
+        ]:
+            answer = ask(**fields)
+            assert answer.status_code == status, answer.text
+            assert said in answer.json()["error"]
+        described = httpx.get(f"{address}/openapi.json", trust_env=False).json()
+        body = described["paths"]["/v1/translate/{run}/{direction}"]["post"]["requestBody"]
+        assert "like" in body["content"]["multipart/form-data"]["schema"]["properties"]
+        wait_until(lambda: not list(service.folder.iterdir()))
+    answer = ask(f"{pictures[0]}/v1/translate/trained/a2b", file=good, like=like)
+    assert answer.status_code == 422
+    assert "No code is found in an example" in answer.json()["error"]
+
+
+def test_several_attributes_are_set_at_once(cli: Cli, tmp_path: Path) -> None:
+    run = train_attributes(tmp_path)
+    file = draw(tmp_path / "x.png", 0)
+    (tmp_path / "x.csv").write_text(f"file,{','.join(SETS)}\nx.png,0,1\n")
+    out, table = tmp_path / "out", tmp_path / "x.csv"
+    sets = [f"--set-attribute={name}={value}" for name, value in zip(SETS, (1, 0), strict=True)]
+    done = cli("translate", run, file, "-o", out, f"--attributes={table}", *sets)
+    assert done.code == 0, done.err
+    (written,) = results(out)
+    with serving(run, LIMITS) as (address, _):
+
+        def ask(direction: str) -> "httpx.Response":
+            where = f"{address}/v1/translate/attributes/{direction}?attributes={SETS[1]}"
+            return httpx.post(where, content=file.read_bytes(), trust_env=False, timeout=300)
+
+        answer = ask(f"{SETS[0]}=1,{SETS[1]}=0")
+        assert answer.status_code == 200, answer.text
+        assert answer.content == written.read_bytes()
+        assert ask(f"{SETS[0]}=1,{SETS[0]}=0").status_code == 422
+        assert ask(f"{SETS[0]}=1,Odd=0").status_code == 404
 
 
 def test_others_are_let_in_with_a_token_alone(cli: Cli, trained: Path) -> None:

@@ -1,7 +1,9 @@
 """The page in a browser: a file in, what becomes of it beside it, and nobody else asked."""
 
+import re
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ pytest.importorskip("gradio", reason="needs cyclekit[serve]")
 playwright = pytest.importorskip(
     "playwright.sync_api", reason="needs playwright (pip install playwright), and Chromium"
 )
-from serving_support import serving  # noqa: E402
+from serving_support import SETS, serving, train_attributes, train_coded  # noqa: E402
 
 from cyclekit.cli import main  # noqa: E402
 from cyclekit.serving.limits import Limits  # noqa: E402
@@ -22,13 +24,16 @@ ALONE = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
     "--disable-background-networking", "--disable-component-update",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+    "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
 ]  # fmt: skip
 PATIENCE = 240_000  # milliseconds, on a busy machine
 VOLUMES = Path(__file__).parents[2] / "examples/cyclekit_volumes/cyclekit_volumes"
+NARROW = {"viewport": {"width": 400, "height": 800}, "color_scheme": "dark"}
+UNLABELLED = re.compile(r"^\s*- (textbox|combobox|checkbox|slider|spinbutton)(?! \")", re.MULTILINE)
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (apt-get install chromium)"),
+    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (make browser)"),
 ]
 
 
@@ -40,49 +45,131 @@ def browser() -> Iterator[Any]:
         opened.close()
 
 
-def translated(browser: Any, address: str, file: Path, **view: Any) -> tuple[Any, set[str]]:
-    """The page once a file was translated there and back, and whom it asked."""
-    page = browser.new_context(**view).new_page()
-    asked: set[str] = set()
-    page.on("request", lambda request: asked.add(request.url))
+@contextmanager
+def visited(browser: Any, address: str, **view: Any) -> Iterator[Any]:
+    """A service's page, from which nothing may go elsewhere, or try to."""
+    context = browser.new_context(**view)
+    elsewhere = []
+
+    def refuse(route: Any) -> None:
+        elsewhere.append(route.request.url)
+        route.abort()
+
+    own = (f"{address}/", "data:", "blob:")
+    context.route(lambda url: not url.startswith(own), refuse)
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE)
+    # What the page's policy forbids is no request any more.
+    page.on("console", lambda said: "Content Security" in said.text and elsewhere.append(said.text))
     page.goto(f"{address}/")
-    page.get_by_role("button", name="More").click(timeout=PATIENCE)
-    page.get_by_label("Show the way back").check()
-    page.locator("input[type=file]").first.set_input_files(file)
-    page.get_by_text(file.name).first.wait_for(timeout=PATIENCE)
+    page.get_by_role("button", name="More").click()
+    yield page
+    assert elsewhere == []
+    assert UNLABELLED.search(page.locator("body").aria_snapshot()) is None
+    width = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
+    assert width[0] <= width[1]
+
+
+def upload(page: Any, file: Path, field: int = 0) -> None:
+    page.locator("input[type=file]").nth(field).set_input_files(file)
+    page.get_by_text(file.name).first.wait_for()
+
+
+def choose(page: Any, label: str, value: str) -> None:
+    page.get_by_role("combobox", name=label).click()
+    page.get_by_role("option", name=value, exact=True).click()
+
+
+def translate(page: Any, said: str) -> None:
+    """Press the button and wait for what is said of it."""
     page.get_by_role("button", name="Translate", exact=True).click()
-    page.get_by_role("button", name="Download translated").wait_for(timeout=PATIENCE)
-    elsewhere = {url for url in asked if not url.startswith((f"{address}/", "data:", "blob:"))}
-    return page, elsewhere
+    page.locator(".state").get_by_text(said).first.wait_for()
 
 
-def test_pictures_are_compared(browser: Any, trained: Path, tmp_path: Path) -> None:
-    file = draw(tmp_path / "mine.png", 0, (48, 40))
-    with serving(trained, Limits(), page=True) as (address, service):
-        for view in (
-            {"viewport": {"width": 400, "height": 800}},
-            {"viewport": {"width": 1280, "height": 900}, "color_scheme": "dark"},
-        ):
-            page, elsewhere = translated(browser, address, file, **view)
-            assert elsewhere == set()
-            assert page.locator(".result img").count() == 3  # both to compare, and the way back
-            width = page.evaluate("document.documentElement.scrollWidth")
-            assert width <= view["viewport"]["width"]
-        for picture in page.locator(".result img").all():
-            picture.evaluate("image => image.decode()")
-            assert picture.evaluate("image => image.naturalWidth") == 48
-        with page.expect_download() as download:
-            page.get_by_role("button", name="Download translated.png").click()
-        assert download.value.path().read_bytes().startswith(b"\x89PNG")
+def pictures(page: Any, count: int, width: int | None = None) -> None:
+    """Wait for so many pictures, each of them drawn, of a width."""
+    page.locator(".result img").nth(count - 1).wait_for()
+    assert page.locator(".result img").count() == count
+    for picture in page.locator(".result img").all():
+        picture.evaluate("image => image.decode()")
+        found = picture.evaluate("image => image.naturalWidth")
+        assert found == (width or found)
+
+
+def test_a_picture_is_compared(
+    browser: Any, trained: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with serving(trained, Limits(), page=True) as (address, _):
+        with visited(browser, address, **NARROW) as page:
+            page.get_by_label("Show the way back").check()
+            upload(page, draw(tmp_path / "mine.png", 0, (48, 40)))
+            translate(page, "trained, step 4")
+            pictures(page, 3, 48)  # both to compare, and the way back
+            with page.expect_download() as download:
+                page.get_by_role("button", name="Download translated.png").click()
+            assert download.value.path().read_bytes().startswith(b"\x89PNG")
         answer = page.request.put(f"{address}/v1/translate/trained/a2b")
         assert answer.status == 405  # and no page
-        (tmp_path / "broken.png").write_bytes(file.read_bytes()[:300])
+    assert "Traceback" not in capfd.readouterr().err  # of a service that ends under an open page
+
+
+@pytest.mark.proof
+def test_runs_are_compared(browser: Any, trained: Path, folders: Path, tmp_path: Path) -> None:
+    coded = train_coded(folders, tmp_path / "coded")
+    file = draw(tmp_path / "mine.png", 0, (48, 40))
+    (tmp_path / "broken.png").write_bytes(file.read_bytes()[:300])
+    with (
+        serving([trained, coded], Limits(), page=True) as (address, service),
+        visited(browser, address) as page,
+    ):
+        upload(page, file)
+        page.get_by_label("coded").check()
+        choose(page, "Checkpoint", "2")
+        translate(page, "coded, step 1")
+        page.locator(".state").get_by_text("trained, step 2").wait_for()
+        pictures(page, 4, 48)
         page.get_by_label("Remove").or_(page.get_by_label("Clear")).first.click()
-        page.locator("input[type=file]").first.set_input_files(tmp_path / "broken.png")
-        page.get_by_text("broken.png").first.wait_for(timeout=PATIENCE)
-        page.get_by_role("button", name="Translate", exact=True).click()
-        page.get_by_text("Not translated").wait_for(timeout=PATIENCE)
+        upload(page, tmp_path / "broken.png")
+        translate(page, "Not translated by coded")
+        page.locator(".result").first.wait_for(state="detached")
         assert str(service.folder) not in page.content().replace("file=" + str(service.folder), "")
+
+
+@pytest.mark.proof
+def test_a_code_is_chosen_or_that_of_an_example(
+    browser: Any, folders: Path, tmp_path: Path
+) -> None:
+    run = train_coded(folders, tmp_path / "coded")
+    with (
+        serving(run, Limits(), page=True) as (address, _),
+        visited(browser, address, **NARROW) as page,
+    ):
+        upload(page, draw(tmp_path / "mine.png", 0, (48, 40)))
+        page.get_by_role("spinbutton", name="Answers").fill("3")
+        page.get_by_label("Seed of the code").fill("7")
+        translate(page, "coded, step 1")
+        pictures(page, 4, 48)
+        # A field with a file in it takes no other.
+        upload(page, draw(tmp_path / "example.png", 1, (48, 40)))
+        translate(page, "coded, step 1")
+        page.get_by_text("answer 2").wait_for(state="hidden")
+        pictures(page, 2, 48)
+
+
+@pytest.mark.proof
+def test_attributes_are_chosen(browser: Any, tmp_path: Path) -> None:
+    run = train_attributes(tmp_path)
+    with (
+        serving(run, Limits(), page=True) as (address, _),
+        visited(browser, address, **NARROW) as page,
+    ):
+        upload(page, draw(tmp_path / "mine.png", 0, (48, 40)))
+        page.get_by_label(SETS[1], exact=True).check()
+        translate(page, "Choose first what it is to become")
+        choose(page, "What it is to become", f"with {SETS[0]}")
+        choose(page, "What it is to become", f"without {SETS[1]}")
+        translate(page, f"with {SETS[0]}, without {SETS[1]}")
+        pictures(page, 2, 48)
 
 
 @pytest.mark.proof
@@ -103,8 +190,22 @@ def test_every_modality_has_a_page(
           "--accelerator=cpu", "--set=train.evaluate_every=0",
           "--set=train.preview_every=0"])  # fmt: skip
     file = sorted((run / "data/testA").iterdir())[0]
-    with serving(run, Limits(seconds=300), page=True) as (address, _):
-        page, elsewhere = translated(browser, address, file)
-        assert elsewhere == set()
-        assert page.locator(".result img").count() == seen
-        assert page.locator(".result [data-testid=waveform-audio], .result audio").count() >= heard
+    with (
+        serving(run, Limits(seconds=300), page=True) as (address, _),
+        visited(browser, address, **NARROW) as page,
+    ):
+        page.get_by_label("Show the way back").check()
+        upload(page, file)
+        translate(page, "run, step 2")
+        pictures(page, seen)
+        assert page.locator(".result audio[data-testid]").count() == heard
+        sheet = page.locator(".sheet .image-container").bounding_box()
+        assert page.locator(".sheet img").bounding_box()["x"] >= sheet["x"]  # nothing is cut off
+        if plugin == "audio":
+            page.get_by_role("button", name="Record").click()
+            page.wait_for_timeout(1500)
+            page.get_by_role("button", name="Stop").click()
+            page.get_by_text(file.name).wait_for(state="hidden")  # the last that was given counts
+            page.get_by_role("button", name="Play").nth(heard).wait_for()
+            translate(page, "run, step 2")
+            page.get_by_role("button", name="Download translated.wav").wait_for()
