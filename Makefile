@@ -32,7 +32,8 @@ browser:  ## Chromium, in which the tests use the page as people do; needs root,
 	fi; \
 	export DEBIAN_FRONTEND=noninteractive; \
 	apt-get update -qq && apt-get install -qq --yes --no-install-recommends \
-		--option DPkg::Lock::Timeout=300 chromium >/dev/null
+		--option DPkg::Lock::Timeout=120 chromium >/dev/null \
+		|| echo "The page's tests are left out: Chromium could not be installed."
 
 proofs: $(STAMP)  ## the demos keep their promises: what CI runs beside the tests
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m proof
