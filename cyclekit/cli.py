@@ -80,10 +80,12 @@ def cyclekit() -> None:
     """
 
 
+_RUNS = "A run is a folder that `cyclekit train` made; `cyclekit runs list` shows yours."
 _WHERE_TO_LOOK = {
     "plugin": "`cyclekit plugins list` shows which there are: image, audio, music, and yours.",
     "recipe": "`cyclekit recipes list image` shows which there are, and what each needs.",
-    "run": "A run is a folder that `cyclekit train` made; `cyclekit runs list` shows yours.",
+    "run": _RUNS,
+    "runs": _RUNS,
 }
 """What to say of a parameter that is lacking."""
 

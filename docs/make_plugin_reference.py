@@ -164,7 +164,8 @@ def signature(name: str, thing: Any) -> str:
     told = re.sub(r"<(?:class|function) '?([\w.]+)'?[^>]*>", r"\1", told)
     told = in_order(told)
     told = re.sub(r"ForwardRef\('([^']+)'[^)]*\)", r"\1", told)
-    return QUALIFIED.sub("", told).replace("~", "").replace("'", '"').replace("NoneType", "None")
+    told = re.sub(r"'(?!s\b)", '"', told)  # of representations, not of a possessive case
+    return QUALIFIED.sub("", told).replace("~", "").replace("NoneType", "None")
 
 
 def described(thing: Any) -> str:

@@ -27,9 +27,12 @@ class Codec(ABC, Generic[Item]):
         Options: The class of the recipe's ``[codec]`` table, where there are settings.
         options: The validated settings of this run.
         device: Where ``decode`` may do heavy work; the engine sets it. Items are on the CPU.
-        suffixes: Of the files that are samples; empty: every file in a data folder is one.
-        formats: What ``save_as`` can be asked for, the default first; empty: nothing.
-        sequence_suffixes: Of the files that ``sequence`` opens; empty: there are none.
+        suffixes: Of the files that are samples, a frozenset of lower-case suffixes with their dots,
+            such as ``{".png", ".jpg"}``; empty: every file in a data folder is one.
+        formats: What ``save_as`` can be asked for, a tuple of names, the default first; empty:
+            nothing.
+        sequence_suffixes: Of the files that ``sequence`` opens, as ``suffixes``; empty: there are
+            none.
     """
 
     Options: ClassVar[type[Options]] = Options

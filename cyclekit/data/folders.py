@@ -1,5 +1,6 @@
 """Which files belong to which domain and split."""
 
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -280,9 +281,14 @@ def _by_layout(
     if missing:
         inside = sorted(path.name for path in root.iterdir() if path.is_dir())
         holds = f"it holds {', '.join(inside)}" if inside else "it holds no folders"
+        named = inside if len(inside) == len(domains) else ["FOLDER"] * len(domains)
+        set_so = " ".join(
+            f"--set data.domains.{name}={shlex.quote(str(root / folder))}"
+            for name, folder in zip(domains, named, strict=True)
+        )
         raise DataError(
             f"{root} lacks {' and '.join(missing)}: expected {layout(domains)} (test folders may "
-            f"be missing), {holds}. Folders with other names are set as data.domains."
+            f"be missing), {holds}. Folders with other names are set as data.domains: {set_so}"
         )
     tests = settings.tests or {}
     return {

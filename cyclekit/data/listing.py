@@ -12,6 +12,7 @@ from cyclekit.data.lazy import Lazy
 from cyclekit.storage.handle import open_file
 
 HEAD = 512  # bytes of a file that a codec may look at before it is read
+MOST_SHOWN = 6  # suffixes
 SYSTEMS_OWN = ("thumbs.db", "desktop.ini")  # hidden by their own systems
 
 Kinds = Mapping[str, int]
@@ -78,7 +79,8 @@ def nothing(folder: str | Path, others: Kinds, codec: Codec[Any] | None) -> str:
     """The sentence about a folder without a sample."""
     if not others or codec is None:
         return f"there are no files in {folder}."
-    wanted = ", ".join(sorted(codec.suffixes))
+    first, more = sorted(codec.suffixes)[:MOST_SHOWN], len(codec.suffixes) - MOST_SHOWN
+    wanted = ", ".join(first) + (f" and {more} kinds more" if more > 0 else "")
     return f"{folder} holds no sample, but {counted(others)}. Expected are files of {wanted}."
 
 

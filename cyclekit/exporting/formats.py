@@ -236,13 +236,20 @@ FORMATS = {
 
 
 def format_named(asked: str | None, file: Path) -> Format:
-    """The format that was asked for, else the one that a file's suffix says, else ONNX.
+    """The format that was asked for, else the one that a file's suffix says, else ONNX where there
+    is no suffix.
 
     Raises:
-        UsageError: If there is none of that name, or the suffix says another.
+        UsageError: If there is none of that name, or the suffix says another, or nothing.
     """
     by_suffix = next((f for f in FORMATS.values() if f.suffix == file.suffix.lower()), None)
     if asked is None:
+        if by_suffix is None and file.suffix:
+            known = ", ".join(dict.fromkeys(known.suffix for known in FORMATS.values()))
+            raise UsageError(
+                f"{file}: {file.suffix} is no format's suffix. There are {known}; or say which "
+                f"format it is with --format."
+            )
         return by_suffix or FORMATS["onnx"]
     if asked not in FORMATS:
         raise UsageError(f"--format: there is none called {asked!r}. {suggest(asked, FORMATS)}")

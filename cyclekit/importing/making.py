@@ -10,7 +10,7 @@ from typing import Any
 from cyclekit.console import Console
 from cyclekit.data.cache import default_folder
 from cyclekit.engine.model import Model, build_model
-from cyclekit.errors import CheckpointError, CyclekitError, UsageError
+from cyclekit.errors import CheckpointError, CyclekitError, ExtensionAlone, UsageError
 from cyclekit.importing.assembling import (
     ORIGIN,
     Assembly,
@@ -147,6 +147,8 @@ def hosts_for(plugin: str, console: Console) -> dict[str, PluginHost]:
     for info in installed_plugins():
         try:
             hosts[info.name] = load_plugin(info.name)
+        except ExtensionAlone:
+            continue  # adds to modalities, and has no families of its own
         except CyclekitError as error:
             console.warn(f"plugin {info.name!r} is left out: {error}")
     return hosts

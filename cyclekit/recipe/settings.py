@@ -201,7 +201,7 @@ class Recipe(Options):
     """What it needs, for `cyclekit recipes list`: machine, time, memory. It says something of the
     recipe as it is, and nothing of a run whose settings were changed."""
     extensions: tuple[str, ...] = ()
-    """Further plugins to load: observers, added networks and metrics."""
+    """Further plugins to load: observers, added networks, metrics and objectives."""
     data: DataSettings = DataSettings()
     codec: Any = None
     generator: Any = None

@@ -328,6 +328,11 @@ def _require_fit(model: Model, windows: Mapping[str, StreamWindows], labels: Lab
                 objective.losses(phase.name, model.networks, one, step)
     except CyclekitError:
         raise
+    except (AttributeError, LookupError, NameError, TypeError) as error:  # no matter of shapes
+        raise PluginError(
+            f"Objective {model.objective.name!r} failed in its losses, before training began: "
+            f"{describe_exception(error)}."
+        ) from error
     except Exception as error:
         shapes = ", ".join(f"{heading(name)} {tuple(one[name].shape[1:])}" for name in streams)
         raise PluginError(

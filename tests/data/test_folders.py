@@ -141,6 +141,10 @@ def test_one_file_is_enough_and_is_warned_about(tmp_path: Path) -> None:
         ([], "lacks trainA and trainB"),
         (["trainA/1.png"], "lacks trainB.*it holds trainA"),
         (["trainA/1.png", "trainB/.hidden"], "Domain B is empty"),
+        (
+            ["horses/1.png", "zebras/1.png"],
+            "--set data.domains.a=.*/horses --set data.domains.b=.*/zebras",
+        ),
     ],
 )
 def test_incomplete_folders_are_explained(tmp_path: Path, make: list[str], said: str) -> None:

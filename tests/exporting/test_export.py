@@ -214,6 +214,7 @@ def test_wrong_requests_are_told(cli: Cli, trained: Path, tmp_path: Path) -> Non
         (("-o", tmp_path), "is a folder"),
         (("-o", tmp_path / "x.pt2", "--format=onnx", "--direction=a2b"), "suffix says pt2"),
         (("-o", tmp_path / "x", "--format=onx", "--direction=a2b"), "'onnx'"),
+        (("-o", tmp_path / "x.pt", "--direction=a2b"), ".pt is no format's suffix"),
         (("-o", tmp_path / "x.onnx"), "--direction"),
     ):
         outcome = cli("export", trained, *options)

@@ -419,3 +419,18 @@ def test_networks_that_cannot_are_refused(
     assert said in done.err
     assert "Traceback" not in done.err
     assert not (tmp_path / "run").exists()
+
+
+def test_a_fault_in_an_objective_is_not_called_one_of_sizes(tmp_path: Path, cli: Cli) -> None:
+    source = (HERE / "one_way.py").read_text(encoding="utf-8")
+    broken = source.replace('batch["rough"]', 'batch["x"]')
+    assert broken != source
+    (tmp_path / "broken.py").write_text(broken.replace("one-way", "broken-way"), encoding="utf-8")
+    (tmp_path / "quick.toml").write_text('[objective]\nname = "broken-way"\n', encoding="utf-8")
+    write_signals(tmp_path / "data", ("rough", "smooth"))
+    made = (f"--plugin={tmp_path / 'broken.py'}", f"--recipe={tmp_path / 'quick.toml'}")
+    outcome = cli("train", *made, f"--data={tmp_path / 'data'}", *as_options(SMALL))
+    assert outcome.code == 1
+    assert "Objective 'broken-way' failed in its losses" in outcome.err
+    assert "KeyError: 'x' (at broken.py:" in outcome.err
+    assert "larger windows" not in outcome.err
