@@ -17,6 +17,7 @@ from cyclekit.api import (
     RESNET,
     BadSample,
     Baseline,
+    Candidate,
     Codec,
     CycleObjective,
     ItemSequence,
@@ -30,6 +31,7 @@ from cyclekit.api import (
     ResNetGenerator,
     Sample,
     Step,
+    Survey,
     TensorSpec,
 )
 from cyclekit.plugins.modality import completed
@@ -341,6 +343,13 @@ BROKEN["corruptions"] = (
     replace(SOUND, corruptions={"zeroed": spoil_in_place}),
     "Corruption 'zeroed' changes the item that it is given",
 )
+
+
+def plans_steps(survey: Survey) -> list[Candidate]:
+    return [Candidate({"train": {"steps": 100}})]
+
+
+BROKEN["planner"] = (replace(SOUND, planner=plans_steps), "leave train.steps out")
 
 
 class Named(Series):

@@ -1,4 +1,4 @@
-"""Imported networks compute what the peers' own compute: to 1e-5, at several sizes."""
+"""Imported networks compute what the peers' own compute: to 2e-5, at several sizes."""
 
 import io
 from collections.abc import Callable
@@ -155,7 +155,9 @@ def assert_equal(theirs: nn.Module, ours: nn.Module, sizes: Sizes) -> None:
             wanted, made = theirs(x), ours(x)
         assert made.shape == wanted.shape
         assert wanted.std() > 0.01  # there is something to compare
-        assert (made - wanted).abs().max() < 1e-5, size
+        assert (made - wanted).abs().max() < 2e-5, (
+            size
+        )  # of processors that were tried, 1.01e-5 at most
 
 
 @pytest.mark.slow
