@@ -1,4 +1,4 @@
-"""Imported networks compute what the peers' own compute: to 2e-5, at several sizes."""
+"""Imported networks compute what the peers' own compute: to 1e-5, at several sizes."""
 
 import io
 from collections.abc import Callable
@@ -152,12 +152,11 @@ def assert_equal(theirs: nn.Module, ours: nn.Module, sizes: Sizes) -> None:
     for seed, size in enumerate(sizes):
         x = torch.randn(1, 3, *size, generator=torch.Generator().manual_seed(seed))
         with torch.no_grad():
-            wanted, made = theirs(x), ours(x)
+            # In float64: processors round sums in float32 by up to 1e-5 otherwise.
+            wanted, made = theirs.double()(x.double()), ours.double()(x.double())
         assert made.shape == wanted.shape
         assert wanted.std() > 0.01  # there is something to compare
-        assert (made - wanted).abs().max() < 2e-5, (
-            size
-        )  # of processors that were tried, 1.01e-5 at most
+        assert (made - wanted).abs().max() < 1e-5, size
 
 
 @pytest.mark.slow
