@@ -13,10 +13,10 @@ from cyclekit.contract.tensors import Sample, TensorSpec
 from cyclekit.engine.adversarial import discriminator_loss, fooling, generator_loss
 from cyclekit.engine.augmentation import AugmentationOptions, augmented
 from cyclekit.engine.declarations import Direction, Phase, Stream
+from cyclekit.engine.distances import DistanceName, cross_entropy, distance, l1
 from cyclekit.engine.functional import (
     call_batched,
     fill_gaps,
-    l1,
     require_shape,
     rounded,
     tap_widths,
@@ -106,6 +106,7 @@ __all__ = [
     "Delivery",
     "Direction",
     "DiscriminatorRole",
+    "DistanceName",
     "Estimate",
     "Family",
     "HistoryBuffer",
@@ -162,7 +163,9 @@ __all__ = [
     "call_batched",
     "conv",
     "conv_transpose",
+    "cross_entropy",
     "discriminator_loss",
+    "distance",
     "fill_gaps",
     "fooling",
     "generator_loss",

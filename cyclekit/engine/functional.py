@@ -1,4 +1,4 @@
-"""Functions that losses are made of: distances, gaps, precision, and calls that are exact."""
+"""Functions that losses are made of: gaps, precision, and calls that are exact."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,19 +10,6 @@ from cyclekit.contract.tensors import TensorSpec
 from cyclekit.engine.padding import smallest_sizes
 from cyclekit.errors import PluginError, RecipeError
 from cyclekit.nets.blocks import is_per_sample
-
-
-def l1(x: Tensor, y: Tensor, valid: Tensor | None = None) -> Tensor:
-    """Mean absolute difference, in full precision; none where ``valid`` is false.
-
-    Args:
-        x: Any shape.
-        y: The same shape.
-        valid: Booleans of that shape, for samples with gaps.
-    """
-    difference = (upcast(x) - upcast(y)).abs()
-    # The mean is over everything: a share of each rank's would not add up to the whole's.
-    return (difference if valid is None else difference * valid).mean()
 
 
 def upcast(x: Tensor) -> Tensor:

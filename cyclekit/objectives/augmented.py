@@ -25,7 +25,7 @@ PAIRED = {A: "pair_a", B: "pair_b"}
 
 
 class CycleTermOptions(api.Options):
-    """There and back again, with the code that was found on the way: L1."""
+    """There and back again, with the code that was found on the way."""
 
     weight: Weight = 1.0
     """Weight each way."""
@@ -57,6 +57,10 @@ class AugmentedOptions(api.Options):
     code: CodeOptions = CodeOptions()
     encoder: EncoderOptions = EncoderOptions()
     supervised: SupervisedOptions = SupervisedOptions()
+    distance: api.DistanceName = "l1"
+    """How far samples are from each other: `l1`, or `cross_entropy` for data of two values of which
+    one is rare, such as piano rolls: a share of what it costs to know nothing, so that weights mean
+    the same for a tune and for an orchestra."""
 
 
 @dataclass(frozen=True)
@@ -239,7 +243,8 @@ class AugmentedObjective(api.Objective):
                     )
                 made = _call(networks[way.there], x, code)
                 api.require_shape(made, truth, f"{way.there}, supervised")
-                return api.l1(made, truth, step.valid.get(PAIRED[way.target]))
+                valid, spec = step.valid.get(PAIRED[way.target]), self.specs[way.target]
+                return api.distance(self.options.distance, made, truth, spec, valid)
 
             called = (way.there, *([encoder(way.target)] if way.target in self.coded else []))
             name, weight = f"supervised_{way.target}", self.options.supervised.weight
@@ -362,7 +367,8 @@ class Trip:
         cycled = _call(self._networks[self._way.back], self.fake, code)
         x = self._batch[source]
         api.require_shape(cycled, x, f"the {source} -> {self._way.target} -> {source} cycle")
-        return api.l1(cycled, x, self._step.valid.get(source))
+        spec, valid = self._objective.specs[source], self._step.valid.get(source)
+        return api.distance(self._options.distance, cycled, x, spec, valid)
 
     def _fool_codes(self) -> Tensor:
         judge = self._networks[code_discriminator(self._way.source)]

@@ -11,7 +11,8 @@ from cyclekit.contract.tensors import TensorSpec
 from cyclekit.engine.adversarial import discriminator_loss, generator_loss
 from cyclekit.engine.augmentation import augmented
 from cyclekit.engine.declarations import Direction, Phase, Stream
-from cyclekit.engine.functional import call_batched, l1, require_shape, rounded
+from cyclekit.engine.distances import distance
+from cyclekit.engine.functional import call_batched, require_shape, rounded
 from cyclekit.engine.history import HistoryBuffer
 from cyclekit.engine.losses import ADVERSARIAL_LOSSES
 from cyclekit.engine.network_builder import NetworkBuilder, Networks
@@ -205,7 +206,8 @@ class CycleObjective(Objective):
         x, truth = batch[PAIRED[source]], batch[PAIRED[target]]
         made = networks[way.there](self.prepare(x, source, "supervised", step))
         require_shape(made, truth, f"{way.there}, supervised")
-        return l1(made, truth, step.valid.get(PAIRED[target]))
+        valid = step.valid.get(PAIRED[target])
+        return distance(self.options.distance, made, truth, self.specs[target], valid)
 
     def _discriminator_groups(
         self,
@@ -357,17 +359,23 @@ class Trip:
     def cycle(self) -> Tensor:
         """How far off it comes back."""
         source = self.way.direction.source
-        return l1(self.cycled, self.batch[source], self.step.valid.get(source))
+        return self._apart(self.cycled, source)
 
     def identity(self) -> Tensor:
         """How far off the target's own samples are afterwards."""
         target = self.way.direction.target
-        return l1(self.same, self.batch[target], self.step.valid.get(target))
+        return self._apart(self.same, target)
 
     def self_regularization(self) -> Tensor:
         """How far the fake is from what it was made of."""
         source = self.way.direction.source
-        return l1(self.fake, self.batch[source], self.step.valid.get(source))
+        return self._apart(self.fake, source)
+
+    def _apart(self, made: Tensor, domain: str) -> Tensor:
+        """How far what was made is from a domain's samples."""
+        objective, valid = self.objective, self.step.valid.get(domain)
+        measure, spec = objective.options.distance, objective.specs[domain]
+        return distance(measure, made, self.batch[domain], spec, valid)
 
     def _with_noise(self, fake: Tensor) -> Tensor:
         """A fake under noise, so that it can hide nothing in faint patterns."""

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from cyclekit.contract.options import Options
 from cyclekit.engine.augmentation import AugmentationOptions
+from cyclekit.engine.distances import DistanceName
 from cyclekit.engine.losses import ADVERSARIAL_LOSSES, AdversarialName
 from cyclekit.engine.penalties import RegularizationOptions
 
@@ -41,7 +42,7 @@ class RegularizedAdversarialOptions(AdversarialOptions):
 
 
 class CycleTermOptions(Options):
-    """There and back again gives the same: L1."""
+    """There and back again gives the same, by `objective.distance`."""
 
     weight: Weight = 10.0
     """Weight each way."""
@@ -66,7 +67,7 @@ class CycleTermOptions(Options):
 
 
 class IdentityOptions(Options):
-    """A generator leaves alone what is already in its target domain: L1."""
+    """A generator leaves alone what is already in its target domain."""
 
     weight: Weight = 5.0
     """Absolute weight (the reference's 0.5 is a share of its cycle weight of 10)."""
@@ -75,7 +76,7 @@ class IdentityOptions(Options):
 
 
 class SelfRegularizationOptions(Options):
-    """A fake stays close to what it was made from: L1 (SimGAN, arXiv 1612.07828)."""
+    """A fake stays close to what it was made from (SimGAN, arXiv 1612.07828)."""
 
     weight: Weight = 0.0
     """Weight; 0: none. It pins what no other term decides on: which grey a yellow becomes, for
@@ -83,7 +84,7 @@ class SelfRegularizationOptions(Options):
 
 
 class SupervisedOptions(Options):
-    """A generator makes of a sample what its pair is: L1, on training files of equal names alone,
+    """A generator makes of a sample what its pair is, on training files of equal names alone,
     in steps that are otherwise as without pairs."""
 
     weight: Weight = 0.0
@@ -138,6 +139,10 @@ class CycleOptions(Options):
     mixed_domain: MixedDomainOptions = MixedDomainOptions()
     input_noise: InputNoiseOptions = InputNoiseOptions()
     augmentation: AugmentationOptions = AugmentationOptions()
+    distance: DistanceName = "l1"
+    """How far samples are from each other: `l1`, or `cross_entropy` for data of two values of which
+    one is rare, such as piano rolls: a share of what it costs to know nothing, so that weights mean
+    the same for a tune and for an orchestra."""
     rounding: RoundingOptions = RoundingOptions()
     history_size: Annotated[int, Field(ge=0, le=10**6)] = 50
     """Earlier fakes kept for each domain on each rank, which discriminators are shown beside new

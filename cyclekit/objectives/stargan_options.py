@@ -36,14 +36,14 @@ class ClassificationOptions(api.Options):
 
 
 class RoundTripOptions(api.Options):
-    """To the target and back again gives the same: L1."""
+    """To the target and back again gives the same, by `objective.distance`."""
 
     weight: Weight = 10.0
     """Weight in the generator's loss."""
 
 
 class OwnDomainOptions(api.Options):
-    """Told a sample's own domain, the generator leaves it alone: L1."""
+    """Told a sample's own domain, the generator leaves it alone."""
 
     weight: Weight = 0.0
     """Weight in the generator's loss; 0, as published: none. It keeps colours and grounds."""
@@ -68,6 +68,10 @@ class StarGANOptions(api.Options):
     identity: OwnDomainOptions = OwnDomainOptions()
     self_regularization: SelfRegularizationOptions = SelfRegularizationOptions()
     input_noise: InputNoiseOptions = InputNoiseOptions()
+    distance: api.DistanceName = "l1"
+    """How far samples are from each other: `l1`, or `cross_entropy` for data of two values of which
+    one is rare, such as piano rolls: a share of what it costs to know nothing, so that weights mean
+    the same for a tune and for an orchestra."""
     rounding: RoundingOptions = RoundingOptions()
     generator_every: Annotated[int, Field(ge=1, le=1000)] = 5
     """The generator learns in every so many-th step, the discriminator in each."""

@@ -83,15 +83,18 @@ class Sent:
         sent = self._fake
         if self._options.rounding.cycle:
             sent = api.rounded(sent, self._spec)
-        return api.l1(self._generator(sent, self._label), self._x, self._valid)
+        return self._apart(self._generator(sent, self._label))
 
     def kept(self) -> Tensor:
         """How far a fake is from what it was made of."""
-        return api.l1(self._fake, self._x, self._valid)
+        return self._apart(self._fake)
 
     def same(self) -> Tensor:
         """How far a sample is from what it becomes when it is told its own domain."""
-        return api.l1(self._generator(self._x, self._label), self._x, self._valid)
+        return self._apart(self._generator(self._x, self._label))
+
+    def _apart(self, made: Tensor) -> Tensor:
+        return api.distance(self._options.distance, made, self._x, self._spec, self._valid)
 
     @cached_property
     def _seen(self) -> tuple[Tensor, Tensor]:
