@@ -27,8 +27,9 @@ from cyclekit.data.encoded import Memory, encode_domain, encode_file
 from cyclekit.data.sampling import Batches
 from cyclekit.plugins.discovery import find_plugin
 from cyclekit.plugins.host import load_plugin
+from cyclekit.recipe.finding import find_recipe
+from cyclekit.recipe.layers import read_layers
 from cyclekit.recipe.resolve import resolve
-from cyclekit.recipe.sources import find_recipe, read_layers
 
 COLUMNS = ("name", "files", "read_ms", "encode_ms", "memory_ms", "disk_ms")
 READ: dict[str, Callable[[Path], object]] = {

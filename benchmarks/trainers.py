@@ -14,8 +14,9 @@ from cyclekit.engine.model import Model, build_model
 from cyclekit.engine.trainer import Trainer
 from cyclekit.plugins.discovery import find_plugin
 from cyclekit.plugins.host import load_plugin
+from cyclekit.recipe.finding import find_recipe
+from cyclekit.recipe.layers import read_layers
 from cyclekit.recipe.resolve import resolve
-from cyclekit.recipe.sources import find_recipe, read_layers
 
 SIZES = ({"pixels": 64, "blocks": 6, "batch": 4}, {"pixels": 128, "blocks": 9, "batch": 1})
 

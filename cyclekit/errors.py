@@ -1,6 +1,6 @@
 """The errors a user can act on: printed as one message, without a traceback."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,23 @@ class ExtensionAlone(PluginError):  # noqa: N818
 
 class DataError(CyclekitError):
     """Folders or files that cannot serve as a data set."""
+
+
+class NoSamples(DataError):  # noqa: N818 - named for what it is about
+    """A folder without a file that the codec takes.
+
+    Args:
+        message: Says so.
+        kinds: How many there are of other kinds: suffixes, mostly.
+    """
+
+    def __init__(self, message: str, kinds: Mapping[str, int]) -> None:
+        super().__init__(message)
+        self.kinds = dict(kinds)
+
+    def with_more(self, said: str) -> "NoSamples":
+        """The same with more about the files."""
+        return NoSamples(f"{self} {said}".rstrip(), self.kinds)
 
 
 class CheckpointError(CyclekitError):

@@ -3,7 +3,7 @@
 Whatever the caller can put right is a ``CyclekitError`` with one clear message.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -12,7 +12,7 @@ from cyclekit.data.encoded import load_file
 from cyclekit.describe import describe_exception
 from cyclekit.engine.fabric import Hardware
 from cyclekit.errors import CyclekitError, DataError, FailedSample, UsageError
-from cyclekit.recipe.sources import Setting
+from cyclekit.recipe.reading import Setting
 from cyclekit.reporting.comparison import Comparison
 from cyclekit.reporting.comparison_page import write_comparison
 from cyclekit.reporting.page import write_report
@@ -176,9 +176,10 @@ def load(
 
 
 def train(
-    plugin: str,
+    plugin: str | None = None,
     recipe: str | None = None,
     *,
+    extensions: Sequence[str] = (),
     data: str | Path | None = None,
     init: str | Path | None = None,
     steps: int | None = None,
@@ -191,9 +192,10 @@ def train(
     """Train from a recipe, or from a plan.
 
     Args:
-        plugin: A plugin's name, or the path of a single-file plugin.
+        plugin: A plugin's name, or the path of a single-file plugin; ``None``: the recipe's.
         recipe: A recipe's name or path; ``None`` with ``minutes``: one is planned for data,
             machine and minutes.
+        extensions: Names or files of further plugins, such as one that brings an objective.
         data: Folder with ``trainA trainB testA testB``.
         init: A run, or weights that ``cyclekit import`` reads, to begin with.
         steps: How many, in place of the recipe's.
@@ -213,9 +215,12 @@ def train(
     settings = _settings(data, set, steps)
     if init is not None:
         settings.append(("train.init", str(init), "init"))
-    plan = (
-        plan_open(plugin, settings) if recipe is None else plan_training(plugin, recipe, settings)
-    )
+    if recipe is not None:
+        plan = plan_training(plugin, recipe, settings, extensions)
+    elif plugin is None:
+        raise UsageError("Name a plugin, which plans, or a recipe.")
+    else:
+        plan = plan_open(plugin, settings, extensions)
     folder = Path(run_dir) if run_dir else None
     return start_training(plan, folder, hardware, Console(quiet), minutes=minutes)
 

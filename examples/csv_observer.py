@@ -1,6 +1,6 @@
 """A tracker of your own is an observer: losses as CSV, through Lightning Fabric's logger.
 
-cyclekit train ... --set "extensions=['examples/csv_observer.py']"
+cyclekit train ... --extension examples/csv_observer.py
 """
 
 from cyclekit.api import hookimpl

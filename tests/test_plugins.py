@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 
+from cyclekit.commands.plugins import _brought_objective
 from cyclekit.errors import PluginError, UsageError
 from cyclekit.plugins.discovery import find_plugin, installed_plugins
 from cyclekit.plugins.host import load_plugin
+from cyclekit.recipe.finding import find_recipes
+from cyclekit.runs.planning import plan_training
 
 GOOD = """
 from cyclekit.api import *
@@ -213,9 +216,78 @@ def cyclekit_metrics(modality):
     assert [network.name for network in modality.generators][-1] == "mine"
     assert modality.metrics[-1].name == "always"
     assert all(network.name != "mine" for network in load_plugin("image").modality.generators)
-    said = r"is an extension \(cyclekit_generators, cyclekit_metrics\).*extensions=\['extra'\]"
+    said = r"is an extension \(cyclekit_generators, cyclekit_metrics\).*--extension extra"
     with pytest.raises(PluginError, match=said):
         load_plugin("extra")
+
+
+def test_an_extension_ships_recipes(site: Path, cli: Callable[..., Any]) -> None:
+    neighbour(site, "shipping", "")
+    package = site / "neighbour_shipping"
+    (package / "recipes").mkdir(parents=True)
+    (package / "__init__.py").write_text(
+        "from cyclekit.api import Network, RESNET, hookimpl\n"
+        "@hookimpl\ndef cyclekit_generators(modality):\n"
+        "    yield Network('mine', RESNET.build, RESNET.options)\n"
+    )
+    (package / "recipes" / "ours.toml").write_text(
+        "plugin = 'image'\nextends = 'demo'\nextensions = ['shipping']\n"
+        "generator = { name = 'mine', channels = 4, blocks = 1 }\n"
+    )
+    (package / "recipes" / "small.toml").write_text("plugin = 'image'\n")
+    assert find_recipes(find_plugin("image"))["small"].parent.name == "image"  # its own goes first
+    assert find_recipes(find_plugin("shipping")) == {}
+    listed = json.loads(cli("recipes", "list", "image", "--json").out)
+    assert "ours" in [row["name"] for row in listed]
+    for named in (["--recipe=ours"], ["--recipe=image/ours"], ["--plugin=image", "--recipe=ours"]):
+        tried = cli("train", *named, "--dry-run", "--accelerator=cpu")
+        assert tried.code == 0, tried.err
+
+
+def test_an_extension_is_named_beside_those_of_the_recipe(
+    site: Path, tmp_path: Path, cli: Callable[..., Any]
+) -> None:
+    for name in ("one", "two"):
+        neighbour(
+            site,
+            name,
+            f"""
+from cyclekit.api import Network, RESNET, hookimpl
+@hookimpl
+def cyclekit_generators(modality):
+    yield Network({name!r}, RESNET.build, RESNET.options)
+""",
+        )
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text("plugin = 'image'\nextends = 'demo'\nextensions = ['one']\n")
+    for name in ("one", "two"):
+        plan = plan_training(None, str(recipe), [("generator.name", name, "test")], ["two"])
+        assert plan.recipe.extensions == ("one", "two")
+        assert plan.recipe.generator.name == name
+    shown = cli("plugins", "show", "image", "two", "--extension", "two")
+    assert shown.code == 0, shown.err
+
+
+def test_the_objective_of_an_extension_is_the_one_to_check(
+    site: Path, cli: Callable[..., Any]
+) -> None:
+    neighbour(
+        site,
+        "forgetful",
+        """
+from cyclekit.api import CycleObjective, hookimpl
+class Forgetful(CycleObjective):
+    name = "forgetful"
+@hookimpl
+def cyclekit_objectives(modality):
+    yield Forgetful
+class Other(CycleObjective):
+    name = "other"
+""",
+    )
+    found = _brought_objective("image", ["forgetful"])
+    assert found == "forgetful"
+    assert _brought_objective("image", []) is None
 
 
 def test_an_observer_cannot_stop_a_run(site: Path) -> None:

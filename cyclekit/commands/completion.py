@@ -22,7 +22,7 @@ def complete_recipes(
 ) -> list[CompletionItem]:
     """Recipes of the plugin that the command names, or of all; a file, too, is one."""
     from cyclekit.plugins.discovery import find_plugin, installed_plugins
-    from cyclekit.recipe.sources import find_recipes
+    from cyclekit.recipe.finding import find_recipes
 
     plugin = context.params.get("plugin")
     try:

@@ -165,22 +165,17 @@ def _plan(
     console: "Console",
 ) -> "Plan":
     """How the folder is read."""
-    from cyclekit.commands.recipes import located
-    from cyclekit.datasets.plugin_detection import detect_plugin
-    from cyclekit.recipe.sources import parse_setting
+    from cyclekit.datasets.plugin_detection import detected
+    from cyclekit.recipe.reading import parse_setting
     from cyclekit.runs.planning import data_settings, plan_defaults, plan_training
 
     changes = [] if folder is None else data_settings(folder)
     changes += [parse_setting(text) for text in settings]
     if recipe is not None:
-        file, owner = located(recipe, plugin)
-        return plan_training(owner, str(file), changes, None if plugin else file)
+        return plan_training(plugin, recipe, changes)
     if folder is None and not changes:
         raise UsageError("Nothing to look at: name a folder, or a recipe with --recipe.")
-    if plugin is None:
-        plugin = detect_plugin(folder or Path())
-        console.say(f"read by the plugin {plugin}; another one is chosen with --plugin")
-    return plan_defaults(plugin, changes)
+    return plan_defaults(plugin or detected(folder or Path(), console), changes)
 
 
 def _next(offer: "Offer", folder: Path) -> list[str]:

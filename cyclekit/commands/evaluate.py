@@ -69,7 +69,7 @@ def evaluate(
     import json
 
     from cyclekit.console import Console
-    from cyclekit.recipe.sources import parse_setting
+    from cyclekit.recipe.reading import parse_setting
     from cyclekit.runs.evaluation import report_on
 
     console = Console()

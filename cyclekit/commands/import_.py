@@ -70,7 +70,7 @@ def import_(
     from cyclekit.console import Console
     from cyclekit.importing.family import Choices
     from cyclekit.importing.making import import_weights
-    from cyclekit.recipe.sources import parse_setting
+    from cyclekit.recipe.reading import parse_setting
     from cyclekit.runs.planning import data_settings
 
     console = Console()

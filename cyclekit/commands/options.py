@@ -19,10 +19,25 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 PATH = click.Path(path_type=Path)
-COUNT = click.IntRange(min=1)
+
+
+class WholeNumber(click.IntRange):
+    """An integer, called so in messages."""
+
+    name = "whole number"
+
+
+COUNT = WholeNumber(min=1)
 
 plugin_option = click.option(
     "--plugin", metavar="NAME|FILE.py", help="The modality.", shell_complete=complete_plugins
+)
+extension_option = click.option(
+    "--extension",
+    "extensions",
+    metavar="NAME|FILE.py",
+    multiple=True,
+    help="Another plugin to load, such as one that brings an objective; may be repeated.",
 )
 accelerator_option = click.option(
     "--accelerator",

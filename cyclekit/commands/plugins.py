@@ -4,21 +4,14 @@ import json
 import os
 import sys
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from cyclekit.commands.completion import complete_plugins
-from cyclekit.commands.options import PATH
+from cyclekit.commands.options import PATH, WholeNumber, extension_option
 from cyclekit.errors import CyclekitError, ExtensionAlone, IncompatiblePlugin, UsageError, suggest
-
-extension_option = click.option(
-    "--extension",
-    "extensions",
-    metavar="NAME|FILE.py",
-    multiple=True,
-    help="Another plugin to load, such as one that brings an objective; may be repeated.",
-)
 
 
 @click.group()
@@ -115,7 +108,11 @@ def show_plugin(plugin: str, thing: str | None, as_json: bool, extensions: tuple
 @plugins.command("check")
 @click.argument("plugin", metavar="NAME|FILE.py", shell_complete=complete_plugins)
 @click.option("--data", type=PATH, help="Folder with trainA and so on; default: built-in data.")
-@click.option("--objective", metavar="NAME", help="The objective to try; default: the recipe's.")
+@click.option(
+    "--objective",
+    metavar="NAME",
+    help="The objective to try; default: an extension's, or the recipe's.",
+)
 @extension_option
 def check_plugin(
     plugin: str, data: Path | None, objective: str | None, extensions: tuple[str, ...]
@@ -130,6 +127,8 @@ def check_plugin(
     """
     from cyclekit.testing import run_checks
 
+    if objective is None and extensions:
+        objective = _brought_objective(plugin, extensions)
     outcomes = []
     for result in run_checks(plugin, data, objective, extensions):
         outcomes.append(result.outcome)
@@ -141,9 +140,31 @@ def check_plugin(
         sys.exit(1)
 
 
+def _brought_objective(plugin: str, extensions: Sequence[str]) -> str | None:
+    """The objective that extensions bring, where it is one."""
+    from cyclekit.plugins.host import load_plugin
+
+    try:
+        own, all_of_them = (
+            {each.name for each in load_plugin(plugin, beside).modality.objectives}
+            for beside in ((), extensions)
+        )
+    except CyclekitError:
+        return None  # which the checks say
+    brought = sorted(all_of_them - own)
+    if len(brought) > 1:
+        raise UsageError(
+            f"Several objectives come with that: {', '.join(brought)}. Say which one "
+            f"to try with --objective."
+        )
+    for name in brought:
+        click.echo(f"the objective is {name}; another one is tried with --objective")
+    return brought[0] if brought else None
+
+
 @plugins.command("new")
 @click.argument("name")
-@click.option("--dims", type=click.IntRange(1, 3), default=1, show_default=True,
+@click.option("--dims", type=WholeNumber(1, 3), default=1, show_default=True,
               help="Axes of a sample: 1 for series, 2 for pictures, 3 for volumes.")  # fmt: skip
 @click.option("--objective", is_flag=True,
               help="An objective for anybody's modality, in place of a modality.")  # fmt: skip
@@ -163,9 +184,9 @@ def new_plugin(name: str, dims: int, objective: bool, out: Path) -> None:
     click.echo(f"{folder}\n")
     click.echo(f"  pip install -e {folder}")
     if objective:
-        chosen = f"--set \"extensions=['{name}']\" --set objective.name={name}"
+        chosen = f"--extension {name} --set objective.name={name}"
         click.echo(f"  cyclekit train --plugin image --recipe demo {chosen}")
-        click.echo(f"  cyclekit plugins check image --extension {name} --objective {name}")
+        click.echo(f"  cyclekit plugins check image --extension {name}")
         return
     click.echo(f"  cyclekit train --plugin {name} --recipe demo")
     click.echo(f"  cyclekit plugins check {name}")

@@ -59,17 +59,17 @@ def show(name: str, plugin: str | None, resolved: bool) -> None:
       cyclekit recipes show horse2zebra
       cyclekit recipes show horse2zebra --resolved
     """
-    from cyclekit.recipe.sources import read_recipe_text
+    from cyclekit.recipe.finding import locate
+    from cyclekit.recipe.reading import read_recipe_text
 
-    path, owner = located(name, plugin)
+    path, _ = locate(name, plugin)
     if not resolved:
         click.echo(shown(read_recipe_text(path)), nl=False)
         return
     from cyclekit.recipe.resolve import to_toml
     from cyclekit.runs.planning import plan_training
 
-    named_by = None if plugin else path
-    click.echo(to_toml(plan_training(owner, str(path), named_by=named_by).recipe), nl=False)
+    click.echo(to_toml(plan_training(plugin, name).recipe), nl=False)
 
 
 @recipes.command()
@@ -83,10 +83,11 @@ def copy(name: str, destination: Path, plugin: str | None) -> None:
     Example:
       cyclekit recipes copy horse2zebra my_recipe.toml
     """
-    from cyclekit.recipe.sources import read_recipe_text
+    from cyclekit.recipe.finding import locate
+    from cyclekit.recipe.reading import read_recipe_text
     from cyclekit.storage.folder import Storage
 
-    path, _ = located(name, plugin)
+    path, _ = locate(name, plugin)
     target = destination / path.name if destination.is_dir() else destination
     if target.exists():
         raise UsageError(f"{target} exists already. Name another file.")
@@ -105,18 +106,17 @@ def check(path: str, plugin: str | None) -> None:
     Example:
       cyclekit recipes check my_recipe.toml --plugin image
     """
-    file, owner = located(path, plugin)
     from cyclekit.engine.model import build_model
     from cyclekit.runs.planning import plan_training
 
-    plan = plan_training(owner, str(file), named_by=None if plugin else file)
+    plan = plan_training(plugin, path)
     model = build_model(plan.host.modality, plan.recipe)
     for name, network in model.networks.items():
         size = sum(parameter.numel() for parameter in network.parameters())
         click.echo(f"{name}: {size / 1e6:.3f} M parameters")
     for warning in plan.warnings:
         click.echo(f"warning: {warning}", err=True)
-    click.echo(f"{file}: ok")
+    click.echo(f"{plan.source}: ok")
 
 
 @recipes.command()
@@ -134,28 +134,3 @@ def schema(plugin: str) -> None:
     from cyclekit.recipe.settings import recipe_model
 
     click.echo(json.dumps(recipe_model(load_plugin(plugin).modality).model_json_schema(), indent=2))
-
-
-def located(name: str, plugin: str | None) -> tuple[Path, str]:
-    """A recipe's file and the plugin it belongs to; without ``--plugin``, whichever has it."""
-    from cyclekit.errors import suggest
-    from cyclekit.plugins.discovery import find_plugin, installed_plugins
-    from cyclekit.recipe.sources import find_recipe, find_recipes, read_recipe
-
-    if plugin:
-        return find_recipe(name, find_plugin(plugin)), plugin
-    if Path(name).is_file():
-        owner = read_recipe(Path(name)).get("plugin")
-        if not isinstance(owner, str):
-            raise UsageError(f"{name} does not say which plugin it is for. Add --plugin NAME.")
-        return Path(name), owner
-    held = {info.name: find_recipes(info) for info in installed_plugins()}
-    owners = [owner for owner, found in held.items() if name in found]
-    if not owners:
-        known = {recipe for found in held.values() for recipe in found}
-        raise UsageError(f"No recipe called {name!r}. {suggest(name, known)}")
-    if len(owners) > 1:
-        raise UsageError(
-            f"{' and '.join(owners)} have a recipe {name!r}. Choose one with --plugin."
-        )
-    return held[owners[0]][name], owners[0]

@@ -48,7 +48,7 @@ def resume(
       cyclekit resume runs/00003-image-horse2zebra --data /mnt/moved/horse2zebra
     """
     from cyclekit.console import Console
-    from cyclekit.recipe.sources import parse_setting
+    from cyclekit.recipe.reading import parse_setting
     from cyclekit.runs.planning import data_settings
     from cyclekit.runs.resuming import resume_training
 

@@ -6,6 +6,7 @@ import click
 
 from cyclekit.commands.options import (
     COUNT,
+    WholeNumber,
     accelerator_option,
     checkpoint_option,
     precision_option,
@@ -26,7 +27,7 @@ from cyclekit.errors import UsageError
 )
 @click.option(
     "--port",
-    type=click.IntRange(0, 65535),
+    type=WholeNumber(0, 65535),
     default=7860,
     show_default=True,
     help="Port to listen on; 0: any that is free.",

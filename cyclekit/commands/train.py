@@ -1,7 +1,8 @@
 """``cyclekit train``."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -9,7 +10,9 @@ from cyclekit.commands.completion import complete_plugins, complete_recipes
 from cyclekit.commands.options import (
     COUNT,
     PATH,
+    WholeNumber,
     data_option,
+    extension_option,
     hardware,
     hardware_options,
     precision_option,
@@ -18,11 +21,18 @@ from cyclekit.commands.options import (
 )
 from cyclekit.errors import UsageError
 
+if TYPE_CHECKING:
+    from cyclekit.console import Console
+    from cyclekit.recipe.reading import Setting
+    from cyclekit.runs.planning import Plan
+
 
 @click.command()
 @trust_option
-@click.option("--plugin", required=True, metavar="NAME|FILE.py", help="The modality.",
-              shell_complete=complete_plugins)  # fmt: skip
+@click.option("--plugin", metavar="NAME|FILE.py", shell_complete=complete_plugins,
+              help="The modality; default: the recipe's, or what the data looks like.",
+              )  # fmt: skip
+@extension_option
 @click.option("--recipe", metavar="NAME|FILE.toml", shell_complete=complete_recipes,
               help="What to train, and how. Planned, where there are --minutes and none is named.",
               )  # fmt: skip
@@ -40,12 +50,13 @@ from cyclekit.errors import UsageError
     help="Train for so long, everything included, in place of the recipe's steps.",
 )
 @click.option("--run-dir", type=PATH, help="A new folder for the run; default: the next in runs/.")
-@click.option("--seed", type=click.IntRange(min=0), help="Sets train.seed.")
+@click.option("--seed", type=WholeNumber(min=0), help="Sets train.seed.")
 @click.option("--dry-run", is_flag=True, help="Do everything but train; write nothing.")
 @hardware_options
 @precision_option
 def train(
-    plugin: str,
+    plugin: str | None,
+    extensions: tuple[str, ...],
     recipe: str | None,
     data: Path | None,
     settings: tuple[str, ...],
@@ -63,23 +74,25 @@ def train(
     \b
     Examples:
       cyclekit train --plugin image --recipe demo
+      cyclekit train --recipe my_recipe.toml
       cyclekit train --plugin image --recipe horse2zebra --data datasets/horse2zebra
       cyclekit train --plugin image --recipe horse2zebra \\
           --set data.domains.a=cats --set data.domains.b=dogs --set codec.crop=128
       cyclekit train --plugin image --recipe small --data few_pictures --init runs/00007-image-small
-      cyclekit train --plugin image --data my_pictures --minutes 15
+      cyclekit train --data my_pictures --minutes 15
       cyclekit train --plugin image --recipe small --data my_pictures --minutes 30
       cyclekit train --plugin ./my_plugin.py --recipe my_recipe.toml --steps 100
     """
-    from cyclekit.console import Console
-    from cyclekit.recipe.sources import parse_setting
-    from cyclekit.runs.launch import start_training
-    from cyclekit.runs.planning import data_settings, plan_open, plan_training
-
+    _require_names(plugin, recipe)
     if recipe is None and minutes is None:
         raise _missing_recipe(click.get_current_context())
     if minutes is not None and steps is not None:
         raise UsageError("--steps and --minutes both say how long to train. Give one of them.")
+    from cyclekit.console import Console
+    from cyclekit.recipe.reading import parse_setting
+    from cyclekit.runs.launch import start_training
+    from cyclekit.runs.planning import data_settings, plan_training
+
     changes = data_settings(data) if data is not None else []
     changes += [parse_setting(text) for text in settings]
     for option, key, value in (
@@ -90,8 +103,39 @@ def train(
     ):
         if value is not None:
             changes.append((key, value, option))
-    plan = plan_open(plugin, changes) if recipe is None else plan_training(plugin, recipe, changes)
-    start_training(plan, run_dir, hardware(**machine), Console(), dry_run, minutes)
+    console = Console()
+    if recipe is None:
+        plan = _open(plugin, data, changes, extensions, console)
+    else:
+        plan = plan_training(plugin, recipe, changes, extensions)
+    start_training(plan, run_dir, hardware(**machine), console, dry_run, minutes)
+
+
+def _open(
+    plugin: str | None,
+    data: Path | None,
+    changes: "Sequence[Setting]",
+    extensions: Sequence[str],
+    console: "Console",
+) -> "Plan":
+    """What is still to be planned, by the plugin that is named or that knows the data."""
+    from cyclekit.datasets.plugin_detection import detected
+    from cyclekit.runs.planning import plan_open
+
+    if plugin is None and data is None:
+        raise UsageError("Neither --plugin nor --data: name the folder, as in --data my_pictures.")
+    return plan_open(plugin or detected(data or Path(), console), changes, extensions)
+
+
+def _require_names(plugin: str | None, recipe: str | None) -> None:
+    """Raise for a name that there is not, before torch is imported, which takes seconds."""
+    from cyclekit.plugins.discovery import find_plugin
+    from cyclekit.recipe.finding import locate
+
+    if recipe is not None:
+        locate(recipe, plugin)
+    elif plugin is not None:
+        find_plugin(plugin)
 
 
 def _missing_recipe(context: click.Context) -> click.MissingParameter:

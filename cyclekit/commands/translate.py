@@ -7,6 +7,7 @@ import click
 from cyclekit.commands.completion import complete_directions
 from cyclekit.commands.options import (
     PATH,
+    WholeNumber,
     accelerator_option,
     batch_size_option,
     checkpoint_option,
@@ -99,14 +100,14 @@ from cyclekit.errors import CyclekitError
 )
 @click.option(
     "--seed",
-    type=click.IntRange(min=0),
+    type=WholeNumber(min=0),
     default=0,
     show_default=True,
     help="Chooses the latent codes, of objectives that have some.",
 )
 @click.option(
     "--samples",
-    type=click.IntRange(min=1, max=1000),
+    type=WholeNumber(min=1, max=1000),
     default=1,
     show_default=True,
     help="Answers for each file, where codes choose among many: further ones go into "
@@ -169,7 +170,7 @@ def translate(
     """
     from cyclekit.console import Console
     from cyclekit.data.listing import counted
-    from cyclekit.recipe.sources import parse_setting
+    from cyclekit.recipe.reading import parse_setting
     from cyclekit.runs.open_run import open_run
     from cyclekit.runs.piping import Piped
     from cyclekit.runs.routing import route_files, setting

@@ -14,7 +14,7 @@ from cyclekit.data.layout import Folders, layout, layout_folder
 from cyclekit.data.listing import Files, Kinds, counted, list_samples, nothing
 from cyclekit.data.pair_list import EQUAL_NAMES, EqualNames, counterparts_by
 from cyclekit.data.splits import hold_out_together, limited, limited_together, split, usable_in
-from cyclekit.errors import DataError, suggest
+from cyclekit.errors import DataError, NoSamples, suggest
 from cyclekit.names import heading
 from cyclekit.recipe.settings import DataSettings
 
@@ -154,7 +154,8 @@ def find_collections(
         train[name] = samples(folder)
         counts[name] = len(train[name])
         if not train[name]:
-            raise DataError(f"Domain {heading(name)} is empty: {nothing(folder, others, codec)}")
+            said = f"Domain {heading(name)} is empty: {nothing(folder, others, codec)}"
+            raise NoSamples(said, others)
         if apart is not None:
             test[name] = samples(apart)
     there = [

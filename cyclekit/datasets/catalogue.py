@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from cyclekit.datasets.names import inner_path
 from cyclekit.errors import PluginError, RecipeError, UsageError, suggest
 from cyclekit.plugins.discovery import PluginInfo, find_plugin, installed_plugins
-from cyclekit.recipe.sources import parse_toml, read_recipe_text
+from cyclekit.recipe.reading import parse_toml, read_recipe_text
 
 FILE = "datasets.toml"
 SCHEMES = ("http://", "https://")

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from cyclekit.datasets.catalogue import Offer
 from cyclekit.datasets.getting import FOLDER
-from cyclekit.recipe.sources import find_recipe, read_layers
+from cyclekit.recipe.finding import find_recipe
+from cyclekit.recipe.layers import read_layers
 
 
 def training_command(offer: Offer, folder: Path) -> str:

@@ -1,13 +1,22 @@
 """Which plugin a folder of files is for, where nobody says."""
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
+from cyclekit.console import Console
 from cyclekit.data.listing import list_samples
 from cyclekit.datasets.getting import source_of
 from cyclekit.errors import CyclekitError, DataError, UsageError
 from cyclekit.plugins.discovery import installed_plugins
 from cyclekit.plugins.host import load_plugin
+
+
+def detected(folder: Path, console: Console) -> str:
+    """The plugin for a folder, which is said: see ``detect_plugin``."""
+    plugin = detect_plugin(folder)
+    console.say(f"read by the plugin {plugin}; another one is chosen with --plugin")
+    return plugin
 
 
 def detect_plugin(folder: Path) -> str:
@@ -34,6 +43,13 @@ def detect_plugin(folder: Path) -> str:
             f"reads them: --plugin NAME."
         )
     return best
+
+
+def readers(kinds: Mapping[str, int]) -> str:
+    """A sentence about the installed plugins that take files of such kinds; empty without any."""
+    found = {name: sorted(of & set(kinds)) for name, of in _suffixes().items()}
+    sentences = [f"{', '.join(of)}: --plugin {name}." for name, of in found.items() if of]
+    return " ".join(sentences)
 
 
 def _suffixes() -> dict[str, frozenset[str]]:

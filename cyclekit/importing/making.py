@@ -26,9 +26,10 @@ from cyclekit.importing.zoo import PREFIX, fetch, find_published
 from cyclekit.names import fitting
 from cyclekit.plugins.discovery import installed_plugins
 from cyclekit.plugins.host import PluginHost, load_plugin
+from cyclekit.recipe.layers import Layers
+from cyclekit.recipe.reading import Setting
 from cyclekit.recipe.resolve import resolve, to_toml
 from cyclekit.recipe.settings import Recipe
-from cyclekit.recipe.sources import Layers, Setting
 from cyclekit.runs.checkpoint import describe_writer
 from cyclekit.runs.directory import RunDirectory, next_number
 from cyclekit.runs.planning import anchored

@@ -105,8 +105,9 @@ class PluginHost:
         if not offered and (added := self._hooks_of(self.info.name)):
             raise ExtensionAlone(
                 f"Plugin {self.info.name!r} is an extension ({', '.join(added)}): it adds to "
-                f"others' modalities and brings none. Name it in a recipe, or with --set "
-                f"\"extensions=['{self.info.reference}']\", beside the plugin that it extends."
+                f"others' modalities and brings none. Name it beside the plugin that it extends, "
+                f"as in --plugin image --extension {self.info.reference}; a recipe says plugin = "
+                f'"image" and extensions = ["{self.info.reference}"].'
             )
         if len(offered) != 1:
             raise PluginError(

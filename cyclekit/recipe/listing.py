@@ -5,7 +5,9 @@ from typing import Any
 
 from cyclekit.errors import CyclekitError
 from cyclekit.plugins.discovery import PluginInfo
-from cyclekit.recipe.sources import find_recipes, read_layers, read_recipe
+from cyclekit.recipe.finding import find_recipes
+from cyclekit.recipe.layers import read_layers
+from cyclekit.recipe.reading import read_recipe
 
 BUILT_IN = "builtin:"
 

@@ -10,9 +10,10 @@ from cyclekit.contract.modality import Modality
 from cyclekit.contract.options import Options
 from cyclekit.errors import RecipeError, suggest
 from cyclekit.judging.deciding import PATCH_DISTANCE
+from cyclekit.recipe.layers import Layers
 from cyclekit.recipe.moved import renamed_options
 from cyclekit.recipe.settings import NO_DOCSTRINGS, Recipe, recipe_model
-from cyclekit.recipe.sources import Layers
+from cyclekit.recipe.wording import expectation
 
 Settings = TypeVar("Settings", bound=Options)
 
@@ -171,9 +172,15 @@ def _explain(fault: Any, model: type[BaseModel], written: Mapping[str, Any], lay
         return f"{key} (from {where}): {wrong!r:.100} is not known. {listed}{hint}"
     if fault["type"] == "missing":
         return f"{key}: must be set; it has no default"
-    message = fault["msg"].removeprefix("Value error, ")
+    below = [name for inner in _tables_at(table, key) for name in inner.model_fields]
     found = "" if isinstance(fault["input"], Mapping) else f", got {repr(fault['input'])[:100]}"
-    return f"{key} (from {where}): {message[0].lower()}{message[1:]}{found}"
+    return f"{key} (from {where}): {expectation(fault, key, below)}{found}"
+
+
+def _tables_at(table: type[BaseModel], key: str) -> list[type[BaseModel]]:
+    """The settings classes that a table's last key stands for."""
+    info = table.model_fields.get(key.rpartition(".")[2])
+    return _tables(info.annotation) if info else []
 
 
 def _locate(location: tuple[Any, ...], model: type[BaseModel]) -> tuple[str, type[BaseModel]]:

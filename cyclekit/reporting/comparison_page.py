@@ -2,29 +2,25 @@
 
 from pathlib import Path
 
-from cyclekit.errors import UsageError
 from cyclekit.names import heading
 from cyclekit.reporting.comparison import CHANCE, LEARNED, MEAN, Comparison
 from cyclekit.reporting.curves import worded
 from cyclekit.reporting.figures import INTERVALS
 from cyclekit.reporting.markup import Markup, element, joined
 from cyclekit.reporting.media import PICTURES, Attachments, files_in, of_kind
-from cyclekit.reporting.page import whole_page
-from cyclekit.storage.folder import Storage
+from cyclekit.reporting.page import require_free, whole_page, write_page
+
+NAME = "compared.html"
 
 
 def write_comparison(comparison: Comparison, output: Path) -> Path:
     """Write the page of a comparison.
 
     Raises:
-        UsageError: If ``output`` is a folder.
+        UsageError: If ``output`` is a folder, or another file.
     """
-    if output.is_dir():
-        raise UsageError(f"{output} is a folder. Name a file, such as {output / 'compared.html'}.")
-    storage = Storage(output.parent)
-    storage.clean(alone=False)
-    storage.write_text(output.name, comparison_page(comparison))
-    return output
+    require_free(output, NAME)
+    return write_page(output, comparison_page(comparison))
 
 
 def comparison_page(comparison: Comparison) -> str:

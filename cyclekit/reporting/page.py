@@ -17,8 +17,11 @@ from cyclekit.reporting.summary import header, recipe
 from cyclekit.reporting.troubles import troubles
 from cyclekit.runs.layout import RunLayout
 from cyclekit.storage.folder import Storage
+from cyclekit.storage.handle import open_file
 
 NAME = "report.html"
+SIGNED = " · cyclekit"  # how every page's title ends
+HEAD = 10_000  # bytes in which that is
 
 
 def write_report(folder: Path, output: Path | None = None) -> Path:
@@ -33,17 +36,44 @@ def write_report(folder: Path, output: Path | None = None) -> Path:
 
     Raises:
         CheckpointError: If the folder is no run, or its files are damaged.
-        UsageError: If ``output`` is a folder.
+        UsageError: If ``output`` is a folder, or another file.
     """
     run = RunLayout.open(folder)
     output = output or run.folder / NAME
+    require_free(output, NAME)
+    return write_page(output, make_page(RunStory(run)))
+
+
+def require_free(output: Path, name: str) -> None:
+    """Refuse to write a page in place of what is none.
+
+    Args:
+        output: Where one is about to be.
+        name: What it may be called.
+
+    Raises:
+        UsageError: If that is a folder, or a file that was not written here.
+    """
     if output.is_dir():
-        raise UsageError(f"{output} is a folder. Name a file, such as {output / NAME}.")
-    page = make_page(RunStory(run))
+        raise UsageError(f"{output} is a folder. Name a file, such as {output / name}.")
+    if output.exists() and not _is_page(output):
+        raise UsageError(
+            f"{output} is there already, and is no page of cyclekit's. Remove it, or name another "
+            f"file, such as {output.with_name(name)}."
+        )
+
+
+def write_page(output: Path, page: str) -> Path:
+    """Write a page in place of an older one; returns where it is."""
     storage = Storage(output.parent)
     storage.clean(alone=False)
-    storage.write_text(output.name, page)
-    return output
+    return storage.write_text(output.name, page)
+
+
+def _is_page(file: Path) -> bool:
+    """Whether a file begins as every page does."""
+    with open_file(file, follow=True) as content:
+        return f"{SIGNED}</title>".encode() in content.read(HEAD)
 
 
 def make_page(story: RunStory) -> str:
@@ -79,7 +109,7 @@ def whole_page(title: str, body: Markup) -> str:
     style, script = _part("page.css"), _part("page.js")
     return Template(_part("page.html")).substitute(
         policy=escaped(_policy(style, script)),
-        title=escaped(f"{title} · cyclekit"),
+        title=escaped(f"{title}{SIGNED}"),
         style=style,
         script=script,
         body=body,

@@ -12,7 +12,7 @@ from cyclekit.errors import CheckpointError
 from cyclekit.links import pointed_at
 from cyclekit.names import EXTRA
 from cyclekit.recipe.moved import renamed
-from cyclekit.recipe.sources import LARGEST_RECIPE, parse_toml
+from cyclekit.recipe.reading import LARGEST_RECIPE, parse_toml
 from cyclekit.reporting.curves import number, sides_of
 from cyclekit.runs.data_record import read_files
 from cyclekit.runs.layout import MANIFEST, TRIES, RunLayout, step_folders

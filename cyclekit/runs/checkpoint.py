@@ -22,7 +22,7 @@ from cyclekit.errors import CheckpointError, CyclekitError
 from cyclekit.memory import available_memory
 from cyclekit.plugins.discovery import PluginInfo
 from cyclekit.recipe.moved import renamed
-from cyclekit.recipe.sources import parse_toml
+from cyclekit.recipe.reading import parse_toml
 from cyclekit.runs.layout import MANIFEST, step_folders
 from cyclekit.runs.manifest import OLD, Writer, read_manifest
 from cyclekit.runs.old_state import OldStateError, read_old_state

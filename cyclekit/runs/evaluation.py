@@ -23,9 +23,10 @@ from cyclekit.judging.figures import Scores, figures_of, with_both
 from cyclekit.judging.intervals import interval_of
 from cyclekit.judging.judge import Judge
 from cyclekit.names import fitting
+from cyclekit.recipe.layers import Layers
+from cyclekit.recipe.reading import Setting
 from cyclekit.recipe.resolve import resolve_metric_options
 from cyclekit.recipe.settings import DataSettings
-from cyclekit.recipe.sources import Layers, Setting
 from cyclekit.runs.checkpoints import BEST, LATEST
 from cyclekit.runs.layout import RunLayout, step_name
 from cyclekit.runs.open_run import OpenRun, open_run

@@ -1,5 +1,6 @@
 """Open a finished or running run to translate or measure with it."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,10 +14,12 @@ from cyclekit.engine.model import Model, build_model, specs_of
 from cyclekit.engine.translator import Translator
 from cyclekit.errors import CheckpointError, UsageError
 from cyclekit.hub.fetching import fetch, is_remote
+from cyclekit.plugins.discovery import find_plugin
 from cyclekit.plugins.host import PluginHost, load_plugin
+from cyclekit.recipe.layers import Layers, read_layers
+from cyclekit.recipe.reading import Setting
 from cyclekit.recipe.resolve import resolve
 from cyclekit.recipe.settings import Recipe
-from cyclekit.recipe.sources import Layers, Setting, read_layers
 from cyclekit.runs.checkpoint import Checkpoint
 from cyclekit.runs.directory import RunDirectory
 from cyclekit.runs.starting import start
@@ -168,20 +171,14 @@ def recall(run: RunDirectory, layers: Layers | None = None) -> tuple[PluginHost,
     Raises:
         UsageError: If the plugin is not installed any more; names it with the version it had.
     """
-    info = run.plugin()
     layers = layers or read_layers_of(run)
     if run.plugin_name().endswith(".py"):
         require_trusted(run.plugin_name(), str(run))
     for name in layers.extensions:
         if name.endswith(".py"):
             consider(name, layers.origin("extensions"))
-    try:
-        host = load_plugin(run.plugin_name(), layers.extensions)
-    except UsageError as error:
-        raise UsageError(
-            f"{run} was made with plugin {info['name']!r} "
-            f"({info['distribution']} {info['version']}). {error}"
-        ) from error
+    _require_plugin(run)
+    host = load_plugin(run.plugin_name(), layers.extensions)
     named = layers.table.get("plugin", host.modality.name)
     if named != host.modality.name:
         raise UsageError(f"{run} is of plugin {host.modality.name!r}, not of {named!r:.50}.")
@@ -189,6 +186,25 @@ def recall(run: RunDirectory, layers: Layers | None = None) -> tuple[PluginHost,
     for key, file in code_files(recipe):
         consider(file, layers.origin(key))
     return host, recipe
+
+
+def _require_plugin(run: RunDirectory) -> None:
+    """Raise ``UsageError`` where a run's plugin is gone; says how it comes back."""
+    try:
+        find_plugin(run.plugin_name())
+    except UsageError as error:
+        made_with = run.plugin()
+        package, version = made_with["distribution"], made_with["version"]
+        if package.endswith(".py"):
+            remedy = f"Put the file back: {package}."
+        elif re.fullmatch(r"[\w.-]+", package) and re.fullmatch(r"[\w.+-]+", version):
+            remedy = f"Install it: pip install '{package}=={version}', or from its source folder."
+        else:
+            remedy = "Install it."
+        raise UsageError(
+            f"{run} was made with plugin {made_with['name']!r} ({package} {version}), which is not "
+            f"there any more. {remedy}"
+        ) from error
 
 
 def read_layers_of(run: RunDirectory) -> Layers:

@@ -14,9 +14,11 @@ from cyclekit.engine.model import objective_class
 from cyclekit.errors import UsageError
 from cyclekit.plugins.discovery import find_plugin
 from cyclekit.plugins.host import PluginHost, load_plugin
+from cyclekit.recipe.finding import locate
+from cyclekit.recipe.layers import Layers, read_layers
+from cyclekit.recipe.reading import Setting
 from cyclekit.recipe.resolve import resolve
 from cyclekit.recipe.settings import Recipe
-from cyclekit.recipe.sources import Layers, Setting, find_recipe, read_layers
 from cyclekit.trust import code_files, consider
 
 
@@ -46,22 +48,25 @@ class Plan:
 
 
 def plan_training(
-    plugin: str, recipe: str, settings: Iterable[Setting] = (), named_by: Path | None = None
+    plugin: str | None,
+    recipe: str,
+    settings: Iterable[Setting] = (),
+    extensions: Sequence[str] = (),
 ) -> Plan:
     """Find a recipe and resolve it with ``settings`` (key, value, origin) laid over it.
 
     Args:
-        plugin: A name, or a file.
+        plugin: A name, or a file, that a person named; ``None``: the recipe's.
         recipe: A name, or a file.
         settings: Changes.
-        named_by: The file that names the plugin, where no person did.
+        extensions: Names or files of further plugins, beside those that the recipe names.
     """
-    if plugin.endswith(".py"):
-        consider(plugin, str(named_by or ""))
-    info = find_plugin(plugin)
-    source = find_recipe(recipe, info)
-    layers = read_layers(source, info, settings)
-    return Plan(*_resolved(layers, plugin), source, layers.moved)
+    source, owner = locate(recipe, plugin)
+    if owner.endswith(".py"):
+        consider(owner, "" if plugin else str(source))
+    layers = read_layers(source, find_plugin(owner), settings)
+    layers.lay(_added(extensions, layers))
+    return Plan(*_resolved(layers, owner), source, layers.moved)
 
 
 def plan_defaults(plugin: str, settings: Iterable[Setting] = ()) -> Plan:
@@ -78,17 +83,21 @@ def plan_defaults(plugin: str, settings: Iterable[Setting] = ()) -> Plan:
     return Plan(*_resolved(layers, plugin), Path())
 
 
-def plan_open(plugin: str, settings: Iterable[Setting]) -> Plan:
+def plan_open(plugin: str, settings: Iterable[Setting], extensions: Sequence[str] = ()) -> Plan:
     """What a person says who names no recipe: ``runs/designing.py`` plans the rest.
 
     Args:
         plugin: A name, or a file, that a person named.
         settings: What is not to be planned, where the data is among it.
+        extensions: Names or files of further plugins.
 
     Raises:
         UsageError: If nothing says where the data is.
     """
     settings = list(settings)
+    layers = Layers()
+    layers.lay(settings)
+    settings += _added(extensions, layers)
     said = [key.split(".")[:2] for key, value, _ in settings if value is not None]
     if not any(key in (["data", "root"], ["data", "domains"]) for key in said):
         raise UsageError(
@@ -132,6 +141,12 @@ def _anchored_files(named: str) -> str:
     return ",".join(name if name.startswith("zoo:") else str(_anchored(name)) for name in each)
 
 
+def _added(extensions: Sequence[str], layers: Layers) -> list[Setting]:
+    """Extensions that a person named, beside those that are there."""
+    together = [*layers.extensions, *extensions]
+    return [("extensions", list(dict.fromkeys(together)), "--extension")] if extensions else []
+
+
 def _resolved(layers: Layers, plugin: str) -> tuple[PluginHost, Recipe]:
     for name in layers.extensions:
         if name.endswith(".py"):
@@ -140,7 +155,9 @@ def _resolved(layers: Layers, plugin: str) -> tuple[PluginHost, Recipe]:
     name = host.modality.name
     named = layers.table.setdefault("plugin", name)
     if named != name:
-        raise UsageError(f"The recipe is for plugin {named!r}, not for {name!r}.")
+        raise UsageError(
+            f"The recipe is for plugin {named!r}, not for {name!r}. Take it with --plugin {named}."
+        )
     recipe = with_domains(resolve(layers, host.modality), host.modality)
     for key, file in code_files(recipe):
         consider(file, layers.origin(key))

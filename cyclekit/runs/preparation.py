@@ -30,13 +30,14 @@ from cyclekit.data.lazy import LazyList
 from cyclekit.data.pairing import without_false_pairs
 from cyclekit.data.sampling import Batches, Labels
 from cyclekit.data.windows import Joined, StreamWindows, Window
+from cyclekit.datasets.plugin_detection import readers
 from cyclekit.describe import describe_exception
 from cyclekit.engine.fabric import on_first
 from cyclekit.engine.lightning import Fabric
 from cyclekit.engine.model import Model, build_model
 from cyclekit.engine.passes import evaluating
 from cyclekit.engine.step import Step
-from cyclekit.errors import CyclekitError, DataError, PluginError
+from cyclekit.errors import CyclekitError, DataError, NoSamples, PluginError
 from cyclekit.names import EXTRA, heading
 from cyclekit.plugins.host import PluginHost
 from cyclekit.recipe.settings import Recipe
@@ -161,15 +162,18 @@ def find_data(model: Model, run: RunDirectory, fabric: Fabric) -> Collections:
         DataError: If they are missing.
     """
     recipe, objective = model.recipe, model.objective
-    return find_files(
-        recipe.data,
-        objective.domains,
-        model.table,
-        model.codec,
-        _made_data(model, run, fabric),
-        recipe.train.seed,
-        tied_domains(objective.streams),
-    )
+    try:
+        return find_files(
+            recipe.data,
+            objective.domains,
+            model.table,
+            model.codec,
+            _made_data(model, run, fabric),
+            recipe.train.seed,
+            tied_domains(objective.streams),
+        )
+    except NoSamples as error:
+        raise error.with_more(readers(error.kinds)) from error
 
 
 def _require_one_size(prepared: Prepared) -> None:

@@ -14,8 +14,9 @@ from cyclekit.engine.timeline import Planned
 from cyclekit.errors import UsageError
 from cyclekit.names import heading
 from cyclekit.plugins.host import PluginHost
+from cyclekit.recipe.layers import Layers
+from cyclekit.recipe.reading import Setting
 from cyclekit.recipe.settings import Recipe
-from cyclekit.recipe.sources import Layers, Setting
 from cyclekit.runs import budget
 from cyclekit.runs.checkpoint import Checkpoint
 from cyclekit.runs.data_record import changes

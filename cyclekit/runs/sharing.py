@@ -15,7 +15,7 @@ import torch
 
 from cyclekit.engine.fabric import Hardware
 from cyclekit.errors import CyclekitError, UsageError
-from cyclekit.recipe.sources import Setting
+from cyclekit.recipe.reading import Setting
 from cyclekit.runs.open_run import OpenRun, open_run
 from cyclekit.runs.translation_job import Job, Track
 from cyclekit.runs.translation_outcome import Outcome, translated

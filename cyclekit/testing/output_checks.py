@@ -13,8 +13,9 @@ from cyclekit.contract.previews import Media, PreviewRow
 from cyclekit.engine.declarations import Direction
 from cyclekit.engine.translator import Translator
 from cyclekit.errors import CyclekitError
+from cyclekit.recipe.finding import find_recipes
+from cyclekit.recipe.layers import read_layers
 from cyclekit.recipe.resolve import resolve
-from cyclekit.recipe.sources import find_recipes, read_layers
 from cyclekit.testing.checks import check
 from cyclekit.testing.faults import Fault, calling, finite, require, same
 from cyclekit.testing.subject import Subject

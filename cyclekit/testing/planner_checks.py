@@ -1,8 +1,8 @@
 """Checks of a planner: what it proposes can be trained."""
 
 from cyclekit.contract.planning import Survey
+from cyclekit.recipe.layers import Layers
 from cyclekit.recipe.resolve import flattened, resolve
-from cyclekit.recipe.sources import Layers
 from cyclekit.runs.designing import proposed
 from cyclekit.testing.checks import check
 from cyclekit.testing.faults import require

@@ -20,9 +20,10 @@ from cyclekit.engine.lightning import Fabric
 from cyclekit.engine.model import build_codec, build_model, domains_of
 from cyclekit.engine.trainer import Trainer
 from cyclekit.plugins.discovery import PluginInfo
+from cyclekit.recipe.finding import find_recipes
+from cyclekit.recipe.layers import Layers, read_layers
 from cyclekit.recipe.resolve import resolve
 from cyclekit.recipe.settings import DataSettings, Recipe
-from cyclekit.recipe.sources import Layers, find_recipes, read_layers
 from cyclekit.runs.planning import with_domains
 from cyclekit.testing.faults import calling, require
 

@@ -16,8 +16,9 @@ from cyclekit.api import TensorSpec
 from cyclekit.cli import main
 from cyclekit.plugins.discovery import find_plugin
 from cyclekit.plugins.host import load_plugin
+from cyclekit.recipe.finding import find_recipes
+from cyclekit.recipe.layers import read_layers
 from cyclekit.recipe.resolve import resolve
-from cyclekit.recipe.sources import find_recipes, read_layers
 
 VOICES = {"slt": 200.0, "rms": 110.0, "kal 16": 150.0}
 arguments = training("audio", "stargan-vc", SMALL_AUDIO)

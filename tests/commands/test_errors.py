@@ -25,7 +25,7 @@ def attempt(cli: Cli, run: Path, *arguments: object) -> Any:
         (["--recipe=nowhere/x.toml"], 2, "No recipe file nowhere/x.toml"),
         (["--set=train.stepz=1"], 2, r"Did you mean 'train\.steps'"),
         (["--set=generator.name=unet"], 2, "'unet' is not known.*resnet"),
-        (["--set=train.steps=x"], 2, r"train\.steps.*valid integer"),
+        (["--set=train.steps=x"], 2, r"train\.steps.*a whole number"),
         (["--set=codec.crop=64"], 2, r"codec\.crop \(64\) cannot be larger than codec\.resize"),
         (["--steps=0"], 2, "0 is not in the range"),
         (["--set=data.root=builtin:shapez"], 1, "no built-in data 'shapez'. Did you mean 'shapes'"),

@@ -148,8 +148,8 @@ def test_recipes_beyond_any_use(cli: Cli, tmp_path: Path, text: str, said: str) 
     [
         ("train.steps=" + "9" * 5_000, "train.steps (from --set"),
         ("a" + ".a" * 2_000 + "=1", "--set needs key=value"),
-        ("train.batch_size=1000000000", "less than or equal to 65536"),
-        ("generator.blocks=1000000", "less than or equal to 200"),
+        ("train.batch_size=1000000000", "at most 65536"),
+        ("generator.blocks=1000000", "at most 200"),
         ("train.learning_rate=inf", "train.learning_rate"),
         ("objective.cycle.weight=nan", "finite number"),
         ("codec.tile=1", "tiles must be 0, or 64 pixels and more"),

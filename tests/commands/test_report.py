@@ -328,6 +328,13 @@ def test_where_it_goes(cli: Cli, run: Path, tmp_path: Path) -> None:
     assert not (run / "report.html").exists()
     folder = cli("report", run, "-o", tmp_path)
     assert (folder.code, f"{tmp_path} is a folder" in folder.err) == (2, True)
+    again = cli("report", run, "-o", tmp_path / "pages" / "x.html")
+    assert again.code == 0, again.err
+    photo = tmp_path / "photo.jpg"
+    photo.write_bytes(b"holiday")
+    refused = cli("report", run, "-o", photo)
+    assert (refused.code, photo.read_bytes()) == (2, b"holiday")
+    assert f"{photo} is there already" in refused.err
     shown = cli("report", "--help").out
     assert "cyclekit report runs/00001-image-demo" in shown
 

@@ -226,7 +226,7 @@ class Payload:
         (
             "plugin gone",
             2,
-            "was made with plugin 'gone' .cyclekit-gone 3.1.*No plugin called 'gone'",
+            "was made with plugin 'gone' .cyclekit-gone 3.1.*pip install 'cyclekit-gone==3.1'",
         ),
         ("damaged json", 1, "run.json cannot be read"),
         ("empty json", 1, "run.json does not say which plugin wrote it"),

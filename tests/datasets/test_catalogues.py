@@ -16,7 +16,8 @@ from cyclekit.datasets import catalogue
 from cyclekit.datasets.catalogue import Offer, offers
 from cyclekit.datasets.getting import command
 from cyclekit.plugins.discovery import find_plugin
-from cyclekit.recipe.sources import find_recipes, read_layers
+from cyclekit.recipe.finding import find_recipes
+from cyclekit.recipe.layers import read_layers
 
 OFFERS = [offer for offer in offers() if isinstance(offer, Offer)]
 

@@ -20,9 +20,9 @@ from support import QUICK, SMALL, Outcome, as_options, records, training
 
 from cyclekit.errors import UsageError
 from cyclekit.plugins.host import load_plugin
+from cyclekit.recipe.layers import read_layers
 from cyclekit.recipe.resolve import resolve
 from cyclekit.recipe.settings import Recipe
-from cyclekit.recipe.sources import read_layers
 from cyclekit.runs.directory import RunDirectory
 from cyclekit.runs.resuming import keep_global_batch
 from cyclekit.runs.supervisor import Hung, Pulse, _report

@@ -23,7 +23,7 @@ from support import Cli
 
 from cyclekit.datasets.catalogue import find_offer
 from cyclekit.plugins.discovery import find_plugin, installed_plugins
-from cyclekit.recipe.sources import find_recipes
+from cyclekit.recipe.finding import find_recipes
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 TARGETS = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.M))

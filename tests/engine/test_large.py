@@ -25,8 +25,8 @@ from cyclekit.engine.passes import Passes
 from cyclekit.engine.translator import Translator
 from cyclekit.nets import PATCHGAN
 from cyclekit.plugins.modality import completed
+from cyclekit.recipe.layers import Layers
 from cyclekit.recipe.resolve import resolve
-from cyclekit.recipe.sources import Layers
 
 TILE = 64
 

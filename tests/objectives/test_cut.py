@@ -11,8 +11,9 @@ from cyclekit.engine.step import Step
 from cyclekit.objectives.cut import CUTObjective, CUTOptions, Projector, Sent, patch_nce
 from cyclekit.plugins.discovery import find_plugin
 from cyclekit.plugins.host import load_plugin
+from cyclekit.recipe.finding import find_recipes
+from cyclekit.recipe.layers import read_layers
 from cyclekit.recipe.resolve import resolve
-from cyclekit.recipe.sources import find_recipes, read_layers
 
 
 def unit(seed: int, *shape: int) -> Tensor:

@@ -26,8 +26,9 @@ from cyclekit.objectives.stargan_domains import faults_of
 from cyclekit.objectives.stargan_options import StarGANOptions
 from cyclekit.plugins.discovery import find_plugin
 from cyclekit.plugins.host import load_plugin
+from cyclekit.recipe.finding import find_recipes
+from cyclekit.recipe.layers import read_layers
 from cyclekit.recipe.resolve import resolve
-from cyclekit.recipe.sources import find_recipes, read_layers
 
 PLUGIN = str(Path(__file__).parent / "many.py")
 SPEC = api.TensorSpec(1, (None,))

@@ -11,9 +11,9 @@ from cyclekit.contract.modality import Modality
 from cyclekit.contract.network import Network
 from cyclekit.contract.options import Options
 from cyclekit.plugins.host import load_plugin
+from cyclekit.recipe.layers import Layers, read_layers
 from cyclekit.recipe.moved import MOVED
 from cyclekit.recipe.resolve import flattened, resolve, with_new_names
-from cyclekit.recipe.sources import Layers, read_layers
 
 NOT_DEFAULT = {
     "history.size": 7, "data.memory": 64, "data.published": "https://example.org", "train.keep": 9,

@@ -15,9 +15,11 @@ from cyclekit.engine.model import build_model
 from cyclekit.errors import RecipeError, UsageError
 from cyclekit.plugins.discovery import find_plugin, installed_plugins
 from cyclekit.plugins.host import load_plugin
+from cyclekit.recipe.finding import find_recipes
+from cyclekit.recipe.layers import Layers, read_layers
+from cyclekit.recipe.reading import parse_setting
 from cyclekit.recipe.resolve import keys, resolve, to_toml
 from cyclekit.recipe.settings import Recipe, recipe_model
-from cyclekit.recipe.sources import Layers, find_recipes, parse_setting, read_layers
 
 IMAGE = find_plugin("image")
 
@@ -171,13 +173,13 @@ def test_set_without_key_or_value(text: str) -> None:
         ("trian.steps=4", r"trian.*no such key.*'train'"),
         ("generator.name=resnt", r"generator\.name.*'resnt' is not known.*'resnet'"),
         ("train.precision=half", r"train\.precision.*'half' is not known"),
-        ("train.steps=many", r"train\.steps.*valid integer.*got 'many'"),
-        ("train.steps=0", r"train\.steps.*greater than or equal to 1, got 0"),
-        ("train.learning_rate=-1", r"train\.learning_rate.*greater than 0, got -1"),
+        ("train.steps=many", r"train\.steps.*a whole number, got 'many'"),
+        ("train.steps=0", r"train\.steps.*at least 1, got 0"),
+        ("train.learning_rate=-1", r"train\.learning_rate.*more than 0, got -1"),
         ("codec.crop=300", r"codec\.crop \(300\) cannot be larger than codec\.resize \(286\)"),
         ("objective.name=cicle", r"objective\.name.*'cicle' is not known.*'cycle'.*extensions"),
         ("train.best.metric=ll1", r"train\.best\.metric.*'ll1' is no figure.*'l1'"),
-        ("extensions=[1]", r"extensions\.0.*valid string"),
+        ("extensions=[1]", r"extensions\.0.*expected text, got 1"),
         ("train=4", r"train \(from --set train=4\).*got 4"),
     ],
 )

@@ -12,7 +12,7 @@ from cyclekit.contract.planning import Candidate, Survey
 from cyclekit.engine.trainer import Trainer
 from cyclekit.errors import PluginError, RecipeError
 from cyclekit.plugins.host import load_plugin
-from cyclekit.recipe.sources import read_recipe
+from cyclekit.recipe.reading import read_recipe
 from cyclekit.runs import budget as budgets
 from cyclekit.runs import designing
 from cyclekit.runs.designing import proposed

@@ -13,7 +13,8 @@ from cyclekit.errors import UsageError
 from cyclekit.links import pointed_at
 from cyclekit.locks import locked
 from cyclekit.plugins.discovery import find_plugin
-from cyclekit.recipe.sources import find_recipe, parse_setting
+from cyclekit.recipe.finding import find_recipe
+from cyclekit.recipe.reading import parse_setting
 from cyclekit.storage.folder import Storage
 
 HIDING = """

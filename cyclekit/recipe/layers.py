@@ -1,25 +1,15 @@
-"""Where recipes lie, and how ``extends`` and ``--set`` merge, each key keeping its origin."""
+"""How ``extends`` and ``--set`` merge, each key keeping its origin."""
 
-import importlib.util
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, time
 from pathlib import Path
 from typing import Any
 
-from cyclekit.errors import RecipeError, UsageError, suggest
-from cyclekit.plugins.discovery import PluginInfo, installed_plugins
+from cyclekit.errors import RecipeError
+from cyclekit.plugins.discovery import PluginInfo
+from cyclekit.recipe.finding import find_recipe
 from cyclekit.recipe.moved import renamed, renamed_options
-from cyclekit.storage.handle import open_file
-
-LARGEST_RECIPE = 100_000  # bytes; a recipe is a page of text
-DEEPEST = 20  # tables in tables, and recipes that extend each other
-LARGEST_INTEGER = 2**63  # TOML promises no more
-
-Table = dict[str, Any]
-Setting = tuple[str, Any, str]
-"""A recipe key, its value, and where it was set."""
+from cyclekit.recipe.reading import DEEPEST, Setting, Table, read_recipe
 
 
 @dataclass
@@ -143,73 +133,6 @@ class Layers:
                 self.origins[name] = origin
 
 
-def recipe_folder(plugin: PluginInfo) -> Path | None:
-    """A plugin's own recipes, found without importing it.
-
-    In a wheel they lie in the package, in a source tree under ``recipes/NAME`` at its top, and for
-    a single-file plugin in ``recipes`` beside it.
-    """
-    if plugin.file:
-        return _if_folder(plugin.file.parent / "recipes")
-    package = importlib.util.find_spec(plugin.package or "")
-    if package is None or not package.submodule_search_locations:
-        return None
-    home = Path(next(iter(package.submodule_search_locations)))
-    return _if_folder(home / "recipes") or _if_folder(home.parents[1] / "recipes" / plugin.name)
-
-
-def find_recipes(plugin: PluginInfo) -> dict[str, Path]:
-    """Every recipe of a plugin by name: the plugin's own, overlaid by ``./recipes/PLUGIN/``."""
-    found: dict[str, Path] = {}
-    for folder in (recipe_folder(plugin), _if_folder(Path("recipes") / plugin.name)):
-        if folder:
-            found |= {file.stem: file for file in sorted(folder.glob("*.toml"))}
-    return {name: file for name, file in found.items() if _is_for(file, plugin)}
-
-
-def _is_for(recipe: Path, plugin: PluginInfo) -> bool:
-    """Whether a recipe belongs to a plugin: several files may be plugins with one folder of them.
-
-    What cannot be read, or does not say, is looked at later.
-    """
-    if plugin.file is None:
-        return True
-    try:
-        named = read_recipe(recipe).get("plugin", plugin.name)
-    except RecipeError:
-        return True
-    return named == plugin.name or str(named).endswith(".py")
-
-
-def find_recipe(name: str, plugin: PluginInfo) -> Path:
-    """The file of a recipe: a path that exists, else a name among ``find_recipes``.
-
-    Raises:
-        UsageError: If there is none; suggests the nearest names.
-    """
-    if Path(name).is_file():
-        return Path(name)
-    recipes = find_recipes(plugin)
-    if name in recipes:
-        return recipes[name]
-    if name.endswith(".toml") or any(mark in name for mark in "/\\"):
-        raise UsageError(
-            f"No recipe file {name}. `cyclekit recipes list` shows what there is, and `cyclekit "
-            f"recipes copy NAME {name}` makes a file of one."
-        )
-    plugin.require_installed()
-    hint = "" if recipes else " An empty file is one: make one called demo.toml and name that."
-    for other in installed_plugins():
-        if other.name != plugin.name and name in find_recipes(other):
-            raise UsageError(
-                f"No recipe called {name!r} for plugin {plugin.name!r}, but for {other.name!r}: "
-                f"take it with --plugin {other.name}."
-            )
-    raise UsageError(
-        f"No recipe called {name!r} for plugin {plugin.name!r}. {suggest(name, recipes)}{hint}"
-    )
-
-
 def read_layers(
     recipe: Path, plugin: PluginInfo | None = None, settings: Iterable[Setting] = ()
 ) -> Layers:
@@ -226,55 +149,6 @@ def read_layers(
         layers.merge(table, str(path))
     layers.lay(settings)
     return layers
-
-
-def parse_toml(text: str) -> Table:
-    """Read TOML, whatever somebody wrote.
-
-    Raises:
-        ValueError: If it is none, or has tables in tables, or numbers, beyond any use.
-    """
-    try:
-        table = tomllib.loads(text)
-    except RecursionError as error:
-        raise ValueError("brackets are nested too deeply") from error
-    level: list[Any] = [table]
-    for _ in range(DEEPEST):
-        level = [inner for outer in level for inner in _inside(outer)]
-        if any(isinstance(value, int) and abs(value) >= LARGEST_INTEGER for value in level):
-            raise ValueError("an integer has more than 64 bits")
-        if any(isinstance(value, (date, time)) for value in level):
-            raise ValueError("a date or a time is no setting; put a text into quotation marks")
-    if level:
-        raise ValueError(f"tables and lists are nested more than {DEEPEST} deep")
-    return table
-
-
-def _inside(value: Any) -> Iterable[Any]:
-    if isinstance(value, Mapping):
-        return value.values()
-    return value if isinstance(value, list) else ()
-
-
-def parse_setting(text: str) -> Setting:
-    """Read ``key=value``; the value is TOML where it can be (4, true, [1, 2]), else plain text.
-
-    Raises:
-        UsageError: If there is no key or no ``=``.
-    """
-    key, equals, value = text.partition("=")
-    key = key.strip()
-    if not equals or not key or not all(key.split(".")) or key.count(".") > DEEPEST:
-        raise UsageError(
-            f"--set needs key=value, as in --set train.batch_size=4; got {text[:80]!r}."
-        )
-    try:
-        parsed = parse_toml(f"value = {value}")
-    except ValueError:
-        parsed = {}
-    if set(parsed) != {"value"}:  # a line break in the text could smuggle in further keys
-        parsed = {"value": value.strip()}
-    return key, parsed["value"], f"--set {text[:200]}"
 
 
 def _ancestry(recipe: Path, plugin: PluginInfo | None) -> list[tuple[Path, Table]]:
@@ -297,39 +171,3 @@ def _ancestry(recipe: Path, plugin: PluginInfo | None) -> list[tuple[Path, Table
             raise RecipeError(f"{recipe} extends more than {DEEPEST} recipes, each the next.")
         line.append((path, read_recipe(path)))
     return line
-
-
-def read_recipe(path: Path) -> Table:
-    """One recipe's own tables.
-
-    Raises:
-        RecipeError: If it cannot be read, or is no recipe.
-    """
-    try:
-        return parse_toml(read_recipe_text(path))
-    except ValueError as error:
-        raise RecipeError(f"{path} is not valid TOML: {error}.") from error
-
-
-def read_recipe_text(path: Path) -> str:
-    """A recipe as it is written.
-
-    Raises:
-        RecipeError: If it cannot be read, or is no recipe.
-    """
-    try:
-        with open_file(path, follow=True) as file:
-            content = file.read(LARGEST_RECIPE + 1)
-        if len(content) > LARGEST_RECIPE:
-            raise RecipeError(f"{path} is larger than {LARGEST_RECIPE:,} bytes: not a recipe.")
-        return content.decode().replace("\r\n", "\n")
-    except UnicodeDecodeError as error:
-        raise RecipeError(f"{path} is not UTF-8 text.") from error
-    except ValueError as error:  # a NUL in its name
-        raise RecipeError(f"{path} cannot be read: {error}.") from error
-    except OSError as error:
-        raise RecipeError(f"{path} cannot be read: {error.strerror}.") from error
-
-
-def _if_folder(path: Path) -> Path | None:
-    return path if path.is_dir() else None
