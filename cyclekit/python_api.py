@@ -208,8 +208,7 @@ def train(
     Raises:
         CyclekitError: With one clear message, for anything the caller can put right.
     """
-    if minutes is not None and (steps is not None or not minutes > 0):
-        raise UsageError("Give steps, or minutes above 0, or neither.")
+    _require_one(steps, minutes)
     if recipe is None and minutes is None:
         raise UsageError("Name a recipe, or give minutes, for which one is planned.")
     settings = _settings(data, set, steps)
@@ -225,10 +224,16 @@ def train(
     return start_training(plan, folder, hardware, Console(quiet), minutes=minutes)
 
 
+def _require_one(steps: int | None, minutes: float | None) -> None:
+    if minutes is not None and (steps is not None or not minutes > 0):
+        raise UsageError("Give steps, or minutes above 0, or neither.")
+
+
 def resume(
     run: File,
     *,
     steps: int | None = None,
+    minutes: float | None = None,
     data: File | None = None,
     set: Mapping[str, Any] | None = None,
     strict_data: bool = False,
@@ -240,6 +245,7 @@ def resume(
     Args:
         run: The run directory.
         steps: In all, those done included.
+        minutes: For so long from now, in place of a number of steps.
         data: Folder with ``trainA trainB testA testB``, in place of the run's.
         set: Recipe keys to change from here on, such as ``{"train.batch_size": 1}``.
         strict_data: Refuse training files that have changed.
@@ -249,8 +255,9 @@ def resume(
     Raises:
         CyclekitError: If it is no run, cannot be read, or cannot be gone on with like that.
     """
+    _require_one(steps, minutes)
     settings = _settings(data, set, steps)
-    return resume_training(Path(run), settings, hardware, Console(quiet), strict_data)
+    return resume_training(Path(run), settings, hardware, Console(quiet), strict_data, minutes)
 
 
 def evaluate(

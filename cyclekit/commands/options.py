@@ -28,6 +28,7 @@ class WholeNumber(click.IntRange):
 
 
 COUNT = WholeNumber(min=1)
+MINUTES = click.FloatRange(min=0, min_open=True)
 
 plugin_option = click.option(
     "--plugin", metavar="NAME|FILE.py", help="The modality.", shell_complete=complete_plugins
@@ -135,6 +136,12 @@ def _trust(files: tuple[Path, ...]) -> None:
             if not file.is_file():
                 raise UsageError(f"--trust {file}: there is no such file.")
             trust(file)
+
+
+def require_one(steps: int | None, minutes: float | None) -> None:
+    """Refuse both."""
+    if minutes is not None and steps is not None:
+        raise UsageError("--steps and --minutes both say how long to train. Give one of them.")
 
 
 def hardware(

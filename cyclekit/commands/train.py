@@ -9,6 +9,7 @@ import click
 from cyclekit.commands.completion import complete_plugins, complete_recipes
 from cyclekit.commands.options import (
     COUNT,
+    MINUTES,
     PATH,
     WholeNumber,
     data_option,
@@ -16,6 +17,7 @@ from cyclekit.commands.options import (
     hardware,
     hardware_options,
     precision_option,
+    require_one,
     settings_option,
     trust_option,
 )
@@ -46,7 +48,7 @@ if TYPE_CHECKING:
 @click.option("--steps", type=COUNT, help="Steps in all (sets train.steps).")
 @click.option(
     "--minutes",
-    type=click.FloatRange(min=0, min_open=True),
+    type=MINUTES,
     help="Train for so long, everything included, in place of the recipe's steps.",
 )
 @click.option("--run-dir", type=PATH, help="A new folder for the run; default: the next in runs/.")
@@ -86,8 +88,7 @@ def train(
     _require_names(plugin, recipe)
     if recipe is None and minutes is None:
         raise _missing_recipe(click.get_current_context())
-    if minutes is not None and steps is not None:
-        raise UsageError("--steps and --minutes both say how long to train. Give one of them.")
+    require_one(steps, minutes)
     from cyclekit.console import Console
     from cyclekit.recipe.reading import parse_setting
     from cyclekit.runs.launch import start_training

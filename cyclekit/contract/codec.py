@@ -57,12 +57,13 @@ class Codec(ABC, Generic[Item]):
     @property
     def joint(self) -> bool:
         """Whether each file holds a sample of every domain, as photo and drawing side by side.
-        Default: no. ``load_for`` then takes out a domain's, and training files are in ``train``."""
+        By default: no. ``load_for`` then takes out a domain's, and training files are in
+        ``train``."""
         return False
 
     def recognises(self, head: bytes) -> bool:
         """Whether a file is a sample though its suffix is none of ``suffixes``, by its first 512
-        bytes. Default: no. What is no sample is passed over, and counted by kind."""
+        bytes. By default: no. What is no sample is passed over, and counted by kind."""
         return False
 
     @abstractmethod
@@ -74,18 +75,18 @@ class Codec(ABC, Generic[Item]):
         """Read a file. Raises ``BadSample(path, why)`` for anything that cannot be used."""
 
     def load_for(self, path: Path, domain: str) -> Item:
-        """Read a file of ``domain``, or of ``"extra"``. Default: ``load``; override it where the
+        """Read a file of ``domain``, or of ``"extra"``. By default: ``load``; override it where the
         domains' items differ and a file does not say which it is, as in the number of channels."""
         return self.load(path)
 
     def load_input(self, path: Path, domain: str) -> Item:
-        """Read a file to translate. Default: ``load_for``; override it where that refuses what
+        """Read a file to translate. By default: ``load_for``; override it where that refuses what
         nothing can be learned from, and which yet has a translation, such as silence."""
         return self.load_for(path, domain)
 
     def sequence(self, path: Path, domain: str) -> ItemSequence[Item]:
-        """Open a file of many items of ``domain``, to be translated. Raises ``BadSample``. Default:
-        there are no such files; whoever reads some names ``sequence_suffixes``, too."""
+        """Open a file of many items of ``domain``, to be translated. Raises ``BadSample``. By
+        default: there are no such files; whoever reads some names ``sequence_suffixes``, too."""
         raise BadSample(path, "is no sequence of items")
 
     @abstractmethod
@@ -104,38 +105,38 @@ class Codec(ABC, Generic[Item]):
         """Write an item at ``path``, whose suffix may change; return the file written."""
 
     def save_as(self, item: Item, path: Path, format: str) -> Path:
-        """Write a translation for a person, who may have asked for one of ``formats``. Default:
+        """Write a translation for a person, who may have asked for one of ``formats``. By default:
         ``save``. What could not be kept is warned of (``warnings.warn``), in the same words for
         every file that it concerns."""
         return self.save(item, path)
 
     def side_by_side(self, items: Sequence[Item]) -> Item | None:
         """Items as one that shows them all, for ``save_as``: a source, its translation, and what
-        comes back where that was asked for. Default: ``None``, there is no such thing."""
+        comes back where that was asked for. By default: ``None``, there is no such thing."""
         return None
 
     def read_back(self, path: Path) -> Item:
-        """Read a file that ``save`` wrote. Default: ``load``; override it where that refuses what
-        a translation may be, such as music without a note."""
+        """Read a file that ``save`` wrote. By default: ``load``; override it where that refuses
+        what a translation may be, such as music without a note."""
         return self.load(path)
 
     def windows(self, sample: Sample) -> Sequence[Sample]:
-        """The parts of an encoded item that training draws from. Default: the whole."""
+        """The parts of an encoded item that training draws from. By default: the whole."""
         return [sample]
 
     def augment(self, tensor: Tensor, domain: str, rng: torch.Generator) -> Tensor:
-        """Vary a window for training, all chance from ``rng``. Default: unchanged.
+        """Vary a window for training, all chance from ``rng``. By default: unchanged.
 
         The engine may call it from several threads at once.
         """
         return tensor
 
     def fit(self, domain: str, windows: Sequence[Sample]) -> None:
-        """Learn per-domain statistics from the training windows. Default: none."""
+        """Learn per-domain statistics from the training windows. By default: none."""
 
     def remarks(self, facts: Mapping[str, Sequence[Mapping[str, float]]]) -> list[str]:
         """What a person should hear before training, and after translating, a sentence each.
-        Default: nothing.
+        By default: nothing.
 
         Args:
             facts: What ``encode`` noticed, by domain: of every training file, or of every
@@ -151,15 +152,15 @@ class Codec(ABC, Generic[Item]):
         """Take back what ``state_dict`` returned."""
 
     def to_network(self, tensor: Tensor, domain: str) -> Tensor:
-        """``(batch, channels, *sizes)`` as cached -> as networks see it. Default: as float."""
+        """``(batch, channels, *sizes)`` as cached -> as networks see it. By default: as float."""
         return tensor.float()
 
     def from_network(self, tensor: Tensor, domain: str) -> Tensor:
-        """The inverse of ``to_network``. Default: unchanged."""
+        """The inverse of ``to_network``. By default: unchanged."""
         return tensor
 
     def portable(self, source: str, target: str) -> Portable:
-        """What others must know and run to feed an exported network. Default: only its tensors.
+        """What others must know and run to feed an exported network. By default: only its tensors.
 
         Args:
             source: Domain of what goes in.
@@ -168,7 +169,7 @@ class Codec(ABC, Generic[Item]):
         return Portable()
 
     def render(self, rows: Sequence[PreviewRow[Item]], folder: Path) -> list[Media]:
-        """Write previews that a person can look at or listen to. Default: save every item."""
+        """Write previews that a person can look at or listen to. By default: save every item."""
         for index, row in enumerate(rows):
             name = Path(row.name).stem.replace(
                 ".", "_"

@@ -58,7 +58,7 @@ class Objective(ABC):
 
     @classmethod
     def with_domains(cls, options: Any, found: Callable[[], Sequence[str]]) -> Any:
-        """The options of a new run, which say what ``domains`` are. Default: as they are.
+        """The options of a new run, which say what ``domains`` are. By default: as they are.
 
         Args:
             options: As the recipe has them.
@@ -79,7 +79,7 @@ class Objective(ABC):
     @property
     def attributes(self) -> Sequence[str]:
         """What labels say about each sample, where they are not about its domain: columns of the
-        table ``data.attributes``. Default: none.
+        table ``data.attributes``. By default: none.
 
         Domains are then views of the same files, ``without(name)`` and ``name`` for each
         attribute: a file is in one of each two. Streams draw from one attribute's two.
@@ -139,19 +139,19 @@ class Objective(ABC):
     def undecided(self) -> Mapping[str, float]:
         """What each discriminator's loss is, by the name of its term, where it answers the same to
         whatever it sees, as well as can be: ``AdversarialLoss.undecided``. By it a discriminator is
-        known that has won or lost for long, or knows its files by heart. Default: nothing is said,
-        and none of that is looked for."""
+        known that has won or lost for long, or knows its files by heart. By default: nothing is
+        said, and none of that is looked for."""
         return {}
 
     @property
     def differentiates_twice(self) -> bool:
         """Whether a loss holds a gradient, as a gradient penalty does, which compiled networks
-        (``train.compile``) cannot do. Default: no."""
+        (``train.compile``) cannot do. By default: no."""
         return False
 
     def label(self, direction: Direction) -> Sequence[float] | None:
         """What says to which target a direction translates, where its networks do so to several.
-        Default: nothing does.
+        By default: nothing does.
 
         ``translate`` then takes ``label``, ``(batch, size)``, in place of the direction's own, so
         that an exported file, which has it for an input, translates to all of these targets.
@@ -159,7 +159,7 @@ class Objective(ABC):
         return None
 
     def code(self, direction: Direction) -> int | None:
-        """Size of the code that a direction takes besides its input. Default: none, or, where
+        """Size of the code that a direction takes besides its input. By default: none, or, where
         there are ``attributes``, as many.
 
         At translation each item has a code of its own from N(0, 1), which follows from a seed and
@@ -168,7 +168,8 @@ class Objective(ABC):
         return len(self.attributes) or None
 
     def code_of(self, networks: Networks, example: Tensor, direction: Direction) -> Tensor:
-        """The code with which a direction would have made an example. Default: it cannot be told.
+        """The code with which a direction would have made an example. By default: it cannot be
+        told.
 
         Args:
             networks: Those that the direction names for it (``coding``), trained.
@@ -192,12 +193,12 @@ class Objective(ABC):
             step: Source of chance, and where a phase leaves things for a later one.
 
         Returns:
-            Default: nothing, where ``losses`` says it all.
+            By default: nothing, where ``losses`` says it all.
         """
         return ()
 
     def losses(self, phase: str, networks: Networks, batch: Batch, step: Step) -> Losses:
-        """A phase's losses for one batch. Default: all ``terms``, added up in their order."""
+        """A phase's losses for one batch. By default: all ``terms``, added up in their order."""
         groups = self.terms(phase, networks, batch, step)
         if not groups:
             raise NotImplementedError(f"{type(self).__name__} needs losses, or terms")
@@ -209,7 +210,7 @@ class Objective(ABC):
         self, phase: Phase, networks: Networks, batch: Batch, step: Step
     ) -> Sequence[PartialLoss]:
         """The same losses, to be differentiated one after the other (``train.memory = "low"``).
-        Default: one for each group of ``terms``, or all in one where there are only ``losses``.
+        By default: one for each group of ``terms``, or all in one where there are only ``losses``.
 
         Their totals, terms and gradients add up to what ``losses`` gives: whoever changes
         ``losses`` of an objective that has ``terms`` changes this, too. They are computed in their
@@ -221,7 +222,7 @@ class Objective(ABC):
         return partial or [complete_loss(self, phase, networks, batch, step)]
 
     def state_dict(self) -> dict[str, Any]:
-        """What must survive a restart besides the networks. Default: ``history``."""
+        """What must survive a restart besides the networks. By default: ``history``."""
         return {name: buffer.state_dict() for name, buffer in self.history.items()}
 
     def load_state_dict(self, state: Mapping[str, Any], device: torch.device) -> None:
@@ -232,8 +233,8 @@ class Objective(ABC):
     def redistribute(
         self, states: Sequence[Mapping[str, Any]], ranks: int, rank: int
     ) -> Mapping[str, Any]:
-        """One rank's share of what another number of ranks left. Default: stored fakes, dealt out
-        evenly."""
+        """One rank's share of what another number of ranks left. By default: stored fakes, dealt
+        out evenly."""
         return {
             name: buffer.redistributed([state[name] for state in states], ranks, rank)
             for name, buffer in self.history.items()

@@ -77,27 +77,39 @@ class Budget:
         minutes: For all of it, everything included.
         settings: Its cadences.
         costs: What was and will be measured of what is no step.
-        begun: When it began, by ``now``.
+        begun: When the run began, by ``now``.
+        before: Seconds after which these minutes begin: what was trained before is not of them.
 
     Attributes:
         pace: Seconds a step takes; 0 before that is known.
     """
 
     def __init__(
-        self, minutes: float, settings: TrainSettings, costs: Costs, begun: float | None = None
+        self,
+        minutes: float,
+        settings: TrainSettings,
+        costs: Costs,
+        begun: float | None = None,
+        before: float = 0.0,
     ) -> None:
         self.minutes = minutes
         self.pace = 0.0
         self._settings = settings
         self._costs = costs
         self._begun = now() if begun is None else begun
+        self._before = before
         self._first: int | None = None  # step of this process
         self._mark = (0, 0.0)
         self._windows: deque[tuple[int, float]] = deque(maxlen=WINDOWS)
 
     @property
     def spent(self) -> float:
-        """Seconds so far."""
+        """Seconds of these minutes so far."""
+        return self.elapsed - self._before
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds of the run so far."""
         return now() - self._begun
 
     def suggest(self, step: int, steps: int) -> int | None:

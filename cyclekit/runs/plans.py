@@ -6,7 +6,7 @@ says: so it ends in the same bits as one that was not interrupted, up to the nex
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cyclekit.console import Console, StepProgress
@@ -29,11 +29,13 @@ class Recorded:
         plan: From a step on, so many in all.
         minutes: The budget that it follows from; ``None``: somebody said the steps.
         pace: Seconds a step took; 0 where that was not known.
+        before: Seconds of the run before these minutes began.
     """
 
     plan: Planned
     minutes: float | None = None
     pace: float = 0.0
+    before: float = 0.0
 
 
 def read_plans(run: RunLayout) -> list[Recorded]:
@@ -76,6 +78,7 @@ def write_plans(run: RunLayout, recorded: Sequence[Recorded]) -> None:
             "steps": each.plan.steps,
             "minutes": each.minutes,
             "seconds_per_step": each.pace,
+            "seconds_before": each.before,
         }
         for each in recorded
     )
@@ -132,7 +135,7 @@ class Planner:
         if suggested is None:
             return
         plan = Planned(step, suggested)
-        self._recorded.append(Recorded(plan, self._budget.minutes, self._budget.pace))
+        self._recorded.append(replace(self._recorded[-1], plan=plan, pace=self._budget.pace))
         if fabric.is_global_zero:
             write_plans(self._run, self._recorded)
         fabric.barrier()  # written before it holds for anybody
@@ -150,9 +153,11 @@ def _asks(fabric: Fabric, step: int) -> bool:
 
 
 def _recorded(record: dict[str, Any]) -> Recorded:
-    steps, minutes, pace = (record.get(key) for key in ("steps", "minutes", "seconds_per_step"))
+    keys = ("steps", "minutes", "seconds_per_step", "seconds_before")
+    steps, minutes, pace, before = (record.get(key) for key in keys)
     if type(steps) is not int or not record["step"] <= steps < 10**8:
         raise ValueError(f"{json.dumps(steps)[:40]} is no number of steps")
     if minutes is not None and not (type(minutes) in (int, float) and 0 < minutes < 10**7):
         raise ValueError(f"{json.dumps(minutes)[:40]} is no number of minutes")
-    return Recorded(Planned(record["step"], steps), minutes, pace if type(pace) is float else 0.0)
+    times = (time if type(time) is float and time >= 0 else 0.0 for time in (pace, before))
+    return Recorded(Planned(record["step"], steps), minutes, *times)

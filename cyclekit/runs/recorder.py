@@ -208,7 +208,7 @@ class Recorder:
         if settings.nonfinite == "skip":
             record["skipped"] = trainer.skipped
         self._run.log(record)
-        spent = {"spent": self.budget.spent} if self.budget else {}
+        spent = {"spent": self.budget.elapsed} if self.budget else {}
         self._run.log_timing({"step": step, "time": time.time(), **timing, **spent})
         self._board.scalars("train", losses | rates, step)
         self._board.scalars("timing", timing, step)

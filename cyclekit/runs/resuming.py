@@ -39,6 +39,7 @@ def resume_training(
     hardware: Hardware,
     console: Console,
     strict_data: bool = False,
+    minutes: float | None = None,
 ) -> TrainResult:
     """Go on with a run from its latest checkpoint, or from the start where it has none.
 
@@ -48,6 +49,7 @@ def resume_training(
         hardware: Devices and ranks.
         console: Is told of what was found.
         strict_data: Refuse training files that are not what they were.
+        minutes: From now on, in place of a number of steps.
     """
     begun = budget.now()
     run, settings = RunDirectory.open(folder), list(settings)
@@ -64,8 +66,8 @@ def resume_training(
             f"Begin a new run with them: cyclekit train ... --init {run}"
         )
     fabric, recipe, console = start_recipe(recipe, hardware, console, f"cyclekit resume {run}")
-    recorded = _recorded(run, checkpoint, recipe, settings)
     done, steps = checkpoint.step if checkpoint else 0, recipe.train.steps
+    recorded = _recorded(run, done, recipe, settings, minutes)
     if recorded and recorded[-1].minutes is not None:  # the recipe's were a beginning
         steps = timeline_of(recorded, steps).steps(done)
     if checkpoint:
@@ -76,7 +78,7 @@ def resume_training(
         end_together(fabric)
         console.say(
             f"{run} is finished: {checkpoint.step} steps are done. Train on with --steps and a "
-            f"number larger than that."
+            f"number larger than that, or with --minutes."
         )
         return TrainResult(run.folder, checkpoint.manifest.evaluation, newest_samples(run))
     recipe = _with_own_cache(recipe, layers, console.say)
@@ -97,15 +99,21 @@ def resume_training(
 
 
 def _recorded(
-    run: RunDirectory, checkpoint: Checkpoint | None, recipe: Recipe, settings: Iterable[Setting]
+    run: RunDirectory,
+    done: int,
+    recipe: Recipe,
+    settings: Iterable[Setting],
+    minutes: float | None,
 ) -> list[Recorded]:
-    """The run's plans; whoever says a number of steps makes a new one, from here on."""
+    """The run's plans. Whoever says steps or minutes begins anew with one: rates become those of a
+    training that long, of which some is done."""
+    if minutes is not None:
+        guess = max(done + budget.LEAST_GUESS, recipe.train.steps)
+        return [Recorded(Planned(0, guess), minutes, before=spent_before(run, done))]
     recorded = read_plans(run)
     if not recorded or not any(key == "train.steps" for key, _, _ in settings):
         return recorded
-    done = checkpoint.step if checkpoint else 0
-    before = [each for each in recorded if each.plan.step < done]
-    return [*before, Recorded(Planned(done, max(done, recipe.train.steps)))]
+    return [Recorded(Planned(0, max(done, recipe.train.steps)))]
 
 
 def _refuse_fewer_steps(run: RunDirectory, checkpoint: Checkpoint, steps: int) -> None:

@@ -70,8 +70,9 @@ def train(
     recorder = Recorder(host, run, trainer, prepared.collections, console)
     recorder.watch = Watch(run, trainer, prepared, console.warn)
     planner = None
-    if recorded and recorded[-1].minutes is not None:
-        budget = Budget(recorded[-1].minutes, trainer.settings, recorder.costs, begun)
+    if recorded and (minutes := recorded[-1].minutes) is not None:
+        last = recorded[-1]
+        budget = Budget(minutes, trainer.settings, recorder.costs, begun, last.before)
         recorder.budget = budget
         planner = Planner(run, trainer, budget, console, recorded)
     led_here = checkpoint.recipe() if checkpoint else None

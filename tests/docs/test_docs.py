@@ -10,6 +10,8 @@ import pytest
 
 import cyclekit
 from cyclekit import api, hookspecs, testing
+from cyclekit.runs.layout import RunLayout
+from cyclekit.storage.folder import Storage
 
 ROOT = Path(cyclekit.__file__).parents[1]
 
@@ -110,3 +112,13 @@ def test_pages_have_a_sentence_on_a_line_and_short_paragraphs(page: Path) -> Non
 
 def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 150
+
+
+def test_every_file_of_a_run_is_explained() -> None:
+    page = (ROOT / "docs" / "reference" / "files.md").read_text()
+    run = RunLayout(Path("run"))
+    held = [each for each in vars(run).values() if isinstance(each, Path) and each != run.folder]
+    held += [each.path for each in vars(run).values() if isinstance(each, Storage)]
+    for file in held:
+        if file != run.folder:
+            assert f"`{file.relative_to(run.folder)}" in page, file

@@ -145,10 +145,33 @@ def test_exact_to_the_end_where_no_further_plan_is_made(
     assert "is finished" in again.err
     more = cli("resume", halved, "--accelerator=cpu", f"--steps={int(last[5:]) + 2}")
     assert more.code == 0, more.err
-    assert plans(halved)[-1]["minutes"] is None
+    assert [plan["minutes"] for plan in plans(halved)] == [None]
+    rates = [r["learning_rate_generators"] for r in records(halved) if "cycle_a" in r]
+    assert rates[-1] > 0.01 * rates[0], "as in a training of so many steps"
     fewer = cli("resume", halved, "--accelerator=cpu", "--steps=3")
     assert fewer.code == 2
     assert "which is more than the 3 that were asked for" in fewer.err
+
+
+def test_more_minutes_for_what_is_finished(
+    cli: Cli, folders: Path, trained: Path, tmp_path: Path, clock: Clock
+) -> None:
+    """For a run that had minutes already, and for one that had not."""
+    clock.step, clock.evaluation = lambda _: 1.0, 1.0
+    limited = tmp_path / "limited"
+    cadences = {**CADENCES, "train__steps": 500}
+    assert cli(*train(folders, limited, **cadences), "--minutes=1").code == 0
+    for run in (limited, copied(trained, tmp_path / "plain")):
+        before = int((run / "checkpoints/latest").readlink().name[5:])
+        more = cli("resume", run, "--accelerator=cpu", "--minutes=1")
+        assert more.code == 0, more.err
+        after = int((run / "checkpoints/latest").readlink().name[5:])
+        assert 40 <= after - before <= 60  # a second each, and something for evaluations
+        assert plans(run)[0]["seconds_before"] == pytest.approx(60 if run == limited else 0, abs=5)
+        rates = [r["learning_rate_generators"] for r in records(run) if "cycle_a" in r]
+        assert rates[-1] < rates[-3] < rates[0]
+    both = cli("resume", run, "--minutes=1", "--steps=900")
+    assert (both.code, "Give one of them" in both.err) == (2, True)
 
 
 def test_damaged_plans_are_named(cli: Cli, trained: Path, tmp_path: Path) -> None:
