@@ -93,7 +93,8 @@ def locate(name: str, plugin: str | None = None) -> tuple[Path, str]:
         raise UsageError(f"No recipe called {name!r}. {suggest(name, known)}")
     if len(owners) > 1:
         raise UsageError(
-            f"{' and '.join(owners)} have a recipe {name!r}. Choose one with --plugin."
+            f"Several plugins have a recipe {name!r}: {', '.join(owners)}. Choose one with "
+            f"--plugin."
         )
     return held[owners[0]][name], owners[0]
 

@@ -35,7 +35,7 @@ MISTAKES = (
     Mistake("misspelt a verb", ("trian",), 2, "trian", "Did you mean 'train'"),
     Mistake("misspelt an option", ("train", "--plugn=image"), 2, "--plugn", "--plugin"),
     Mistake("forgot the recipe", ("train", "--plugin=image"), 2, "--recipe", "recipes list image"),
-    Mistake("forgot the plugin", ("train", "--recipe=demo"), 2, "audio and image",
+    Mistake("forgot the plugin", ("train", "--recipe=demo"), 2, "audio, image",
             "Choose one with --plugin"),
     Mistake("named neither plugin nor data for a plan", ("train", "--minutes=1"), 2, "--plugin",
             "--data my_pictures"),
