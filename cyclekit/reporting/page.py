@@ -56,7 +56,7 @@ def require_free(output: Path, name: str) -> None:
     """
     if output.is_dir():
         raise UsageError(f"{output} is a folder. Name a file, such as {output / name}.")
-    if output.exists() and not _is_page(output):
+    if output.is_file() and not _is_page(output):
         raise UsageError(
             f"{output} is there already, and is no page of cyclekit's. Remove it, or name another "
             f"file, such as {output.with_name(name)}."
