@@ -10,6 +10,7 @@ from cyclekit.api import BadSample, Candidate, Survey
 from cyclekit_music.codec import ONE_VOICE, MusicCodec, MusicOptions
 
 LISTENED = 25  # pieces of each domain
+TUNES_AT_LEAST = 0.9  # of the pieces
 STEP_SECONDS = 0.33  # on two AVX2 cores, recipe chorale2game
 NETWORKS = {"generator": {"name": "tiny"}, "discriminator": {"name": "tiny"}}
 ROUNDING = {"discriminators": True, "cycle": True}
@@ -75,7 +76,7 @@ TUNES = Candidate(
     },
     step_seconds=STEP_SECONDS,
     reasons={
-        "codec.voices": "all pieces have a single voice: recipe tunes keeps them so",
+        "codec.voices": "pieces have a single voice: recipe tunes keeps them so",
         "objective.distance": "recipe tunes: by L1 they fell silent",
         "objective.cycle.weight": "recipe tunes: sopranos of chorales and airs, 1,000 steps",
         "train.discriminator_learning_rate": "recipe tunes: 7e-4 went wrong after 1,000 steps",
@@ -89,7 +90,7 @@ def propose(survey: Survey) -> Sequence[Candidate]:
 
 
 def _are_tunes(files: Mapping[str, Sequence[Path]]) -> bool:
-    """Whether every piece that can be read has a single voice."""
+    """Whether nearly every piece that can be read has a single voice; a few have grace notes."""
     codec = MusicCodec(MusicOptions())
     found = []
     for domain, some in files.items():
@@ -99,4 +100,4 @@ def _are_tunes(files: Mapping[str, Sequence[Path]]) -> bool:
             except BadSample:  # training names it
                 continue
             found.append(sample.facts["voices"] <= ONE_VOICE)
-    return bool(found) and all(found)
+    return sum(found) > TUNES_AT_LEAST * len(found)
