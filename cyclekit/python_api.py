@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 from cyclekit.console import Console
 from cyclekit.data.encoded import load_file
+from cyclekit.datasets.plugin_detection import detected
 from cyclekit.describe import describe_exception
 from cyclekit.engine.fabric import Hardware
 from cyclekit.errors import CyclekitError, DataError, FailedSample, UsageError
@@ -192,7 +193,8 @@ def train(
     """Train from a recipe, or from a plan.
 
     Args:
-        plugin: A plugin's name, or the path of a single-file plugin; ``None``: the recipe's.
+        plugin: A plugin's name, or the path of a single-file plugin; ``None``: the recipe's, or
+            without one the plugin that knows the files in ``data``.
         recipe: A recipe's name or path; ``None`` with ``minutes``: one is planned for data,
             machine and minutes.
         extensions: Names or files of further plugins, such as one that brings an objective.
@@ -216,12 +218,16 @@ def train(
         settings.append(("train.init", str(init), "init"))
     if recipe is not None:
         plan = plan_training(plugin, recipe, settings, extensions)
-    elif plugin is None:
-        raise UsageError("Name a plugin, which plans, or a recipe.")
     else:
-        plan = plan_open(plugin, settings, extensions)
+        plan = plan_open(plugin or _detected(data, quiet), settings, extensions)
     folder = Path(run_dir) if run_dir else None
     return start_training(plan, folder, hardware, Console(quiet), minutes=minutes)
+
+
+def _detected(data: File | None, quiet: bool) -> str:
+    if data is None:
+        raise UsageError("Name a plugin, or the data, by whose files one is chosen.")
+    return detected(Path(data), Console(quiet))
 
 
 def _require_one(steps: int | None, minutes: float | None) -> None:

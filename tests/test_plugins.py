@@ -268,6 +268,19 @@ def cyclekit_generators(modality):
     assert shown.code == 0, shown.err
 
 
+def test_recipes_that_extend_each_other_from_afar_belong_to_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "far").mkdir()
+    (tmp_path / "near.toml").write_text("extends = 'far/a.toml'")
+    (tmp_path / "far" / "a.toml").write_text("extends = 'near.toml'")
+    with pytest.raises(UsageError, match="does not say which plugin it is for"):
+        plan_training(None, "near.toml")
+    (tmp_path / "mine.toml").write_text("extends = 'small'")
+    assert plan_training(None, "mine.toml").host.modality.name == "image"
+
+
 def test_the_objective_of_an_extension_is_the_one_to_check(
     site: Path, cli: Callable[..., Any]
 ) -> None:

@@ -78,6 +78,8 @@ def cross_entropy(
 
 
 def _surprise(share: Tensor, wanted: Tensor) -> Tensor:
-    """Binary cross-entropy in nats, whose gradient vanishes nowhere."""
+    """Binary cross-entropy in nats, whose gradient vanishes nowhere; what lies beyond the range, as
+    a residual network's output may, costs as much as its end."""
+    share = share + (share.clamp(0, 1) - share).detach()
     share = SURE + (1 - 2 * SURE) * share
     return -(wanted * share.log() + (1 - wanted) * (1 - share).log())

@@ -108,9 +108,12 @@ def _owner(file: Path) -> str:
         if not isinstance(parent := table.get("extends"), str):
             break
         beside = file.parent / (parent if parent.endswith(".toml") else f"{parent}.toml")
-        if not beside.is_file():
+        if beside.is_file():
+            file = beside
+        elif Path(parent).is_file():
+            file = Path(parent)
+        else:
             return locate(parent)[1]
-        file = beside
     raise UsageError(f"{file} does not say which plugin it is for. Add --plugin NAME.")
 
 

@@ -18,7 +18,8 @@ EXPECTED = {
     "less_than": "expected less than {lt}",
     "multiple_of": "expected a multiple of {multiple_of}",
 }
-"""By the kind of fault, or what that begins with."""
+"""By the kind of fault, or by what was wanted where it is of another kind altogether."""
+OTHER_KIND = ("type", "parsing", "from_float")
 TABLE = "model"
 FEW = 4  # keys that are named as examples
 
@@ -35,7 +36,8 @@ def expectation(fault: Mapping[str, Any], key: str, below: list[str]) -> str:
     if kind.startswith(TABLE) and below:
         named = ", ".join(f"{key}.{name}" for name in below[:FEW])
         return f"this is a table; set one of its keys: {named}{', ...' if below[FEW:] else ''}"
-    said = EXPECTED.get(kind) or EXPECTED.get(kind.partition("_")[0])
+    wanted, _, how = kind.partition("_")
+    said = EXPECTED.get(wanted if how in OTHER_KIND else kind)
     if said:
         bounds = fault.get("ctx", {}).items()
         return said.format_map({name: _plain(bound) for name, bound in bounds})

@@ -54,6 +54,17 @@ def test_what_is_sure_and_wrong_can_still_be_learned() -> None:
     assert (made.grad[tune(batch=1) == 1] < 0).all()
 
 
+def test_what_is_beyond_the_range_is_drawn_back() -> None:
+    truth = tune(batch=1)
+    made = (3 * truth - 1).requires_grad_()  # 2 where there is a note, -1 where there is none
+    cost = cross_entropy(made, 1 - truth, ROLL)
+    assert cost.item() == pytest.approx(cross_entropy(truth, 1 - truth, ROLL).item(), 1e-5)
+    cost.backward()
+    assert made.grad is not None
+    assert (made.grad[truth == 1] > 0).all()
+    assert (made.grad[truth == 0] < 0).all()
+
+
 def test_silence_is_no_division_by_zero() -> None:
     silence = torch.zeros(1, 1, 16, 12)
     assert cross_entropy(silence, silence, ROLL) < 0.1

@@ -179,6 +179,8 @@ def test_set_without_key_or_value(text: str) -> None:
         ("codec.crop=300", r"codec\.crop \(300\) cannot be larger than codec\.resize \(286\)"),
         ("objective.name=cicle", r"objective\.name.*'cicle' is not known.*'cycle'.*extensions"),
         ("train.best.metric=ll1", r"train\.best\.metric.*'ll1' is no figure.*'l1'"),
+        ("train.batch_size=1.5", r"train\.batch_size.*a whole number, got 1\.5"),
+        ("train.log=csv", r"train\.log.*a list.*got 'csv'"),
         ("extensions=[1]", r"extensions\.0.*expected text, got 1"),
         ("train=4", r"train \(from --set train=4\).*got 4"),
     ],
