@@ -13,7 +13,7 @@ from cyclekit.contract.tensors import Sample, TensorSpec
 from cyclekit.engine.adversarial import discriminator_loss, fooling, generator_loss
 from cyclekit.engine.augmentation import AugmentationOptions, augmented
 from cyclekit.engine.declarations import Direction, Phase, Stream
-from cyclekit.engine.distances import DistanceName, cross_entropy, distance, l1
+from cyclekit.engine.distances import DistanceName, DistanceOptions, cross_entropy, distance, l1
 from cyclekit.engine.functional import (
     call_batched,
     fill_gaps,
@@ -107,6 +107,7 @@ __all__ = [
     "Direction",
     "DiscriminatorRole",
     "DistanceName",
+    "DistanceOptions",
     "Estimate",
     "Family",
     "HistoryBuffer",

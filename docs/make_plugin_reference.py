@@ -60,7 +60,7 @@ SECTIONS = {
     "What objectives are made of": (
         "ADVERSARIAL_LOSSES", "AdversarialLoss", "AdversarialName", "discriminator_loss",
         "generator_loss", "fooling", "gradient_penalty", "Patches", "zero_centred_penalty",
-        "penalty_groups", "l1", "cross_entropy", "distance", "DistanceName", "upcast", "fill_gaps", "call_batched", "tap_widths", "require_shape",
+        "penalty_groups", "l1", "cross_entropy", "distance", "DistanceName", "DistanceOptions", "upcast", "fill_gaps", "call_batched", "tap_widths", "require_shape",
         "rounded",
         "HistoryBuffer", "augmented", "AugmentationOptions", "AdversarialOptions",
         "RegularizedAdversarialOptions", "RegularizationOptions",

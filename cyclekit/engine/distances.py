@@ -5,6 +5,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from cyclekit.contract.options import Options
 from cyclekit.contract.tensors import TensorSpec
 from cyclekit.engine.functional import upcast
 from cyclekit.errors import RecipeError
@@ -12,6 +13,15 @@ from cyclekit.errors import RecipeError
 DistanceName = Literal["l1", "cross_entropy"]
 SURE = 1e-5  # nothing is taken for surer than this: what is certain and wrong costs ln 1e5
 RAREST = 1e-3  # share of values at one end; a sample of silence has none at the other
+
+
+class DistanceOptions(Options):
+    """Options of an objective that compares samples."""
+
+    distance: DistanceName = "l1"
+    """How far samples are from each other: `l1`, or `cross_entropy` for data of two values of which
+    one is rare, such as piano rolls: a share of what it costs to know nothing, so that weights mean
+    the same for a tune and for an orchestra."""
 
 
 def distance(

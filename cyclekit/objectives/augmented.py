@@ -49,7 +49,7 @@ class CodeOptions(api.Options):
     """Codes for A as well, as the paper has them; else for B alone, as its code does."""
 
 
-class AugmentedOptions(api.Options):
+class AugmentedOptions(api.DistanceOptions):
     """The terms and their weights."""
 
     adversarial: api.RegularizedAdversarialOptions = api.RegularizedAdversarialOptions()
@@ -57,10 +57,6 @@ class AugmentedOptions(api.Options):
     code: CodeOptions = CodeOptions()
     encoder: EncoderOptions = EncoderOptions()
     supervised: SupervisedOptions = SupervisedOptions()
-    distance: api.DistanceName = "l1"
-    """How far samples are from each other: `l1`, or `cross_entropy` for data of two values of which
-    one is rare, such as piano rolls: a share of what it costs to know nothing, so that weights mean
-    the same for a tune and for an orchestra."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from cyclekit.contract.options import Options
 from cyclekit.engine.augmentation import AugmentationOptions
-from cyclekit.engine.distances import DistanceName
+from cyclekit.engine.distances import DistanceOptions
 from cyclekit.engine.losses import ADVERSARIAL_LOSSES, AdversarialName
 from cyclekit.engine.penalties import RegularizationOptions
 
@@ -127,7 +127,7 @@ class RoundingOptions(Options):
     """Round what the generators get on the way back; else they hide the source in between."""
 
 
-class CycleOptions(Options):
+class CycleOptions(DistanceOptions):
     """The terms and their weights."""
 
     adversarial: RegularizedAdversarialOptions = RegularizedAdversarialOptions()
@@ -139,10 +139,6 @@ class CycleOptions(Options):
     mixed_domain: MixedDomainOptions = MixedDomainOptions()
     input_noise: InputNoiseOptions = InputNoiseOptions()
     augmentation: AugmentationOptions = AugmentationOptions()
-    distance: DistanceName = "l1"
-    """How far samples are from each other: `l1`, or `cross_entropy` for data of two values of which
-    one is rare, such as piano rolls: a share of what it costs to know nothing, so that weights mean
-    the same for a tune and for an orchestra."""
     rounding: RoundingOptions = RoundingOptions()
     history_size: Annotated[int, Field(ge=0, le=10**6)] = 50
     """Earlier fakes kept for each domain on each rank, which discriminators are shown beside new

@@ -49,7 +49,7 @@ class OwnDomainOptions(api.Options):
     """Weight in the generator's loss; 0, as published: none. It keeps colours and grounds."""
 
 
-class StarGANOptions(api.Options):
+class StarGANOptions(api.DistanceOptions):
     """Which domains there are, and the terms and their weights."""
 
     domains: tuple[str, ...] = ()
@@ -68,10 +68,6 @@ class StarGANOptions(api.Options):
     identity: OwnDomainOptions = OwnDomainOptions()
     self_regularization: SelfRegularizationOptions = SelfRegularizationOptions()
     input_noise: InputNoiseOptions = InputNoiseOptions()
-    distance: api.DistanceName = "l1"
-    """How far samples are from each other: `l1`, or `cross_entropy` for data of two values of which
-    one is rare, such as piano rolls: a share of what it costs to know nothing, so that weights mean
-    the same for a tune and for an orchestra."""
     rounding: RoundingOptions = RoundingOptions()
     generator_every: Annotated[int, Field(ge=1, le=1000)] = 5
     """The generator learns in every so many-th step, the discriminator in each."""
