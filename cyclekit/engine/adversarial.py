@@ -61,7 +61,7 @@ def generator_loss(
 
 def fooling(
     loss: AdversarialLoss,
-    network: nn.Module,
+    network: Callable[[Tensor], Tensor | tuple[Tensor, Tensor]],
     on_fake: Tensor,
     fake: Tensor,
     real: Callable[[], Tensor],

@@ -226,13 +226,14 @@ class RecipeNetworks:
         _guarded(self._modality, what, lambda: require_told(told, source, condition, network.name))
         return told
 
-    def discriminator(self, source: TensorSpec, *, classes: int = 0) -> nn.Module:
+    def discriminator(self, source: TensorSpec, *, classes: int = 0, logits: int = 1) -> nn.Module:
         """See ``NetworkBuilder``."""
         wanted = {"classes": classes} if classes else {}
         network = self._chosen("discriminator", wanted)
         if network.pretrained and not self._complete:
             return nn.Identity()
-        return self._build(network, self._recipe.discriminator, source, source.logits(), wanted)
+        judged = replace(source.logits(), channels=logits)
+        return self._build(network, self._recipe.discriminator, source, judged, wanted)
 
     def own(self, name: str, make: Callable[[], Own]) -> Own:
         """See ``NetworkBuilder``."""

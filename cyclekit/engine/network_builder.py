@@ -43,13 +43,15 @@ class NetworkBuilder(Protocol):
                 have no effect on what it makes.
         """
 
-    def discriminator(self, source: TensorSpec, *, classes: int = 0) -> nn.Module:
+    def discriminator(self, source: TensorSpec, *, classes: int = 0, logits: int = 1) -> nn.Module:
         """A network of the architecture that ``[discriminator]`` names.
 
         Args:
             source: What it judges.
             classes: How many further logits for the whole sample are wanted: it then returns
                 ``(logits, (batch, classes))`` in place of logits alone.
+            logits: How many are wanted for each patch, such as one for each domain:
+                ``(batch, logits, *fewer)``.
 
         Raises:
             RecipeError: If the architecture has no such thing; says which have.

@@ -19,6 +19,12 @@ from cyclekit.errors import RecipeError
 
 Patches = Literal["sum", "mean"]
 Seen = tuple[Tensor, Tensor]
+Pick = Callable[[Tensor], Tensor]
+
+
+def every_logit(logits: Tensor) -> Tensor:
+    """All that a discriminator says of a sample."""
+    return logits
 
 
 class RegularizationOptions(Options):
@@ -47,6 +53,7 @@ def gradient_penalty(
     fake: Tensor,
     share: Tensor,
     patches: Patches = "sum",
+    pick: Pick = every_logit,
 ) -> Tensor:
     """``mean((|grad D(x)| - 1)^2)`` at points between real and fake (arXiv 1704.00028, eq. 3).
 
@@ -60,28 +67,30 @@ def gradient_penalty(
         share: ``(batch,)`` in 0..1, how much of each point is real.
         patches: What D is of a discriminator with several logits for a sample: their ``sum``, whose
             gradient grows with the sample's size, or their ``mean``, as in the other losses.
+        pick: Takes those logits that count.
 
     Raises:
         RecipeError: If real and fake differ in size, as fakes from the history may.
     """
     require_one_size(real, fake, "wgan-gp")
     share = share.view(-1, *(1,) * (real.dim() - 1))
-    gradient, logits = _gradient(discriminator, share * real + (1 - share) * fake)
+    gradient, logits = _gradient(discriminator, share * real + (1 - share) * fake, pick)
     steepness: Tensor = torch.linalg.vector_norm(gradient.flatten(1), dim=1)
     if patches == "mean":
         steepness = steepness / logits
     return ((steepness - 1) ** 2).mean()
 
 
-def zero_centred_penalty(discriminator: nn.Module, x: Tensor) -> Tensor:
+def zero_centred_penalty(discriminator: nn.Module, x: Tensor, pick: Pick = every_logit) -> Tensor:
     """``mean(|grad sum(D(x))|^2) / 2``, over the number of logits that D has for a sample: R1 at
     real samples, R2 at fakes (arXiv 1801.04406, section 4.1), gamma left out.
 
     Args:
         discriminator: Maps samples to logits, or to a pair of which these are the first.
         x: ``(batch, channels, *sizes)``.
+        pick: Takes those logits that count.
     """
-    gradient, logits = _gradient(discriminator, x)
+    gradient, logits = _gradient(discriminator, x, pick)
     squares: Tensor = gradient.square().flatten(1).sum(1)
     return squares.mean() / (2 * logits)
 
@@ -93,6 +102,7 @@ def penalty_groups(
     seen: Callable[[], Seen],
     step: int,
     weight: float = 1.0,
+    picks: tuple[Pick, Pick] = (every_logit, every_logit),
 ) -> Iterator[TermGroup]:
     """The terms ``r1_*`` and ``r2_*`` of a discriminator, in groups that come before its costs.
 
@@ -106,6 +116,7 @@ def penalty_groups(
         seen: The real samples and the fakes that it is shown; called for each of them.
         step: Steps done before this one.
         weight: What the discriminator's own costs are multiplied by.
+        picks: Those logits that count of real samples, and of fakes.
     """
     if step % options.every:
         return
@@ -113,7 +124,7 @@ def penalty_groups(
         if gamma:
 
             def penalty(which: int = which) -> Tensor:
-                return zero_centred_penalty(network, seen()[which])
+                return zero_centred_penalty(network, seen()[which], picks[which])
 
             scaled = weight * gamma * options.every
             yield TermGroup([Term(f"{name}_{judge}", scaled, (judge,), penalty)])
@@ -133,7 +144,7 @@ def require_one_size(real: Tensor, fake: Tensor, what: str) -> None:
         )
 
 
-def _gradient(discriminator: nn.Module, x: Tensor) -> tuple[Tensor, int]:
+def _gradient(discriminator: nn.Module, x: Tensor, pick: Pick) -> tuple[Tensor, int]:
     """The gradient of the sum of a sample's logits, which can be differentiated again, and how many
     logits that are."""
     inner: Any = discriminator.module if is_wrapped(discriminator) else discriminator
@@ -142,6 +153,6 @@ def _gradient(discriminator: nn.Module, x: Tensor) -> tuple[Tensor, int]:
     x = x.detach().to(dtype).requires_grad_(True)
     with torch.autocast(x.device.type, enabled=False):
         made = inner(x)
-    logits = made[0] if isinstance(made, tuple) else made
+    logits = pick(made[0] if isinstance(made, tuple) else made)
     (gradient,) = torch.autograd.grad(logits.sum(), x, create_graph=True)
     return upcast(gradient), logits.numel() // len(logits)

@@ -130,9 +130,10 @@ class StarGANObjective(api.Objective):
         """Both networks, of the first domain's samples."""
         spec, count = self._spec, len(self.attributes or self.domains)
         planes = self.options.condition == "planes"
+        judgments = count if self.options.adversarial.logits == "own" else 1
         return {
             GENERATOR: build.generator(spec, spec, condition=count, planes=planes),
-            DISCRIMINATOR: build.discriminator(spec, classes=count),
+            DISCRIMINATOR: build.discriminator(spec, classes=count, logits=judgments),
         }
 
     def translate(
@@ -180,7 +181,10 @@ class StarGANObjective(api.Objective):
                 terms.append(api.Term("named_real", classification, judges, sent.named_real))
             held, seen = options.adversarial.regularization, sent.seen
             network, index = networks[DISCRIMINATOR], step.index
-            groups = list(api.penalty_groups(held, DISCRIMINATOR, network, seen, index))
+            picks = sent.of_own, sent.of_target
+            groups = list(
+                api.penalty_groups(held, DISCRIMINATOR, network, seen, index, picks=picks)
+            )
             if self.loss.needs_penalty:
                 weight = options.adversarial.gradient_penalty
                 penalty = api.Term("gradient_penalty", weight, judges, sent.penalty)

@@ -25,6 +25,10 @@ class CriticOptions(api.RegularizedAdversarialOptions):
     """What the gradient is of that `wgan-gp` holds to a length of 1: the `mean` of a sample's
     logits, whatever their number, or their `sum`, as in the published code, where the penalty is
     stricter the larger the samples are."""
+    logits: Literal["shared", "own"] = "shared"
+    """Whether a sample is real is judged by one logit for each of its patches, `shared` by all
+    domains as published; or each domain has its `own`, by which fakes are compared with real
+    samples of their target alone (StarGAN v2, arXiv 1912.01865). For domains that are alike."""
 
 
 class ClassificationOptions(api.Options):
@@ -90,4 +94,9 @@ class StarGANOptions(api.DistanceOptions):
     def _one_of_both(self) -> "StarGANOptions":
         if self.domains and self.attributes:
             raise ValueError("say objective.domains or objective.attributes, not both")
+        if self.attributes and self.adversarial.logits == "own":
+            raise ValueError(
+                "objective.adversarial.logits = 'own' is for domains: attributes come together, "
+                "and a sample is of several"
+            )
         return self

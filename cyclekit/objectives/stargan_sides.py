@@ -50,22 +50,22 @@ class Sent:
 
     def judged(self) -> Tensor:
         """What real samples and fakes cost the discriminator."""
-        cost = self._loss.discriminator(api.upcast(self._on_real[0]), api.upcast(self._on_fake[0]))
+        on_real, on_fake = self.of_own(self._on_real[0]), self.of_target(self._on_fake[0])
+        cost = self._loss.discriminator(api.upcast(on_real), api.upcast(on_fake))
         return cost if self._loss.pairs else 2 * cost
 
     def penalty(self) -> Tensor:
         """How far the discriminator's gradient is from a length of 1 (equation 8)."""
         share = self._step.uniform(self._x, "penalty", DISCRIMINATOR)
         patches = self._options.adversarial.penalty_of
-        return api.gradient_penalty(self._critic, *self._seen, share, patches)
+        return api.gradient_penalty(self._critic, *self._seen, share, patches, self.of_target)
 
     def fooled(self) -> Tensor:
         """What it costs the generator that the discriminator is not taken in."""
-        on_fake = api.upcast(self._on_fake[0])
         return api.fooling(
             self._loss,
-            self._critic,
-            on_fake,
+            lambda x: self.of_own(self._critic(x)[0]),
+            api.upcast(self.of_target(self._on_fake[0])),
             self._shown,
             lambda: self._noisy(self._x, GENERATOR),
         )
@@ -92,6 +92,26 @@ class Sent:
     def same(self) -> Tensor:
         """How far a sample is from what it becomes when it is told its own domain."""
         return self._apart(self._generator(self._x, self._label))
+
+    def of_own(self, logits: Tensor) -> Tensor:
+        """Of the discriminator's logits those of the samples' own domains."""
+        return self._picked(logits, self._label)
+
+    def of_target(self, logits: Tensor) -> Tensor:
+        """Of the discriminator's logits those of the domains that samples were sent to."""
+        return self._picked(logits, self._target)
+
+    def _picked(self, logits: Tensor, label: Tensor) -> Tensor:
+        if self._options.adversarial.logits == "shared":
+            return logits
+        if logits.shape[1] != label.shape[1]:
+            raise api.RecipeError(
+                f"objective.adversarial.logits is 'own', but this discriminator makes "
+                f"{logits.shape[1]} where it was asked for {label.shape[1]}. Choose another "
+                f"discriminator.name, or 'shared'."
+            )
+        where = label.to(logits.dtype).view(*label.shape, *(1,) * (logits.dim() - 2))
+        return (logits * where).sum(dim=1, keepdim=True)
 
     def _apart(self, made: Tensor) -> Tensor:
         return api.distance(self._options.distance, made, self._x, self._spec, self._valid)

@@ -124,6 +124,42 @@ def test_the_generators_terms_by_hand() -> None:
     assert float(cost.total.detach()) == pytest.approx(total)
 
 
+class Judges(Critic):
+    """A logit of each domain for each place: the loudness, once, ten and a hundred times."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        whole, named = super().forward(x)
+        return whole * torch.tensor([1.0, 10.0, 100.0]).view(1, 3, 1), named
+
+
+def test_domains_own_logits_judge_their_samples_alone() -> None:
+    objective = made(adversarial={"logits": "own", "regularization": {"r1": 2.0, "r2": 4.0}})
+    networks = {"generator": Louder(), "discriminator": Judges()}
+    judged = objective.losses("discriminators", networks, BATCH, STEP).terms
+    fooled = objective.losses("generators", networks, BATCH, STEP).terms
+    # Samples are x and y, of loudness 1 and 2; both became z, three times as loud.
+    real, fake = (0.5 + 2 * 5.0) / 2, (3 * 50 + 6 * 50.0) / 2
+    assert float(judged["discriminator"]) == pytest.approx(fake - real)
+    assert float(fooled["adversarial"]) == pytest.approx(-fake)
+    # Gradients of single logits: half of 1 and 10 at real samples, half of 100 at fakes.
+    assert float(judged["r1_discriminator"]) == pytest.approx((0.5**2 + 5**2) / 2 / 2)
+    assert float(judged["r2_discriminator"]) == pytest.approx(50**2 / 2)
+    # That of a fake's mean over four places is 50 / 4 at each of them.
+    assert float(judged["gradient_penalty"]) == pytest.approx((25 - 1) ** 2)
+
+
+def test_a_discriminator_that_has_no_logit_for_each_domain_is_named() -> None:
+    objective = made(adversarial={"logits": "own"})
+    networks = {"generator": Louder(), "discriminator": Critic()}
+    with pytest.raises(api.RecipeError, match="makes 1 where it was asked for 3"):
+        objective.losses("discriminators", networks, BATCH, STEP)
+
+
+def test_attributes_have_no_logits_of_their_own() -> None:
+    with pytest.raises(ValueError, match="attributes come together"):
+        made(domains=(), attributes=("tall",), adversarial={"logits": "own"})
+
+
 def test_the_generator_learns_in_every_fifth_step() -> None:
     discriminators, generators = made().phases
     assert [generators.is_due(step) for step in range(10)] == 2 * [*[False] * 4, True]
