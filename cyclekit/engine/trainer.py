@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from cyclekit.data.sampling import Batches
+from cyclekit.engine.account import Account
 from cyclekit.engine.declarations import Phase
 from cyclekit.engine.ema import MovingAverage
 from cyclekit.engine.fabric import AllParametersUsed, LocalNetwork, gather, require_compiler
@@ -40,6 +41,7 @@ class Trainer:
         timeline: How many there are in all, which may be planned anew.
         skipped: Those of them that were left out since they were not finite.
         guard: Knows whether training has left the finite numbers.
+        account: Knows where the time of steps goes.
 
     Args:
         fabric: Devices, precision, ranks.
@@ -64,6 +66,7 @@ class Trainer:
         self._skipped_in_a_row = 0
         self.meter = Meter()
         self.guard = FiniteGuard(fabric)
+        self.account = Account(fabric.device, counts=not self.settings.compile)
         self._scaled = getattr(fabric.strategy.precision, "scaler", None) is not None
         if self.settings.compile:
             require_compiler(fabric.device)
@@ -115,7 +118,8 @@ class Trainer:
         """One optimizer step of every phase that is due, on one global batch."""
         seed, rank = self.settings.seed, self.fabric.global_rank
         torch.manual_seed(derive_seed(seed, "step", self.step, rank))  # dropout and the like
-        micros = self._micro_batches()
+        with self.account.waiting():
+            micros = self._micro_batches()
         buffers = self._buffers() if self.settings.nonfinite == "skip" else None
         for phase in self.model.objective.phases:
             if not phase.is_due(self.step):
@@ -125,7 +129,7 @@ class Trainer:
                 continue
             optimizer = self._optimizers[phase.name]
             self._set_learning_rate(optimizer, phase)
-            with self._only(phase):
+            with self._only(phase), self.account.phase(phase.name):
                 values = self._differentiate(phase, micros)
                 self._watch(phase, optimizer, values)
                 optimizer.step()
