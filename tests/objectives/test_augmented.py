@@ -94,6 +94,29 @@ def test_terms_by_hand() -> None:
     assert cost.total.item() == pytest.approx(total, rel=1e-5)
 
 
+def test_fakes_are_shown_and_sent_back_rounded() -> None:
+    rounding = {"discriminators": True, "cycle": True}
+    options = AugmentedOptions.model_validate({"rounding": rounding, "code": {"size": 2}})
+    one = AugmentedObjective(
+        options, dict.fromkeys("ab", api.TensorSpec(1, (None,), range=(-1.0, 1.0)))
+    )
+    cost = one.losses("generators", networks(), {"a": A, "b": B}, STEP)
+    code = STEP.normal(A, "code", "b", shape=(2,))
+    ends = torch.where(1.0 + code.sum(1) >= 0, 1.0, -1.0)  # of what is made of a half
+    expected = {
+        "adversarial_a2b": ((ends - 1) ** 2).mean(),
+        "cycle_a": (4 * ends - 0.5).abs().mean(),
+        "code_b": (torch.stack([torch.full((2,), 0.5), ends], dim=1) - code).abs().mean(),
+    }
+    for name, value in expected.items():
+        assert cost.terms[name].item() == pytest.approx(float(value), rel=1e-5), name
+    judged = one.losses("discriminators", networks(), {"a": A, "b": B}, STEP)
+    assert judged.terms["discriminator_b"].item() == pytest.approx((1.25**2 + 1) / 2)
+    (there, _) = one.directions
+    found = one.code_of(networks(), torch.full((1, 1, 8), -0.2), there)
+    assert found[0].tolist() == pytest.approx([-1.0, -0.2])
+
+
 def test_discriminators_of_samples_and_of_codes() -> None:
     own = networks()
     cost = objective().losses("discriminators", own, {"a": A, "b": B}, STEP)
