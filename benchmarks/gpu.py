@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 
 import torch
-from measures import channels_last
+from measures import channels_last, norms_as_groups
 from step import engine_work
 from tables import show
 from timing import medians
@@ -21,7 +21,10 @@ from trainers import picture_task, ready_trainer
 COLUMNS = ("name", "precision", "measure", "ms", "pairs", "peak_mib", "tflop", "share")
 # Dense bf16 TFLOP/s, as their maker publishes them.
 PEAKS = {"H200": 989, "H100": 989, "A100": 312, "L40S": 362, "L4": 121, "V100": 125}
-MEASURES = ("as it is", "channels last", "compiled", "compiled, channels last")
+MEASURES = (
+    *("as it is", "channels last", "norms as groups", "compiled"),
+    *("channels last, norms as groups", "compiled, channels last"),
+)
 
 
 def row(
@@ -49,6 +52,8 @@ def measured(
     trainer = ready_trainer(picture_task(pixels, blocks, batch, **settings), precision, device)
     if "channels last" in measure:
         channels_last(trainer)
+    if "norms as groups" in measure:
+        norms_as_groups(trainer)
     work = engine_work(trainer)
     work()  # compiles
     if device == "cuda":
@@ -97,7 +102,7 @@ def main() -> None:
     parser.add_argument("--blocks", type=int, default=9)
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 16])
     parser.add_argument("--precisions", nargs="+", default=["bf16-mixed", "32-true"])
-    parser.add_argument("--measures", nargs="+", default=list(MEASURES[:3]), choices=MEASURES)
+    parser.add_argument("--measures", nargs="+", default=list(MEASURES[:4]), choices=MEASURES)
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()

@@ -9,12 +9,17 @@ two take turns.
 import argparse
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
 
 import torch
 from step import TASKS, engine_work
 from tables import show
+from textbook import as_it_comes
 from timing import Work, medians
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.functional import group_norm
+from torch.nn.modules.instancenorm import _InstanceNorm
 from trainers import Task, ready_trainer
 
 from cyclekit.engine.trainer import Trainer
@@ -42,6 +47,23 @@ def in_place(trainer: Trainer) -> None:
                 module.inplace = True
 
 
+def torch_layers(trainer: Trainer) -> None:
+    for network in trainer.model.networks.values():
+        as_it_comes(network)
+
+
+def norms_as_groups(trainer: Trainer) -> None:
+    for network in trainer.model.networks.values():
+        for norm in network.modules():
+            if isinstance(norm, _InstanceNorm):
+                options = norm.num_features, norm.weight, norm.bias, norm.eps
+                norm.forward = partial(grouped, options=options)
+
+
+def grouped(x: Tensor, options: tuple[Any, ...]) -> Tensor:
+    return group_norm(x, *options)
+
+
 def compiled(trainer: Trainer) -> None:
     for network in trainer.model.networks.values():
         network.compile()
@@ -63,6 +85,8 @@ MEASURES = {
     "activations in place": Measure(change=in_place),
     "channels last": Measure(change=channels_last),
     "channels last, bf16-mixed": Measure(precision="bf16-mixed", change=channels_last),
+    "norms and padding as torch has them": Measure(change=torch_layers),
+    "norms as groups on any device": Measure(change=norms_as_groups),
     "no history buffer": Measure({"objective.history_size": 0}),
     "memory = low": Measure({"train.memory": "low"}),
     "compiled": Measure(change=compiled),

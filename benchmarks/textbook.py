@@ -22,6 +22,14 @@ AS_IT_COMES = (
 """Layers of torch that the engine computes in another way: padding and statistics."""
 
 
+def as_it_comes(network: nn.Module) -> None:
+    """Have torch compute a network's layers in its own way."""
+    # Those with spectral norms have a class each, by which they find their weights.
+    for module in (module for module in network.modules() if not is_parametrized(module)):
+        theirs = next((kind for kind in type(module).__mro__ if kind in AS_IT_COMES), None)
+        module.__class__ = theirs or type(module)
+
+
 class ImagePool:
     """Up to 50 earlier fakes in a list (section 4)."""
 
@@ -120,10 +128,7 @@ class Textbook:
 
     def _copied(self, network: nn.Module) -> nn.Module:
         copy = deepcopy(network).to(memory_format=torch.contiguous_format)
-        # Those with spectral norms have a class each, by which they find their weights.
-        for module in (module for module in copy.modules() if not is_parametrized(module)):
-            theirs = next((kind for kind in type(module).__mro__ if kind in AS_IT_COMES), None)
-            module.__class__ = theirs or type(module)
+        as_it_comes(copy)
         return copy.train().requires_grad_(True)
 
 
