@@ -4,7 +4,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +47,11 @@ def neighbour(folder: Path, name: str, source: str, distribution: str = "") -> N
 
 
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.syspath_prepend(str(tmp_path))
-    return tmp_path
+    yield tmp_path
+    for name in [name for name in sys.modules if name.startswith("neighbour_")]:
+        del sys.modules[name]
 
 
 def test_listing_reads_metadata_and_imports_nothing(site: Path, cli: Callable[..., Any]) -> None:
@@ -163,7 +165,6 @@ def test_faults_are_named(site: Path, source: str, said: str) -> None:
     neighbour(site, "bad", source)
     with pytest.raises(PluginError, match=said):
         load_plugin("bad")
-    sys.modules.pop("neighbour_bad", None)
 
 
 def test_a_package_that_is_gone_is_not_taken_for_a_missing_recipe(
@@ -342,7 +343,6 @@ def test_an_extension_is_to_blame_for_itself(
     assert (shown.code, shown.out) == (1, "")
     assert re.search(said.removeprefix("^"), shown.err)
     assert load_plugin("image").modality.name == "image"
-    sys.modules.pop("neighbour_extra", None)
 
 
 @pytest.mark.parametrize(
@@ -362,7 +362,6 @@ def test_what_an_extension_imports_late_is_its_own_matter(
     assert tried.code == 1
     assert re.search(said, tried.err), tried.err
     assert "'image'" not in tried.err
-    sys.modules.pop("neighbour_extra", None)
 
 
 def test_checking_plugins_calls_what_extensions_add(site: Path, cli: Callable[..., Any]) -> None:
