@@ -294,4 +294,7 @@ def _guarded(who: str, place: str, make: Callable[[], Any]) -> Any:
     except CyclekitError:
         raise
     except Exception as error:
-        raise PluginError(f"{who} failed to make {place}: {describe_exception(error)}") from error
+        raise PluginError(
+            f"{who} failed to make {place}: {describe_exception(error)}. Correct that, or upgrade "
+            f"it or tell its author where it is not yours; CYCLEKIT_DEBUG=1 shows the traceback."
+        ) from error
