@@ -43,9 +43,9 @@ class PluginHost:
         self._manager.add_hookspecs(hookspecs)
         self._reported: set[tuple[str, str]] = set()
         self._infos: dict[str, PluginInfo] = {}
+        self._register_own()  # before others, which are to blame if they take a name again
         for plugin in (info, *map(find_extension, extensions)):
             self._register(plugin)
-        self._register_own()
         self.modality = self._extended(self._own_modality())
 
     def observe(self, hook: str, warn: Callable[[str], None], **event: Any) -> None:
