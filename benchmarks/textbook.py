@@ -1,6 +1,7 @@
 """A step of CycleGAN as one would write it down from the paper (arXiv 1703.10593), for comparison.
 
-float32, contiguous, every network called on one batch at a time, PyTorch's Adam as it comes.
+float32, contiguous, every network called on one batch at a time, PyTorch's layers and its Adam as
+they come.
 """
 
 import random
@@ -10,8 +11,15 @@ from copy import deepcopy
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss, mse_loss
+from torch.nn.utils.parametrize import is_parametrized
 
 from cyclekit.recipe.settings import Recipe
+
+AS_IT_COMES = (
+    *(nn.Conv1d, nn.Conv2d, nn.Conv3d),
+    *(nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d),
+)
+"""Layers of torch that the engine computes in another way: padding and statistics."""
 
 
 class ImagePool:
@@ -112,6 +120,10 @@ class Textbook:
 
     def _copied(self, network: nn.Module) -> nn.Module:
         copy = deepcopy(network).to(memory_format=torch.contiguous_format)
+        # Those with spectral norms have a class each, by which they find their weights.
+        for module in (module for module in copy.modules() if not is_parametrized(module)):
+            theirs = next((kind for kind in type(module).__mro__ if kind in AS_IT_COMES), None)
+            module.__class__ = theirs or type(module)
         return copy.train().requires_grad_(True)
 
 

@@ -1,6 +1,7 @@
 """How much memory there is, asked before much of it is taken: Linux gives it, and then kills."""
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,6 +30,26 @@ def held_by(process: int) -> int | None:
     except (OSError, ValueError, IndexError):
         return None
     return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def most_held() -> int | None:
+    """Bytes of memory that this process ever held at once; ``None`` where nothing says it."""
+    try:
+        # What getrusage says may be its parent's, from before it was another.
+        lines = Path("/proc/self/status").read_text().splitlines()
+        (kibibytes,) = [int(line.split()[1]) for line in lines if line.startswith("VmHWM:")]
+    except (OSError, ValueError):
+        return _resident()
+    return kibibytes * 1024
+
+
+def _resident() -> int | None:
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024
 
 
 def _of_machine() -> int | None:

@@ -4,7 +4,9 @@ import copy
 from collections.abc import Mapping
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+
+Pair = tuple[list[Tensor], list[Tensor]]
 
 
 class MovingAverage:
@@ -22,22 +24,23 @@ class MovingAverage:
     """
 
     def __init__(self, networks: Mapping[str, nn.Module], decay: float, share: float = 0.1) -> None:
-        self._trained = dict(networks)
         self.decay = decay
         self.share = share
         self.networks = {
             name: copy.deepcopy(network).requires_grad_(False).eval()
             for name, network in networks.items()
         }
+        # Listed once: finding them takes as long as moving them.
+        both = [(self.networks[name], trained) for name, trained in networks.items()]
+        self._weights: list[Pair] = [(list(a.parameters()), list(b.parameters())) for a, b in both]
+        self._buffers: list[Pair] = [(list(a.buffers()), list(b.buffers())) for a, b in both]
 
     @torch.no_grad()
     def update(self, steps: int) -> None:
         """Move towards the trained weights, ``steps`` of training having been done."""
         decay = min(self.decay, 1 - 1 / (1 + self.share * (steps + 1)))
-        for name, average in self.networks.items():
-            trained = self._trained[name]
-            torch._foreach_lerp_(
-                list(average.parameters()), list(trained.parameters()), weight=1 - decay
-            )
-            for kept, current in zip(average.buffers(), trained.buffers(), strict=True):
+        for own, trained in self._weights:
+            torch._foreach_lerp_(own, trained, weight=1 - decay)
+        for own, trained in self._buffers:
+            for kept, current in zip(own, trained, strict=True):
                 kept.copy_(current)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +11,8 @@ from cyclekit.contract.tensors import TensorSpec
 from cyclekit.engine.padding import smallest_sizes
 from cyclekit.errors import PluginError, RecipeError
 from cyclekit.nets.blocks import is_per_sample
+
+_PER_SAMPLE: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()  # asked in every step
 
 
 def upcast(x: Tensor) -> Tensor:
@@ -27,12 +30,18 @@ def call_batched(network: nn.Module, *inputs: Tensor, together: bool = True) -> 
             the network computes each sample by itself.
     """
     alike = len({x.shape for x in inputs}) == 1 and len(inputs) > 1
-    if alike and together and is_per_sample(network):
+    if alike and together and _computes_each_by_itself(network):
         outputs = network(torch.cat(inputs))
         if isinstance(outputs, Tensor):
             return outputs.chunk(len(inputs))
         return list(zip(*(output.chunk(len(inputs)) for output in outputs), strict=True))
     return [network(x) for x in inputs]
+
+
+def _computes_each_by_itself(network: nn.Module) -> bool:
+    if network not in _PER_SAMPLE:
+        _PER_SAMPLE[network] = is_per_sample(network)
+    return _PER_SAMPLE[network]
 
 
 def tap_widths(network: nn.Module, source: TensorSpec, taps: Sequence[float]) -> list[int]:

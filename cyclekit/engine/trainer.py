@@ -1,7 +1,7 @@
 """The training loop. It knows phases, optimizers and cadences; never a loss, never a modality."""
 
 import copy
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from cyclekit.data.sampling import Batches
+from cyclekit.engine.account import Account
 from cyclekit.engine.declarations import Phase
 from cyclekit.engine.ema import MovingAverage
 from cyclekit.engine.fabric import AllParametersUsed, LocalNetwork, gather, require_compiler
@@ -40,6 +41,7 @@ class Trainer:
         timeline: How many there are in all, which may be planned anew.
         skipped: Those of them that were left out since they were not finite.
         guard: Knows whether training has left the finite numbers.
+        account: Knows where the time of steps goes.
 
     Args:
         fabric: Devices, precision, ranks.
@@ -64,6 +66,7 @@ class Trainer:
         self._skipped_in_a_row = 0
         self.meter = Meter()
         self.guard = FiniteGuard(fabric)
+        self.account = Account(fabric.device, counts=not self.settings.compile)
         self._scaled = getattr(fabric.strategy.precision, "scaler", None) is not None
         if self.settings.compile:
             require_compiler(fabric.device)
@@ -78,10 +81,11 @@ class Trainer:
             for name, network in called.items()
         }
         self._local = {name: LocalNetwork(network, fabric) for name, network in called.items()}
+        # Asked for several times in each step, and long in coming.
+        self._parameters = {n: list(net.parameters()) for n, net in model.networks.items()}
         self._optimizers = {p.name: self._optimizer(p) for p in model.objective.phases}
         # Frozen only now: DDP refuses a module without trainable parameters.
-        for network in model.networks.values():
-            network.requires_grad_(False)
+        self._require_gradients(model.networks, False)
         self.average = (
             MovingAverage(model.translators, self.settings.ema, self.settings.ema_share)
             if self.settings.ema
@@ -115,7 +119,8 @@ class Trainer:
         """One optimizer step of every phase that is due, on one global batch."""
         seed, rank = self.settings.seed, self.fabric.global_rank
         torch.manual_seed(derive_seed(seed, "step", self.step, rank))  # dropout and the like
-        micros = self._micro_batches()
+        with self.account.waiting():
+            micros = self._micro_batches()
         buffers = self._buffers() if self.settings.nonfinite == "skip" else None
         for phase in self.model.objective.phases:
             if not phase.is_due(self.step):
@@ -125,7 +130,7 @@ class Trainer:
                 continue
             optimizer = self._optimizers[phase.name]
             self._set_learning_rate(optimizer, phase)
-            with self._only(phase):
+            with self._only(phase), self.account.phase(phase.name):
                 values = self._differentiate(phase, micros)
                 self._watch(phase, optimizer, values)
                 optimizer.step()
@@ -223,7 +228,7 @@ class Trainer:
             raise ValueError(f"its optimizers are {', '.join(state.optimizers)[:100]}")
         for phase in self.model.objective.phases:
             saved, optimizer = state.optimizers[phase.name], self._optimizers[phase.name]
-            require_moments(phase.name, saved, list(self._parameters(phase)))
+            require_moments(phase.name, saved, list(self._trained_in(phase)))
             # All else of Adam follows from the recipe and the precision, which may be others now.
             groups = optimizer.state_dict()["param_groups"]
             optimizer.load_state_dict({"state": saved.state, "param_groups": groups})
@@ -241,7 +246,7 @@ class Trainer:
         self.meter.load_state_dict(meter, self.fabric.device)
 
     def _optimizer(self, phase: Phase) -> FabricOptimizer:
-        parameters = list(self._parameters(phase))
+        parameters = list(self._trained_in(phase))
         # The fused one can be told on the device not to take a step; fp16's scaler does that.
         adam = torch.optim.Adam(
             parameters,
@@ -265,13 +270,16 @@ class Trainer:
     @contextmanager
     def _only(self, phase: Phase) -> Iterator[None]:
         """Unfreeze the networks that a phase trains."""
-        for name in phase.trains:
-            self.model.networks[name].requires_grad_(True)
+        self._require_gradients(phase.trains, True)
         try:
             yield
         finally:
-            for name in phase.trains:
-                self.model.networks[name].requires_grad_(False)
+            self._require_gradients(phase.trains, False)
+
+    def _require_gradients(self, names: Iterable[str], required: bool) -> None:
+        for name in names:
+            for parameter in self._parameters[name]:
+                parameter.requires_grad_(required)
 
     @contextmanager
     def _synchronised(self, phase: Phase, complete: Container[str]) -> Iterator[None]:
@@ -355,19 +363,19 @@ class Trainer:
         return norm
 
     def _norm(self, phase: Phase) -> Tensor:
-        gradients = [p.grad for p in self._parameters(phase) if p.grad is not None]
+        gradients = [p.grad for p in self._trained_in(phase) if p.grad is not None]
         return torch.nn.utils.get_total_norm(gradients)
 
     def _poison(self, phase: Phase, withheld: Tensor) -> None:
         """Make a gradient NaN if ``withheld`` is 1."""
-        for parameter in self._parameters(phase):
+        for parameter in self._trained_in(phase):
             if parameter.grad is not None:
                 parameter.grad.masked_fill_(withheld > 0, torch.nan)
                 return
 
-    def _parameters(self, phase: Phase) -> Iterator[nn.Parameter]:
+    def _trained_in(self, phase: Phase) -> Iterator[nn.Parameter]:
         for name in phase.trains:
-            yield from self.model.networks[name].parameters()
+            yield from self._parameters[name]
 
     def _buffers(self) -> list[tuple[Tensor, Tensor]]:
         """Every network's buffers and what they hold, such as running means."""

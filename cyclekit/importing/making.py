@@ -32,6 +32,7 @@ from cyclekit.recipe.resolve import resolve, to_toml
 from cyclekit.recipe.settings import Recipe
 from cyclekit.runs.checkpoint import describe_writer
 from cyclekit.runs.directory import RunDirectory, next_number
+from cyclekit.runs.layout import MANIFEST
 from cyclekit.runs.planning import anchored
 from cyclekit.runs.records import to_json
 from cyclekit.storage.folder import Storage
@@ -70,6 +71,11 @@ def import_weights(
         CyclekitError: If files cannot be read, are of no known family, or do not go together;
             nothing is then written.
     """
+    if own := next((Path(f) for f in files if (Path(f).parent / MANIFEST).is_file()), None):
+        raise UsageError(
+            f"{own} is of a cyclekit run and needs no import: name the run's folder where a run is "
+            f"asked for, or this file as `train --init {own}`."
+        )
     if folder is not None and not folder.is_file():
         RunDirectory(folder).require_free("-o")
     named = [str(file) for file in files if str(file).startswith(PREFIX)]

@@ -10,6 +10,7 @@ from torch.nn.modules.instancenorm import _InstanceNorm
 from torch.nn.utils.parametrizations import spectral_norm
 
 from cyclekit.nets.handwritten import UnbiasedInstanceNorm
+from cyclekit.nets.instance_norm import INSTANCE_NORM
 from cyclekit.nets.reflection import reflect
 
 Norm = Literal["instance", "unbiased", "batch", "none"]
@@ -61,7 +62,6 @@ CONV_TRANSPOSE: dict[int, Any] = {
     2: nn.ConvTranspose2d,
     3: nn.ConvTranspose3d,
 }
-_INSTANCE_NORM: dict[int, Any] = {1: nn.InstanceNorm1d, 2: nn.InstanceNorm2d, 3: nn.InstanceNorm3d}
 _BATCH_NORM: dict[int, Any] = {1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
 
 _SCALED: dict[str, Any] = {
@@ -86,8 +86,6 @@ def conv_transpose(dims: int, *args: Any, **kwargs: Any) -> nn.Module:
 def norm_layers(kind: Norm, dims: int, channels: int, affine: bool = False) -> list[nn.Module]:
     """No layer or one: batch norm, or instance norm, with parameters if it is ``affine``;
     ``unbiased``: by the unbiased variance.
-
-    An instance norm returns a view, which autograd copies if an activation works on it in place.
     """
     if kind == "none":
         return []
@@ -95,7 +93,7 @@ def norm_layers(kind: Norm, dims: int, channels: int, affine: bool = False) -> l
         return [_BATCH_NORM[dims](channels)]
     if kind == "unbiased":
         return [UnbiasedInstanceNorm(channels, affine=affine)]
-    return [_INSTANCE_NORM[dims](channels, affine=affine)]
+    return [INSTANCE_NORM[dims](channels, affine=affine)]
 
 
 def takes_bias(kind: Norm, affine: bool = False) -> bool:

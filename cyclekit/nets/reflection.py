@@ -42,7 +42,9 @@ def _folded(gradient: Tensor, axis: int, width: int) -> Tensor:
     """Add what lies beyond both ends of an axis to where it was mirrored from."""
     size = gradient.shape[axis] - 2 * width
     own = gradient.narrow(axis, width, size).clone()
-    before, after = (gradient.narrow(axis, at, width).flip(axis) for at in (0, width + size))
+    before, after = (gradient.narrow(axis, at, width) for at in (0, width + size))
+    if width > 1:
+        before, after = before.flip(axis), after.flip(axis)
     own.narrow(axis, 1, width).add_(before)
     own.narrow(axis, size - 1 - width, width).add_(after)
     return own

@@ -6,8 +6,7 @@ from cyclekit.reporting.charts import Axes, draw, legend, log_span_of, span_of
 from cyclekit.reporting.curves import RATES, Curve, Point, binned, collect, group, smoothed
 from cyclekit.reporting.markup import Markup, element, joined
 from cyclekit.reporting.reading import RunStory
-
-SPEED = "samples_per_second"
+from cyclekit.runs.records import PER_SECOND, PER_STEP, SECONDS
 
 
 def losses(story: RunStory) -> Markup:
@@ -19,9 +18,13 @@ def losses(story: RunStory) -> Markup:
         title: [_curve(title, label, logged[name]) for name, label in members.items()]
         for title, members in group(logged, story.sides).items()
     }
-    speed = collect(story.timing).get(SPEED)
-    if speed:
+    timing = collect(story.timing)
+    if speed := timing.get(PER_SECOND):
         charts["Samples a second"] = [smoothed("each domain", speed)]
+    if parts := [name for name in timing if name.startswith(SECONDS) and name != PER_STEP]:
+        charts["Seconds a step"] = [
+            smoothed(name.removeprefix(SECONDS), timing[name]) for name in parts
+        ]
     choices = [
         element("input", type="radio", name="scale", id=kind, class_="choice", checked=first)
         for kind, first in (("linear", True), ("log", False))

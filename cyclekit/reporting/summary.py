@@ -10,6 +10,7 @@ from cyclekit.names import heading
 from cyclekit.reporting.curves import number
 from cyclekit.reporting.markup import Markup, element, joined
 from cyclekit.reporting.reading import RunStory
+from cyclekit.runs.records import PER_SECOND, PER_STEP
 
 MOST_SKIPPED = 50  # skipped files that are listed
 
@@ -60,7 +61,7 @@ def _tiles(story: RunStory) -> list[Markup]:
         else "",
     )
     tiles = [("Step", done)]
-    rates = [r for record in story.timing if (r := _positive(record.get("samples_per_second")))]
+    rates = [r for record in story.timing if (r := _positive(record.get(PER_SECOND)))]
     if spent := _training_seconds(story):
         elapsed = _elapsed(story)
         whole = f"{duration(elapsed)} from its start to the last line" if elapsed > spent else ""
@@ -151,7 +152,7 @@ def _skipped(story: RunStory) -> Markup:
 def _training_seconds(story: RunStory) -> float:
     total, before = 0.0, 0
     for record in story.timing:
-        total += (_positive(record.get("seconds_per_step")) or 0.0) * (record["step"] - before)
+        total += (_positive(record.get(PER_STEP)) or 0.0) * (record["step"] - before)
         before = record["step"]
     return total if math.isfinite(total) else 0.0
 

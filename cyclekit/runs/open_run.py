@@ -95,6 +95,7 @@ def read_model(
     settings: tuple[Setting, ...] = (),
     everything: bool = False,
     console: Console = Console(quiet=True),  # noqa: B008 - has no state
+    averaged: bool = True,
 ) -> tuple[Model, Checkpoint]:
     """Build what a run's recipe describes, with a checkpoint's weights on the CPU.
 
@@ -104,6 +105,7 @@ def read_model(
         settings: Likewise.
         everything: Load the networks, too, that only training needs.
         console: Is told of settings that have another name now.
+        averaged: Take moving averages of what translates, where the run keeps them.
     """
     host, recipe = _recall_changed(run, settings, console)
     with run.checkpoints.open(checkpoint) as chosen:
@@ -113,7 +115,7 @@ def read_model(
         translators = model.translators
         for name, network in (model.networks if everything else translators).items():
             if name not in model.lacking:
-                chosen.read_weights(network, name, averaged=name in translators)
+                chosen.read_weights(network, name, averaged=averaged and name in translators)
         chosen.restore_codec(model.codec)
     return model, chosen
 

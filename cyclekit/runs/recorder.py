@@ -25,8 +25,11 @@ from cyclekit.runs.directory import RunDirectory
 from cyclekit.runs.layout import step_name
 from cyclekit.runs.nonfinite import advice
 from cyclekit.runs.preview import Previewer
+from cyclekit.runs.records import PER_SECOND
+from cyclekit.runs.timing import Timing, described
 from cyclekit.runs.watching import Watch
 
+TOLD_AT = 2  # the line of the log: much of what comes before the first one never comes again
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)  # no fault of a plugin
 
 
@@ -63,7 +66,8 @@ class Recorder:
             if self._writes and self._settings.preview_every
             else None
         )
-        self._stopwatch = Stopwatch()
+        self._timing = Timing(trainer)
+        self._logged = 0
         self._best: BestState | None = None
         self.report: dict[str, Figures] = {}
         self.scores: dict[str, Scores] = {}
@@ -135,7 +139,7 @@ class Recorder:
         if self._trainer.step == 0:
             with self.costs.measuring(PREVIEW):
                 self._preview()
-        self._stopwatch.start(self._trainer.step)
+        self._timing.start(self._trainer.step)
         if self._unmeasured:
             improved = self._evaluate()
             if self._trainer.is_done:
@@ -201,7 +205,7 @@ class Recorder:
         losses = trainer.read_losses()
         if not self._writes or self._board is None:
             return
-        timing = self._stopwatch.read(step, trainer.batches.global_batch)
+        timing = self._timing.read(step)
         phases = trainer.model.objective.phases
         rates = {f"learning_rate_{p.name}": trainer.learning_rate(p, step - 1) for p in phases}
         record = {"step": step, **losses, **rates}
@@ -215,7 +219,10 @@ class Recorder:
         shown = {name: value for name, value in losses.items() if name.startswith("cycle")}
         shown |= {p.name: losses[p.name] for p in phases if p.name in losses}
         shown |= {"skipped": trainer.skipped} if trainer.skipped else {}
-        progress.show(step, shown, timing["samples_per_second"])
+        progress.show(step, shown, timing[PER_SECOND])
+        self._logged += 1
+        if self._logged == TOLD_AT and (said := described(timing)):
+            self._console.say(said)
         self._observe("step_logged", record=record)
 
     def _evaluate(self) -> bool:
@@ -234,7 +241,7 @@ class Recorder:
             self._unmeasured = False
         finally:  # the other ranks wait for the answer, whatever happens here
             improved = bool(self._trainer.fabric.broadcast(improved))
-        self._stopwatch.start(self._trainer.step)
+        self._timing.start(self._trainer.step)
         self._end_if_vain()
         return improved
 
@@ -301,12 +308,12 @@ class Recorder:
                 raise
             name = self._host.modality.name
             self._console.warn(f"plugin {name!r} failed in render: {describe_exception(error)}")
-        self._stopwatch.start(self._trainer.step)
+        self._timing.start(self._trainer.step)
 
     def _look(self) -> None:
         if self.watch and self._writes:
             self.watch.look(self._translator())
-            self._stopwatch.start(self._trainer.step)
+            self._timing.start(self._trainer.step)
 
     def _save(self, improved: bool) -> None:
         trainer = self._trainer
@@ -352,21 +359,3 @@ class Recorder:
         if self._writes:
             run: Path = self._run.folder
             self._host.observe(f"cyclekit_{event}", self._console.warn, run=run, **details)
-
-
-class Stopwatch:
-    """Samples per second since it was last read."""
-
-    def __init__(self) -> None:
-        self._since, self._step = time.perf_counter(), 0
-
-    def start(self, step: int) -> None:
-        """Begin at ``step``."""
-        self._since, self._step = time.perf_counter(), step
-
-    def read(self, step: int, global_batch: int) -> dict[str, float]:
-        """Seconds per step and samples (of each domain) per second, and a fresh start."""
-        now = time.perf_counter()
-        seconds = (now - self._since) / max(step - self._step, 1)
-        self._since, self._step = now, step
-        return {"seconds_per_step": seconds, "samples_per_second": global_batch / seconds}

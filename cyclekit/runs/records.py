@@ -11,6 +11,9 @@ from cyclekit.storage.handle import open_file, read_text
 MOST_JSON = 2**26  # bytes
 LONGEST_LINE = 2**20  # bytes
 LARGEST_STEP = 2**53  # what every reader of JSON agrees on
+PER_STEP, PER_SECOND = "seconds_per_step", "samples_per_second"
+SECONDS, GFLOP, SHARE, MEMORY = "seconds_", "gflop_per_step", "share_of_peak", "peak_memory_bytes"
+"""What ``timing.jsonl`` says; ``SECONDS`` is followed by a phase or ``data``."""
 
 
 def read_json(file: Path) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from cyclekit.errors import CheckpointError, UsageError
 from cyclekit.links import pointed_at
 from cyclekit.plugins.host import PluginHost
 from cyclekit.recipe.settings import Recipe
+from cyclekit.runs.checkpoint import AVERAGED
 from cyclekit.runs.checkpoints import BEST, LATEST
 from cyclekit.runs.directory import RunDirectory
 from cyclekit.runs.layout import MANIFEST
@@ -49,6 +50,8 @@ def read_initial(recipe: Recipe, host: PluginHost, console: Console) -> Initial 
         folder = pointed_at(Path(named))
     if folder is not None and folder.is_dir():
         found = _of_run(folder)
+    elif some := _of_networks([Path(file) for file in named.split(",")]):
+        found = some
     elif _is_nothing(named):
         raise UsageError(
             f"train.init: {named} does not exist. Name a run (`cyclekit runs list` shows yours), a "
@@ -80,13 +83,37 @@ def _is_nothing(named: str) -> bool:
     return not (named.startswith(PREFIX) or any(Path(file).exists() for file in named.split(",")))
 
 
-def _of_run(folder: Path) -> Initial:
+def _of_networks(files: list[Path]) -> Initial | None:
+    """Those networks of a checkpoint whose files were named, if they are files of one."""
+    folder = files[0].parent
+    if not (folder / MANIFEST).is_file():
+        return None
+    stems = [file.name.removesuffix(".safetensors") for file in files]
+    averaged = {stem.endswith(AVERAGED) for stem in stems}
+    if len(averaged) > 1 or any(file.parent != folder for file in files):
+        raise UsageError(
+            f"train.init: {','.join(map(str, files))} do not go together. Name files of one "
+            f"checkpoint, moving averages ({AVERAGED}) alone or others alone."
+        )
+    whole = _of_run(folder, averaged=averaged.pop())
+    names = {stem.removesuffix(AVERAGED) for stem in stems}
+    if unknown := sorted(names.difference(whole.model.networks)):
+        raise UsageError(
+            f"train.init: {folder} has no network {unknown[0]!r}. It has "
+            f"{', '.join(sorted(whole.model.networks))}."
+        )
+    others = frozenset(whole.model.networks) - names
+    model = replace(whole.model, lacking=whole.model.lacking | others)
+    return Initial(model, f"{' and '.join(sorted(names))} of {whole.described}")
+
+
+def _of_run(folder: Path, averaged: bool = True) -> Initial:
     """A run's networks: of its newest checkpoint, or of the one that was named."""
     which = "latest"
     if (folder / MANIFEST).is_file():
         folder, which = folder.resolve().parents[1], folder.resolve().name.removeprefix("step-")
     run = RunDirectory.open(folder)
-    model, checkpoint = read_model(run, which, everything=True)
+    model, checkpoint = read_model(run, which, everything=True, averaged=averaged)
     return Initial(model, f"{run}, step {checkpoint.step}")
 
 

@@ -20,6 +20,7 @@ from cyclekit.api import (
     ResNetOptions,
     TensorSpec,
     initialize,
+    norm_layers,
     normalize_spectra,
 )
 
@@ -315,11 +316,13 @@ def _enlarge1d(width: int, out: int) -> list[nn.Module]:
 
 
 def _norm1d(channels: int) -> nn.Module:
-    return nn.InstanceNorm1d(channels, affine=True)
+    (norm,) = norm_layers("instance", 1, channels, affine=True)
+    return norm
 
 
 def _norm2d(channels: int) -> nn.Module:
-    return nn.InstanceNorm2d(channels, affine=True)
+    (norm,) = norm_layers("instance", 2, channels, affine=True)
+    return norm
 
 
 def _bands(spec: TensorSpec, multiple_of: int = 1) -> int:

@@ -11,7 +11,7 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from cyclekit.contract.tensors import TensorSpec
-from cyclekit.nets.blocks import CONV, LastingDropout, conv
+from cyclekit.nets.blocks import CONV, LastingDropout, conv, norm_layers
 from cyclekit.nets.patchgan import PatchGAN, PatchGANOptions
 from cyclekit.nets.reflection import reflect
 from cyclekit.nets.resnet import ResNetGenerator, ResNetOptions
@@ -45,6 +45,45 @@ def test_convolutions_are_torchs(dims: int, mode: str, precision: torch.dtype) -
     x = torch.randn(2, 3, *(9,) * dims).to(precision)
     with torch.autocast("cpu", torch.bfloat16, enabled=precision == torch.bfloat16):
         assert torch.equal(own(x), theirs(x))
+
+
+THEIR_NORM: dict[int, Any] = {1: nn.InstanceNorm1d, 2: nn.InstanceNorm2d, 3: nn.InstanceNorm3d}
+
+
+@pytest.mark.parametrize("affine", [False, True])
+@pytest.mark.parametrize("dims", THEIR_NORM)
+def test_instance_norms_and_their_gradients_are_torchs(dims: int, affine: bool) -> None:
+    (own,) = norm_layers("instance", dims, 3, affine)
+    theirs = THEIR_NORM[dims](3, affine=affine)
+    assert own.state_dict().keys() == theirs.state_dict().keys()
+    torch.manual_seed(0)
+    for weight in own.parameters():
+        nn.init.normal_(weight)
+    theirs.load_state_dict(own.state_dict())
+    x = torch.randn(2, 3, *(4, 5, 6)[:dims], dtype=torch.float64, requires_grad=True)
+    far = torch.randn_like(x)
+
+    def told(norm: nn.Module) -> list[Tensor]:
+        made = norm.double()(x)
+        (first,) = torch.autograd.grad((made * far).sum(), x, create_graph=True)
+        (second,) = torch.autograd.grad(first.square().sum(), x)
+        return [made, first, second]
+
+    for mine, wanted in zip(told(own), told(theirs), strict=True):
+        torch.testing.assert_close(mine, wanted)
+    one = torch.ones(1, 3, *(1,) * dims, dtype=torch.float64)
+    with pytest.raises(ValueError, match="more than 1 spatial element"):
+        own(one)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_instance_norms_keep_precision_in_any_layout(layout: torch.memory_format) -> None:
+    (own,) = norm_layers("instance", 2, 4, affine=True)
+    x = torch.randn(2, 4, 5, 6).bfloat16().contiguous(memory_format=layout)
+    with torch.autocast("cpu", torch.bfloat16):
+        made, wanted = own(x), F.instance_norm(x)
+    assert made.dtype == torch.bfloat16
+    torch.testing.assert_close(made, wanted, atol=0.02, rtol=0.02)
 
 
 @pytest.mark.parametrize("mode", ["reflect", "zeros"])

@@ -76,6 +76,42 @@ def test_discriminators_that_are_new_learn_alone(
         assert filecmp.cmp(*files, shallow=False), name
 
 
+def test_some_networks_of_a_checkpoint_are_named_by_their_files(
+    cli: Cli, folders: Path, trained: Path, tmp_path: Path
+) -> None:
+    checkpoint = trained / "checkpoints/step-00000004"
+    generators = ",".join(
+        str(checkpoint / f"generator_{way}.safetensors") for way in ("a2b", "b2a")
+    )
+    said = begin(cli, folders, tmp_path / "run", generators, train__learning_rate=1e-12)
+    assert "discriminator_a: anew" in said
+    assert "discriminators learn alone for 100 steps" in said
+    before, after = (
+        weights(trained, 4, "generator_b2a"),
+        weights(tmp_path / "run", 4, "generator_b2a"),
+    )
+    assert all(after[key].allclose(before[key], atol=1e-6) for key in before)
+
+
+def test_files_of_a_run_need_no_import_and_have_networks_names(
+    cli: Cli, folders: Path, trained: Path, tmp_path: Path
+) -> None:
+    file = trained / "checkpoints/latest/generator_a2b.safetensors"
+    done = cli("import", file, "-o", tmp_path / "made")
+    assert "error: " in done.err
+    assert "needs no import" in done.err
+    assert not (tmp_path / "made").exists()
+    for init, said in (
+        (file.with_name("generator_c.safetensors"), "has no network 'generator_c'. It has discr"),
+        (f"{file},{file.with_name('discriminator_a.ema.safetensors')}", "do not go together"),
+    ):
+        done = cli("train", "--plugin=image", "--recipe=horse2zebra", f"--data={folders}",
+                   f"--run-dir={tmp_path / 'run'}", f"--init={init}", *as_options(FEW))  # fmt: skip
+        assert done.code == 2
+        assert said in done.err
+        assert not (tmp_path / "run").exists()
+
+
 def test_another_objective_other_channels_and_more_blocks(
     cli: Cli, folders: Path, trained: Path, tmp_path: Path
 ) -> None:
