@@ -158,9 +158,8 @@ def find_collections(
         part = limited(train[name], settings.limit, seed, name)
         if group := alike.get(name):
             part = limited_together(name, group, folders, train, settings.limit, seed, counterparts)
-        where = Path(folder), Path(apart or folder)
-        held = (apart is None, counts[name], counterparts)
-        found[name] = Domain(name, part, test[name], *where, *held)
+        where = (Path(folder), Path(apart or folder), apart is None)
+        found[name] = Domain(name, part, test[name], *where, counts[name], counterparts)
     extra = lister.samples(settings.extra) if settings.extra else ()
     parallel = settings.parallel or bool(tied) or joint or settings.pairs is not None
     doubts += copied(train, test, joint)
