@@ -1,13 +1,15 @@
 """Finding, loading and refusing plugins. Neighbours are made on the spot and never installed."""
 
 import json
+import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support import SMALL, as_options
 
 from cyclekit.commands.plugins import _brought_objective
 from cyclekit.errors import PluginError, UsageError
@@ -45,9 +47,11 @@ def neighbour(folder: Path, name: str, source: str, distribution: str = "") -> N
 
 
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.syspath_prepend(str(tmp_path))
-    return tmp_path
+    yield tmp_path
+    for name in [name for name in sys.modules if name.startswith("neighbour_")]:
+        del sys.modules[name]
 
 
 def test_listing_reads_metadata_and_imports_nothing(site: Path, cli: Callable[..., Any]) -> None:
@@ -161,7 +165,6 @@ def test_faults_are_named(site: Path, source: str, said: str) -> None:
     neighbour(site, "bad", source)
     with pytest.raises(PluginError, match=said):
         load_plugin("bad")
-    sys.modules.pop("neighbour_bad", None)
 
 
 def test_a_package_that_is_gone_is_not_taken_for_a_missing_recipe(
@@ -279,6 +282,137 @@ def test_recipes_that_extend_each_other_from_afar_belong_to_nobody(
         plan_training(None, "near.toml")
     (tmp_path / "mine.toml").write_text("extends = 'small'")
     assert plan_training(None, "mine.toml").host.modality.name == "image"
+
+
+OBJECTIVE = """
+from cyclekit.api import CycleObjective, hookimpl
+class Mine(CycleObjective):
+    name = "mine"
+    def networks(self, build):
+        {networks}
+        return super().networks(build)
+    def losses(self, phase, networks, batch, step):
+        {losses}
+        return super().losses(phase, networks, batch, step)
+@hookimpl
+def cyclekit_objectives(modality):
+    yield Mine
+"""
+FINE = {"networks": "pass", "losses": "pass"}
+BLAMED = r"Extension 'extra' \(cyclekit_extra 1.2\)"
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        (
+            "import a_module_that_is_not_there",
+            rf"^{BLAMED} cannot be imported: ModuleNotFoundError: .*Install what it needs, or "
+            "reinstall cyclekit_extra",
+        ),
+        (
+            "def broken(:",
+            rf"^{BLAMED} cannot be imported: SyntaxError: .*neighbour_extra.py, line 1.*author",
+        ),
+        (
+            "raise SystemExit('no licence')",
+            rf"^{BLAMED} cannot be imported: SystemExit: no licence",
+        ),
+        (
+            OBJECTIVE.format(**FINE).replace("yield Mine", "import gone; yield Mine"),
+            rf"^{BLAMED} failed in cyclekit_objectives: ModuleNotFoundError: .*Install what it",
+        ),
+        (
+            OBJECTIVE.format(**FINE).replace('"mine"', '"cut"'),
+            rf"^{BLAMED} adds to the objectives one called 'cut', but there is one.*another name",
+        ),
+        (
+            OBJECTIVE.format(**FINE).replace('"mine"', '"mine"; Options = dict'),
+            rf"^{BLAMED}: cyclekit_objectives: the options of 'mine' must be a subclass of Options",
+        ),
+        ("from cyclekit.api import *" + OLD_FIT, rf"^{BLAMED}: Metric 'old': fit must take"),
+    ],
+)
+def test_an_extension_is_to_blame_for_itself(
+    site: Path, cli: Callable[..., Any], source: str, said: str
+) -> None:
+    neighbour(site, "extra", source)
+    with pytest.raises(PluginError, match=said):
+        load_plugin("image", ["extra"])
+    shown = cli("plugins", "show", "image", "--extension", "extra")
+    assert (shown.code, shown.out) == (1, "")
+    assert re.search(said.removeprefix("^"), shown.err)
+    assert load_plugin("image").modality.name == "image"
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("networks", rf"{BLAMED} failed to make the networks of objective 'mine': ModuleNotFound"),
+        ("losses", rf"Objective 'mine' failed in its losses.*ModuleNotFound.*{BLAMED} brings it"),
+    ],
+)
+def test_what_an_extension_imports_late_is_its_own_matter(
+    site: Path, folders: Path, cli: Callable[..., Any], place: str, said: str
+) -> None:
+    neighbour(site, "extra", OBJECTIVE.format(**(FINE | {place: "import gone"})))
+    tried = cli("train", "--plugin=image", "--recipe=horse2zebra", "--extension=extra",
+                "--set=objective.name=mine", f"--data={folders}", "--accelerator=cpu",
+                f"--run-dir={site / 'run'}", *as_options(SMALL))  # fmt: skip
+    assert tried.code == 1
+    assert re.search(said, tried.err), tried.err
+    assert "'image'" not in tried.err
+
+
+def test_checking_plugins_calls_what_extensions_add(site: Path, cli: Callable[..., Any]) -> None:
+    neighbour(site, "extra", OBJECTIVE.format(**FINE).replace("yield Mine", "1 / 0"))
+    neighbour(site, "sound", OBJECTIVE.format(**FINE))
+    rows = {row["name"]: row for row in json.loads(cli("plugins", "list", "--check", "--json").out)}
+    assert rows["extra"]["state"] == "broken"
+    assert "failed in cyclekit_objectives: ZeroDivisionError" in rows["extra"]["detail"]
+    assert (rows["sound"]["state"], rows["image"]["state"]) == ("extension", "ok")
+
+
+def test_an_extension_that_is_not_there_says_who_names_it(site: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text("plugin = 'image'\nextends = 'demo'\nextensions = ['away']\n")
+    with pytest.raises(UsageError, match=r"No extension called 'away'.*recipe's ext.*Install the"):
+        plan_training(None, str(recipe))
+
+
+def test_a_broken_recipe_is_the_fault_of_the_package_that_brings_it(
+    site: Path, cli: Callable[..., Any]
+) -> None:
+    neighbour(site, "shipping", "")
+    (site / "neighbour_shipping.py").unlink()
+    recipes = site / "neighbour_shipping" / "recipes"
+    recipes.mkdir(parents=True)
+    (recipes.parent / "__init__.py").write_text("")
+    (recipes / "ours.toml").write_text("plugin = 'image'\nextends = \n")
+    rows = json.loads(cli("recipes", "list", "--json").out)
+    assert {"demo", "small"} < {row["name"] for row in rows}
+    assert [row["plugin"] for row in rows if "ours.toml is not valid TOML" in row["summary"]] == [
+        "shipping"
+    ]
+    for named in (["--recipe=ours"], ["--plugin=image", "--recipe=ours"]):
+        tried = cli("train", *named)
+        assert tried.code == 2
+        assert "Plugin 'shipping' (cyclekit_shipping 1.2) has a broken recipe" in tried.err
+        assert "ours.toml is not valid TOML" in tried.err
+
+
+def test_an_entry_point_that_names_no_module_harms_nobody_else(
+    site: Path, cli: Callable[..., Any]
+) -> None:
+    neighbour(site, "hyphened", "")
+    entry = site / "cyclekit_hyphened-1.2.dist-info" / "entry_points.txt"
+    entry.write_text("[cyclekit]\nhyphened = cyclekit-hyphened\n")
+    assert cli("recipes", "list", "image").code == 0
+    assert load_plugin("image").modality.name == "image"
+    with pytest.raises(
+        PluginError, match=r"'cyclekit-hyphened', which cannot be found.*correct the"
+    ):
+        load_plugin("hyphened")
 
 
 def test_the_objective_of_an_extension_is_the_one_to_check(

@@ -8,7 +8,8 @@ from PIL import Image
 from support import copied, draw
 
 import cyclekit
-from cyclekit.errors import CyclekitError
+from cyclekit.errors import CyclekitError, UsageError
+from cyclekit.runs.planning import Plan
 
 
 @pytest.mark.slow
@@ -88,3 +89,21 @@ def test_a_notebook_shows_one_sentence(tmp_path: Path) -> None:
     (shown,) = raised.value._render_traceback_()
     assert shown.startswith("CheckpointError: ")
     assert "does not exist" in shown
+
+
+def test_a_plan_without_a_plugin_is_made_by_the_one_that_knows_the_files(
+    folders: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[tuple[Plan, float | None]] = []
+    monkeypatch.setattr(
+        "cyclekit.python_api.start_training",
+        lambda plan, *_, minutes: asked.append((plan, minutes)),
+    )
+    cyclekit.train(data=folders, minutes=2)
+    ((plan, minutes),) = asked
+    assert (plan.host.modality.name, minutes) == ("image", 2)
+    assert plan.recipe.data.root == str(folders)
+    assert plan.settings is not None, "the rest is to be planned"
+    assert "read by the plugin image" in "".join(capsys.readouterr())
+    with pytest.raises(UsageError, match="Name a plugin, or the data"):
+        cyclekit.train(minutes=2)

@@ -35,18 +35,7 @@ def list_plugins(check: bool, as_json: bool) -> None:
     rows = []
     for info in installed_plugins():
         row = {"name": info.name, "distribution": info.distribution, "version": info.version}
-        if check:
-            from cyclekit.plugins.host import load_plugin  # which takes torch
-
-            try:
-                row |= {"state": "ok", "detail": load_plugin(info.name).modality.summary}
-            except ExtensionAlone as error:
-                row |= {"state": "extension", "detail": str(error)}
-            except IncompatiblePlugin as error:
-                row |= {"state": "incompatible", "detail": str(error)}
-            except CyclekitError as error:
-                row |= {"state": "broken", "detail": str(error)}
-        rows.append(row)
+        rows.append(row | (_checked(info.name) if check else {}))
     if as_json:
         click.echo(json.dumps(rows))
         return
@@ -55,6 +44,38 @@ def list_plugins(check: bool, as_json: bool) -> None:
         click.echo(f"{row['name']:<12} {row['distribution']} {row['version']}{state}")
     if not rows:
         click.echo("No plugins are installed.")
+
+
+def _checked(name: str) -> dict[str, str]:
+    """What is found when a plugin is imported: its state, and a sentence about it."""
+    from cyclekit.plugins.host import load_plugin  # which takes torch
+
+    try:
+        return {"state": "ok", "detail": load_plugin(name).modality.summary}
+    except ExtensionAlone as error:
+        fault = _fault_of_extension(name)
+        return {"state": "broken" if fault else "extension", "detail": fault or str(error)}
+    except IncompatiblePlugin as error:
+        return {"state": "incompatible", "detail": str(error)}
+    except CyclekitError as error:
+        return {"state": "broken", "detail": str(error)}
+
+
+def _fault_of_extension(name: str) -> str:
+    """What goes wrong when an extension adds to the plugins that are installed; empty: nothing."""
+    from cyclekit.plugins.discovery import installed_plugins
+    from cyclekit.plugins.host import load_plugin
+
+    for info in installed_plugins():
+        try:
+            load_plugin(info.name)
+        except CyclekitError:
+            continue  # which has a row of its own
+        try:
+            load_plugin(info.name, [name])
+        except CyclekitError as error:
+            return str(error)
+    return ""
 
 
 @plugins.command("show")

@@ -1,6 +1,8 @@
 """``cyclekit translate``."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,6 +20,11 @@ from cyclekit.commands.options import (
     trust_option,
 )
 from cyclekit.errors import CyclekitError
+
+if TYPE_CHECKING:
+    from cyclekit.console import Console
+    from cyclekit.engine.model import Model
+    from cyclekit.runs.routing import Route
 
 
 @click.command()
@@ -169,13 +176,11 @@ def translate(
       cyclekit translate runs/00003-celeba test/ -o out --set-attribute Blond_Hair=1
     """
     from cyclekit.console import Console
-    from cyclekit.data.listing import counted
     from cyclekit.recipe.reading import parse_setting
     from cyclekit.runs.open_run import open_run
     from cyclekit.runs.piping import Piped
-    from cyclekit.runs.routing import route_files, setting
     from cyclekit.runs.sharing import Opening, Shared
-    from cyclekit.runs.translation import InputFiles, Wishes, translate_files
+    from cyclekit.runs.translation import Wishes, translate_files
     from cyclekit.runs.translation_outcome import translated
 
     console = Console()
@@ -184,24 +189,41 @@ def translate(
     several = cycle or side_by_side or skip_existing or samples > 1 or target == "all"
     with Piped.through(inputs, output, suffix, several) as piped:
         opened = open_run(run, checkpoint, *how, settings=changed, seed=seed, table=table)
-        files = InputFiles.find(piped.inputs, opened.model.codec)
-        if files.others:
-            console.say(f"passed over what is no sample: {counted(files.others)}")
-        sets = dict(map(setting, changes))
-        routing = route_files(opened.model, files, direction, target, source, sets)
-        if routing.there:
-            console.say(f"passed over {len(routing.there)} files that are of {target} already")
+        ways = (direction, target, source, changes)
+        routes = _routes(opened.model, piped.inputs, *ways, console=console)
         opening = Opening(run, checkpoint, accelerator, precision, batch_size, changed, seed, table)
         do = Shared(opening, devices) if devices > 1 else translated
         wishes = Wishes(format, piped.suffix, skip_existing, cycle, side_by_side, samples, like)
-        written, bad, wanted = 0, 0, sum(len(route.files.names) for route in routing.routes)
-        for route in routing.routes:
-            place = piped.output / route.folder
-            made, failed = translate_files(
-                opened, route.files, route.direction, place, console, wishes, do
-            )
+        written, bad, wanted = 0, 0, sum(len(route.files.names) for route in routes)
+        for route in routes:
+            place, told = piped.output / route.folder, (console, wishes, do)
+            made, failed = translate_files(opened, route.files, route.direction, place, *told)
             written, bad = written + made, bad + len(failed)
         piped.deliver()
     console.say(f"{written} of {wanted} files translated to {output}")
     if bad:
         raise CyclekitError(f"{bad} of {wanted} inputs could not be translated.")
+
+
+def _routes(
+    model: "Model",
+    inputs: Sequence[Path],
+    direction: str | None,
+    target: str | None,
+    source: str | None,
+    changes: Sequence[str],
+    console: "Console",
+) -> "Sequence[Route]":
+    """Which files go which way; says what is passed over."""
+    from cyclekit.data.listing import counted
+    from cyclekit.runs.routing import route_files, setting
+    from cyclekit.runs.translation import InputFiles
+
+    files = InputFiles.find(inputs, model.codec)
+    if files.others:
+        console.say(f"passed over what is no sample: {counted(files.others)}")
+    sets = dict(map(setting, changes))
+    routing = route_files(model, files, direction, target, source, sets)
+    if routing.there:
+        console.say(f"passed over {len(routing.there)} files that are of {target} already")
+    return routing.routes

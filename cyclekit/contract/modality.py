@@ -37,6 +37,7 @@ class Modality:
             and nothing else: no recipe and no run holds them, so they may name files that run code.
         planner: ``planner(survey)`` proposes settings to a training that names no recipe, as
             ``Candidate`` objects, the largest first. Without one such a training takes defaults.
+        added_by: Filled in by cyclekit: which extension brought what, by its kind and name.
     """
 
     name: str
@@ -53,3 +54,13 @@ class Modality:
     corruptions: Mapping[str, Callable[[Any, Any], Any]] = field(default_factory=dict)
     metric_options: type[Options] = Options
     planner: Proposing | None = None
+    added_by: Mapping[str, str] = field(default_factory=dict)
+
+    def bringer(self, kind: str, name: str) -> str:
+        """Who brought a thing, for messages: an extension, or this plugin itself.
+
+        Args:
+            kind: ``"generators"``, ``"discriminators"``, ``"metrics"`` or ``"objectives"``.
+            name: The thing's.
+        """
+        return self.added_by.get(f"{kind}/{name}", f"Plugin {self.name!r}")

@@ -140,24 +140,9 @@ def find_collections(
         raise DataError("data.pairs lists files, but each of these holds a whole pair: drop it.")
     folders = _folders(settings, domains, root, joint)
     counterparts = counterparts_by(settings, domains, root)
-    others = Counter[str]()
-
-    def samples(folder: str | Path) -> Files:
-        found = list_samples(_existing(Path(folder), settings, domains), codec)
-        others.update(found.others)
-        return found.samples
-
-    train: dict[str, Files] = {}
-    test: dict[str, Files] = {}
-    counts: dict[str, int] = {}
-    for name, (folder, apart) in folders.items():
-        train[name] = samples(folder)
-        counts[name] = len(train[name])
-        if not train[name]:
-            said = f"Domain {heading(name)} is empty: {nothing(folder, others, codec)}"
-            raise NoSamples(said, others)
-        if apart is not None:
-            test[name] = samples(apart)
+    lister = _Lister(settings, domains, codec)
+    train, test = lister.all_in(folders)
+    counts = {name: len(files) for name, files in train.items()}
     there = [
         (name, Path(folder), files[name])
         for name, both in folders.items()
@@ -171,19 +156,42 @@ def find_collections(
     found = {}
     for name, (folder, apart) in folders.items():
         part = limited(train[name], settings.limit, seed, name)
-        if name in alike:
-            part = limited_together(
-                name, alike[name], folders, train, settings.limit, seed, counterparts
-            )
-        where = Path(folder)
-        tests = Path(apart or where)
-        found[name] = Domain(
-            name, part, test[name], where, tests, apart is None, counts[name], counterparts
-        )
-    extra = samples(settings.extra) if settings.extra else ()
+        if group := alike.get(name):
+            part = limited_together(name, group, folders, train, settings.limit, seed, counterparts)
+        where = (Path(folder), Path(apart or folder), apart is None)
+        found[name] = Domain(name, part, test[name], *where, counts[name], counterparts)
+    extra = lister.samples(settings.extra) if settings.extra else ()
     parallel = settings.parallel or bool(tied) or joint or settings.pairs is not None
     doubts += copied(train, test, joint)
-    return Collections(found, extra, parallel, others, doubts)
+    return Collections(found, extra, parallel, lister.others, doubts)
+
+
+@dataclass(frozen=True)
+class _Lister:
+    """Lists folders, and counts what is no sample in them."""
+
+    settings: DataSettings
+    domains: Sequence[str]
+    codec: Codec[Any] | None
+    others: Counter[str] = field(default_factory=Counter)
+
+    def samples(self, folder: str | Path) -> Files:
+        found = list_samples(_existing(Path(folder), self.settings, self.domains), self.codec)
+        self.others.update(found.others)
+        return found.samples
+
+    def all_in(self, folders: Folders) -> tuple[dict[str, Files], dict[str, Files]]:
+        """Training files by domain, none of which may lack some, and test files where there are."""
+        train: dict[str, Files] = {}
+        test: dict[str, Files] = {}
+        for name, (folder, apart) in folders.items():
+            train[name] = self.samples(folder)
+            if not train[name]:
+                said = nothing(folder, self.others, self.codec)
+                raise NoSamples(f"Domain {heading(name)} is empty: {said}", self.others)
+            if apart is not None:
+                test[name] = self.samples(apart)
+        return train, test
 
 
 def _hold_out(

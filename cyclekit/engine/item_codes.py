@@ -1,6 +1,6 @@
 """Which latent code, or which attributes, each item is translated with."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -67,6 +67,33 @@ class ItemCodes:
         words: list[int | str] = ["code", self.seed, direction.name]
         drawn = (torch_generator(*words, file.name, *further) for file in files)
         return [torch.randn(size, generator=generator) for generator in drawn]
+
+    def require_in_examples(self, direction: Direction, lacking: Collection[str]) -> None:
+        """Refuse directions for which no code can be found in an example.
+
+        Args:
+            direction: Which way.
+            lacking: Networks without weights.
+
+        Raises:
+            UsageError: Saying why.
+        """
+        kind, name = type(self.objective), self.objective.name
+        if self.objective.code(direction) is None or self.objective.attributes:
+            raise UsageError(
+                f"{direction.name} has one answer for each input: its objective, {name!r}, has no "
+                f"codes there."
+            )
+        if kind.code_of is Objective.code_of:
+            raise UsageError(
+                f"Objective {name!r} cannot find a code in an example ({kind.__name__} has no "
+                f"code_of)."
+            )
+        if without := sorted({*lacking}.intersection(direction.coding)):
+            raise UsageError(
+                f"No code can be found in an example: the weights of {' and '.join(without)} were "
+                f"not imported."
+            )
 
     def attributes_of(self, file: Path, direction: Direction) -> Tensor | None:
         """A file's own attributes, of an objective that has some; zeros where all are set.

@@ -114,7 +114,8 @@ def build_model(
     objective = _objective(modality, recipe, codec, rank)
     what = f"the networks of objective {objective.name!r}"
     build = RecipeNetworks(modality, recipe, complete)
-    networks = _guarded(modality, what, lambda: objective.networks(build))
+    who = modality.bringer("objectives", objective.name)
+    networks = _guarded(who, what, lambda: objective.networks(build))
     require_consistent(objective, networks)
     best = recipe.train.best.direction
     names = [direction.name for direction in objective.directions]
@@ -135,7 +136,8 @@ def build_model(
 
 def build_codec(modality: Modality, recipe: Recipe) -> Codec[Any]:
     """A codec with the recipe's options, which has seen no data."""
-    codec: Codec[Any] = _guarded(modality, "codec", lambda: modality.codec(recipe.codec))
+    who = f"Plugin {modality.name!r}"
+    codec: Codec[Any] = _guarded(who, "codec", lambda: modality.codec(recipe.codec))
     if not hasattr(codec, "options"):
         raise PluginError(
             f"{modality.codec.__name__}.__init__ must call super().__init__(options)."
@@ -169,9 +171,10 @@ def specs_of(modality: Modality, recipe: Recipe) -> Mapping[str, TensorSpec]:
 
 def _objective(modality: Modality, recipe: Recipe, codec: Codec[Any], rank: int) -> Objective:
     kind = objective_class(modality, recipe)
-    specs = _Specs(lambda domain: _guarded(modality, "codec.spec", lambda: codec.spec(domain)))
+    own = f"Plugin {modality.name!r}"
+    specs = _Specs(lambda domain: _guarded(own, "codec.spec", lambda: codec.spec(domain)))
     made: Objective = _guarded(
-        modality,
+        modality.bringer("objectives", kind.name),
         f"objective {kind.name!r}",
         lambda: kind(recipe.objective, specs, recipe.train.seed, rank),
     )
@@ -216,14 +219,15 @@ class RecipeNetworks:
     ) -> nn.Module:
         """See ``NetworkBuilder``."""
         network = self._chosen("generator", {}, ("taps",) if taps else ())
-        options = self._recipe.generator
         if not condition:
-            return self._build(network, options, source, target, {})
+            return self._build("generator", network, source, target, {})
         if "condition" in network.takes and not planes:
-            return self._build(network, options, source, target, {"condition": condition})
-        told = Planes(self._build(network, options, with_planes(source, condition), target, {}))
+            return self._build("generator", network, source, target, {"condition": condition})
+        seen = with_planes(source, condition)
+        told = Planes(self._build("generator", network, seen, target, {}))
         what = f"{network.name}, told a condition"
-        _guarded(self._modality, what, lambda: require_told(told, source, condition, network.name))
+        who = self._modality.bringer("generators", network.name)
+        _guarded(who, what, lambda: require_told(told, source, condition, network.name))
         return told
 
     def discriminator(self, source: TensorSpec, *, classes: int = 0, logits: int = 1) -> nn.Module:
@@ -233,7 +237,7 @@ class RecipeNetworks:
         if network.pretrained and not self._complete:
             return nn.Identity()
         judged = replace(source.logits(), channels=logits)
-        return self._build(network, self._recipe.discriminator, source, judged, wanted)
+        return self._build("discriminator", network, source, judged, wanted)
 
     def own(self, name: str, make: Callable[[], Own]) -> Own:
         """See ``NetworkBuilder``."""
@@ -265,29 +269,32 @@ class RecipeNetworks:
 
     def _build(
         self,
+        role: str,
         network: Network,
-        options: Any,
         source: TensorSpec,
         target: TensorSpec,
         wanted: Mapping[str, int],
     ) -> nn.Module:
         self._built += 1
+        options = getattr(self._recipe, role)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(self._recipe.train.seed, "network", self._built))
             made: nn.Module = _guarded(
-                self._modality,
+                self._modality.bringer(f"{role}s", network.name),
                 network.name,
                 lambda: network.build(source, target, options, **wanted),
             )
         return made
 
 
-def _guarded(modality: Modality, place: str, make: Callable[[], Any]) -> Any:
+def _guarded(who: str, place: str, make: Callable[[], Any]) -> Any:
+    """What ``make`` makes; if it fails, the one is blamed who brought it."""
     try:
         return make()
     except CyclekitError:
         raise
     except Exception as error:
         raise PluginError(
-            f"Plugin {modality.name!r} failed to make {place}: {describe_exception(error)}"
+            f"{who} failed to make {place}: {describe_exception(error)}. Correct that, or upgrade "
+            f"it or tell its author where it is not yours; CYCLEKIT_DEBUG=1 shows the traceback."
         ) from error

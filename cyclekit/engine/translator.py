@@ -1,14 +1,13 @@
-"""Whole items through a trained network: pad, tile, run, join, crop, decode."""
+"""Items and files through a trained network: encode, translate, crop, decode."""
 
 import copy
 import math
 import time
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from cyclekit.contract.tensors import Sample
@@ -17,20 +16,13 @@ from cyclekit.engine.declarations import Direction
 from cyclekit.engine.item_codes import ItemCodes
 from cyclekit.engine.lightning import Fabric
 from cyclekit.engine.model import Model
-from cyclekit.engine.objective import Objective
 from cyclekit.engine.padding import crop_to
 from cyclekit.engine.passes import Passes
+from cyclekit.engine.room import Room
 from cyclekit.engine.sizing import Sizing
-from cyclekit.engine.survey import windows_of, windows_of_many
-from cyclekit.engine.tiling import Joiner, Tiling
-from cyclekit.errors import BadSample, TooLarge, UsageError
-from cyclekit.memory import available_memory, is_out_of_memory
-
-POSITIONS_PER_PASS = 256 * 256  # positions; more would be no faster, and take more memory
-SAMPLES_PER_PASS = 64  # however small they are
-
-Thing = TypeVar("Thing")
-Kind = TypeVar("Kind", bound=Hashable)
+from cyclekit.engine.wholes import POSITIONS_PER_PASS, SAMPLES_PER_PASS, Wholes
+from cyclekit.errors import BadSample, TooLarge
+from cyclekit.memory import is_out_of_memory
 
 
 class Translator:
@@ -47,6 +39,7 @@ class Translator:
     Attributes:
         sizing: What its networks demand of sizes.
         codes: Which code each item gets.
+        room: How large items may be.
     """
 
     def __init__(
@@ -57,15 +50,16 @@ class Translator:
         batch_size: int | None = None,
         seed: int = 0,
     ) -> None:
-        self.sizing = Sizing(model.objective.specs, networks)
+        specs = model.objective.specs
+        self.sizing = Sizing(specs, networks)
         self.codes = ItemCodes(model.objective, model.table, seed)
-        self._passes = Passes(model.objective, networks, fabric)
+        self.room = Room(self.sizing)
+        passes = Passes(model.objective, networks, fabric)
+        self._wholes = Wholes(passes, self.sizing, specs, batch_size)
         self._codec = model.codec
         self._codec.device = fabric.device
-        self._objective = model.objective
         self._batch_size = batch_size
         self._lacking = model.lacking
-        self._most: int | None = None
 
     def bounded(self, positions: int) -> "Translator":
         """The same for strangers' files and items: larger ones are refused as ``TooLarge``.
@@ -73,9 +67,7 @@ class Translator:
         Args:
             positions: Pixels, frames times bands, or whatever an encoded item has.
         """
-        other = self._changed()
-        other._most = positions
-        return other
+        return self._changed(room=replace(self.room, most=positions))
 
     def seeded(self, seed: int) -> "Translator":
         """The same with latent codes that follow from another seed."""
@@ -114,7 +106,7 @@ class Translator:
         """
         self.require_codes_of(direction)
         sample = guarded(self._codec, "encode", file, example, direction.target)
-        self._require_small(file, sample)
+        self.room.require_small(file, sample)
         seen = self._codec.to_network(sample.tensor[None], direction.target)[0]
         (code,) = self.codes_in([seen], direction)
         return self._changed(codes=self.codes.all_with(code, direction))
@@ -125,43 +117,11 @@ class Translator:
         Raises:
             UsageError: Saying why.
         """
-        kind = type(self._objective)
-        if self._objective.code(direction) is None or self._objective.attributes:
-            raise UsageError(
-                f"{direction.name} has one answer for each input: its objective, "
-                f"{self._objective.name!r}, has no codes there."
-            )
-        if kind.code_of is Objective.code_of:
-            raise UsageError(
-                f"Objective {self._objective.name!r} cannot find a code in an example "
-                f"({kind.__name__} has no code_of)."
-            )
-        if lacking := sorted(self._lacking.intersection(direction.coding)):
-            raise UsageError(
-                f"No code can be found in an example: the weights of {' and '.join(lacking)} were "
-                f"not imported."
-            )
+        self.codes.require_in_examples(direction, self._lacking)
 
     def codes_in(self, tensors: Sequence[Tensor], direction: Direction) -> list[Tensor]:
-        """The codes, ``(size,)``, with which a direction would have made samples of its target: of
-        those that are larger than a tile, the means of their tiles'.
-
-        Args:
-            tensors: Each ``(channels, *sizes)``, as ``Codec.to_network`` made them.
-            direction: One whose objective finds codes.
-        """
-        called = direction.coding or direction.networks
-        finding = Direction(direction.target, direction.source, called)
-        codes = []
-        for tensor in tensors:
-            whole, _ = self.sizing.fitted(tensor, finding)
-            tiling, found = self.sizing.tiling(whole, finding), []
-            places, most = list(tiling), self._at_once(tiling.tile)
-            for start in range(0, len(places), most):
-                tiles = [tiling.cut(whole, at) for at in places[start : start + most]]
-                found.append(self._passes.find_codes(tiles, direction, finding))
-            codes.append(torch.cat(found).mean(0))
-        return codes
+        """See ``Wholes.codes_in``; tensors are as ``Codec.to_network`` made them."""
+        return self._wholes.codes_in(tensors, direction)
 
     def with_other(self, direction: Direction, run: Callable[..., Tensor]) -> "Translator":
         """The same with another's networks for one direction.
@@ -171,7 +131,8 @@ class Translator:
             run: Float32 ``(batch, channels, *sizes)``, and ``(batch, size)`` where the direction
                 takes a code, to the translations. Tiles it normalises each by itself.
         """
-        return self._changed(passes=self._passes.with_other(direction, run))
+        passes = self._wholes.passes.with_other(direction, run)
+        return self._changed(wholes=replace(self._wholes, passes=passes))
 
     def held(self, items: Sequence[Any], direction: Direction, file: Path) -> "Translator":
         """The same with one set of instance statistics for all that it translates in a direction:
@@ -184,17 +145,12 @@ class Translator:
         """
         if not items or self.sizing.always_alike(direction):
             return self
-        if not self._passes.normalizing(direction):
+        if not self._wholes.passes.normalizing(direction):
             return self
-        wholes = []
-        for item in items:
-            sample = guarded(self._codec, "encode", file, item, direction.source)
-            seen = self._codec.to_network(sample.tensor[None], direction.source)[0]
-            wholes.append(self.sizing.fitted(seen, direction)[0])
-        tiling = self.sizing.tiling(wholes[0], direction)
-        windows = windows_of_many(wholes, tiling, self.sizing.multiples(direction))
+        samples = (guarded(self._codec, "encode", file, item, direction.source) for item in items)
         (code,) = self.codes.of([file], direction)
-        return self._changed(passes=self._passes.holding(windows, direction, code))
+        seen = self._seen(samples, direction)
+        return self._changed(wholes=self._wholes.held(seen, direction, code))
 
     def together(self, item: Any, direction: Direction, file: Path) -> int:
         """How many items of this one's size go through the networks at once.
@@ -203,8 +159,8 @@ class Translator:
             BadSample: If already this one needs more memory than there is.
         """
         sample = guarded(self._codec, "encode", file, item, direction.source)
-        self.require_room(file, sample, direction)
-        return self._at_once(sample.tensor.shape[1:])
+        self.room.require(file, sample, direction)
+        return self._wholes.at_once(sample.tensor.shape[1:])
 
     def samples(
         self, samples: Sequence[Sample], direction: Direction, files: Sequence[Path] | None = None
@@ -217,10 +173,7 @@ class Translator:
             files: What each sample's code follows from, where the direction takes one.
         """
         codes = self.codes.of(files or [Path()] * len(samples), direction)
-        seen = (
-            self._codec.to_network(sample.tensor[None], direction.source)[0] for sample in samples
-        )
-        wholes = self._wholes(seen, direction, codes)
+        wholes = self._wholes.translated(self._seen(samples, direction), direction, codes)
         return [self._finished(*whole, direction) for whole in wholes]
 
     def tensors(
@@ -239,7 +192,7 @@ class Translator:
         Returns:
             Float32 tensors of the same sizes, before ``Codec.from_network``.
         """
-        wholes = self._wholes(tensors, direction, codes or [None] * len(tensors))
+        wholes = self._wholes.translated(tensors, direction, codes or [None] * len(tensors))
         return [crop_to(whole[None], tuple(sizes))[0] for whole, sizes in wholes]
 
     def items(
@@ -298,33 +251,6 @@ class Translator:
             for sample, file in zip(samples, files, strict=True)
         ]
 
-    def require_room(self, file: Path, sample: Sample, direction: Direction) -> None:
-        """Refuse a sample that would take more memory than there is, before it is taken.
-
-        Raises:
-            TooLarge: Saying how much it would be.
-        """
-        self._require_small(file, sample)
-        wanted = self.sizing.bytes_of(tuple(sample.tensor.shape[1:]), direction)
-        there = available_memory()
-        if there is not None and wanted > there:
-            raise TooLarge(
-                file,
-                f"needs {wanted / 2**30:.1f} GiB of memory, and {there / 2**30:.1f} GiB are free",
-            )
-
-    def _require_small(self, file: Path, sample: Sample) -> None:
-        """Refuse a sample that is larger than ``bounded`` allows.
-
-        Raises:
-            TooLarge: Saying by how much.
-        """
-        positions = math.prod(sample.tensor.shape[1:])
-        if self._most is not None and positions > self._most:
-            raise TooLarge(
-                file, f"is {positions:,} positions large, and at most {self._most:,} are taken"
-            )
-
     def _chunks(
         self, files: Iterable[Path], direction: Direction
     ) -> Iterator[list[tuple[Path, Sample | BadSample]]]:
@@ -335,7 +261,7 @@ class Translator:
             outcome: Sample | BadSample
             try:
                 outcome = encode_file(self._codec, file, direction.source, to_learn=False)
-                self.require_room(file, outcome, direction)
+                self.room.require(file, outcome, direction)
                 self.codes.attributes_of(file, direction)
                 positions += math.prod(outcome.tensor.shape[1:])
             except BadSample as error:
@@ -348,12 +274,6 @@ class Translator:
         if read:
             yield read
 
-    def _at_once(self, tile: Sequence[int]) -> int:
-        """How many tiles of a size go through the network together."""
-        return self._batch_size or min(
-            max(1, POSITIONS_PER_PASS // math.prod(tile)), SAMPLES_PER_PASS
-        )
-
     def _decoded(
         self, samples: Sequence[Sample], direction: Direction, files: Sequence[Path]
     ) -> list[Any]:
@@ -363,47 +283,10 @@ class Translator:
             for tensor, sample, file in zip(tensors, samples, files, strict=True)
         ]
 
-    def _wholes(
-        self, tensors: Iterable[Tensor], direction: Direction, codes: Sequence[Tensor | None]
-    ) -> Iterator[tuple[Tensor, Sequence[int]]]:
-        """What the network makes of each tensor, with mirrored ends, and the tensor's own sizes.
-
-        Wholes that fit, and tiles of a size that the network always sees, go through together,
-        whichever whole they are from. Others are tiled by themselves.
-        """
-        fitted = [self.sizing.fitted(tensor, direction) for tensor in tensors]
-        padded, sizes = [whole for whole, _ in fitted], [own for _, own in fitted]
-        del fitted
-        tilings = [self.sizing.tiling(whole, direction) for whole in padded]
-        channels = self._objective.specs[direction.target].channels
-        joined = [Joiner(tiling, channels) for tiling in tilings]
-        alone = [index for index, tiling in enumerate(tilings) if tiling.overlaps]
-        together = [index for index in range(len(padded)) if index not in alone]
-        for group in (*([index] for index in alone), together):
-            places = [(index, offsets) for index in group for offsets in tilings[index]]
-            passes = self._passes
-            if group is not together:
-                (index,) = group
-                passes = self._alike(padded[index], tilings[index], direction, codes[index])
-            for batch in _batches(places, lambda at: tilings[at[0]].tile, self._at_once):
-                tiles = [tilings[index].cut(padded[index], offsets) for index, offsets in batch]
-                made = passes.run(tiles, direction, [codes[index] for index, _ in batch])
-                for (index, offsets), tile in zip(batch, made, strict=True):
-                    joined[index].add(tile, offsets)
-        padded.clear()  # before others are as large
-        for joiner, own in zip(joined, sizes, strict=True):
-            yield joiner.whole, own
-
-    def _alike(
-        self, whole: Tensor, tiling: Tiling, direction: Direction, code: Tensor | None
-    ) -> Passes:
-        """Passes that normalise all tiles of a whole alike, else each would have a look of its own:
-        by the statistics of windows spread over the whole, together as large as a tile."""
-        passes = self._passes
-        if direction.name in passes.held or not passes.normalizing(direction):
-            return passes
-        windows = windows_of(whole, tiling, self.sizing.multiples(direction))
-        return passes.holding(windows, direction, code)
+    def _seen(self, samples: Iterable[Sample], direction: Direction) -> Iterator[Tensor]:
+        """Encoded samples as networks see them, one at a time."""
+        for sample in samples:
+            yield self._codec.to_network(sample.tensor[None], direction.source)[0]
 
     def _finished(self, whole: Tensor, sizes: Sequence[int], direction: Direction) -> Tensor:
         """A network's output cut to its sample's size, ready to be decoded."""
@@ -411,22 +294,15 @@ class Translator:
         return self._codec.from_network(cut, direction.target)[0]
 
     def _changed(
-        self, *, codes: ItemCodes | None = None, passes: Passes | None = None
+        self,
+        *,
+        codes: ItemCodes | None = None,
+        room: Room | None = None,
+        wholes: Wholes | None = None,
     ) -> "Translator":
-        """The same with other codes or passes."""
+        """The same with other codes, room or networks."""
         other = copy.copy(self)
         other.codes = codes or self.codes
-        other._passes = passes or self._passes
+        other.room = room or self.room
+        other._wholes = wholes or self._wholes
         return other
-
-
-def _batches(
-    things: Sequence[Thing], kind: Callable[[Thing], Kind], most: Callable[[Kind], int]
-) -> Iterator[list[Thing]]:
-    """Things of one kind together, at most ``most`` of them."""
-    by_kind: dict[Kind, list[Thing]] = {}
-    for thing in things:
-        by_kind.setdefault(kind(thing), []).append(thing)
-    for shared, alike in by_kind.items():
-        for start in range(0, len(alike), most(shared)):
-            yield alike[start : start + most(shared)]

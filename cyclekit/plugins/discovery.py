@@ -41,13 +41,14 @@ class PluginInfo:
     @property
     def package(self) -> str | None:
         """Top-level import name, or ``None`` for a single file."""
-        return self.entry_point.module.partition(".")[0] if self.entry_point else None
+        # Not ``entry_point.module``, which fails on what is no module's name.
+        return re.split(r"[.:\s]", self.entry_point.value)[0] if self.entry_point else None
 
     def require_installed(self) -> None:
         """Raise ``PluginError`` if there is no such package, whatever its metadata says."""
         if self.package and importlib.util.find_spec(self.package) is None:
             raise PluginError(
-                f"Plugin {self.name!r} ({origin_of(self)}): its entry point names the package "
+                f"{called(self)}: its entry point names the package "
                 f"{self.package!r}, which cannot be found. Reinstall {self.distribution}, or "
                 f"correct the entry point in its pyproject.toml."
             )
@@ -135,20 +136,22 @@ def find_plugin(name: str) -> PluginInfo:
     return named[0]
 
 
-def import_plugin(info: PluginInfo) -> Any:
+def import_plugin(info: PluginInfo, who: str = "") -> Any:
     """Import what a plugin's entry point names, or its file.
+
+    Args:
+        info: The plugin.
+        who: What it is called in messages; default: by its name.
 
     Raises:
         PluginError: If that fails; says what to do.
     """
+    info.require_installed()
     try:
         return info.entry_point.load() if info.entry_point else _import_file(info.distribution)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         # Not only ImportError: a torchaudio that does not fit its torch raises OSError.
-        raise PluginError(
-            f"Plugin {info.name!r} ({origin_of(info)}) cannot be imported: "
-            f"{describe_exception(error)}. {_remedy(info, error)}"
-        ) from error
+        raise failure(info, who or called(info), "cannot be imported", error) from error
 
 
 def _import_file(path: str) -> ModuleType:
@@ -168,7 +171,24 @@ def origin_of(info: PluginInfo) -> str:
     return f"{info.distribution} {info.version}".strip()
 
 
-def _remedy(info: PluginInfo, error: Exception) -> str:
+def called(info: PluginInfo) -> str:
+    """A plugin, for messages."""
+    return f"Plugin {info.name!r} ({origin_of(info)})"
+
+
+def failure(info: PluginInfo, who: str, what: str, error: BaseException) -> PluginError:
+    """What a plugin's code did wrong, and what to do.
+
+    Args:
+        info: The plugin that is to blame.
+        who: What it is called here.
+        what: It did.
+        error: Was raised.
+    """
+    return PluginError(f"{who} {what}: {describe_exception(error)}. {_remedy(info, error)}")
+
+
+def _remedy(info: PluginInfo, error: BaseException) -> str:
     if info.file:
         return "Correct the file."
     if info.distribution == "cyclekit":

@@ -14,13 +14,22 @@ from cyclekit.contract.modality import Modality
 from cyclekit.contract.network import Network
 from cyclekit.describe import describe_exception
 from cyclekit.engine.objective import Objective
-from cyclekit.errors import ExtensionAlone, PluginError, suggest
+from cyclekit.errors import ExtensionAlone, PluginError, UsageError, suggest
 from cyclekit.importing.family import Family, Published
-from cyclekit.plugins.discovery import PluginInfo, find_plugin, import_plugin, origin_of
+from cyclekit.plugins.discovery import (
+    PluginInfo,
+    called,
+    failure,
+    find_plugin,
+    import_plugin,
+    installed_plugins,
+    origin_of,
+)
 from cyclekit.plugins.modality import (
     require_fit_by_domain,
     require_kind,
     require_modality,
+    require_names,
     with_default_first,
 )
 
@@ -33,15 +42,16 @@ class PluginHost:
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
         self._manager.add_hookspecs(hookspecs)
         self._reported: set[tuple[str, str]] = set()
-        for plugin in (info, *(find_plugin(name) for name in extensions)):
+        self._infos: dict[str, PluginInfo] = {}
+        self._register_own()  # before others, which are to blame if they take a name again
+        for plugin in (info, *map(find_extension, extensions)):
             self._register(plugin)
-        self._register_own()
         self.modality = self._extended(self._own_modality())
 
     def observe(self, hook: str, warn: Callable[[str], None], **event: Any) -> None:
         """Call every plugin's observer; a failure is reported once and costs only itself."""
         for name, outcome in self._call(hook, event):
-            if isinstance(outcome, Exception) and (name, hook) not in self._reported:
+            if isinstance(outcome, BaseException) and (name, hook) not in self._reported:
                 self._reported.add((name, hook))
                 warn(f"plugin {name!r} failed in {hook}: {describe_exception(outcome)}")
 
@@ -58,12 +68,20 @@ class PluginHost:
         return [thing for offered in offers.values() for thing in offered]
 
     def _register(self, info: PluginInfo) -> None:
-        plugin = import_plugin(info)
+        self._infos.setdefault(info.name, info)
+        plugin = import_plugin(info, self._called(info))
         try:
             self._manager.register(plugin, name=info.name)
             self._manager.check_pending()
         except (pluggy.PluginValidationError, ValueError) as error:
-            raise PluginError(f"Plugin {info.name!r}: {_explain_hook(str(error))}") from error
+            raise PluginError(f"{self._called(info)}: {_explain_hook(str(error))}") from error
+
+    def _called(self, info: PluginInfo) -> str:
+        """A plugin, for messages: an extension is not to be taken for the plugin that it extends,
+        nor the other way round."""
+        if info == self.info:
+            return called(info)
+        return f"Extension {info.name!r} ({origin_of(info)})"
 
     def _register_own(self) -> None:
         """Register what cyclekit itself brings through the same hooks."""
@@ -79,7 +97,7 @@ class PluginHost:
             try:
                 # A hook that yields raises only when it is read: read it here.
                 outcome: Any = [thing for made in caller(**arguments) for thing in _yielded(made)]
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 outcome = error
             yield name, outcome
 
@@ -91,12 +109,12 @@ class PluginHost:
     def _offers(self, hook: str, kind: Any, **arguments: Any) -> dict[str, list[Any]]:
         offers = {}
         for name, outcome in self._call(hook, arguments):
-            if isinstance(outcome, Exception):
-                raise PluginError(
-                    f"Plugin {name!r} failed in {hook}: {describe_exception(outcome)}"
-                ) from outcome
+            info = self._infos.get(name, self.info)
+            who = self._called(info)
+            if isinstance(outcome, BaseException):
+                raise failure(info, who, f"failed in {hook}", outcome) from outcome
             for thing in outcome:
-                require_kind(thing, kind, f"Plugin {name!r}: {hook}")
+                require_kind(thing, kind, f"{who}: {hook}")
             offers[name] = outcome
         return offers
 
@@ -121,6 +139,7 @@ class PluginHost:
 
     def _extended(self, modality: Modality) -> Modality:
         added: dict[str, Any] = {}
+        added_by: dict[str, str] = {}
         for kind, hook, what in (
             ("generators", "cyclekit_generators", Network),
             ("discriminators", "cyclekit_discriminators", Network),
@@ -130,18 +149,17 @@ class PluginHost:
             things = list(getattr(modality, kind))
             for thing in things:
                 require_kind(thing, what, f"Modality {modality.name!r}: {kind}")
-            for offers in self._offers(hook, what, modality=modality.name).values():
+            require_names(things, (), kind, f"Modality {modality.name!r}")
+            for name, offers in self._offers(hook, what, modality=modality.name).items():
+                info = self._infos.get(name, self.info)
+                require_names(offers, things, kind, self._called(info))
                 things += offers
-            names = [thing.name for thing in things]
-            twice = {name for name in names if names.count(name) > 1}
-            if twice:
-                raise PluginError(
-                    f"Modality {modality.name!r} has two {kind} called {min(twice)!r}. Rename one."
-                )
+                if info != self.info:
+                    added_by |= {f"{kind}/{each.name}": self._called(info) for each in offers}
             added[kind] = tuple(things)
         for metric in added["metrics"]:
-            require_fit_by_domain(metric)
-        return with_default_first(replace(modality, **added))
+            require_fit_by_domain(metric, added_by.get(f"metrics/{metric.name}", ""))
+        return with_default_first(replace(modality, **added, added_by=added_by))
 
 
 def load_plugin(name: str, extensions: Sequence[str] = ()) -> PluginHost:
@@ -152,6 +170,22 @@ def load_plugin(name: str, extensions: Sequence[str] = ()) -> PluginHost:
         PluginError: If a plugin is broken or does not keep the contract.
     """
     return PluginHost(find_plugin(name), extensions)
+
+
+def find_extension(name: str) -> PluginInfo:
+    """``find_plugin`` for what a recipe lists under ``extensions``, or ``--extension`` names.
+
+    Raises:
+        UsageError: If there is none; says where it was named.
+        PluginError: If two distributions claim the name.
+    """
+    plugins = [info.name for info in installed_plugins()]
+    if name.endswith(".py") or name in plugins:
+        return find_plugin(name)
+    raise UsageError(
+        f"No extension called {name!r} is installed, which --extension or the recipe's extensions "
+        f"names. {suggest(name, plugins)} Install the package that brings it, or leave it out."
+    )
 
 
 def _yielded(made: Any) -> Iterable[Any]:

@@ -1,12 +1,14 @@
 """What a modality has to be, and the objectives that it is completed with."""
 
 import inspect
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
 from cyclekit.contract.metrics import Metric
 from cyclekit.contract.modality import Modality
+from cyclekit.contract.options import Options
 from cyclekit.errors import IncompatiblePlugin, PluginError, suggest
 from cyclekit.objectives import cyclekit_objectives
 from cyclekit.plugins.discovery import PluginInfo
@@ -27,18 +29,49 @@ def require_kind(thing: Any, kind: Any, where: str) -> None:
             raise PluginError(f"{where}: {thing.__name__} has no name; say it as {NAMED}.")
     elif not isinstance(thing, kind):
         raise PluginError(f"{where} must be {kind.__name__} objects, not {type(thing).__name__}.")
+    options = getattr(thing, "Options", getattr(thing, "options", Options))
+    if not (isinstance(options, type) and issubclass(options, Options)):
+        raise PluginError(
+            f"{where}: the options of {thing.name!r} must be a subclass of Options, not "
+            f"{options!r:.80}."
+        )
 
 
-def require_fit_by_domain(metric: Metric) -> None:
-    """Refuse how metrics were fitted in version 1 of the contract."""
+def require_names(things: Sequence[Any], there: Sequence[Any], kind: str, who: str) -> None:
+    """Refuse two of one name.
+
+    Args:
+        things: With names.
+        there: What there is already.
+        kind: What they are, as the modality's attribute is called.
+        who: Brings them.
+    """
+    names, taken = [thing.name for thing in things], {thing.name for thing in there}
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise PluginError(f"{who} has two {kind} called {min(twice)!r}. Rename one.")
+    if again := taken.intersection(names):
+        raise PluginError(
+            f"{who} adds to the {kind} one called {min(again)!r}, but there is one of that name "
+            f"already. Give it another name."
+        )
+
+
+def require_fit_by_domain(metric: Metric, who: str = "") -> None:
+    """Refuse how metrics were fitted in version 1 of the contract.
+
+    Args:
+        metric: Any.
+        who: Brings it, where that is an extension.
+    """
     if metric.fit is None:
         return
     try:
         inspect.signature(metric.fit).bind({}, 0, Path())
     except TypeError as error:
         raise PluginError(
-            f"Metric {metric.name!r}: fit must take (items, seed, cache), items being a mapping "
-            f"from domains to training items; in version 1 of the contract it took two collections."
+            f"{who}{': ' if who else ''}Metric {metric.name!r}: fit must take (items, seed, "
+            f"cache), items being a mapping from domains to training items; in version 1 of the "
+            f"contract it took two collections."
         ) from error
     except ValueError:
         return  # a callable that does not say what it takes

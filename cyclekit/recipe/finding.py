@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cyclekit.errors import RecipeError, UsageError, suggest
-from cyclekit.plugins.discovery import PluginInfo, find_plugin, installed_plugins
+from cyclekit.plugins.discovery import PluginInfo, called, find_plugin, installed_plugins
 from cyclekit.recipe.reading import DEEPEST, read_recipe
+
+_MEND = "Reinstall or upgrade that package, or tell its author; other recipes are not concerned."
 
 
 def recipe_folder(plugin: PluginInfo) -> Path | None:
@@ -58,7 +60,8 @@ def find_recipe(name: str, plugin: PluginInfo) -> Path:
     plugin.require_installed()
     hint = "" if recipes else " An empty file is one: make one called demo.toml and name that."
     for other in installed_plugins():
-        if other.name != plugin.name and name in find_recipes(other):
+        if other.name != plugin.name and (path := find_recipes(other).get(name)):
+            _require_readable(path, other)
             raise UsageError(
                 f"No recipe called {name!r} for plugin {plugin.name!r}, but for {other.name!r}: "
                 f"take it with --plugin {other.name}."
@@ -96,7 +99,19 @@ def locate(name: str, plugin: str | None = None) -> tuple[Path, str]:
             f"Several plugins have a recipe {name!r}: {', '.join(owners)}. Choose one with "
             f"--plugin."
         )
-    return held[owners[0]][name], owners[0]
+    path = held[owners[0]][name]
+    _require_readable(path, find_plugin(owners[0]))
+    return path, owners[0]
+
+
+def _require_readable(path: Path, owner: PluginInfo) -> None:
+    """Raise where a recipe that came with a package is none: nobody else is to blame."""
+    try:
+        read_recipe(path)
+    except RecipeError as error:
+        if path.parent != recipe_folder(owner):
+            raise
+        raise RecipeError(f"{called(owner)} has a broken recipe: {error} {_MEND}") from error
 
 
 def _owner(file: Path) -> str:

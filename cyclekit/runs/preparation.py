@@ -332,10 +332,13 @@ def _require_fit(model: Model, windows: Mapping[str, StreamWindows], labels: Lab
                 objective.losses(phase.name, model.networks, one, step)
     except CyclekitError:
         raise
-    except (AttributeError, LookupError, NameError, TypeError) as error:  # no matter of shapes
+    except (AttributeError, ImportError, LookupError, NameError, TypeError) as error:
+        # No matter of shapes.
+        name = model.objective.name
+        by = model.modality.added_by.get(f"objectives/{name}")
         raise PluginError(
-            f"Objective {model.objective.name!r} failed in its losses, before training began: "
-            f"{describe_exception(error)}."
+            f"Objective {name!r} failed in its losses, before training began: "
+            f"{describe_exception(error)}.{f' {by} brings it.' if by else ''}"
         ) from error
     except Exception as error:
         shapes = ", ".join(f"{heading(name)} {tuple(one[name].shape[1:])}" for name in streams)

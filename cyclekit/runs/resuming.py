@@ -59,12 +59,7 @@ def resume_training(
     for warning in layers.moved:
         console.warn(warning)
     recipe = anchored(recipe)
-    checkpoint = run.checkpoints.open("latest") if run.checkpoints.all() else None
-    if checkpoint and not checkpoint.has_state:
-        raise UsageError(
-            f"{run} was imported: it holds weights, and nothing that training could go on from. "
-            f"Begin a new run with them: cyclekit train ... --init {run}"
-        )
+    checkpoint = _latest(run)
     fabric, recipe, console = start_recipe(recipe, hardware, console, f"cyclekit resume {run}")
     done, steps = checkpoint.step if checkpoint else 0, recipe.train.steps
     recorded = _recorded(run, done, recipe, settings, minutes)
@@ -74,13 +69,7 @@ def resume_training(
         _refuse_fewer_steps(run, checkpoint, steps)
     if checkpoint and checkpoint.step >= steps and not _owes(run, checkpoint):
         _refuse_late_changes(run, checkpoint, settings)
-        on_first(fabric, partial(_settle, run, checkpoint, recipe.train.keep_checkpoints))
-        end_together(fabric)
-        console.say(
-            f"{run} is finished: {checkpoint.step} steps are done. Train on with --steps and a "
-            f"number larger than that, or with --minutes."
-        )
-        return TrainResult(run.folder, checkpoint.manifest.evaluation, newest_samples(run))
+        return _finished(run, checkpoint, recipe, fabric, console)
     recipe = _with_own_cache(recipe, layers, console.say)
     if any(key.startswith("codec.") for key, _, _ in settings):
         _require_same_samples(host, recall(run)[1], recipe)
@@ -96,6 +85,34 @@ def resume_training(
         console.say(f"run: {run}, from step {done} of {steps}")
         begun -= spent_before(run, done)
         return train(host, prepared, run, fabric, console, checkpoint, recorded, begun)
+
+
+def _latest(run: RunDirectory) -> Checkpoint | None:
+    """The checkpoint to go on from, where there is one.
+
+    Raises:
+        UsageError: If it has weights alone.
+    """
+    checkpoint = run.checkpoints.open("latest") if run.checkpoints.all() else None
+    if checkpoint and not checkpoint.has_state:
+        raise UsageError(
+            f"{run} was imported: it holds weights, and nothing that training could go on from. "
+            f"Begin a new run with them: cyclekit train ... --init {run}"
+        )
+    return checkpoint
+
+
+def _finished(
+    run: RunDirectory, checkpoint: Checkpoint, recipe: Recipe, fabric: Fabric, console: Console
+) -> TrainResult:
+    """What there is of a run of which no step is left; says so."""
+    on_first(fabric, partial(_settle, run, checkpoint, recipe.train.keep_checkpoints))
+    end_together(fabric)
+    console.say(
+        f"{run} is finished: {checkpoint.step} steps are done. Train on with --steps and a "
+        f"number larger than that, or with --minutes."
+    )
+    return TrainResult(run.folder, checkpoint.manifest.evaluation, newest_samples(run))
 
 
 def _recorded(

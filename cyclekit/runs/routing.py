@@ -81,6 +81,19 @@ def route_files(
         )
     if direction is not None:
         raise UsageError("Say --direction, or --to and --from: not both.")
+    ways = _ways_between(model, target, source)
+    groups, there = _grouped(ways, files, source is not None, model.objective.domains)
+    if not groups:
+        raise UsageError(f"Nothing to do: all files are of {target!r} already.")
+    return Routing(_routes(groups, files, apart=target == ALL), there)
+
+
+def _ways_between(model: Model, target: str | None, source: str | None) -> list[Direction]:
+    """All ways from a domain to one, or to each.
+
+    Raises:
+        UsageError: If there is none, or it is not said where to.
+    """
     ways = list(model.directions.values())
     if source is not None:
         source = known(source, {way.source for way in ways}, "--from")
@@ -90,12 +103,28 @@ def route_files(
         ways = [way for way in ways if way.target == target]
     elif target is None and len(ways) > 1:
         raise UsageError(f"Say where to with --to: {_listed({way.target for way in ways})}, all.")
+    return ways
+
+
+def _grouped(
+    ways: Sequence[Direction], files: InputFiles, told: bool, domains: Collection[str]
+) -> tuple[dict[Direction, dict[Path, Path]], list[Path]]:
+    """The files of each way, and those that need none.
+
+    Args:
+        ways: Those that may be taken.
+        files: What to translate.
+        told: Whether all files are of the one domain that the ways begin in.
+        domains: Of which files may be.
+
+    Raises:
+        UsageError: If a file's domain cannot be told.
+    """
     sources = {way.source for way in ways}
-    domains = {*model.objective.domains}
     groups: dict[Direction, dict[Path, Path]] = {}
     there = []
     for file, name in files.names.items():
-        own = source or domain_of(file, name, domains)
+        own = None if told else domain_of(file, name, domains)
         if own is None and len(sources) == 1:
             (own,) = sources
         if own is None:
@@ -107,9 +136,7 @@ def route_files(
         there += [] if chosen else [file]
         for way in chosen:
             groups.setdefault(way, {})[file] = name
-    if not groups:
-        raise UsageError(f"Nothing to do: all files are of {target!r} already.")
-    return Routing(_routes(groups, files, apart=target == ALL), there)
+    return groups, there
 
 
 def way_that_sets(model: Model, changes: Mapping[str, bool]) -> Direction:

@@ -43,7 +43,7 @@ def show(opened: OpenRun, job: Job, file: Path, place: Path) -> tuple[Path, list
     codec, translator = opened.model.codec, opened.translator
     real = load_file(codec, file, job.direction.source, to_learn=False)
     sample = guarded(codec, "encode", file, real, job.direction.source)
-    translator.require_room(file, sample, job.direction)
+    translator.room.require(file, sample, job.direction)
     making = translator if job.like is None else translator.like_file(job.like, job.direction)
     made = making.items([real], job.direction, [file])
     answers = [translator.answering(number) for number in range(1, job.samples)]

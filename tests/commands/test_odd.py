@@ -72,7 +72,7 @@ def test_what_needs_too_much_memory_costs_one_file(
     data = tmp_path / "data"
     draw(data / "a.png", 1)
     Image.new("RGB", (1, 50_000)).save(data / "narrow.png")
-    monkeypatch.setattr("cyclekit.engine.translator.available_memory", lambda: 2**25)
+    monkeypatch.setattr("cyclekit.engine.room.available_memory", lambda: 2**25)
     done = cli("translate", trained, data, "-o", tmp_path / "out", "--direction=a2b")
     assert done.code == 1
     assert "narrow.png: needs 0.0 GiB of memory, and 0.0 GiB are free" in done.err

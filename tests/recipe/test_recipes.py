@@ -5,12 +5,14 @@ import tomllib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
+from pydantic import Field
 
 from cyclekit.contract.modality import Modality
 from cyclekit.contract.network import Network
+from cyclekit.contract.options import Options
 from cyclekit.engine.model import build_model
 from cyclekit.errors import RecipeError, UsageError
 from cyclekit.plugins.discovery import find_plugin, installed_plugins
@@ -182,12 +184,44 @@ def test_set_without_key_or_value(text: str) -> None:
         ("train.batch_size=1.5", r"train\.batch_size.*a whole number, got 1\.5"),
         ("train.log=csv", r"train\.log.*a list.*got 'csv'"),
         ("extensions=[1]", r"extensions\.0.*expected text, got 1"),
+        ("extensions=1", r"extensions.*a list.*got 1"),
         ("train=4", r"train \(from --set train=4\).*got 4"),
     ],
 )
 def test_faults_name_key_origin_and_remedy(modality: Modality, setting: str, said: str) -> None:
     with pytest.raises(RecipeError, match=said):
         resolved(modality, find_recipes(IMAGE)["horse2zebra"], setting)
+
+
+class Worded(Options):
+    title: Annotated[str, Field(min_length=3, max_length=5)] = "abc"
+    code: Annotated[str, Field(pattern="^[a-z]+$")] = "abc"
+    sizes: Annotated[tuple[int, ...], Field(min_length=1)] = (1,)
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("generator.title=ab", "string should have at least 3 characters, got 'ab'"),
+        ("generator.title=abcdef", "string should have at most 5 characters, got 'abcdef'"),
+        ("generator.title=3", "expected text, got 3"),
+        ("generator.code=ABC", "string should match pattern '^[a-z]+$', got 'ABC'"),
+        ("generator.sizes=[]", "at least 1 item after validation, not 0"),
+    ],
+)
+def test_a_text_or_list_of_the_wrong_length_is_not_said_to_be_none(
+    modality: Modality, setting: str, said: str
+) -> None:
+    worded = Network("worded", modality.generators[0].build, Worded)
+    modality = replace(modality, generators=(worded,))
+    key, value, origin = parse_setting(setting)
+    layers = Layers({"plugin": "image", "generator": {"name": "worded"}})
+    layers.lay([(key, value, origin)])
+    with pytest.raises(RecipeError) as refused:
+        resolve(layers, modality)
+    line = str(refused.value).splitlines()[1]
+    assert line.startswith(f"  {key} (from --set {setting}): ")
+    assert said in line
 
 
 def test_all_faults_at_once(modality: Modality, tmp_path: Path) -> None:
