@@ -66,6 +66,14 @@ TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _TELLING = re.compile(
     rb"\x89PNG\r\n|\xff\xd8\xff|RIFF....WEBP|GIF8[79]a|\0\0\0\x0cjP  |\xff\x4f\xff\x51", re.DOTALL
 )
+# AVI; Matroska and WebM; MPEG's programs, and its transport in packets of 188 or 192 bytes; ASF;
+# FLV; QuickTime without a word about what it is.
+_FILM = re.compile(
+    rb"RIFF....AVI |\x1aE\xdf\xa3|\0\0\x01\xba|G.{187}G.{187}G|.{4}G.{191}G.{191}"
+    rb"|0&\xb2u\x8ef\xcf\x11|FLV\x01|....(?:moov|mdat|wide|free)",
+    re.DOTALL,
+)
+_SOUND = (b"M4A ", b"M4B ")
 _AVIF = (b"avif", b"avis")
 _HEIF = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 
@@ -73,6 +81,16 @@ _HEIF = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 def is_telling(head: bytes) -> bool:
     """Whether a file that begins like this is a picture, whatever its name."""
     return bool(_TELLING.match(head)) or is_heif(head) or bool(_brands(head) & set(_AVIF))
+
+
+def is_film(head: bytes) -> bool:
+    """Whether a file that begins like this is a film of a kind that is read, whatever its name.
+
+    Ogg is left out, since sound alone begins so, too.
+    """
+    if head[4:8] == b"ftyp":
+        return not is_telling(head) and not _brands(head) & set(_SOUND)
+    return bool(_FILM.match(head))
 
 
 def is_heif(head: bytes) -> bool:
