@@ -262,14 +262,14 @@ class Page:
     def _submitted(self, run: str, wish: Wish, file: Path, example: Path | None) -> Task:
         """Hand a file over."""
         known = self._runs[run]["suffixes"]
-        claim = _claim(file, known)
+        claim = claim_of(file, known)
         resident = self._service.require(run, wish, claim)
         task = self._service.prepare(wish, claim)
         try:
             _copy(file, task.file)
             if example is not None:
                 self._service.require_examples(run, wish.direction)
-                task.like = task.place(EXAMPLE, _claim(example, known))
+                task.like = task.place(EXAMPLE, claim_of(example, known))
                 _copy(example, task.like)
             resident.submit(task)
         except BaseException:
@@ -308,7 +308,7 @@ class Page:
         }
 
 
-def _claim(file: Path, known: Collection[str]) -> Claim:
+def claim_of(file: Path, known: Collection[str]) -> Claim:
     """What a file's name says that it is."""
     suffix = file.suffix.lower()
     return Claim.of([suffix], known) if SUFFIX.fullmatch(suffix) else Claim()

@@ -153,7 +153,7 @@ class Worker:
             output = Path(told["output"])
             like = told["like"] and Path(told["like"])
             doubted = {Path(file) for file in told["doubted"]}
-            for task, error in _strange(opened.model.codec, files, like, doubted).items():
+            for task, error in strange(opened.model.codec, files, like, doubted).items():
                 del files[task]
                 self.say(task=task, **_fault(error))
             for task, said in self._made(opened, wish, output, files, like):
@@ -227,10 +227,17 @@ class Strange(BadSample):
     """A file that is sent as what a run does not take, and has nothing of what it takes."""
 
 
-def _strange(
+def strange(
     codec: Codec[Any], files: Mapping[str, Path], like: Path | None, doubted: Collection[Path]
 ) -> dict[str, BadSample]:
-    """Tasks of whose files one is doubted, and rightly so."""
+    """Tasks of whose files one is not what the run takes, though it would have to show that it is.
+
+    Args:
+        codec: Looks at them.
+        files: Each task's.
+        like: An example that comes with each.
+        doubted: Those of them that are sent as something else.
+    """
     found: dict[str, BadSample] = {}
     for task, file in files.items():
         for one in {file, like} & {*doubted}:

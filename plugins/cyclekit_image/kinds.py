@@ -66,14 +66,14 @@ TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _TELLING = re.compile(
     rb"\x89PNG\r\n|\xff\xd8\xff|RIFF....WEBP|GIF8[79]a|\0\0\0\x0cjP  |\xff\x4f\xff\x51", re.DOTALL
 )
-# AVI; Matroska and WebM; MPEG's programs, and its transport in packets of 188 or 192 bytes; ASF;
-# FLV; QuickTime without a word about what it is.
+# ISO's base media by what they are first of all (raw photographs of Canon, say, are films second),
+# QuickTime without a word about that; AVI; Matroska and WebM; FLV; MPEG's programs, and its
+# transport in packets of 188 or 192 bytes.
 _FILM = re.compile(
-    rb"RIFF....AVI |\x1aE\xdf\xa3|\0\0\x01\xba|G.{187}G.{187}G|.{4}G.{191}G.{191}"
-    rb"|0&\xb2u\x8ef\xcf\x11|FLV\x01|....(?:moov|mdat|wide|free)",
+    rb"....ftyp(?:iso|mp4|avc1|qt  |M4V|3gp|3g2|dash|MSNV|XAVC|f4v )|....(?:moov|mdat|wide|free)"
+    rb"|RIFF....AVI |\x1aE\xdf\xa3|FLV\x01|\0\0\x01\xba|G.{187}G.{187}G|.{4}G.{191}G.{191}G?",
     re.DOTALL,
 )
-_SOUND = (b"M4A ", b"M4B ")
 _AVIF = (b"avif", b"avis")
 _HEIF = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 
@@ -86,10 +86,8 @@ def is_telling(head: bytes) -> bool:
 def is_film(head: bytes) -> bool:
     """Whether a file that begins like this is a film of a kind that is read, whatever its name.
 
-    Ogg is left out, since sound alone begins so, too.
+    Ogg and ASF are left out, since sound alone begins so, too.
     """
-    if head[4:8] == b"ftyp":
-        return not is_telling(head) and not _brands(head) & set(_SOUND)
     return bool(_FILM.match(head))
 
 
