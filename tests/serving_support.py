@@ -110,6 +110,24 @@ def train_coded(data: Path, run: Path) -> Path:
     return run
 
 
+KINDS = ("filled", "plain", "striped")
+
+
+def train_kinds(folder: Path) -> Path:
+    """A run of ``KINDS``, each to each of the others by one generator."""
+    for number, kind in enumerate(KINDS):
+        for item in range(4):
+            draw(folder / "data/train" / kind / f"{item}.png", 10 * number + item)
+    settings: dict[str, object] = TINY | {
+        "data.held_out": 0.25,
+        "objective.domains": json.dumps(KINDS),
+        "train.best": "{}",
+    }
+    run = folder / "kinds"
+    main(training("image", "stargan-demo", settings)(folder / "data", run))
+    return run
+
+
 def train_attributes(folder: Path) -> Path:
     """A run that sets ``SETS``, of pictures that lie beside it."""
     rows = []
