@@ -1,7 +1,9 @@
 """A service in this process, its workers in theirs; a modality whose files say what to do."""
 
 import csv
+import ipaddress
 import json
+import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -148,11 +150,41 @@ def train_attributes(folder: Path) -> Path:
     return run
 
 
+ELSEWHERE: list[str] = []
+"""Machines that this process has asked for something, or tried to, besides this one."""
+
+
+def _note(event: str, arguments: tuple[object, ...]) -> None:
+    """See ``sys.addaudithook``."""
+    if event == "socket.connect" and isinstance(arguments[1], tuple):
+        host = str(arguments[1][0])
+    elif event == "socket.getaddrinfo" and arguments[0]:
+        host = str(arguments[0])
+    else:
+        return
+    if host != "localhost" and not _is_loopback(host):
+        ELSEWHERE.append(host)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+sys.addaudithook(_note)
+
+
 @contextmanager
 def serving(
     runs: Path | Sequence[Path], limits: Limits, page: bool = False
 ) -> Iterator[tuple[str, Service]]:
-    """A service of one run, or several; yields its address, and what is behind it."""
+    """A service of one run, or several; yields its address, and what is behind it.
+
+    It asks no other machine for anything, nor tries to.
+    """
+    ELSEWHERE.clear()
     openings = [
         Opening(run, "latest", "cpu") for run in ([runs] if isinstance(runs, Path) else runs)
     ]
@@ -176,6 +208,7 @@ def serving(
             server.should_exit = True
             thread.join()
             service.close(5)
+    assert ELSEWHERE == []
 
 
 def wait_for(address: str, seconds: float = 60.0) -> None:
