@@ -184,14 +184,15 @@ class Worker:
         direction = _way(opened.model, wish.direction)
         format_ = format_of(codec, wish.format)
         job = Job.of(opened, direction, output, format_, wish.back, False, wish.samples, like)
-        if wish.show:
-            for task, file in files.items():
-                if not is_sequence(codec, file):
-                    yield task, self._shown(opened, job, task, file)
         films = [task for task, file in files.items() if is_sequence(codec, file)]
-        rest = [task for task in files if not wish.show and task not in films]
+        rest = [task for task in files if task not in films]
+        if wish.show:
+            for task in rest:
+                yield task, self._shown(opened, job, task, files[task])
+            rest = []
         plain = Job(direction, output, format_, like=like)
-        for block in (rest, *([film] for film in films)):  # what is quick waits for nothing
+        # Films go one by one, after what is quick.
+        for block in filter(None, (rest, *([film] for film in films))):
             places = {files[task]: _place(task, files[task]) for task in block}
             whose = {files[task]: task for task in block}
             for outcome in translated(opened, plain, places, Told(_drop), [], self._track(block)):
