@@ -21,7 +21,7 @@ import httpx
 
 AT_ONCE = 200
 EDGE = b"a-boundary"
-FORM = "multipart/form-data; "
+FORM = "multipart/form-data"
 Attack = Callable[[httpx.AsyncClient, str, bytes, random.Random], Awaitable[int]]
 
 
@@ -173,7 +173,7 @@ async def edges(client: httpx.AsyncClient, to: str, file: bytes, rng: random.Ran
     )  # fmt: skip
     said = EDGE.decode()
     kind = rng.choice(
-        [f"boundary={said}", f'boundary="{said}', "boundary=", "boundary=" + said * 500, "",
+        [f"boundary={said}", f'boundary="{said}', "boundary=", "boundary=" + said * 500,
          f"boundary={said}; charset={rng.choice(['undefined', 'idna', 'hex', '../x', 'utf-16'])}",
          f"boundary*=utf-8''{said}", f"boundary={said}; boundary=x"],
     )  # fmt: skip
@@ -197,7 +197,7 @@ async def slow_form(client: httpx.AsyncClient, to: str, file: bytes, rng: random
             await asyncio.sleep(0.2)
 
     if rng.random() < 0.5:
-        size = f"{FORM}boundary={EDGE.decode()}\r\nContent-Length: 99999\r\n\r\n"
+        size = f"{FORM}; boundary={EDGE.decode()}\r\nContent-Length: 99999\r\n\r\n"
         return await said(to, f"Content-Type: {size}".encode() + whole, False)
     return await sent(client, to, body())
 
@@ -209,7 +209,7 @@ async def sent(
     kind: str = f"boundary={EDGE.decode()}",
 ) -> int:
     """Send a form."""
-    answer = await client.post(to, content=content, headers={"content-type": FORM + kind})
+    answer = await client.post(to, content=content, headers={"content-type": f"{FORM}; {kind}"})
     return answer.status_code
 
 
