@@ -20,6 +20,8 @@ from urllib.parse import urlsplit
 import httpx
 
 AT_ONCE = 200
+EDGE = b"a-boundary"
+FORM = "multipart/form-data"
 Attack = Callable[[httpx.AsyncClient, str, bytes, random.Random], Awaitable[int]]
 
 
@@ -127,10 +129,94 @@ async def page(client: httpx.AsyncClient, to: str, file: bytes, rng: random.Rand
     return (await client.post(f"{base}/gradio_api/{where}", json=content)).status_code
 
 
+def part(named: str, content: bytes, more: str = "") -> bytes:
+    """A part of a form, without what goes before it; ``named`` is what its disposition says."""
+    return f"Content-Disposition: form-data{named}\r\n{more}\r\n".encode() + content
+
+
+def form(*parts: bytes, between: bytes = EDGE, end: bytes = b"--\r\n") -> bytes:
+    """The body of a form."""
+    return b"".join(b"--" + between + b"\r\n" + each + b"\r\n" for each in parts) + (
+        b"--" + between + end if end else b""
+    )
+
+
+async def forms(client: httpx.AsyncClient, to: str, file: bytes, rng: random.Random) -> int:
+    """Forms that say too much, or the wrong things; some hold a good file all the same."""
+    name = rng.choice(
+        ["../../etc/passwd", "/etc/passwd", "C:\\x.png", "..\\x", "x\0.png", "x" * 9000]
+    )
+    one, like = (part(f'; name="{field}"; filename="x.png"', file) for field in ("file", "like"))
+    value = part('; name="file"', b"/etc/passwd")
+    kind = rng.choice(["text/html", "image/x-icon", "/", "x" * 4000, "multipart/mixed; boundary=x"])
+    content = rng.choice(
+        [form(part(f'; name="file"; filename="{name}"', file)), form(one, one), form(value),
+         form(one, part('; name="../file"; filename="x"', file)), form(part("", file)),
+         form(part("; name; filename=", file)), form(one, value), form(*[one[:99]] * 5000),
+         form(*[part(f'; name="{n}"', b"") for n in range(5000)]), form(one, like, like),
+         form(part('; name="file"; filename="x"', file, f"Content-Type: {kind}\r\n")),
+         form(part('; name="file"; filename="x"', file, f"X: {'x' * 2**20}\r\n")),
+         form(part('; name="file"; filename="x"', file, "X: x\r\n" * 20_000)),
+         form(part(f'; name="{"x" * 2**20}"; filename="x"', file))],
+    )  # fmt: skip
+    return await sent(client, to, content)
+
+
+async def edges(client: httpx.AsyncClient, to: str, file: bytes, rng: random.Random) -> int:
+    """Forms of which nobody could tell where their parts begin or end."""
+    whole = form(part('; name="file"; filename="x.png"', file))
+    start = whole[: rng.randrange(len(whole))]
+    content = rng.choice(
+        [form(whole, end=b""), start, whole.replace(b"\r\n", b"\n"), whole.replace(EDGE, b"no"),
+         EDGE, b"", b"--" + EDGE, form(end=b"--"), b"\r\n" * 9999 + whole, whole[2:], whole + whole,
+         (b"\r\n--" + EDGE[:-1]) * 20_000, form(whole, between=b"")],
+    )  # fmt: skip
+    said = EDGE.decode()
+    kind = rng.choice(
+        [f"boundary={said}", f'boundary="{said}', "boundary=", "boundary=" + said * 500,
+         f"boundary={said}; charset={rng.choice(['undefined', 'idna', 'hex', '../x', 'utf-16'])}",
+         f"boundary*=utf-8''{said}", f"boundary={said}; boundary=x"],
+    )  # fmt: skip
+    return await sent(client, to, content, kind)
+
+
+async def form_bombs(client: httpx.AsyncClient, to: str, file: bytes, rng: random.Random) -> int:
+    parts = rng.choice([[("file", BOMB), ("like", file)], [("file", file), ("like", BOMB)]])
+    content = form(*(part(f'; name="{name}"; filename="x.png"', each) for name, each in parts))
+    return await sent(client, to, content)
+
+
+async def slow_form(client: httpx.AsyncClient, to: str, file: bytes, rng: random.Random) -> int:
+    """A form that comes in pieces and has no end; or whoever sends it goes away."""
+    whole = form(part('; name="file"; filename="x.png"', file))
+    pieces = [whole[place : place + 40] for place in range(0, 200, 40)]
+
+    async def body() -> AsyncIterator[bytes]:
+        for piece in pieces:
+            yield piece
+            await asyncio.sleep(0.2)
+
+    if rng.random() < 0.5:
+        size = f"{FORM}; boundary={EDGE.decode()}\r\nContent-Length: 99999\r\n\r\n"
+        return await said(to, f"Content-Type: {size}".encode() + whole, False)
+    return await sent(client, to, body())
+
+
+async def sent(
+    client: httpx.AsyncClient,
+    to: str,
+    content: bytes | AsyncIterator[bytes],
+    kind: str = f"boundary={EDGE.decode()}",
+) -> int:
+    """Send a form."""
+    answer = await client.post(to, content=content, headers={"content-type": f"{FORM}; {kind}"})
+    return answer.status_code
+
+
 BOMB = bomb()
 ATTACKS: dict[Attack, int] = {
     wrong_method: 15, names: 20, queries: 15, types: 10, rubbish: 20, large: 1, bombs: 1, slow: 8,
-    gone: 10, page: 10,
+    gone: 10, page: 10, forms: 20, edges: 15, form_bombs: 1, slow_form: 5,
 }  # fmt: skip
 """How many of each come among a hundred or so."""
 
@@ -163,9 +249,12 @@ async def attack(
         async def good() -> None:
             while not attacked.done():
                 began = time.perf_counter()
-                answer = await client.post(to, content=file)
-                told["good", answer.status_code] += 1
-                if answer.status_code == 200:
+                try:
+                    status = (await client.post(to, content=file)).status_code
+                except httpx.HTTPError:
+                    status = -1
+                told["good", status] += 1
+                if status == 200:
                     times.append(time.perf_counter() - began)
                 await asyncio.sleep(0.05)
 

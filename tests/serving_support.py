@@ -1,7 +1,9 @@
 """A service in this process, its workers in theirs; a modality whose files say what to do."""
 
 import csv
+import ipaddress
 import json
+import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -110,6 +112,24 @@ def train_coded(data: Path, run: Path) -> Path:
     return run
 
 
+KINDS = ("filled", "plain", "striped")
+
+
+def train_kinds(folder: Path) -> Path:
+    """A run of ``KINDS``, each to each of the others by one generator."""
+    for number, kind in enumerate(KINDS):
+        for item in range(4):
+            draw(folder / "data/train" / kind / f"{item}.png", 10 * number + item)
+    settings: dict[str, object] = TINY | {
+        "data.held_out": 0.25,
+        "objective.domains": json.dumps(KINDS),
+        "train.best": "{}",
+    }
+    run = folder / "kinds"
+    main(training("image", "stargan-demo", settings)(folder / "data", run))
+    return run
+
+
 def train_attributes(folder: Path) -> Path:
     """A run that sets ``SETS``, of pictures that lie beside it."""
     rows = []
@@ -130,11 +150,41 @@ def train_attributes(folder: Path) -> Path:
     return run
 
 
+ELSEWHERE: list[str] = []
+"""Machines that this process has asked for something, or tried to, besides this one."""
+
+
+def _note(event: str, arguments: tuple[object, ...]) -> None:
+    """See ``sys.addaudithook``."""
+    if event == "socket.connect" and isinstance(arguments[1], tuple):
+        host = str(arguments[1][0])
+    elif event == "socket.getaddrinfo" and arguments[0]:
+        host = str(arguments[0])
+    else:
+        return
+    if host != "localhost" and not _is_loopback(host):
+        ELSEWHERE.append(host)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+sys.addaudithook(_note)
+
+
 @contextmanager
 def serving(
     runs: Path | Sequence[Path], limits: Limits, page: bool = False
 ) -> Iterator[tuple[str, Service]]:
-    """A service of one run, or several; yields its address, and what is behind it."""
+    """A service of one run, or several; yields its address, and what is behind it.
+
+    It asks no other machine for anything, nor tries to.
+    """
+    ELSEWHERE.clear()
     openings = [
         Opening(run, "latest", "cpu") for run in ([runs] if isinstance(runs, Path) else runs)
     ]
@@ -158,6 +208,7 @@ def serving(
             server.should_exit = True
             thread.join()
             service.close(5)
+    assert ELSEWHERE == []
 
 
 def wait_for(address: str, seconds: float = 60.0) -> None:

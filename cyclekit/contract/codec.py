@@ -66,6 +66,11 @@ class Codec(ABC, Generic[Item]):
         bytes. By default: no. What is no sample is passed over, and counted by kind."""
         return False
 
+    def recognises_sequence(self, head: bytes) -> bool:
+        """Whether ``sequence`` opens a file though its suffix is none of ``sequence_suffixes``, by
+        its first 512 bytes. By default: no."""
+        return False
+
     @abstractmethod
     def spec(self, domain: str) -> TensorSpec:
         """The tensors that networks see in ``domain`` (after ``to_network``)."""

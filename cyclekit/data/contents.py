@@ -3,9 +3,8 @@
 from pathlib import Path
 
 from cyclekit.data.beginnings import EMPTY, beginning
-from cyclekit.data.listing import HEAD
+from cyclekit.data.kinds import head_of
 from cyclekit.errors import BadSample
-from cyclekit.storage.handle import open_file
 
 
 def explained(error: BadSample) -> BadSample:
@@ -18,9 +17,5 @@ def explained(error: BadSample) -> BadSample:
 
 def what_it_is(file: Path) -> str:
     """What a file seems to be by its beginning, if that is nothing to learn from; else nothing."""
-    try:
-        with open_file(file, follow=True) as opened:
-            head = opened.read(HEAD)
-    except OSError:
-        return ""
-    return beginning(head)
+    head = head_of(file)
+    return "" if head is None else beginning(head)

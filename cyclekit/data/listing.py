@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from cyclekit.contract.codec import Codec
+from cyclekit.data.kinds import head_of, is_recognised
 from cyclekit.data.lazy import Lazy
-from cyclekit.storage.handle import open_file
 
-HEAD = 512  # bytes of a file that a codec may look at before it is read
 MOST_SHOWN = 6  # suffixes
 SYSTEMS_OWN = ("thumbs.db", "desktop.ini")  # hidden by their own systems
 
@@ -116,11 +115,8 @@ def _taking(codec: Codec[Any] | None, sequences: bool) -> Callable[[str], str]:
         suffix = Path(file).suffix.lower()
         if suffix in known:
             return ""  # whatever is in it
-        try:
-            with open_file(Path(file), follow=True) as opened:
-                head = opened.read(HEAD)
-        except OSError:
-            return suffix or "without suffix"
-        return "" if codec.recognises(head) else suffix or "without suffix"
+        head = head_of(Path(file))
+        taken = head is not None and is_recognised(codec, head, sequences)
+        return "" if taken else suffix or "without suffix"
 
     return kind

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from cyclekit.data.beginnings import beginning
-from cyclekit.data.listing import HEAD
+from cyclekit.data.kinds import HEAD
 from cyclekit.storage.handle import open_file
 
 GRIDS: dict[int, tuple[int, ...]] = {1: (256,), 2: (16, 16), 3: (6, 6, 6)}  # by axes

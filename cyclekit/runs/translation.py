@@ -10,6 +10,7 @@ from typing import Any
 from cyclekit.console import Console
 from cyclekit.contract.codec import Codec
 from cyclekit.data.encoded import remarks_on
+from cyclekit.data.kinds import is_sequence
 from cyclekit.data.listing import Kinds, list_samples, nothing
 from cyclekit.engine.declarations import Direction
 from cyclekit.errors import BadSample, DataError, UsageError, blame_plugin, suggest
@@ -17,7 +18,6 @@ from cyclekit.runs.open_run import OpenRun
 from cyclekit.runs.translation_job import (
     Job,
     Track,
-    is_sequence,
     require_apart,
 )
 from cyclekit.runs.translation_outcome import Outcome, translated
@@ -207,7 +207,7 @@ def _destination(
         UsageError: If it is named where there is something else than one file of many items, or is
             that file.
     """
-    if output.is_dir() or not is_sequence(codec, output):
+    if output.is_dir() or output.suffix.lower() not in codec.sequence_suffixes:
         return output, {}
     file, *others = files.names
     if others or not is_sequence(codec, file):

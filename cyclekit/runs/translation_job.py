@@ -88,11 +88,6 @@ class Job:
         return [*answers, *(folder for folder, there in wanted if there)]
 
 
-def is_sequence(codec: Codec[Any], file: Path) -> bool:
-    """Whether a file holds many items, by its name."""
-    return file.suffix.lower() in codec.sequence_suffixes
-
-
 def made_of(
     opened: OpenRun,
     job: Job,

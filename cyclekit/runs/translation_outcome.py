@@ -10,10 +10,11 @@ from typing import Any
 
 from cyclekit.contract.codec import Codec
 from cyclekit.data.encoded import failure, guarded, load_file, require_file
+from cyclekit.data.kinds import is_sequence
 from cyclekit.engine.translator import Translator
 from cyclekit.errors import BadSample, PluginError
 from cyclekit.runs.open_run import OpenRun
-from cyclekit.runs.translation_job import Job, Track, is_sequence, made_of
+from cyclekit.runs.translation_job import Job, Track, made_of
 from cyclekit.runs.translation_sequence import SequenceTranslation
 from cyclekit.storage.folder import Aside, Storage
 from cyclekit.storage.handle import Refused

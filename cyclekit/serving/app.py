@@ -20,7 +20,7 @@ from starlette.types import Receive, Scope, Send
 from cyclekit.serving.figures import TYPE
 from cyclekit.serving.guard import refused
 from cyclekit.serving.limits import Refusal, busy
-from cyclekit.serving.receiving import BODY, BYTES, is_form, receive, suffix_of
+from cyclekit.serving.receiving import BODY, BYTES, claim_of, is_form, receive
 from cyclekit.serving.service import Service
 from cyclekit.serving.task import Task, Translated, Wish
 from cyclekit.version import package_version
@@ -43,7 +43,7 @@ class Asked(BaseModel):
     format: Annotated[str, Field(max_length=40)] | None = None
     """What the result is written as; `/v1/models` lists them."""
     suffix: Annotated[str, Field(pattern=r"^\.[A-Za-z0-9]{1,12}$")] | None = None
-    """Of which kind the file is, such as `.csv`, where neither Content-Type nor content says so."""
+    """Of which kind the file is, such as `.csv`, where neither content nor Content-Type says so."""
     checkpoint: Annotated[str, Field(pattern=r"^(latest|best|[0-9]{1,15})$")] | None = None
     """`latest`, `best` or a step; without it, the one that the service was started with."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
@@ -186,12 +186,12 @@ def _add_translation(app: FastAPI, service: Service, jobs: Jobs) -> None:
     ) -> Response:
         wish = asked.wish(direction, service.run(run).checkpoint)
         kind = request.headers.get("content-type", "")
-        of = partial(suffix_of, asked.suffix, can=service.run(run).described)
-        suffix = of("" if is_form(kind) else kind)  # a form says it of each file
-        resident = service.require(run, wish, suffix)
+        of = partial(claim_of, asked.suffix, can=service.run(run).described)
+        claim = of("" if is_form(kind) else kind)  # a form says it of each file
+        resident = service.require(run, wish, claim)
         if not asked.wait:
             jobs.require_room()
-        task = service.prepare(wish, suffix)
+        task = service.prepare(wish, claim)
         handed = False
         try:
             service.figures.received(run, await receive(request, service, task, of))

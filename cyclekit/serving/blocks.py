@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from cyclekit.serving.app import drop
 from cyclekit.serving.drawing import STYLE, Result, draw_all, line_of
 from cyclekit.serving.limits import Refusal
 from cyclekit.serving.service import Service
-from cyclekit.serving.task import EXAMPLE, Task, Translated, Wish, ways_of
+from cyclekit.serving.task import EXAMPLE, Claim, Task, Translated, Wish, ways_of
 from cyclekit.storage.folder import Storage
 from cyclekit.storage.handle import open_file
 
@@ -173,7 +173,8 @@ class Page:
         return bool(shared) and one["plugin"] == two["plugin"]
 
     def _kinds(self, run: str) -> list[str]:
-        return self._runs[run]["suffixes"] or ["file"]
+        # A dialog offers these; what is called something else may be one of them all the same.
+        return [*self._runs[run]["suffixes"], "file"]
 
     def _of_way(self, run: str, way: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         """The fields of ``OF_WAY``."""
@@ -260,14 +261,15 @@ class Page:
 
     def _submitted(self, run: str, wish: Wish, file: Path, example: Path | None) -> Task:
         """Hand a file over."""
-        suffix = _suffix(file)
-        resident = self._service.require(run, wish, suffix)
-        task = self._service.prepare(wish, suffix)
+        known = self._runs[run]["suffixes"]
+        claim = claim_of(file, known)
+        resident = self._service.require(run, wish, claim)
+        task = self._service.prepare(wish, claim)
         try:
             _copy(file, task.file)
             if example is not None:
                 self._service.require_examples(run, wish.direction)
-                task.like = task.folder / (EXAMPLE + _suffix(example))
+                task.like = task.place(EXAMPLE, claim_of(example, known))
                 _copy(example, task.like)
             resident.submit(task)
         except BaseException:
@@ -306,9 +308,10 @@ class Page:
         }
 
 
-def _suffix(file: Path) -> str:
+def claim_of(file: Path, known: Collection[str]) -> Claim:
+    """What a file's name says that it is."""
     suffix = file.suffix.lower()
-    return suffix if SUFFIX.fullmatch(suffix) else ""
+    return Claim.of([suffix], known) if SUFFIX.fullmatch(suffix) else Claim()
 
 
 def _copy(file: Path, place: Path) -> None:

@@ -12,7 +12,7 @@ from starlette.requests import Request
 
 from cyclekit.serving.limits import Limits, Refusal
 from cyclekit.serving.service import Service
-from cyclekit.serving.task import EXAMPLE, INPUT, Task
+from cyclekit.serving.task import EXAMPLE, INPUT, Claim, Task
 from cyclekit.storage.folder import Storage
 
 ANY = ("", "application/octet-stream", "application/x-www-form-urlencoded")  # curl's word for any
@@ -37,8 +37,8 @@ BODY: dict[str, Any] = BYTES | {
 }
 """What OpenAPI says of a file that comes back, and of one that is sent."""
 
-SuffixOf = Callable[[str], str]
-"""``Content-Type -> suffix``; raises where the run does not take such files."""
+ClaimOf = Callable[[str], Claim]
+"""``Content-Type`` -> what it says."""
 
 
 def is_form(content_type: str) -> bool:
@@ -46,40 +46,33 @@ def is_form(content_type: str) -> bool:
     return _kind(content_type).startswith("multipart/")
 
 
-def suffix_of(asked: str | None, content_type: str, can: Mapping[str, Any]) -> str:
-    """What says of which kind a file is: asked for, or by its media type; empty: its content.
+def claim_of(asked: str | None, content_type: str, can: Mapping[str, Any]) -> Claim:
+    """What a file is said to be.
 
     Args:
-        asked: By whoever sends it.
+        asked: The suffix that whoever sends it asks for.
         content_type: The file's.
         can: What the run can do.
-
-    Raises:
-        Refusal: If it is of a kind that the run does not take.
     """
     if asked is not None:
-        return asked.lower()
+        return Claim(asked.lower())
     kind = _kind(content_type)
     if kind in ANY:
-        return ""
+        return Claim()
     group, _, name = kind.partition("/")
     others = (kind, f"{group}/x-{name}", f"{group}/{name.removeprefix('x-')}")
     guesses = [guess for one in others for guess in mimetypes.guess_all_extensions(one)]
-    known = can.get("suffixes", [])
-    fitting = [guess for guess in guesses if not known or guess in known]
-    if not fitting:
-        raise Refusal(415, f"This run takes {', '.join(known) or 'no such files'}.")
-    return fitting[0]
+    return Claim.of(guesses, can.get("suffixes", []))
 
 
-async def receive(request: Request, service: Service, task: Task, suffix_of: SuffixOf) -> int:
+async def receive(request: Request, service: Service, task: Task, claim_of: ClaimOf) -> int:
     """Write what is sent into a task's folder; returns how many bytes its files have.
 
     Raises:
         Refusal: If it is too much, too slow, or not what was expected.
     """
     if is_form(request.headers.get("content-type", "")):
-        return await _receive_form(request, service, task, suffix_of)
+        return await _receive_form(request, service, task, claim_of)
     size = 0
     async with service.receiving():
         with Storage(task.folder).writing(task.file.name) as file:
@@ -91,7 +84,7 @@ async def receive(request: Request, service: Service, task: Task, suffix_of: Suf
     return size
 
 
-async def _receive_form(request: Request, service: Service, task: Task, suffix_of: SuffixOf) -> int:
+async def _receive_form(request: Request, service: Service, task: Task, claim_of: ClaimOf) -> int:
     """The same of a form; the task's files are then called by their kinds."""
     limits = service.limits
     stream = _bounded(request, limits, 2 * limits.bytes + FRAME)
@@ -99,14 +92,14 @@ async def _receive_form(request: Request, service: Service, task: Task, suffix_o
     async with service.receiving():
         try:
             form = await parser.parse()
-        except MultiPartException as error:
+        except (MultiPartException, ValueError) as error:  # of letters that it says it is in
             raise _unlike_form() from error
     try:
         sent = _files_of(form, limits)
-        task.file = task.folder / (INPUT + suffix_of(sent[FILE].content_type or ""))
+        task.file = task.place(INPUT, claim_of(sent[FILE].content_type or ""))
         places = {FILE: task.file}
         if LIKE in sent:
-            task.like = task.folder / (EXAMPLE + suffix_of(sent[LIKE].content_type or ""))
+            task.like = task.place(EXAMPLE, claim_of(sent[LIKE].content_type or ""))
             places[LIKE] = task.like
         for field, place in places.items():
             with Storage(task.folder).writing(place.name) as file:

@@ -223,6 +223,7 @@ class Resident:
         order = {
             "wish": asdict(block[0].wish),
             "files": {task.name: str(task.file) for task in block},
+            "doubted": [str(file) for task in block for file in task.doubted],
             "output": str(self._folder),
             "like": None if block[0].like is None else str(block[0].like),  # then it is alone
         }

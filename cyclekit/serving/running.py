@@ -127,6 +127,11 @@ class Impatient(H11Protocol):
         self._patience.cancel()
         super().connection_lost(exc)
 
+    def on_response_complete(self) -> None:
+        """Wait for the next head from now on: what was looked at before was answered."""
+        self._waited = False
+        super().on_response_complete()
+
     def shutdown(self) -> None:
         """Let the last answers end; a page stays open as long as somebody looks at it, and is
         closed before the server would complain about it."""

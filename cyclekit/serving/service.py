@@ -13,7 +13,7 @@ from cyclekit.runs.sharing import Opening
 from cyclekit.serving.figures import Figures
 from cyclekit.serving.limits import Limits, Refusal, busy
 from cyclekit.serving.resident import Resident
-from cyclekit.serving.task import INPUT, Task, Wish, ways_of
+from cyclekit.serving.task import INPUT, Claim, Task, Wish, ways_of
 from cyclekit.storage.folder import Storage
 
 DRAINING = 0.1  # seconds between looks at what is still to be done
@@ -99,7 +99,7 @@ class Service:
             raise Refusal(404, f"There is no run of that name. There are: {self._listed()}.")
         return self.residents[name]
 
-    def require(self, run: str, wish: Wish, suffix: str) -> Resident:
+    def require(self, run: str, wish: Wish, claim: Claim) -> Resident:
         """The run that can do what is wished.
 
         Raises:
@@ -118,7 +118,7 @@ class Service:
         if unknown := set(wish.attributes or ()) - set(can["attributes"]):
             known = _names(can["attributes"])
             raise Refusal(422, f"{len(unknown)} attributes are unknown. There are: {known}.")
-        if suffix and can["suffixes"] and suffix not in can["suffixes"]:
+        if claim.suffix and can["suffixes"] and claim.suffix not in can["suffixes"]:
             raise Refusal(415, f"This run takes {_names(can['suffixes'])}.")
         resident.require_room()
         return resident
@@ -142,11 +142,13 @@ class Service:
         finally:
             self._bodies -= 1
 
-    def prepare(self, wish: Wish, suffix: str) -> Task:
+    def prepare(self, wish: Wish, claim: Claim) -> Task:
         """A task with a folder of its own; ``discard`` removes it."""
         name = secrets.token_hex(12)
         folder = Storage(self.folder).make_new(name)
-        return Task(name, folder, folder / (INPUT + suffix), wish)
+        task = Task(name, folder, folder / INPUT, wish)
+        task.file = task.place(INPUT, claim)
+        return task
 
     def require_examples(self, run: str, direction: str) -> None:
         """Refuse an example where no code can be found in one.

@@ -1,6 +1,6 @@
 """A request on its way through a worker."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,6 +8,30 @@ from typing import Any
 
 INPUT = "input"  # codes follow from names: all that is sent is called alike, before its suffix
 EXAMPLE = "example"  # likewise
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What a file is said to be by whoever sends it, which need not be true.
+
+    Attributes:
+        suffix: With its dot; empty: nothing is said that helps.
+        doubted: Whether it is said to be what the run does not take: its content has to tell.
+    """
+
+    suffix: str = ""
+    doubted: bool = False
+
+    @classmethod
+    def of(cls, suffixes: Sequence[str], known: Collection[str]) -> "Claim":
+        """That of a file which may be called in several ways.
+
+        Args:
+            suffixes: Likewise.
+            known: Those that the run takes; none: all.
+        """
+        fitting = [suffix for suffix in suffixes if not known or suffix in known]
+        return cls(fitting[0]) if fitting else cls(doubted=bool(known))
 
 
 @dataclass(frozen=True)
@@ -58,6 +82,7 @@ class Task:
         outcome: What became of it: see ``Translated``.
         progress: How much of how much is done, where that is known.
         alone: Whether it goes by itself, since others were with it when a worker was killed.
+        doubted: Files whose content has to tell that the run takes them.
     """
 
     name: str
@@ -68,6 +93,14 @@ class Task:
     outcome: "Future[Translated]" = field(default_factory=Future)
     progress: tuple[int, int] = (0, 0)
     alone: bool = False
+    doubted: list[Path] = field(default_factory=list)
+
+    def place(self, name: str, claim: Claim) -> Path:
+        """Where a file goes that is said to be something."""
+        place = self.folder / (name + claim.suffix)
+        if claim.doubted:
+            self.doubted.append(place)
+        return place
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,15 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from multiprocessing import connection, parent_process
 from pathlib import Path
 from typing import Any
 
+from cyclekit.contract.codec import Codec
+from cyclekit.data.contents import explained
+from cyclekit.data.kinds import head_of, is_recognised, is_sequence
 from cyclekit.describe import describe_exception
 from cyclekit.engine.declarations import Direction
 from cyclekit.engine.model import Model
@@ -33,7 +36,7 @@ from cyclekit.runs.open_run import OpenRun
 from cyclekit.runs.routing import way_that_sets
 from cyclekit.runs.sharing import Opening
 from cyclekit.runs.translation import format_of
-from cyclekit.runs.translation_job import Job, is_sequence
+from cyclekit.runs.translation_job import Job
 from cyclekit.runs.translation_outcome import Outcome, translated
 from cyclekit.serving.task import EXAMPLE, Wish, ways_of
 from cyclekit.serving.views import show
@@ -149,6 +152,10 @@ class Worker:
             opened = self._wanted(wish)
             output = Path(told["output"])
             like = told["like"] and Path(told["like"])
+            doubted = {Path(file) for file in told["doubted"]}
+            for task, error in strange(opened.model.codec, files, like, doubted).items():
+                del files[task]
+                self.say(task=task, **_fault(error))
             for task, said in self._made(opened, wish, output, files, like):
                 self.say(task=task, step=opened.checkpoint.step, **said)
         except Exception as error:
@@ -177,16 +184,19 @@ class Worker:
         direction = _way(opened.model, wish.direction)
         format_ = format_of(codec, wish.format)
         job = Job.of(opened, direction, output, format_, wish.back, False, wish.samples, like)
+        films = [task for task, file in files.items() if is_sequence(codec, file)]
+        rest = [task for task in files if task not in films]
         if wish.show:
-            for task, file in files.items():
-                if not is_sequence(codec, file):
-                    yield task, self._shown(opened, job, task, file)
-        rest = [t for t, file in files.items() if not wish.show or is_sequence(codec, file)]
-        places = {files[t]: _place(t, files[t]) for t in rest}
-        whose = {files[t]: t for t in rest}
+            for task in rest:
+                yield task, self._shown(opened, job, task, files[task])
+            rest = []
         plain = Job(direction, output, format_, like=like)
-        for outcome in translated(opened, plain, places, Told(_drop), [], self._track(rest)):
-            yield whose[outcome.file], _told(outcome)
+        # Films go one by one, after what is quick.
+        for block in filter(None, (rest, *([film] for film in films))):
+            places = {files[task]: _place(task, files[task]) for task in block}
+            whose = {files[task]: task for task in block}
+            for outcome in translated(opened, plain, places, Told(_drop), [], self._track(block)):
+                yield whose[outcome.file], _told(outcome)
 
     def _shown(self, opened: OpenRun, job: Job, task: str, file: Path) -> dict[str, Any]:
         begun = time.monotonic()
@@ -201,7 +211,7 @@ class Worker:
         return {"file": str(written), "seconds": time.monotonic() - begun, "views": views}
 
     def _track(self, tasks: Sequence[str]) -> Any:
-        """Shows how far a sequence is, which always comes by itself."""
+        """Shows how far a sequence is, which is always by itself."""
 
         def track(things: Iterable[Any], total: int, _what: str) -> Iterator[Any]:
             last = 0.0
@@ -212,6 +222,31 @@ class Worker:
                 yield thing
 
         return track
+
+
+class Strange(BadSample):
+    """A file that is sent as what a run does not take, and has nothing of what it takes."""
+
+
+def strange(
+    codec: Codec[Any], files: Mapping[str, Path], like: Path | None, doubted: Collection[Path]
+) -> dict[str, BadSample]:
+    """Tasks of whose files one is not what the run takes, though it would have to show that it is.
+
+    Args:
+        codec: Looks at them.
+        files: Each task's.
+        like: An example that comes with each.
+        doubted: Those of them that are sent as something else.
+    """
+    found: dict[str, BadSample] = {}
+    for task, file in files.items():
+        for one in {file, like} & {*doubted}:
+            if one is not None and not is_recognised(codec, head_of(one) or b""):
+                known = ", ".join(sorted(codec.suffixes | codec.sequence_suffixes))
+                why = "is sent as what this run does not take, and does not begin like what it does"
+                found[task] = explained(Strange(one, f"{why} ({known})"))
+    return found
 
 
 def _place(task: str, file: Path) -> Path:
@@ -229,7 +264,8 @@ def _fault(error: Exception) -> dict[str, Any]:
     """HTTP's word for what went wrong, and ours; no path of this machine is in either."""
     if isinstance(error, BadSample):
         what = "example" if error.path.stem == EXAMPLE else "file"
-        status, said = (413 if isinstance(error, TooLarge) else 422), f"The {what} {error.why}."
+        kinds = {TooLarge: 413, Strange: 415}
+        status, said = kinds.get(type(error), 422), f"The {what} {error.why}."
         said = said.replace(str(error.path), f"the {what}").replace(str(error.path.parent), "")
     elif isinstance(error, CheckpointError):
         status, said = 404, "There is no such checkpoint, or it cannot be read any more."

@@ -21,7 +21,7 @@ from cyclekit.api import (
 from cyclekit_image.arrays import Item, Refusal, as_item, as_pixels, count_channels, half_of
 from cyclekit_image.channels import plain_item, with_channels
 from cyclekit_image.depths import DEPTHS, FLOAT, SIXTEEN, depth_of
-from cyclekit_image.kinds import SUFFIXES, is_telling
+from cyclekit_image.kinds import SUFFIXES, is_film, is_telling
 from cyclekit_image.options import ImageOptions
 from cyclekit_image.origin import NOTICED, Origin, origin_of, with_origin
 from cyclekit_image.pictures import read_picture, write_picture
@@ -55,6 +55,10 @@ class ImageCodec(Codec[Item]):
     def recognises(self, head: bytes) -> bool:
         """Pictures whose names do not tell; TIFF is none of them, since raw files begin so."""
         return is_telling(head)
+
+    def recognises_sequence(self, head: bytes) -> bool:
+        """Films whose names do not tell."""
+        return is_film(head)
 
     def spec(self, domain: str) -> TensorSpec:
         """``(channels, height, width)`` in -1..1."""

@@ -66,6 +66,14 @@ TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _TELLING = re.compile(
     rb"\x89PNG\r\n|\xff\xd8\xff|RIFF....WEBP|GIF8[79]a|\0\0\0\x0cjP  |\xff\x4f\xff\x51", re.DOTALL
 )
+# ISO's base media by what they are first of all (raw photographs of Canon, say, are films second),
+# QuickTime without a word about that; AVI; Matroska and WebM; FLV; MPEG's programs, and its
+# transport in packets of 188 or 192 bytes.
+_FILM = re.compile(
+    rb"....ftyp(?:iso|mp4|avc1|qt  |M4V|3gp|3g2|dash|MSNV|XAVC|f4v )|....(?:moov|mdat|wide|free)"
+    rb"|RIFF....AVI |\x1aE\xdf\xa3|FLV\x01|\0\0\x01\xba|G.{187}G.{187}G|.{4}G.{191}G.{191}G?",
+    re.DOTALL,
+)
 _AVIF = (b"avif", b"avis")
 _HEIF = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 
@@ -73,6 +81,14 @@ _HEIF = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 def is_telling(head: bytes) -> bool:
     """Whether a file that begins like this is a picture, whatever its name."""
     return bool(_TELLING.match(head)) or is_heif(head) or bool(_brands(head) & set(_AVIF))
+
+
+def is_film(head: bytes) -> bool:
+    """Whether a file that begins like this is a film of a kind that is read, whatever its name.
+
+    Ogg and ASF are left out, since sound alone begins so, too.
+    """
+    return bool(_FILM.match(head))
 
 
 def is_heif(head: bytes) -> bool:

@@ -242,6 +242,27 @@ def test_pictures_without_a_suffix_are_known_by_their_beginning(head: bytes, is_
     assert ImageCodec(ImageOptions()).recognises(head) is is_one
 
 
+@pytest.mark.parametrize(
+    ("head", "is_one"),
+    [
+        (b"\0\0\0\x14ftypqt  \0\0\0\0qt  ", True),
+        (b"\0\0\0\x20ftypisom\0\0\2\0isomiso2avc1mp41", True),
+        (b"RIFF\1\2\3\4AVI LIST", True),
+        (b"\x1aE\xdf\xa3\x01", True),
+        ((b"G" + bytes(187)) * 3, True),
+        (b"RIFF\1\2\3\4WEBPVP8 ", False),
+        (b"\0\0\0\x20ftypavif\0\0\0\0avifmif1miafMA1B", False),
+        (TestHeif.head, False),
+        (b"\0\0\0\x18ftypcrx \0\0\0\1crx isom", False),  # a raw photograph
+        (b"\0\0\0\x1cftypM4A \0\0\2\0M4A isommp42", False),
+        (b"Going to be a text", False),
+        (b"", False),
+    ],
+)
+def test_films_are_known_by_their_beginning(head: bytes, is_one: bool) -> None:
+    assert ImageCodec(ImageOptions()).recognises_sequence(head) is is_one
+
+
 def test_what_was_noticed_is_said_before_training(folders: Path, tmp_path: Path, cli: Cli) -> None:
     for split in ("trainA", "trainB"):
         for index in range(3):

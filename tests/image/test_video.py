@@ -247,6 +247,17 @@ def test_translate_writes_films_beside_pictures(cli: Cli, trained: Path, tmp_pat
     assert "skipped 2 of 2 files" in again.err
 
 
+def test_a_film_is_one_whatever_it_is_called(cli: Cli, trained: Path, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    film(tmp_path / "clip.mp4", EVEN[:4]).rename(tmp_path / "in/clip")
+    draw(tmp_path / "still.png", 0).rename(tmp_path / "in/still.mp4")
+    done = cli("translate", trained, tmp_path / "in", "-o", tmp_path / "out", "--direction=a2b")
+    assert done.code == 0, done.err
+    assert (tmp_path / "out/still.png").exists()
+    (made,) = (file for file in (tmp_path / "out").iterdir() if file.stem == "clip")
+    assert len(told(made)["times"]) == 4
+
+
 def test_a_single_result_can_be_named(cli: Cli, trained: Path, tmp_path: Path) -> None:
     source = film(tmp_path / "clip.mp4", EVEN[:4])
     before = source.read_bytes()

@@ -15,12 +15,14 @@ pytest.importorskip("prometheus_client", reason="needs cyclekit[serve]")
 pytest.importorskip("fastapi", reason="needs cyclekit[serve]")
 
 from serving_support import (  # noqa: E402
+    KINDS,
     ODD,
     RECIPE,
     SETS,
     serving,
     train_attributes,
     train_coded,
+    train_kinds,
 )
 
 from cyclekit.cli import main  # noqa: E402
@@ -134,9 +136,17 @@ def test_files_that_cannot_be_taken(client: "httpx.Client", tmp_path: Path) -> N
     large = draw(tmp_path / "large.png", 0, (101, 100)).read_bytes()
     assert status(good, "image/png") == 200
     assert status(good, "application/x-www-form-urlencoded") == 200
-    assert status(good, "text/html") == 415
+    # What it is counts for more than what it is called.
+    assert {status(good, kind) for kind in ("image/jpeg", "video/mp4", "text/html", "x/y")} == {200}
+    assert status(b"<html>no picture</html>", "image/png") == 422
+    assert status(b"<html>no picture</html>", "text/html") == 415
+    assert status(b"MThd and more", "audio/midi") == 415
     assert status(good, "multipart/form-data; boundary=x") == 422
     assert status(good, "multipart/form-data") == 422
+    for letters in ("undefined", "idna", "hex", "../x"):
+        kind = f"multipart/form-data; boundary=x; charset={letters}"
+        form = b'--x\r\nContent-Disposition: form-data; name="file"; filename="\xff"\r\n\r\n'
+        assert status(form + good + b"\r\n--x--\r\n", kind) in (200, 422)
     assert status(b"") == 422
     assert status(b"nothing that anybody could read") == 422
     assert status(good[: len(good) // 2]) == 422
@@ -307,6 +317,24 @@ def test_an_example_is_sent_beside_the_file(
     assert "No code is found in an example" in answer.json()["error"]
 
 
+def test_a_run_of_many_domains_has_a_way_to_each(cli: Cli, tmp_path: Path) -> None:
+    run = train_kinds(tmp_path)
+    file, out = draw(tmp_path / "x.png", 0), tmp_path / "out"
+    assert cli("translate", run, file, "-o", out, "--from=plain", "--to=striped").code == 0
+    (written,) = results(out)
+    with serving(run, LIMITS) as (address, _):
+        (model,) = httpx.get(f"{address}/v1/models", trust_env=False).json()
+        ways = {(way["source"], way["target"]): way["name"] for way in model["directions"]}
+        assert set(ways) == {(one, two) for one in KINDS for two in KINDS if one != two}
+        made = {}
+        for target in ("filled", "striped"):
+            where = f"{address}/v1/translate/kinds/{ways['plain', target]}"
+            answer = httpx.post(where, content=file.read_bytes(), trust_env=False, timeout=300)
+            assert answer.status_code == 200, answer.text
+            made[target] = answer.content
+        assert made["filled"] != made["striped"] == written.read_bytes()
+
+
 def test_several_attributes_are_set_at_once(cli: Cli, tmp_path: Path) -> None:
     run = train_attributes(tmp_path)
     file = draw(tmp_path / "x.png", 0)
@@ -325,6 +353,7 @@ def test_several_attributes_are_set_at_once(cli: Cli, tmp_path: Path) -> None:
         answer = ask(f"{SETS[0]}=1,{SETS[1]}=0")
         assert answer.status_code == 200, answer.text
         assert answer.content == written.read_bytes()
+        assert ask(f"{SETS[0]}=1").content != ask(f"{SETS[0]}=0").content
         assert ask(f"{SETS[0]}=1,{SETS[0]}=0").status_code == 422
         assert ask(f"{SETS[0]}=1,Odd=0").status_code == 404
 

@@ -14,7 +14,13 @@ pytest.importorskip("gradio", reason="needs cyclekit[serve]")
 playwright = pytest.importorskip(
     "playwright.sync_api", reason="needs playwright (pip install playwright), and Chromium"
 )
-from serving_support import SETS, serving, train_attributes, train_coded  # noqa: E402
+from serving_support import (  # noqa: E402
+    SETS,
+    serving,
+    train_attributes,
+    train_coded,
+    train_kinds,
+)
 
 from cyclekit.cli import main  # noqa: E402
 from cyclekit.serving.limits import Limits  # noqa: E402
@@ -86,6 +92,14 @@ def translate(page: Any, said: str) -> None:
     page.locator(".state").get_by_text(said).first.wait_for()
 
 
+def downloaded(page: Any, name: str = "translated.png") -> bytes:
+    """What the page gives to keep."""
+    with page.expect_download() as download:
+        page.get_by_role("button", name=f"Download {name}").click()
+    content: bytes = download.value.path().read_bytes()
+    return content
+
+
 def pictures(page: Any, count: int, width: int | None = None) -> None:
     """Wait for so many pictures, each of them drawn, of a width."""
     page.locator(".result img").nth(count - 1).wait_for()
@@ -105,9 +119,12 @@ def test_a_picture_is_compared(
             upload(page, draw(tmp_path / "mine.png", 0, (48, 40)))
             translate(page, "trained, step 4")
             pictures(page, 3, 48)  # both to compare, and the way back
-            with page.expect_download() as download:
-                page.get_by_role("button", name="Download translated.png").click()
-            assert download.value.path().read_bytes().startswith(b"\x89PNG")
+            assert downloaded(page).startswith(b"\x89PNG")
+            page.get_by_label("Remove").or_(page.get_by_label("Clear")).first.click()
+            mine = draw(tmp_path / "mine.png", 0, (56, 40))
+            upload(page, mine.rename(tmp_path / "mine.dat"))  # what it is called does not matter
+            translate(page, "trained, step 4")
+            pictures(page, 3, 56)
         answer = page.request.put(f"{address}/v1/translate/trained/a2b")
         assert answer.status == 405  # and no page
     assert "Traceback" not in capfd.readouterr().err  # of a service that ends under an open page
@@ -167,9 +184,31 @@ def test_attributes_are_chosen(browser: Any, tmp_path: Path) -> None:
         page.get_by_label(SETS[1], exact=True).check()
         translate(page, "Choose first what it is to become")
         choose(page, "What it is to become", f"with {SETS[0]}")
+        translate(page, f"with {SETS[0]}")
+        pictures(page, 2, 48)
+        one = downloaded(page)
         choose(page, "What it is to become", f"without {SETS[1]}")
         translate(page, f"with {SETS[0]}, without {SETS[1]}")
         pictures(page, 2, 48)
+        assert downloaded(page) != one
+
+
+@pytest.mark.proof
+def test_a_target_is_chosen_among_many(browser: Any, tmp_path: Path) -> None:
+    run = train_kinds(tmp_path)
+    with (
+        serving(run, Limits(), page=True) as (address, _),
+        visited(browser, address, **NARROW) as page,
+    ):
+        upload(page, draw(tmp_path / "mine.png", 0, (48, 40)))
+        made = []
+        for way in ("plain → filled", "plain → striped"):
+            choose(page, "Direction", way)
+            translate(page, way)
+            pictures(page, 2, 48)
+            page.get_by_text(f"Original | {way}").wait_for()
+            made.append(downloaded(page))
+        assert made[0] != made[1]
 
 
 @pytest.mark.proof
@@ -194,6 +233,14 @@ def test_every_modality_has_a_page(
         serving(run, Limits(seconds=300), page=True) as (address, _),
         visited(browser, address, **NARROW) as page,
     ):
+        way = page.request.get(f"{address}/v1/models").json()[0]["directions"][0]["name"]
+        for kind in ("application/octet-stream", "image/x-icon"):  # says nothing, and lies
+            answer = page.request.post(
+                f"{address}/v1/translate/run/{way}",
+                data=file.read_bytes(),
+                headers={"content-type": kind},
+            )
+            assert answer.status == 200, answer.text()
         page.get_by_label("Show the way back").check()
         upload(page, file)
         translate(page, "run, step 2")
