@@ -153,12 +153,12 @@ class Page:
             "sets": {
                 "choices": choices if attributes else [], "value": [], "visible": bool(attributes),
             },
-            "file": {"file_types": self._kinds(run), "value": None},
+            "file": {"value": None},  # of any name: gradio would refuse by that alone
             "record": {"visible": ".wav" in can["suffixes"], "value": None},
             "attributes": {"choices": attributes, "value": [], "visible": bool(attributes)},
             "others": {"choices": rivals, "value": [], "visible": bool(rivals)},
             "checkpoint": {"choices": steps, "value": self._service.residents[run].checkpoint},
-            **self._of_way(run, ways[0]),
+            **self._of_way(ways[0]),
             "format": {
                 "choices": formats, "value": next(iter(formats), None), "visible": bool(formats),
             },
@@ -172,18 +172,15 @@ class Page:
         }
         return bool(shared) and one["plugin"] == two["plugin"]
 
-    def _kinds(self, run: str) -> list[str]:
-        # A dialog offers these; what is called something else may be one of them all the same.
-        return [*self._runs[run]["suffixes"], "file"]
-
-    def _of_way(self, run: str, way: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    @staticmethod
+    def _of_way(way: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         """The fields of ``OF_WAY``."""
         codes, examples = way["codes"], way["examples"]
         return {
             "back": {"value": False, "visible": way["back"]},
             "samples": {"value": 1, "visible": codes},
             "seed": {"value": 0, "visible": codes},
-            "example": {"file_types": self._kinds(run), "value": None, "visible": examples},
+            "example": {"value": None, "visible": examples},
         }
 
     def _of_run(self, run: str) -> list[Any]:
@@ -193,7 +190,7 @@ class Page:
 
     def _of_direction(self, run: str, direction: str) -> list[Any]:
         ways = {way["name"]: way for way in self._runs[run]["directions"]}
-        of = self._of_way(run, ways.get(direction) or next(iter(ways.values())))
+        of = self._of_way(ways.get(direction) or next(iter(ways.values())))
         return [gr.update(**of[name]) for name in OF_WAY]
 
     async def translate(

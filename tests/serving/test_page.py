@@ -78,7 +78,7 @@ def visited(browser: Any, address: str, **view: Any) -> Iterator[Any]:
 
 def upload(page: Any, file: Path, field: int = 0) -> None:
     page.locator("input[type=file]").nth(field).set_input_files(file)
-    page.get_by_text(file.name).first.wait_for()
+    page.locator(".file-preview .stem", has_text=file.stem).first.wait_for()  # it is there
 
 
 def choose(page: Any, label: str, value: str) -> None:
@@ -122,8 +122,10 @@ def test_a_picture_is_compared(
             assert downloaded(page).startswith(b"\x89PNG")
             page.get_by_label("Remove").or_(page.get_by_label("Clear")).first.click()
             mine = draw(tmp_path / "mine.png", 0, (56, 40))
-            upload(page, mine.rename(tmp_path / "mine.dat"))  # what it is called does not matter
-            translate(page, "trained, step 4")
+            upload(page, mine.rename(tmp_path / "other.dat"))  # what it is called does not matter
+            choose(page, "Direction", "B → A")
+            translate(page, "B → A")
+            page.get_by_text("Original | B → A").wait_for()
             pictures(page, 3, 56)
         answer = page.request.put(f"{address}/v1/translate/trained/a2b")
         assert answer.status == 405  # and no page
@@ -252,7 +254,7 @@ def test_every_modality_has_a_page(
             page.get_by_role("button", name="Record").click()
             page.wait_for_timeout(1500)
             page.get_by_role("button", name="Stop").click()
-            page.get_by_text(file.name).wait_for(state="hidden")  # the last that was given counts
+            page.locator(".file-preview").wait_for(state="hidden")  # the last that was given counts
             page.get_by_role("button", name="Play").nth(heard).wait_for()
             translate(page, "run, step 2")
             page.get_by_role("button", name="Download translated.wav").wait_for()
