@@ -35,6 +35,7 @@ ALONE = [
 PATIENCE = 240_000  # milliseconds, on a busy machine
 VOLUMES = Path(__file__).parents[2] / "examples/cyclekit_volumes/cyclekit_volumes"
 NARROW = {"viewport": {"width": 400, "height": 800}, "color_scheme": "dark"}
+WIDE = "[...document.querySelectorAll('.result img')].every(image => image.naturalWidth == 56)"
 UNLABELLED = re.compile(r"^\s*- (textbox|combobox|checkbox|slider|spinbutton)(?! \")", re.MULTILINE)
 
 pytestmark = [
@@ -123,10 +124,10 @@ def test_a_picture_is_compared(
             page.get_by_label("Remove").or_(page.get_by_label("Clear")).first.click()
             mine = draw(tmp_path / "mine.png", 0, (56, 40))
             upload(page, mine.rename(tmp_path / "other.dat"))  # what it is called does not matter
-            choose(page, "Direction", "B → A")
-            translate(page, "B → A")
-            page.get_by_text("Original | B → A").wait_for()
-            pictures(page, 2, 56)  # the way back is asked for anew
+            choose(page, "Checkpoint", "2")
+            translate(page, "trained, step 2")
+            page.wait_for_function(WIDE)
+            pictures(page, 3, 56)
         answer = page.request.put(f"{address}/v1/translate/trained/a2b")
         assert answer.status == 405  # and no page
     assert "Traceback" not in capfd.readouterr().err  # of a service that ends under an open page
