@@ -54,6 +54,8 @@ class Checkup:
         figures = {}
         if len(made) > 1 and real and min(real) > 0:
             figures[symptoms.OUTPUTS_APART] = _apart(made) / min(real)
+        if (largest := max(_extent(source), _extent(target))) > 0:
+            figures[symptoms.EXTENT] = _extent(made) / largest
         if len(source[0]) == len(target[0]):
             figures |= self._compared(source, made, target, others)
         back = self._model.reverse(way)
@@ -144,6 +146,11 @@ def _cropped(tensors: Sequence[Tensor]) -> list[Tensor]:
 def _finite(tensors: Sequence[Tensor]) -> list[Tensor]:
     """Zeros for gaps."""
     return [x.nan_to_num(nan=0.0) for x in tensors]
+
+
+def _extent(tensors: Sequence[Tensor]) -> float:
+    """The largest magnitude."""
+    return float(torch.stack([x.abs().amax() for x in tensors]).amax())
 
 
 def _apart(tensors: Sequence[Tensor]) -> float:

@@ -15,6 +15,7 @@ CHANGED = "changed"
 AS_SOURCE = "as_source"
 DOMAINS_APART = "domains_apart"
 CORRELATION = "correlation"
+EXTENT = "extent"
 RETURN_ERROR = "return_error"
 NOISE_GAIN = "noise_gain"
 UNDECIDED = "undecided"
@@ -30,6 +31,8 @@ MEASURED = {
     DOMAINS_APART: "distance of the source's details from the target's, as a multiple of that of "
     "two halves of the target",
     CORRELATION: "of a translation's values with its source's, each channel less its mean",
+    EXTENT: "largest magnitude of a translation's values, as a share of that of real samples of "
+    "either domain",
     RETURN_ERROR: "mean distance of what comes back from what went there, as a share of that of "
     "the source's samples from each other",
     NOISE_GAIN: "by how much the return error grows with noise on the translations, as a multiple "
@@ -86,6 +89,13 @@ class Symptom:
 
 
 SYMPTOMS = (
+    Symptom(
+        "blown up",
+        [Condition(EXTENT, "above", 5.0)],
+        "{where}: values of translations lie far outside of what samples have: training is coming "
+        "apart",
+        "lower train.learning_rate, or set train.clip = 1",
+    ),
     Symptom(
         "collapse",
         [Condition(OUTPUTS_APART, "below", 0.2)],

@@ -79,6 +79,7 @@ def found(ready: tuple[Trainer, Prepared], there: Change, back: Change) -> set[s
         (lambda x: x, lambda y: y, {"identity"}),
         (lambda x: x + 0.2 * stripes(x), lambda y: y - 0.2 * stripes(y), {"half conversion"}),
         (lambda x: -x + stripes(x), lambda y: stripes(y) - y, {"inverted"}),
+        (lambda x: 9 * x + stripes(x), lambda y: (y - stripes(y)) / 9, {"blown up"}),
     ],
 )
 def test_generators_that_do_it(
