@@ -18,7 +18,7 @@ from cyclekit.serving.task import Task, Translated
 from cyclekit.serving.worker import work
 from cyclekit.trust import named_here
 
-TOGETHER = 16  # tasks that are handed over at once, where they are wanted alike
+TOGETHER = 32  # tasks that are handed over at once, where they are wanted alike
 LOOK = 0.05  # seconds between looks at the clock and the memory
 STARTING = 300.0  # seconds that a worker may take to open its run
 LONGEST = 2**20  # bytes of what a worker says at once
