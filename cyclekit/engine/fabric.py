@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar, cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from cyclekit.describe import describe_exception
-from cyclekit.engine.lightning import DDPStrategy, Fabric, Strategy
+from cyclekit.engine.lightning import DDPStrategy, Fabric, Strategy, apply_to_collection
 from cyclekit.errors import CyclekitError, UsageError
 from cyclekit.waiting import watch_neighbours
 
@@ -88,12 +88,12 @@ def _strategy(hardware: Hardware) -> str | Strategy:
     """DDP as a GAN needs it; any other strategy as Fabric knows it."""
     several = hardware.devices * hardware.num_nodes > 1
     if hardware.strategy == "ddp" or (hardware.strategy == "auto" and several):
-        # Somebody's network may have parameters that it does not use. A network is called more than
-        # once before its gradient is taken, which broadcasting its buffers in between would spoil.
+        # A network is called more than once before its gradient is taken, which broadcasting its
+        # buffers in between would spoil. Parameters that it does not use: see AllParametersUsed.
         known = inspect.signature(DistributedDataParallel.__init__).parameters
         newer = "forward_sync_buffers"  # what torch 2.14 calls it
         buffers = newer if newer in known else "broadcast_buffers"
-        return DDPStrategy(find_unused_parameters=True, **{buffers: False})
+        return DDPStrategy(**{buffers: False})
     return hardware.strategy
 
 
@@ -131,10 +131,11 @@ class LocalNetwork(nn.Module):
 
 
 class AllParametersUsed(nn.Module):
-    """A network whose calls all reach all of its parameters, those that look at inner features too.
+    """A network whose calls all reach all of its parameters.
 
-    DDP goes by the last call before a backward pass: parameters that this one left out would count
-    as done before others' gradients have come.
+    Not every one does: somebody's network may have parameters that it does not use, and calls may
+    look at inner features alone. DDP counts on all of them after each call, or looks for those that
+    are missing in every step's graph.
     """
 
     def __init__(self, network: nn.Module) -> None:
@@ -144,10 +145,29 @@ class AllParametersUsed(nn.Module):
     def forward(self, *inputs: Any, **options: Any) -> Any:
         """Whatever the network takes and returns."""
         out = self.network(*inputs, **options)
-        if not (isinstance(out, list) and torch.is_grad_enabled()):
+        if not torch.is_grad_enabled():
             return out
-        nothing = sum(p.flatten()[:1].sum() * 0 for p in self.parameters() if p.requires_grad)
-        return [out[0] + nothing, *out[1:]]
+        tensors: list[Tensor] = []
+        apply_to_collection(out, Tensor, tensors.append)
+        trained = [p for p in self.parameters() if p.requires_grad]
+        reaching = iter(_Reach.apply(len(tensors), *tensors, *trained))
+        return apply_to_collection(out, Tensor, lambda _: next(reaching))
+
+
+class _Reach(torch.autograd.Function):
+    """Tensors as they are, with others below them in the graph that get no gradient from them."""
+
+    @staticmethod
+    def forward(ctx: Any, count: int, *tensors: Tensor) -> tuple[Tensor, ...]:
+        """See ``torch.autograd.Function``; the first ``count`` tensors come back."""
+        ctx.below = len(tensors) - count
+        ctx.set_materialize_grads(False)
+        return tuple(x.view_as(x) for x in tensors[:count])
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        """Likewise."""
+        return (None, *gradients, *(None,) * ctx.below)
 
 
 def gather(fabric: Fabric, own: Any) -> list[Any]:

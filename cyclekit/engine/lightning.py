@@ -26,6 +26,7 @@ with _looked_over("torchmetrics"):
     from lightning_fabric.loggers import CSVLogger, TensorBoardLogger
     from lightning_fabric.strategies import DDPStrategy, Strategy
     from lightning_fabric.wrappers import _FabricOptimizer as FabricOptimizer
+    from lightning_utilities.core.apply_func import apply_to_collection
 
 __all__ = [
     "CSVLogger",
@@ -34,5 +35,6 @@ __all__ = [
     "FabricOptimizer",
     "Strategy",
     "TensorBoardLogger",
+    "apply_to_collection",
     "is_wrapped",
 ]

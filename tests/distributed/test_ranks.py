@@ -101,8 +101,9 @@ watch = Trainer._watch
 def recorded(trainer, phase, optimizer, values):
     if trainer.step == 0:
         networks = [trainer.model.networks[name] for name in phase.trains]
-        gradients = [p.grad.clone() for network in networks for p in network.parameters()
-                     if p.grad is not None]
+        # Of a parameter that is not used there is none on one rank, and zeros on several.
+        gradients = [torch.zeros_like(p) if p.grad is None else p.grad.clone()
+                     for network in networks for p in network.parameters()]
         torch.save(gradients, f"{phase.name}-{trainer.fabric.global_rank}.pt")
     return watch(trainer, phase, optimizer, values)
 
