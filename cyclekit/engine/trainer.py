@@ -26,6 +26,7 @@ from cyclekit.engine.terms import Losses, PartialLoss
 from cyclekit.engine.timeline import Timeline
 from cyclekit.engine.training_state import TrainingState, require_moments
 from cyclekit.errors import CyclekitError
+from cyclekit.nets.spectral import spectral_norms
 from cyclekit.randomness import derive_seed
 
 MOST_SKIPPED = 100  # steps in a row
@@ -83,6 +84,7 @@ class Trainer:
         self._local = {name: LocalNetwork(network, fabric) for name, network in called.items()}
         # Asked for several times in each step, and long in coming.
         self._parameters = {n: list(net.parameters()) for n, net in model.networks.items()}
+        self._spectra = [pair for net in model.networks.values() for pair in spectral_norms(net)]
         self._optimizers = {p.name: self._optimizer(p) for p in model.objective.phases}
         # Frozen only now: DDP refuses a module without trainable parameters.
         self._require_gradients(model.networks, False)
@@ -122,6 +124,8 @@ class Trainer:
         with self.account.waiting():
             micros = self._micro_batches()
         buffers = self._buffers() if self.settings.nonfinite == "skip" else None
+        for norm, weight in self._spectra:
+            norm.advance(weight)
         for phase in self.model.objective.phases:
             if not phase.is_due(self.step):
                 continue

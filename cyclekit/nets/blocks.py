@@ -7,11 +7,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.instancenorm import _InstanceNorm
-from torch.nn.utils.parametrizations import spectral_norm
+from torch.nn.utils.parametrize import register_parametrization
 
 from cyclekit.nets.handwritten import UnbiasedInstanceNorm
 from cyclekit.nets.instance_norm import INSTANCE_NORM
 from cyclekit.nets.reflection import reflect
+from cyclekit.nets.spectral import SpectralNorm
 
 Norm = Literal["instance", "unbiased", "batch", "none"]
 Padding = Literal["reflect", "replicate", "zeros"]
@@ -243,19 +244,22 @@ def initialize(network: nn.Module, deviation: float = 0.02, method: Init = "norm
 
 
 def normalize_spectra(network: nn.Module) -> nn.Module:
-    """Divide each convolution's weight by its largest singular value (arXiv 1802.05957)."""
-    for module in network.modules():
+    """Divide each convolution's weight by its largest singular value (arXiv 1802.05957), which
+    training follows by one power iteration in each step."""
+    for module in list(network.modules()):
         if isinstance(module, (*CONV.values(), *CONV_TRANSPOSE.values(), nn.Linear)):
-            spectral_norm(module)
+            layer: Any = module
+            rows = 1 if isinstance(module, tuple(CONV_TRANSPOSE.values())) else 0
+            register_parametrization(layer, "weight", SpectralNorm(layer.weight, rows))
     return network
 
 
 def is_per_sample(network: nn.Module) -> bool:
     """Whether a batch gives the same as its samples one by one, call after call.
 
-    Batch statistics mix samples, and spectral norm moves on with every call while training.
+    Batch statistics mix samples, and torch's spectral norm moves on with every call while training.
     """
     return not any(
-        isinstance(module, _BatchNorm) or type(module).__name__ in ("_SpectralNorm", "SpectralNorm")
+        isinstance(module, _BatchNorm) or type(module).__name__ == "_SpectralNorm"
         for module in network.modules()
     )

@@ -50,7 +50,7 @@ PROJECTED: dict[str, object] = {
     "objective.mixed_domain": "{weight = 0, generator_weight = 0}",
     "train.steps": 3,
 }
-"""Looks through trained features; its spectral norms move on with every call."""
+"""Looks through trained features."""
 
 
 def train(command: list[object], data: Path, run: Path, settings: dict[str, object]) -> None:

@@ -59,7 +59,7 @@ TERMS["everything"] = {
 
 
 class Builder:
-    """Small real networks, the judges with spectral norm, which counts its calls."""
+    """Small real networks, the judges with spectral norm."""
 
     def generator(self, source: TensorSpec, target: TensorSpec) -> nn.Module:
         return ResNetGenerator(source, target, ResNetOptions(channels=4, blocks=1)).double()

@@ -13,6 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from cyclekit.engine.terms import Losses
 from cyclekit.engine.trainer import Trainer
+from cyclekit.nets.spectral import spectral_norms
 
 
 class Roundings(TorchDispatchMode):
@@ -101,3 +102,18 @@ def test_networks_are_rounded_once_and_losses_never(
     assert [product.dtype for product in products] == [torch.float32] * 2
     times = rounded.of[largest.data_ptr()]
     assert times == 1  # for the translations, the identities and the way back
+
+
+def test_spectral_norms_move_on_once_in_a_step(folders: Path, tmp_path: Path) -> None:
+    """However often a discriminator is called."""
+    trainer, prepared = make_trainer(folders, tmp_path, discriminator__spectral_norm=True)
+    norms = list(spectral_norms(prepared.model.networks["discriminator_a"]))
+    expected = []
+    for norm, weight in norms:
+        once = copy.deepcopy(norm)
+        once.advance(weight)
+        expected.append(once._u)
+    trainer.train_step()
+    for (norm, _), u in zip(norms, expected, strict=True):
+        torch.testing.assert_close(norm._u, u)
+    assert len(norms) > 1
