@@ -83,7 +83,8 @@ def cyclekit() -> None:
 _RUNS = "A run is a folder that `cyclekit train` made; `cyclekit runs list` shows yours."
 _WHERE_TO_LOOK = {
     "plugin": "`cyclekit plugins list` shows which there are: image, audio, music, and yours.",
-    "recipe": "`cyclekit recipes list image` shows which there are, and what each needs.",
+    "recipe": "`cyclekit recipes list image` shows which there are, and what each needs; "
+    "`train --minutes 15` plans one for your data.",
     "run": _RUNS,
     "runs": _RUNS,
 }

@@ -27,8 +27,14 @@ class WholeNumber(click.IntRange):
     name = "whole number"
 
 
+class Number(click.FloatRange):
+    """A number, called so in messages."""
+
+    name = "number"
+
+
 COUNT = WholeNumber(min=1)
-MINUTES = click.FloatRange(min=0, min_open=True)
+MINUTES = Number(min=0, min_open=True)
 
 plugin_option = click.option(
     "--plugin", metavar="NAME|FILE.py", help="The modality.", shell_complete=complete_plugins

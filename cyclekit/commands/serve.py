@@ -6,6 +6,7 @@ import click
 
 from cyclekit.commands.options import (
     COUNT,
+    Number,
     WholeNumber,
     accelerator_option,
     checkpoint_option,
@@ -64,7 +65,7 @@ from cyclekit.errors import UsageError
 )
 @click.option(
     "--max-seconds",
-    type=click.FloatRange(min=0.1),
+    type=Number(min=0.1),
     default=60.0,
     show_default=True,
     help="Time that a translation may take, and a file to be sent.",

@@ -48,7 +48,7 @@ def detect_plugin(folder: Path) -> str:
 def readers(kinds: Mapping[str, int]) -> str:
     """A sentence about the installed plugins that take files of such kinds; empty without any."""
     found = {name: sorted(of & set(kinds)) for name, of in _suffixes().items()}
-    sentences = [f"{', '.join(of)}: --plugin {name}." for name, of in found.items() if of]
+    sentences = [f"--plugin {name} takes {', '.join(of)}." for name, of in found.items() if of]
     return " ".join(sentences)
 
 
