@@ -44,6 +44,9 @@ class Codec(ABC, Generic[Item]):
     suffixes: ClassVar[frozenset[str]] = frozenset()
     """Of the files that are samples, as ``{".png", ".jpg"}``; empty: every file is one."""
 
+    usual_suffixes: ClassVar[tuple[str, ...]] = ()
+    """Of ``suffixes``, those that messages name; empty: the first ones by letter."""
+
     formats: ClassVar[tuple[str, ...]] = ()
     """What ``save_as`` can be asked for, as ``("same", "png")``, the default first; empty: nothing.
     """

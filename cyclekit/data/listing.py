@@ -78,7 +78,8 @@ def nothing(folder: str | Path, others: Kinds, codec: Codec[Any] | None) -> str:
     """The sentence about a folder without a sample."""
     if not others or codec is None:
         return f"there are no files in {folder}."
-    first, more = sorted(codec.suffixes)[:MOST_SHOWN], len(codec.suffixes) - MOST_SHOWN
+    first = codec.usual_suffixes or sorted(codec.suffixes)[:MOST_SHOWN]
+    more = len(codec.suffixes) - len(first)
     wanted = ", ".join(first) + (f" and {more} kinds more" if more > 0 else "")
     return f"{folder} holds no sample, but {counted(others)}. Expected are files of {wanted}."
 

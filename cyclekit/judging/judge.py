@@ -249,7 +249,8 @@ class Judge:
         for name, direction in self._model.directions.items():
             convert = baseline.fit(train[direction.source], train[direction.target])
             inputs = self.evidence.test_items[direction.source]
-            converted = self._track(map(convert, inputs), len(inputs), f"{name} by {baseline.name}")
+            what = f"{name}, baseline {baseline.name}"
+            converted = self._track(map(convert, inputs), len(inputs), what)
             with temporary_folder() as folder:
                 outputs = self._write(folder / "there", converted)
                 scored[name] = self._measure(direction, outputs, [])

@@ -81,6 +81,7 @@ class AudioCodec(Codec[Waveform]):
     options: AudioOptions
 
     suffixes: ClassVar[frozenset[str]] = SUFFIXES | OTHER_SUFFIXES
+    usual_suffixes = (".wav", ".flac", ".mp3", ".ogg")
 
     def __init__(self, options: AudioOptions) -> None:
         super().__init__(options)

@@ -45,6 +45,7 @@ class ImageCodec(Codec[Item]):
     options: ImageOptions
 
     suffixes: ClassVar[frozenset[str]] = SUFFIXES
+    usual_suffixes = (".png", ".jpg", ".tif", ".webp")
     formats: ClassVar[tuple[str, ...]] = tuple(FORMATS)
     sequence_suffixes: ClassVar[frozenset[str]] = FILMS
 
