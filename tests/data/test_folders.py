@@ -275,5 +275,5 @@ def test_a_folder_of_bystanders_says_what_is_expected(tmp_path: Path) -> None:
     settings = layout(tmp_path)
     for file in (tmp_path / "trainB").iterdir():
         file.rename(file.with_suffix(".wav"))
-    with pytest.raises(DataError, match=r"trainB holds no sample, but 3 \.wav.*\.png, \.jpg"):
+    with pytest.raises(DataError, match=r"trainB holds no sample, but 3 \.wav.*\.jpg, \.png"):
         find_collections(settings, Pictures(Options()))
