@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import l1_loss, mse_loss
 from torch.nn.utils.parametrize import is_parametrized
 
+from cyclekit.nets.spectral import spectral_norms
 from cyclekit.recipe.settings import Recipe
 
 AS_IT_COMES = (
@@ -76,9 +77,12 @@ class Textbook:
             train.betas,
         )
         self.pool_a, self.pool_b = ImagePool(), ImagePool()
+        self.spectra = [pair for network in own.values() for pair in spectral_norms(network)]
 
     def step(self, a: Tensor, b: Tensor) -> dict[str, Tensor]:
         """One step of both optimizers; returns the losses."""
+        for norm, weight in self.spectra:
+            norm.advance(weight)
         fake_a, fake_b, losses = self.train_generators(a, b)
         return losses | self.train_discriminators(a, b, fake_a, fake_b)
 
