@@ -41,7 +41,8 @@ def test_two_steps_are_the_engines(task: Task) -> None:
         for one, other in zip(
             network.parameters(), textbook.networks[name].parameters(), strict=True
         ):
-            torch.testing.assert_close(one.data, other.data, rtol=1e-8, atol=1e-10)
+            # Adam makes steps of gradients that are zero but for rounding: a millionth of others.
+            torch.testing.assert_close(one.data, other.data, rtol=1e-8, atol=1e-9)
 
 
 def test_full_pools_show_old_images_half_of_the_time() -> None:
