@@ -259,7 +259,8 @@ def is_per_sample(network: nn.Module) -> bool:
 
     Batch statistics mix samples, and torch's spectral norm moves on with every call while training.
     """
+    others = (module for module in network.modules() if not isinstance(module, SpectralNorm))
     return not any(
-        isinstance(module, _BatchNorm) or type(module).__name__ == "_SpectralNorm"
-        for module in network.modules()
+        isinstance(module, _BatchNorm) or type(module).__name__ in ("_SpectralNorm", "SpectralNorm")
+        for module in others
     )

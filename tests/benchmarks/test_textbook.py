@@ -22,7 +22,9 @@ TINY = {
     "discriminator.layers": 2,
 }
 PICTURES = Task("image", "horse2zebra", 32, TINY)
-SOUNDS = Task("audio", "slt2rms", 16, TINY)
+# Biases before norms have gradients of rounding alone, of which Adam makes steps all the same: at
+# this recipe's rate they would be larger than what is told apart here.
+SOUNDS = Task("audio", "slt2rms", 16, TINY | {"generator.norm": "none"})
 
 
 @pytest.mark.parametrize("task", [PICTURES, SOUNDS], ids=["image", "audio"])
@@ -41,8 +43,7 @@ def test_two_steps_are_the_engines(task: Task) -> None:
         for one, other in zip(
             network.parameters(), textbook.networks[name].parameters(), strict=True
         ):
-            # Adam makes steps of gradients that are zero but for rounding: a millionth of others.
-            torch.testing.assert_close(one.data, other.data, rtol=1e-8, atol=1e-9)
+            torch.testing.assert_close(one.data, other.data, rtol=1e-8, atol=1e-10)
 
 
 def test_full_pools_show_old_images_half_of_the_time() -> None:
