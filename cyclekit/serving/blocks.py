@@ -27,6 +27,10 @@ MOST_ANSWERS = 8
 FONTS = ("system-ui", "sans-serif")
 FIXED = ("ui-monospace", "monospace")
 NOTHING = "What becomes of it will be here."
+EMPTY = "() => null"
+ASIDE: dict[str, Any] = {"api_visibility": "private", "queue": False}
+"""How fields follow each other: past the queue, of which gradio closes the stream when nothing
+is left in it, whatever has been asked for in that moment."""
 OF_WAY = ("back", "samples", "seed", "example")
 """Fields that a direction decides about."""
 
@@ -100,11 +104,11 @@ class Page:
         run, direction, file, record = (fields[n] for n in ("run", "direction", "file", "record"))
         rest = [field for field in fields.values() if field is not run]
         of_way = [fields[name] for name in OF_WAY]
-        run.change(self._of_run, [run], rest, api_visibility="private")
-        direction.change(self._of_direction, [run, direction], of_way, api_visibility="private")
+        run.change(self._of_run, [run], rest, **ASIDE)
+        direction.change(self._of_direction, [run, direction], of_way, **ASIDE)
         # The last that was given is meant.
-        file.upload(lambda: None, None, [record], api_visibility="private")
-        record.stop_recording(lambda: None, None, [file], api_visibility="private")
+        file.upload(None, None, [record], js=EMPTY, **ASIDE)
+        record.stop_recording(None, None, [file], js=EMPTY, **ASIDE)
 
     def _asked(self, first: str) -> dict[str, Any]:
         """Everything that is asked for, with what a run offers."""

@@ -90,7 +90,11 @@ def choose(page: Any, label: str, value: str) -> None:
 def translate(page: Any, said: str) -> None:
     """Press the button and wait for what is said of it."""
     page.get_by_role("button", name="Translate", exact=True).click()
-    page.locator(".state").get_by_text(said).first.wait_for()
+    try:
+        page.locator(".state").get_by_text(said).first.wait_for()
+    except playwright.TimeoutError as error:
+        found = page.locator(".state").inner_text()
+        raise AssertionError(f"the page says {found!r} and not {said!r}") from error
 
 
 def downloaded(page: Any, name: str = "translated.png") -> bytes:
@@ -233,7 +237,7 @@ def test_every_modality_has_a_page(
           "--set=train.preview_every=0"])  # fmt: skip
     file = sorted((run / "data/testA").iterdir())[0]
     with (
-        serving(run, Limits(seconds=300), page=True) as (address, _),
+        serving(run, Limits(seconds=200), page=True) as (address, _),  # less than PATIENCE
         visited(browser, address, **NARROW) as page,
     ):
         way = page.request.get(f"{address}/v1/models").json()[0]["directions"][0]["name"]
