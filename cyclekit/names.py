@@ -53,6 +53,11 @@ def setting_of(direction: str) -> tuple[str, str] | None:
     return (attribute, value) if attribute and value in ("=0", "=1") else None
 
 
+def samples(count: int) -> str:
+    """So many samples, in words."""
+    return "1 sample" if count == 1 else f"{count:,} samples"
+
+
 def counted_items(counts: Mapping[str, int]) -> str:
     """How many items of each domain there are, in words."""
     numbers = set(counts.values())

@@ -153,11 +153,16 @@ def check_plugin(
     outcomes = []
     for result in run_checks(plugin, data, objective, extensions):
         outcomes.append(result.outcome)
+        if result.outcome == "not run":
+            continue
         said = f": {result.message}" if result.outcome == "failed" else ""
         click.echo(f"{result.outcome:<8} {result.name}{said}")
         if result.error and os.environ.get("CYCLEKIT_DEBUG"):
             traceback.print_exception(result.error)
     if "failed" in outcomes:
+        waiting = outcomes.count("not run")
+        if waiting:
+            click.echo(f"not run  {waiting}, each of which needs one that failed")
         sys.exit(1)
 
 

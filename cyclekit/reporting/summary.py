@@ -6,7 +6,7 @@ from statistics import median
 from typing import Any
 
 from cyclekit.describe import duration
-from cyclekit.names import heading
+from cyclekit.names import heading, samples
 from cyclekit.reporting.curves import number
 from cyclekit.reporting.markup import Markup, element, joined
 from cyclekit.reporting.reading import RunStory
@@ -101,7 +101,7 @@ def _facts(story: RunStory) -> list[tuple[str, str]]:
     if "global_batch" in written:
         ranks = written.get("ranks")
         on = f", on {ranks} ranks" if ranks != 1 else ""
-        facts.append(("A step", f"{written['global_batch']} samples of each domain{on}"))
+        facts.append(("A step", f"{samples(written['global_batch'])} of each domain{on}"))
     for name, table, key in (("Precision", "train", "precision"), ("Seed", "train", "seed")):
         facts.append((name, str(story.setting(table, key))))
     facts.append(("Changed", "; ".join(story.changes())))

@@ -38,7 +38,7 @@ from cyclekit.engine.model import Model, build_model
 from cyclekit.engine.passes import evaluating
 from cyclekit.engine.step import Step
 from cyclekit.errors import CyclekitError, DataError, NoSamples, PluginError
-from cyclekit.names import EXTRA, heading
+from cyclekit.names import EXTRA, heading, samples
 from cyclekit.plugins.host import PluginHost
 from cyclekit.recipe.settings import Recipe
 from cyclekit.runs.directory import RunDirectory
@@ -94,9 +94,9 @@ class Prepared:
         objective = self.model.objective
         drawn = {stream.domains for stream in objective.streams.values()}
         apart = all((domain,) in drawn for domain in objective.domains)
-        samples = f"samples of {'each domain' if apart else 'all domains together'}"
+        whose = "each domain" if apart else "all domains together"
         length = (
-            f"{train.steps} steps of {self.batches.global_batch} {samples} "
+            f"{train.steps} steps of {samples(self.batches.global_batch)} of {whose} "
             f"on {fabric.device}, {train.precision}"
         )
         return [*files, *networks, length]

@@ -12,7 +12,7 @@ from cyclekit.engine.lightning import Fabric
 from cyclekit.engine.model import specs_of
 from cyclekit.engine.timeline import Planned
 from cyclekit.errors import UsageError
-from cyclekit.names import heading
+from cyclekit.names import heading, samples
 from cyclekit.plugins.host import PluginHost
 from cyclekit.recipe.layers import Layers
 from cyclekit.recipe.reading import Setting
@@ -235,12 +235,12 @@ def keep_global_batch(
     share, rest = divmod(whole, ranks)
     if rest:
         raise UsageError(
-            f"The run has {whole} samples of each domain in a step; they cannot be shared out "
+            f"The run has {samples(whole)} of each domain in a step; they cannot be shared out "
             f"evenly among {ranks} ranks. Use a number of --devices that divides {whole}."
         )
     at_once = max(size for size in range(1, train.batch_size + 1) if share % size == 0)
     say(
-        f"{whole} samples in a step, as before: batch_size {at_once}, accumulate "
+        f"{samples(whole)} in a step, as before: batch_size {at_once}, accumulate "
         f"{share // at_once} on {ranks} ranks"
     )
     changes = {"batch_size": at_once, "accumulate": share // at_once}

@@ -61,7 +61,7 @@ def test_a_training_without_a_recipe_ends_in_time_and_can_be_done_again(
     again = cli("train", "--plugin=image", f"--recipe={run / 'plan.toml'}", "--dry-run",
                 f"--run-dir={tmp_path / 'again'}", "--accelerator=cpu")  # fmt: skip
     assert again.code == 0, again.err
-    assert f"{kept['train']['steps']} steps of 1 samples" in again.err
+    assert f"{kept['train']['steps']} steps of 1 sample of" in again.err
 
 
 def test_a_dry_run_shows_the_plan_and_writes_nothing(
@@ -92,7 +92,7 @@ def test_a_modality_without_a_planner_trains_its_defaults(
     small = ("--set=codec.resize=36", "--set=codec.crop=32", "--set=discriminator.layers=2")
     done = cli(*planning(folders, run, "--dry-run", *small))
     assert done.code == 0, done.err
-    assert "steps of 1 samples" in done.err
+    assert "steps of 1 sample of" in done.err
 
 
 def test_what_is_missing_is_one_sentence(cli: Cli, folders: Path, tmp_path: Path) -> None:
