@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 
 import torch
-from measures import channels_last, norms_as_groups
+from measures import norms_as_groups
 from step import engine_work
 from tables import show
 from timing import medians
@@ -48,10 +48,12 @@ def measured(
     measure: str, precision: str, pixels: int, blocks: int, batch: int, device: str, rounds: int
 ) -> tuple[float, int]:
     """Milliseconds of a step, and the bytes that a GPU had to hold at once."""
-    settings = {"train__compile": True} if "compiled" in measure else {}
+    settings = {
+        f"train__{key}": True
+        for key, name in (("compile", "compiled"), ("channels_last", "channels last"))
+        if name in measure
+    }
     trainer = ready_trainer(picture_task(pixels, blocks, batch, **settings), precision, device)
-    if "channels last" in measure:
-        channels_last(trainer)
     if "norms as groups" in measure:
         norms_as_groups(trainer)
     work = engine_work(trainer)

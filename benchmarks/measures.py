@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-import torch
 from step import TASKS, engine_work
 from tables import show
 from textbook import as_it_comes
@@ -26,11 +25,6 @@ from cyclekit.engine.trainer import Trainer
 
 NAMES = ("image-128", "image-64", "audio", "music")
 COLUMNS = ("name", "measure", "ms", "ratio")
-
-
-def channels_last(trainer: Trainer) -> None:
-    for network in trainer.model.networks.values():
-        network.to(memory_format=torch.channels_last)
 
 
 def plain_adam(trainer: Trainer) -> None:
@@ -83,8 +77,8 @@ MEASURES = {
     "networks called one by one": Measure({"objective.batch_calls": False}),
     "Adam not fused, nothing watched": Measure(change=plain_adam),
     "activations in place": Measure(change=in_place),
-    "channels last": Measure(change=channels_last),
-    "channels last, bf16-mixed": Measure(precision="bf16-mixed", change=channels_last),
+    "channels last": Measure({"train.channels_last": True}),
+    "channels last, bf16-mixed": Measure({"train.channels_last": True}, "bf16-mixed"),
     "norms and padding as torch has them": Measure(change=torch_layers),
     "norms as groups on any device": Measure(change=norms_as_groups),
     "no history buffer": Measure({"objective.history_size": 0}),

@@ -26,6 +26,7 @@ from cyclekit.engine.terms import Losses, PartialLoss
 from cyclekit.engine.timeline import Timeline
 from cyclekit.engine.training_state import TrainingState, require_moments
 from cyclekit.errors import CyclekitError
+from cyclekit.nets.fused import lay_channels_last
 from cyclekit.nets.spectral import spectral_norms
 from cyclekit.randomness import derive_seed
 
@@ -71,6 +72,9 @@ class Trainer:
         self._scaled = getattr(fabric.strategy.precision, "scaler", None) is not None
         if self.settings.compile:
             require_compiler(fabric.device)
+        if self.settings.channels_last:
+            for network in model.networks.values():
+                lay_channels_last(network)
         # Compiled for training alone: translation meets samples of any size.
         called: dict[str, Any] = {
             name: torch.compile(network) if self.settings.compile else network

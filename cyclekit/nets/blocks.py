@@ -24,23 +24,42 @@ CONV: dict[int, Any] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 CONVOLVE: dict[int, Any] = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 
 
-class _PaddedAsItComes(nn.Module):
+class PaddedConvolution(nn.Module):
     """A convolution that pads its input in the precision it has.
 
     Under autocast a CPU would raise half precision for it, only to lower the result again.
     """
 
     def forward(self, x: Tensor) -> Tensor:
+        """``(batch, channels, *sizes)``, as of torch's convolutions."""
         layer: Any = self
         if layer.padding_mode == "zeros" or isinstance(layer.padding, str):
             unpadded: Tensor = super().forward(x)
             return unpadded
         with torch.autocast(x.device.type, enabled=False):
-            if layer.padding_mode == "reflect":
-                x = reflect(x, layer.padding)
+            if self.mirrors:
+                x = reflect(x, self.borders)
             else:
                 beyond = [width for width in reversed(layer.padding) for _ in range(2)]
                 x = F.pad(x, beyond, mode=layer.padding_mode)
+        return self.convolve(x)
+
+    @property
+    def mirrors(self) -> bool:
+        """Whether it pads by reflection."""
+        layer: Any = self
+        return bool(layer.padding_mode == "reflect")
+
+    @property
+    def borders(self) -> tuple[int, ...]:
+        """How far it pads, for each axis."""
+        layer: Any = self
+        widths: tuple[int, ...] = layer.padding
+        return widths
+
+    def convolve(self, x: Tensor) -> Tensor:
+        """The same, of an input that is padded already."""
+        layer: Any = self
         convolve = CONVOLVE[len(layer.padding)]
         out: Tensor = convolve(
             x, layer.weight, layer.bias, layer.stride, 0, layer.dilation, layer.groups
@@ -48,13 +67,13 @@ class _PaddedAsItComes(nn.Module):
         return out
 
 
-class _Conv1d(_PaddedAsItComes, nn.Conv1d): ...
+class _Conv1d(PaddedConvolution, nn.Conv1d): ...
 
 
-class _Conv2d(_PaddedAsItComes, nn.Conv2d): ...
+class _Conv2d(PaddedConvolution, nn.Conv2d): ...
 
 
-class _Conv3d(_PaddedAsItComes, nn.Conv3d): ...
+class _Conv3d(PaddedConvolution, nn.Conv3d): ...
 
 
 _CONV: dict[int, Any] = {1: _Conv1d, 2: _Conv2d, 3: _Conv3d}

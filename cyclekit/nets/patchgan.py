@@ -19,6 +19,7 @@ from cyclekit.nets.blocks import (
     normalize_spectra,
     takes_bias,
 )
+from cyclekit.nets.fused import run
 from cyclekit.nets.resampling import BlurDown, PadBefore
 
 
@@ -68,8 +69,7 @@ class PatchDiscriminator(nn.Sequential):
     def forward(self, x: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         """See the class."""
         *layers, head = list(self)[: len(self) - bool(self.classes)]
-        for layer in layers:
-            x = layer(x)
+        x = run(layers, x)
         logits: Tensor = head(x)
         return (logits, self[-1](x).flatten(2).mean(2)) if self.classes else logits
 

@@ -4,7 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from cyclekit.nets.blocks import is_per_sample, told
+from cyclekit.nets.blocks import is_per_sample
+from cyclekit.nets.fused import run
 
 
 class Recomputed(nn.Sequential):
@@ -21,17 +22,12 @@ class Recomputed(nn.Sequential):
     def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
         """Any batch that the layers take."""
         if not (self.forgets and self.training and torch.is_grad_enabled()):
-            return self._run(x, condition)
+            return run(list(self), x, condition)
         # Dropout has to drop the same values both times.
         out: Tensor = checkpoint(
-            self._run, x, condition, use_reentrant=False, preserve_rng_state=True
+            run, list(self), x, condition, use_reentrant=False, preserve_rng_state=True
         )
         return out
-
-    def _run(self, x: Tensor, condition: Tensor | None) -> Tensor:
-        for layer in self:
-            x = told(layer, x, condition)
-        return x
 
 
 def spare_memory(network: nn.Module) -> None:

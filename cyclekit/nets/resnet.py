@@ -23,6 +23,7 @@ from cyclekit.nets.blocks import (
     takes_bias,
     told,
 )
+from cyclekit.nets.fused import run
 from cyclekit.nets.reach import Span, reach, seen
 from cyclekit.nets.recompute import Recomputed
 from cyclekit.nets.resampling import BlurDown, ShuffleUp, Taps, blur_up
@@ -178,9 +179,7 @@ class ResNetGenerator(nn.Module):
         """
         if taps:
             return self._tapped(x, condition, taps)
-        made = x
-        for layer in self.layers:
-            made = told(layer, made, condition)
+        made = run(list(self.layers), x, condition)
         finished: Tensor = self.finish(x + made if self.residual else made)
         return finished
 

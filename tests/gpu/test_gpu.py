@@ -15,8 +15,10 @@ from PIL import Image
 from safetensors.torch import load_file
 from support import SMALL, Cli, make_trainer, records, training
 from torch import nn
+from torch.nn.functional import instance_norm, pad
 
 from cyclekit.engine.fabric import Hardware, full_precision, start_fabric
+from cyclekit.nets.fused import normalized
 
 DEVICE = os.environ.get("CYCLEKIT_GPU_TESTS", "cuda")
 ON_DEVICE = f"--accelerator={DEVICE}"
@@ -97,8 +99,8 @@ def test_auto_says_what_the_card_is_and_what_was_chosen(
 
 @pytest.mark.parametrize(
     "settings",
-    [{}, {"train__memory": "low"}, {"train__compile": True}],
-    ids=["as it is", "memory", "compile"],
+    [{}, {"train__memory": "low"}, {"train__compile": True}, {"train__channels_last": True}],
+    ids=["as it is", "memory", "compile", "channels last"],
 )
 def test_steps_are_the_cpus_to_rounding(
     folders: Path, tmp_path: Path, settings: dict[str, object]
@@ -129,3 +131,24 @@ def test_translations_are_the_cpus_to_rounding(
         assert done.code == 0, done.err
         pictures.append(np.asarray(Image.open(out / "0.png")).astype(int))
     assert np.abs(pictures[0] - pictures[1]).max() <= 1
+
+
+@pytest.mark.skipif(
+    DEVICE != "cuda", reason="Triton compiles for GPUs; tests/nets/test_fused.py interprets it"
+)
+@pytest.mark.parametrize("shape", [(1, 256, 64, 64), (16, 64, 128, 96), (3, 20, 7, 9)])
+@pytest.mark.parametrize(("dtype", "off"), [(torch.float32, 1e-4), (torch.bfloat16, 5e-2)])
+def test_norm_activation_and_reflection_are_one_operation(
+    shape: tuple[int, ...], dtype: torch.dtype, off: float
+) -> None:
+    torch.manual_seed(0)
+    x = (torch.randn(shape, device=DEVICE) * 3 + 5).to(dtype)
+    x = x.contiguous(memory_format=torch.channels_last).requires_grad_()
+    exact = x.detach().double().requires_grad_()
+    found = normalized(x, 1e-5, 0.0, (1, 1))
+    truth = pad(instance_norm(exact).relu(), [1, 1, 1, 1], mode="reflect")
+    torch.testing.assert_close(found.double(), truth, rtol=off, atol=off)
+    gradient = torch.randn_like(truth)
+    (own,) = torch.autograd.grad(found, x, gradient.to(dtype))
+    (its,) = torch.autograd.grad(truth, exact, gradient)
+    torch.testing.assert_close(own.double(), its, rtol=off, atol=off)
