@@ -73,11 +73,14 @@ def choose(
         candidates: The largest first.
         probe: Measures one; ``None`` where it cannot be trained here.
         seconds: That there are.
-        limit: Seconds for measuring; what was begun is finished.
+        limit: Seconds for measuring; what was begun is finished. 0: nothing is, and the smallest is
+            taken, at the speed that the planner says.
 
     Returns:
         ``None`` if none can be trained.
     """
+    if not limit:
+        return Choice(candidates[-1], Measured(candidates[-1].step_seconds or 1.0), 0)
     found: dict[int, Measured | None] = {}
     able = list(range(len(candidates)))
     wanted = _first(candidates, TRAINING * seconds)

@@ -29,6 +29,8 @@ from cyclekit.runs.preparation import find_data
 from cyclekit.runs.probing import Probe, reading, surveyed
 
 MEASURING, MOST_MEASURING = 0.05, 30.0  # share of the time, and seconds
+LATE = 0.2  # share of the time, after which there is none for measuring
+BEGINNING = 10.0  # seconds of all before that, on the machine of the trials
 # Where a plugin proposes nothing: its defaults.
 DEFAULTS = (
     Candidate({"train": {"batch_size": 4}}, 1000, 4.0, {"train.batch_size": "4 where it fits"}),
@@ -74,8 +76,12 @@ def design(
     survey = surveyed(collections, seconds, fabric.device.type)
     candidates = proposed(plan.host.modality, survey)
     read, values = fabric.broadcast(reading(model, survey))
-    limit = min(MEASURING * seconds, MOST_MEASURING)
-    console.say(f"planning for {minutes:g} min: trying out settings for about {duration(limit)}")
+    spent: float = fabric.broadcast(budget.now() - begun)
+    limit = min(MEASURING * seconds, MOST_MEASURING) if spent < LATE * seconds else 0.0
+    how = f"trying out settings for about {duration(limit)}"
+    if not limit:
+        how = f"{duration(spent)} are over, so nothing is tried out and the smallest is taken"
+    console.say(f"planning for {minutes:g} min: {how}")
     probe = Probe(plan.host, run, fabric, read, values, limit)
 
     def measure(candidate: Candidate) -> Measured | None:
@@ -85,12 +91,15 @@ def design(
             probe.refused = error
             return None
 
-    spent: float = fabric.broadcast(budget.now() - begun)
     choice = choose(candidates, measure, seconds - spent, limit)
     if choice is None:
         raise DataError(
             f"Nothing that could be planned can be trained on this data: {probe.refused}"
         ) from probe.refused
+    if not limit:  # whatever took the machine takes it from steps as well
+        slower = max(1.0, spent / BEGINNING)
+        measured = replace(choice.measured, pace=slower * choice.measured.pace)
+        choice = replace(choice, measured=measured)
     spent = fabric.broadcast(budget.now() - begun)
     return _designed(plan, choice, _amount(collections, plan.recipe, read), seconds, spent, console)
 

@@ -45,6 +45,12 @@ def test_nothing_further_is_measured_when_the_time_for_that_is_over() -> None:
     assert seen == [2]
 
 
+def test_without_time_for_measuring_the_smallest_is_taken() -> None:
+    seen: list[int] = []
+    assert chosen(at(10, seen), 1500, 0) == 1
+    assert seen == []
+
+
 def test_what_does_not_fit_into_memory_is_passed_by() -> None:
     def probe(candidate: Candidate) -> Measured | None:
         return None if candidate.settings["n"] == 2 else at(1)(candidate)

@@ -16,6 +16,7 @@ from cyclekit.recipe.reading import read_recipe
 from cyclekit.runs import budget as budgets
 from cyclekit.runs import designing
 from cyclekit.runs.designing import proposed
+from cyclekit.runs.probing import surveyed
 from cyclekit.testing.faults import Fault
 from cyclekit.testing.planner_checks import planned
 from cyclekit.testing.subject import Subject
@@ -73,6 +74,23 @@ def test_a_dry_run_shows_the_plan_and_writes_nothing(
     assert done.code == 0, done.err
     assert "you said so (--set)" in done.out
     assert not list(tmp_path.iterdir())
+
+
+def test_on_a_machine_that_hardly_computes_nothing_is_tried_out(
+    cli: Cli, folders: Path, tmp_path: Path, clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Looking at the data has taken half of the time: a step is taken to be as slow."""
+
+    def look(*arguments: Any) -> Survey:
+        clock[0] += 60
+        return surveyed(*arguments)
+
+    monkeypatch.setattr(designing, "surveyed", look)
+    begun = clock[0]
+    done = cli(*planning(folders, tmp_path / "run"))
+    assert done.code == 0, done.err
+    assert "1 min 0 s are over, so nothing is tried out and the smallest is taken" in done.err
+    assert 0.9 * 120 <= clock[0] - begun <= 1.1 * 120
 
 
 def test_settings_that_go_with_no_plan_are_one_sentence(
