@@ -7,7 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from cyclekit.engine.draws import deciding_on_host, drawn, draws_are_static
 from cyclekit.randomness import torch_generator
+
+NONE = -1  # in place of a place: the fake is shown as it is
 
 
 class HistoryBuffer:
@@ -24,6 +27,7 @@ class HistoryBuffer:
     def __init__(self, size: int, *words: int | str) -> None:
         self.size = size
         self._stored: list[Tensor] = []
+        self._pool: Tensor | None = None  # what ``_stored`` are views of, where they are
         self._rng = torch_generator("history", *words)
 
     def __len__(self) -> int:
@@ -34,25 +38,60 @@ class HistoryBuffer:
         fakes = fakes.detach()
         if self.size == 0:
             return fakes
+        pool = self._pool if draws_are_static() else None
+        if pool is not None and (pool.shape[1:], pool.dtype) == (fakes.shape[1:], fakes.dtype):
+            return self._exchange_on_device(pool, fakes)
+        deciding_on_host()
         return torch.stack([self._exchange(fake) for fake in fakes])
+
+    def together(self) -> Tensor | None:
+        """All stored fakes as one tensor, ``(size, ...)``, in which they stay from now on; ``None``
+        while there is room left, or while they differ in size."""
+        kinds = {(fake.shape, fake.dtype) for fake in self._stored} if self._pool is None else ()
+        if len(kinds) == 1 and len(self._stored) == self.size:
+            self._pool = torch.stack(self._stored)
+            self._stored = list(self._pool.unbind())
+        return self._pool
 
     def _exchange(self, fake: Tensor) -> Tensor:
         if len(self._stored) < self.size:
             self._stored.append(fake.clone())
             return fake
-        if torch.rand((), generator=self._rng) < 0.5:
+        place = self._choose()
+        if place == NONE:
             return fake
-        place = int(torch.randint(self.size, (), generator=self._rng))
         held = self._stored[place]
         if (held.shape, held.dtype) != (fake.shape, fake.dtype):  # from before windows were changed
-            self._stored[place] = fake.clone()
+            self._stored[place], self._pool = fake.clone(), None
             return fake
-        shown, self._stored[place] = self._stored[place], fake.clone()
+        shown = held.clone()
+        held.copy_(fake)
         return shown
+
+    def _exchange_on_device(self, pool: Tensor, fakes: Tensor) -> Tensor:
+        """The same of a full buffer, with nothing that depends on the choices but numbers."""
+
+        def choices() -> Tensor:
+            return torch.tensor([self._choose() for _ in fakes])
+
+        shown = []
+        # One after the other: a fake may be swapped for one that the same batch has stored.
+        for fake, place in zip(fakes, drawn(choices, fakes.device, torch.long), strict=True):
+            swapped, at = place != NONE, place.clamp(min=0)[None]
+            (held,) = pool.index_select(0, at)
+            pool.index_copy_(0, at, torch.where(swapped, fake, held)[None])
+            shown.append(torch.where(swapped, held, fake))
+        return torch.stack(shown)
+
+    def _choose(self) -> int:
+        """The place of the stored fake that is shown, and replaced; or ``NONE``."""
+        if torch.rand((), generator=self._rng) < 0.5:
+            return NONE
+        return int(torch.randint(self.size, (), generator=self._rng))
 
     def state_dict(self) -> dict[str, Any]:
         """The stored fakes, which may differ in size, and the state of the random choices."""
-        stored = [sample.cpu() for sample in self._stored]
+        stored = [sample.to("cpu", copy=True) for sample in self._stored]  # swaps write into them
         return {"stored": stored, "generator": self._rng.get_state()}
 
     def load_state_dict(self, state: dict[str, Any], device: torch.device) -> None:
@@ -64,7 +103,7 @@ class HistoryBuffer:
         stored = state["stored"][: self.size]
         if not all(fake.is_floating_point() for fake in stored):
             raise ValueError("fakes are not stored as numbers")
-        self._stored = [sample.to(device) for sample in stored]
+        self._stored, self._pool = [sample.to(device, copy=True) for sample in stored], None
         self._rng.set_state(state["generator"])
 
     def redistributed(

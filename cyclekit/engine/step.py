@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from cyclekit.engine.draws import drawn
 from cyclekit.randomness import torch_generator
 
 Batch = Mapping[str, Tensor]
@@ -61,16 +62,17 @@ class Step:
         full: bool = False,
     ) -> Tensor:
         dtype = torch.float64 if like.dtype == torch.float64 else torch.float32
-        drawn = [
-            draw(
-                shape,
-                generator=torch_generator(self.seed, self.index, position, *words),
-                dtype=dtype,
+
+        def draws() -> Tensor:
+            return torch.stack(
+                [
+                    draw(
+                        shape,
+                        generator=torch_generator(self.seed, self.index, position, *words),
+                        dtype=dtype,
+                    )
+                    for position in self.positions
+                ]
             )
-            for position in self.positions
-        ]
-        # A blocking copy would wait for all that the device has still to do. This one is safe: CUDA
-        # has read memory that is not pinned before the call returns.
-        return torch.stack(drawn).to(
-            like.device, dtype if full else like.dtype, non_blocking=like.is_cuda
-        )
+
+        return drawn(draws, like.device, dtype if full else like.dtype)

@@ -2,6 +2,7 @@
 
 import torch
 
+from cyclekit.engine.draws import StaticDraws
 from cyclekit.engine.history import HistoryBuffer
 
 
@@ -83,3 +84,42 @@ def test_fakes_are_dealt_anew_to_another_number_of_ranks() -> None:
     (alone,) = [HistoryBuffer(3, 0).redistributed(states, 1, 0)["stored"]]
     assert {float(fake) // 10 for fake in alone} == {0, 1}  # no more than fit, of both
     assert len(alone) == 3
+
+
+def test_choices_on_the_device_are_those_on_the_host() -> None:
+    """Sample by sample, though a replay knows them only as numbers."""
+    one, other = HistoryBuffer(6, 1), HistoryBuffer(6, 1)
+    assert other.together() is None  # nothing is stored yet
+    for buffer in (one, other):
+        buffer.query(numbered(0, 6))
+    pool = other.together()
+    assert pool is not None
+    draws = StaticDraws()
+    for n in range(6, 200, 4):
+        with draws.listing():
+            shown = other.query(numbered(n, 4))
+        assert shown.equal(one.query(numbered(n, 4)))
+        assert torch.stack(one.state_dict()["stored"]).equal(pool)
+    assert other.together() is pool
+
+
+def test_fakes_of_another_size_part_what_was_together() -> None:
+    buffer = HistoryBuffer(2, 0)
+    buffer.query(numbered(0, 2))
+    assert buffer.together() is not None
+    larger = torch.ones(20, 1, 2)
+    with StaticDraws().listing():
+        buffer.query(larger)
+    assert all(fake.shape == (1, 2) for fake in buffer.state_dict()["stored"])
+    pool = buffer.together()
+    assert pool is not None
+    assert pool.shape == (2, 1, 2)
+
+
+def test_what_was_saved_stays_what_it_was() -> None:
+    buffer = HistoryBuffer(2, 0)
+    buffer.query(numbered(0, 2))
+    state = buffer.state_dict()
+    buffer.load_state_dict(state, torch.device("cpu"))
+    buffer.query(numbered(2, 40))
+    assert [fake.item() for fake in state["stored"]] == [0, 1]
