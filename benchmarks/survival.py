@@ -37,7 +37,7 @@ def bare_step(trainer: Trainer) -> None:
         optimizer = trainer._optimizers[phase.name]
         trainer._set_learning_rate(optimizer, phase)
         with trainer._only(phase):
-            trainer._differentiate(phase, micros)
+            trainer.differentiate(phase, micros)
             optimizer.optimizer.found_inf = None
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)

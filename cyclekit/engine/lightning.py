@@ -24,7 +24,7 @@ def _looked_over(package: str) -> Iterator[None]:
 with _looked_over("torchmetrics"):
     from lightning_fabric import Fabric, is_wrapped
     from lightning_fabric.loggers import CSVLogger, TensorBoardLogger
-    from lightning_fabric.strategies import DDPStrategy, Strategy
+    from lightning_fabric.strategies import DDPStrategy, SingleDeviceStrategy, Strategy
     from lightning_fabric.wrappers import _FabricOptimizer as FabricOptimizer
     from lightning_utilities.core.apply_func import apply_to_collection
 
@@ -33,6 +33,7 @@ __all__ = [
     "DDPStrategy",
     "Fabric",
     "FabricOptimizer",
+    "SingleDeviceStrategy",
     "Strategy",
     "TensorBoardLogger",
     "apply_to_collection",

@@ -49,6 +49,12 @@ class Objective(ABC):
     Options: ClassVar[type[Options]] = Options
     """Settings of the ``[objective]`` table besides ``name``."""
 
+    replayable: ClassVar[bool] = False
+    """Whether a phase may be recorded once and replayed (``train.cuda_graphs``): all chance comes
+    from ``step`` and ``history``, nothing else is decided on the host by numbers of a batch or of a
+    step, and where steps differ in more than numbers, ``terms`` differ in their names or weights. A
+    subclass states it for itself: what it inherits says nothing of what it adds."""
+
     def __init__(
         self, options: Any, specs: Mapping[str, TensorSpec], seed: int = 0, rank: int = 0
     ) -> None:

@@ -1,6 +1,7 @@
 """The training loop. It knows phases, optimizers and cadences; never a loss, never a modality."""
 
 import copy
+import warnings
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -20,6 +21,7 @@ from cyclekit.engine.model import Model
 from cyclekit.engine.network_builder import Networks
 from cyclekit.engine.objective import complete_loss
 from cyclekit.engine.passes import evaluating
+from cyclekit.engine.replay import CudaRecorder, Replays, obstacle
 from cyclekit.engine.schedule import rate_factor
 from cyclekit.engine.step import Batch, Step
 from cyclekit.engine.terms import Losses, PartialLoss
@@ -44,16 +46,23 @@ class Trainer:
         skipped: Those of them that were left out since they were not finite.
         guard: Knows whether training has left the finite numbers.
         account: Knows where the time of steps goes.
+        replays: Replays phases, where they are recorded as CUDA graphs.
 
     Args:
         fabric: Devices, precision, ranks.
         model: Networks and objective; the networks are moved to the device.
         batches: Where samples come from.
         timeline: How many steps there are; default: what the recipe says.
+        warn: Told what a person should know who asked for CUDA graphs.
     """
 
     def __init__(
-        self, fabric: Fabric, model: Model, batches: Batches, timeline: Timeline | None = None
+        self,
+        fabric: Fabric,
+        model: Model,
+        batches: Batches,
+        timeline: Timeline | None = None,
+        warn: Callable[[str], None] = warnings.warn,
     ) -> None:
         self.fabric = fabric
         self.model = model
@@ -69,6 +78,7 @@ class Trainer:
         self.meter = Meter()
         self.guard = FiniteGuard(fabric)
         self.account = Account(fabric.device, counts=not self.settings.compile)
+        self.replays = self._replays(warn) if self.settings.cuda_graphs else None
         self._scaled = getattr(fabric.strategy.precision, "scaler", None) is not None
         if self.settings.compile:
             require_compiler(fabric.device)
@@ -139,7 +149,7 @@ class Trainer:
             optimizer = self._optimizers[phase.name]
             self._set_learning_rate(optimizer, phase)
             with self._only(phase), self.account.phase(phase.name):
-                values = self._differentiate(phase, micros)
+                values = (self.replays or self).differentiate(phase, micros)
                 self._watch(phase, optimizer, values)
                 optimizer.step()
                 optimizer.zero_grad(set_to_none=True)
@@ -318,7 +328,14 @@ class Trainer:
             return objective.partial_losses(phase, networks, batch, step)
         return [complete_loss(objective, phase, networks, batch, step)]
 
-    def _differentiate(
+    def _replays(self, warn: Callable[[str], None]) -> Replays | None:
+        if reason := obstacle(self.fabric, self.model):
+            warn(f"train.cuda_graphs changes nothing here: {reason}.")
+            return None
+        recorder = CudaRecorder(self.fabric.device)
+        return Replays(recorder, self.model, self.differentiate, warn)
+
+    def differentiate(
         self, phase: Phase, micros: Sequence[tuple[Batch, Step]]
     ) -> dict[str, Tensor]:
         """Gradients of a phase's losses over all micro-batches; returns the mean losses."""

@@ -36,6 +36,7 @@ class AugmentedObjective(api.Objective):
 
     name = "augmented"
     summary = "Augmented CycleGAN: unpaired, both ways, a code chooses among many answers"
+    replayable = True
     Options: ClassVar[type[api.Options]] = AugmentedOptions
     options: AugmentedOptions
     domains = (A, B)

@@ -59,6 +59,7 @@ class CUTObjective(OneWayObjective):
 
     name = "cut"
     summary = "CUT and FastCUT: unpaired, one direction, contrast in place of a way back"
+    replayable = True
     Options: ClassVar[type[api.Options]] = CUTOptions
     options: CUTOptions
     streams: Mapping[str, api.Stream] = {"a": api.Stream(("a",)), "b": api.Stream(("b",))}

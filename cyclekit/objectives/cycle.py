@@ -53,6 +53,7 @@ class CycleObjective(Objective):
 
     name = "cycle"
     summary = "CycleGAN: two domains, unpaired, there and back again"
+    replayable = True
     Options: ClassVar[type[Options]] = CycleOptions
     options: CycleOptions
 

@@ -41,6 +41,7 @@ class Pix2PixObjective(OneWayObjective):
 
     name = "pix2pix"
     summary = "pix2pix: pairs, one direction"
+    replayable = True
     Options: ClassVar[type[api.Options]] = Pix2PixOptions
     options: Pix2PixOptions
     streams: Mapping[str, api.Stream] = {

@@ -35,6 +35,7 @@ class StarGANObjective(api.Objective):
 
     name = "stargan"
     summary = "StarGAN: any number of domains, unpaired, one generator for all of them"
+    replayable = True
     Options: ClassVar[type[api.Options]] = StarGANOptions
     options: StarGANOptions
 

@@ -163,6 +163,13 @@ class TrainSettings(Options):
     """Keep weights and maps of two axes channels last while training. On NVIDIA's GPUs instance
     norm, activation and reflection padding are then one operation. Results are the same to
     rounding. On CPUs it costs a tenth of the time."""
+    cuda_graphs: bool = False
+    """Record each phase's losses and gradients once as a CUDA graph, as soon as the history of
+    fakes is full, and replay it from then on: at small batches a GPU otherwise waits for the host.
+    Results are the same to rounding. It takes more memory, and networks of others must decide
+    nothing on the host by chance. Where it cannot be done, a warning says why, and training goes on
+    without it: on CPUs, on several ranks, with `compile`, `memory = "low"`, fp16 or dropout, and
+    for objectives that do not state that they are `replayable`. Not tried on a GPU yet."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """Everything random follows from it. `--seed` sets it."""
     log: tuple[Literal["tensorboard", "csv", "wandb", "mlflow"], ...] = ("tensorboard",)

@@ -127,7 +127,7 @@ class Probe:
         limit = recipe.data.limit
         few = limit if type(limit) is int and limit < self._files else self._files
         data = recipe.data.model_copy(update={"limit": few})
-        train = recipe.train.model_copy(update={"compile": False})
+        train = recipe.train.model_copy(update={"compile": False, "cuda_graphs": False})
         return recipe.model_copy(update={"data": data, "train": train})
 
     def _pace(self, prepared: Prepared) -> float:

@@ -66,7 +66,7 @@ def train(
         begun: When the run began, by ``budget.now``, time between its processes left out.
     """
     timeline = timeline_of(recorded, prepared.model.recipe.train.steps)
-    trainer = Trainer(fabric, prepared.model, prepared.batches, timeline)
+    trainer = Trainer(fabric, prepared.model, prepared.batches, timeline, console.warn)
     recorder = Recorder(host, run, trainer, prepared.collections, console)
     recorder.watch = Watch(run, trainer, prepared, console.warn)
     planner = None

@@ -30,6 +30,7 @@ class VoiceObjective(CycleObjective):
 
     name = "cycle-vc"
     summary = "CycleGAN for voices, with frames to fill in (MaskCycleGAN-VC)"
+    replayable = True
     Options = VoiceOptions
     options: VoiceOptions
 
