@@ -1,4 +1,4 @@
-"""The step at 256 px on a GPU, batch 1 and 16: as it is, channels last, compiled.
+"""The step at 256 px on a GPU, batch 1 and 16: as it is, channels last, compiled, as CUDA graphs.
 
     python benchmarks/gpu.py [--device cuda] [--pixels 256] [--batches 1 16] [--json]
 
@@ -14,16 +14,18 @@ import torch
 from measures import norms_as_groups
 from step import engine_work
 from tables import show
-from timing import medians
+from timing import Work, medians
 from torch.utils.flop_counter import FlopCounterMode
 from trainers import picture_task, ready_trainer
+
+from cyclekit.engine.trainer import Trainer
 
 COLUMNS = ("name", "precision", "measure", "ms", "pairs", "peak_mib", "tflop", "share")
 # Dense bf16 TFLOP/s, as their maker publishes them.
 PEAKS = {"H200": 989, "H100": 989, "A100": 312, "L40S": 362, "L4": 121, "V100": 125}
 MEASURES = (
-    *("as it is", "channels last", "norms as groups", "compiled"),
-    *("channels last, norms as groups", "compiled, channels last"),
+    *("as it is", "channels last", "norms as groups", "compiled", "graphs"),
+    *("channels last, norms as groups", "compiled, channels last", "graphs, channels last"),
 )
 
 
@@ -53,15 +55,27 @@ def measured(
         for key, name in (("compile", "compiled"), ("channels_last", "channels last"))
         if name in measure
     }
+    settings = {"train__compile": "compiled" in measure, "train__cuda_graphs": "graphs" in measure}
     trainer = ready_trainer(picture_task(pixels, blocks, batch, **settings), precision, device)
     if "norms as groups" in measure:
         norms_as_groups(trainer)
     work = engine_work(trainer)
     work()  # compiles
+    if trainer.replays:
+        recorded(trainer, work, batch)
     if device == "cuda":
         torch.cuda.reset_peak_memory_stats()
     (ms,) = medians([work], device, rounds)
     return ms, torch.cuda.max_memory_allocated() if device == "cuda" else 0
+
+
+def recorded(trainer: Trainer, work: Work, batch: int) -> None:
+    """Go on until all phases are replayed, which begins once the history is full."""
+    replays, phases = trainer.replays, len(trainer.model.objective.phases)
+    assert replays is not None
+    for _ in range(50 // batch + 10):
+        work()
+    assert replays.count >= phases, "nothing was recorded"
 
 
 @cache
@@ -104,7 +118,7 @@ def main() -> None:
     parser.add_argument("--blocks", type=int, default=9)
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 16])
     parser.add_argument("--precisions", nargs="+", default=["bf16-mixed", "32-true"])
-    parser.add_argument("--measures", nargs="+", default=list(MEASURES[:4]), choices=MEASURES)
+    parser.add_argument("--measures", nargs="+", default=list(MEASURES[:5]), choices=MEASURES)
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()

@@ -84,9 +84,7 @@ def drawn_trainer(task: Task, recorded: bool) -> tuple[Trainer, list[str]]:
     batches = DrawnBatches(model, task.length)
     trainer = Trainer(fabric, model, batches, warn=said.append)  # type: ignore[arg-type]
     if recorded:
-        trainer.replays = Replays(
-            TracedRecorder(model), model, trainer.differentiate, said.append
-        )
+        trainer.replays = Replays(TracedRecorder(model), model, trainer.differentiate, said.append)
     return trainer, said
 
 

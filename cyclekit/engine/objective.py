@@ -29,6 +29,10 @@ class Objective(ABC):
         name: What ``objective.name`` says in a recipe.
         summary: One line for listings.
         Options: Settings of the ``[objective]`` table besides ``name``.
+        replayable: Whether ``train.cuda_graphs`` may record a phase once and replay it: all chance
+            comes from ``step`` and ``history``, no number of a batch or a step decides anything on
+            the host, and where steps differ in more than numbers, so do the names or weights of
+            their ``terms``. Each class states it for itself: what a subclass adds may be otherwise.
         options: The validated settings of this run.
         specs: Spec of each domain's tensors.
         history: Buffers of earlier fakes, by names that stay fixed: an objective that fills it has
@@ -50,10 +54,7 @@ class Objective(ABC):
     """Settings of the ``[objective]`` table besides ``name``."""
 
     replayable: ClassVar[bool] = False
-    """Whether a phase may be recorded once and replayed (``train.cuda_graphs``): all chance comes
-    from ``step`` and ``history``, nothing else is decided on the host by numbers of a batch or of a
-    step, and where steps differ in more than numbers, ``terms`` differ in their names or weights. A
-    subclass states it for itself: what it inherits says nothing of what it adds."""
+    """Whether ``train.cuda_graphs`` may record its phases."""
 
     def __init__(
         self, options: Any, specs: Mapping[str, TensorSpec], seed: int = 0, rank: int = 0

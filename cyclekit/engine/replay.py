@@ -1,8 +1,8 @@
 """A phase's losses and gradients, recorded once as a CUDA graph and replayed from then on.
 
 At small batches a GPU waits for the host, which launches thousands of operations in each step; a
-replay is one launch. What is recorded reads and writes tensors that keep their places: a batch, what
-earlier phases carried over, and draws are copied into them before each replay. Gradient norms,
+replay is one launch. What is recorded reads and writes tensors that keep their places: a batch,
+what earlier phases carried over, and draws are copied into them before each replay. Gradient norms,
 clipping, the guard and the optimizer follow as they do without.
 """
 
@@ -232,12 +232,8 @@ class _Kind:
         return losses, made, [weight.grad for weight in self._weights]
 
 
-def obstacle(fabric: Fabric, model: Model) -> str | None:
-    """What keeps a run's phases from being CUDA graphs; ``None``: nothing that is known."""
-    return next(_obstacles(fabric, model), None)
-
-
-def _obstacles(fabric: Fabric, model: Model) -> Iterator[str]:
+def obstacles(fabric: Fabric, model: Model) -> Iterator[str]:
+    """What keeps a run's phases from being CUDA graphs."""
     objective, settings = model.objective, model.recipe.train
     if fabric.device.type != "cuda":
         yield "it is for CUDA devices"

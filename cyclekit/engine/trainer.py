@@ -21,7 +21,7 @@ from cyclekit.engine.model import Model
 from cyclekit.engine.network_builder import Networks
 from cyclekit.engine.objective import complete_loss
 from cyclekit.engine.passes import evaluating
-from cyclekit.engine.replay import CudaRecorder, Replays, obstacle
+from cyclekit.engine.replay import CudaRecorder, Replays, obstacles
 from cyclekit.engine.schedule import rate_factor
 from cyclekit.engine.step import Batch, Step
 from cyclekit.engine.terms import Losses, PartialLoss
@@ -329,8 +329,8 @@ class Trainer:
         return [complete_loss(objective, phase, networks, batch, step)]
 
     def _replays(self, warn: Callable[[str], None]) -> Replays | None:
-        if reason := obstacle(self.fabric, self.model):
-            warn(f"train.cuda_graphs changes nothing here: {reason}.")
+        if found := list(obstacles(self.fabric, self.model)):
+            warn(f"train.cuda_graphs changes nothing here: {'; '.join(found)}.")
             return None
         recorder = CudaRecorder(self.fabric.device)
         return Replays(recorder, self.model, self.differentiate, warn)

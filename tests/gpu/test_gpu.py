@@ -118,6 +118,52 @@ def test_steps_are_the_cpus_to_rounding(
         torch.testing.assert_close(learned[1][name], tensor, rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.skipif(DEVICE != "cuda", reason="CUDA graphs are for CUDA devices")
+def test_replayed_steps_are_the_others_to_rounding(folders: Path, tmp_path: Path) -> None:
+    learned = []
+    for graphs in (False, True):
+        folder = tmp_path / str(graphs)
+        folder.mkdir()
+        changed = {"train__precision": "64-true", "train__cuda_graphs": graphs}
+        fabric = start_fabric(Hardware(accelerator=DEVICE), "64-true")
+        trainer, _ = make_trainer(folders, folder, fabric, objective__history_size=2, **changed)
+        with full_precision("64-true"):
+            for _ in range(6):
+                trainer.train_step()
+                trainer.step += 1
+        trainer.require_finite()
+        if graphs:
+            assert trainer.replays is not None
+            assert trainer.replays.count >= 2  # both phases
+        learned.append(nn.ModuleDict(trainer.model.networks).cpu().state_dict())
+    for name, tensor in learned[0].items():
+        torch.testing.assert_close(learned[1][name], tensor, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.skipif(DEVICE != "cuda", reason="CUDA graphs are for CUDA devices")
+@pytest.mark.usefixtures("_deterministic")
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_resume_is_exact_with_replays(
+    cli: Cli, folders: Path, tmp_path: Path, precision: str
+) -> None:
+    """A resumed run records anew, and takes its first steps without."""
+    whole, halved = tmp_path / "whole", tmp_path / "halved"
+    graphs = {"train__cuda_graphs": True, "objective__history_size": 2}
+    graphs |= {"train__precision": precision}
+    lasting = {"train__steps": 16, "train__checkpoint_every": 8, "train__preview_every": 0}
+    done = cli(*arguments(folders, whole, train__evaluate_every=0, **graphs, **lasting))
+    assert done.code == 0, done.err
+    assert "cuda_graphs" not in done.err
+    shutil.copytree(whole, halved, symlinks=True)
+    shutil.rmtree(halved / "checkpoints/step-00000016")
+    resumed = cli("resume", halved, ON_DEVICE)
+    assert resumed.code == 0, resumed.err
+    for file in (whole / "checkpoints/step-00000016").glob("*.safetensors"):
+        again = load_file(halved / "checkpoints/step-00000016" / file.name)
+        for name, tensor in load_file(file).items():
+            assert tensor.equal(again[name]), (file.name, name)
+
+
 @pytest.mark.parametrize("direction", ["a2b", "b2a"])
 def test_translations_are_the_cpus_to_rounding(
     cli: Cli, trained: Path, folders: Path, tmp_path: Path, direction: str
