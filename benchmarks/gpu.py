@@ -14,11 +14,9 @@ import torch
 from measures import norms_as_groups
 from step import engine_work
 from tables import show
-from timing import Work, medians
+from timing import medians
 from torch.utils.flop_counter import FlopCounterMode
 from trainers import picture_task, ready_trainer
-
-from cyclekit.engine.trainer import Trainer
 
 COLUMNS = ("name", "precision", "measure", "ms", "pairs", "peak_mib", "tflop", "share")
 # Dense bf16 TFLOP/s, as their maker publishes them.
@@ -61,21 +59,12 @@ def measured(
         norms_as_groups(trainer)
     work = engine_work(trainer)
     work()  # compiles
-    if trainer.replays:
-        recorded(trainer, work, batch)
+    for _ in range(50 // batch + 10 if trainer.replays else 0):
+        work()  # until the history is full, and both phases are recorded
     if device == "cuda":
         torch.cuda.reset_peak_memory_stats()
     (ms,) = medians([work], device, rounds)
     return ms, torch.cuda.max_memory_allocated() if device == "cuda" else 0
-
-
-def recorded(trainer: Trainer, work: Work, batch: int) -> None:
-    """Go on until all phases are replayed, which begins once the history is full."""
-    replays, phases = trainer.replays, len(trainer.model.objective.phases)
-    assert replays is not None
-    for _ in range(50 // batch + 10):
-        work()
-    assert replays.count >= phases, "nothing was recorded"
 
 
 @cache
