@@ -49,11 +49,10 @@ def measured(
 ) -> tuple[float, int]:
     """Milliseconds of a step, and the bytes that a GPU had to hold at once."""
     settings = {
-        f"train__{key}": True
-        for key, name in (("compile", "compiled"), ("channels_last", "channels last"))
-        if name in measure
+        "train__compile": "compiled" in measure,
+        "train__channels_last": "channels last" in measure,
+        "train__cuda_graphs": "graphs" in measure,
     }
-    settings = {"train__compile": "compiled" in measure, "train__cuda_graphs": "graphs" in measure}
     trainer = ready_trainer(picture_task(pixels, blocks, batch, **settings), precision, device)
     if "norms as groups" in measure:
         norms_as_groups(trainer)
