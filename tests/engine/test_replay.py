@@ -76,7 +76,7 @@ def replays_of(trainer: Trainer) -> int:
 @pytest.mark.parametrize(
     "case",
     [
-        case if case == "image demo" else pytest.param(case, marks=pytest.mark.slow)
+        case if case == "image demo" else pytest.param(case, marks=pytest.mark.proof)
         for case in CASES
     ],
 )
