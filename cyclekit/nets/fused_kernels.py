@@ -70,6 +70,25 @@ def _join_moments(  # type: ignore[no-untyped-def]
     tl.store(joined + kept + channels, 1 / tl.sqrt(squares / positions + eps), mask=inside)
 
 
+@triton.jit
+def _statistics(  # type: ignore[no-untyped-def]
+    moments, sample, channel, channels
+):
+    """A sample's means, and ones over the standard deviations."""
+    kept = sample * 2 * channels + channel
+    mean = tl.load(moments + kept, mask=channel < channels, other=0.0)
+    return mean, tl.load(moments + kept + channels, mask=channel < channels, other=0.0)
+
+
+@triton.jit
+def _normalised(  # type: ignore[no-untyped-def]
+    x, place, inside, mean, scale
+):
+    """Values at places, less the mean, over the deviation."""
+    value = tl.load(x + place, mask=inside, other=0.0).to(tl.float32)
+    return (value - mean[None, :]) * scale[None, :]
+
+
 @triton.jit  # type: ignore[untyped-decorator]
 def _apply(  # type: ignore[no-untyped-def]
     x,
@@ -96,11 +115,8 @@ def _apply(  # type: ignore[no-untyped-def]
     column = tl.abs(row % broad - wide)
     column = tl.where(column < width, column, 2 * (width - 1) - column)
     place = (sample * height * width + line * width + column)[:, None] * channels
-    value = tl.load(x + place + channel[None, :], mask=inside, other=0.0).to(tl.float32)
-    kept = sample * 2 * channels + channel
-    mean = tl.load(moments + kept, mask=channel < channels, other=0.0)
-    scale = tl.load(moments + kept + channels, mask=channel < channels, other=0.0)
-    value = (value - mean[None, :]) * scale[None, :]
+    mean, scale = _statistics(moments, sample, channel, channels)
+    value = _normalised(x, place + channel[None, :], inside, mean, scale)
     value = tl.where(value > 0, value, value * slope)
     place = (sample * positions + row)[:, None] * channels + channel[None, :]
     tl.store(out + place, value.to(out.dtype.element_ty), mask=inside)
@@ -144,9 +160,7 @@ def _gather(  # type: ignore[no-untyped-def]
     positions = height * width
     broad = width + 2 * wide
     base = sample * (height + 2 * high) * broad
-    kept = sample * 2 * channels + channel
-    mean = tl.load(moments + kept, mask=known, other=0.0)
-    scale = tl.load(moments + kept + channels, mask=known, other=0.0)
+    mean, scale = _statistics(moments, sample, channel, channels)
     alone = tl.zeros((span,), tl.float32)
     times = tl.zeros((span,), tl.float32)
     first = run * each
@@ -163,8 +177,7 @@ def _gather(  # type: ignore[no-untyped-def]
                 some = inside & (there & here)[:, None]
                 total += tl.load(gradient + place, mask=some, other=0.0).to(tl.float32)
         place = (sample * positions + row)[:, None] * channels + channel[None, :]
-        value = tl.load(x + place, mask=inside, other=0.0).to(tl.float32)
-        value = (value - mean[None, :]) * scale[None, :]
+        value = _normalised(x, place, inside, mean, scale)
         total = tl.where(value > 0, total, total * slope)
         tl.store(gathered + place, total.to(gathered.dtype.element_ty), mask=inside)
         alone += tl.sum(total, axis=0)
@@ -197,14 +210,11 @@ def _differentiate(  # type: ignore[no-untyped-def]
         kept = ((sample * runs + run) * 2) * channels + channel
         alone += tl.load(sums + kept, mask=known, other=0.0)
         times += tl.load(sums + kept + channels, mask=known, other=0.0)
-    kept = sample * 2 * channels + channel
-    mean = tl.load(moments + kept, mask=known, other=0.0)
-    scale = tl.load(moments + kept + channels, mask=known, other=0.0)
+    mean, scale = _statistics(moments, sample, channel, channels)
     row = tl.program_id(0) * rows + tl.arange(0, rows)
     inside = (row < positions)[:, None] & known[None, :]
     place = (sample * positions + row)[:, None] * channels + channel[None, :]
-    value = tl.load(x + place, mask=inside, other=0.0).to(tl.float32)
-    value = (value - mean[None, :]) * scale[None, :]
+    value = _normalised(x, place, inside, mean, scale)
     gradient = tl.load(gathered + place, mask=inside, other=0.0).to(tl.float32)
     gradient -= (alone[None, :] + value * times[None, :]) / positions
     tl.store(out + place, (gradient * scale[None, :]).to(out.dtype.element_ty), mask=inside)

@@ -48,6 +48,16 @@ def _deterministic(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     torch.use_deterministic_algorithms(before)
 
 
+def assert_same_networks(one: Path, other: Path) -> None:
+    """Whether two checkpoints hold the same to the bit."""
+    files = list(one.glob("*.safetensors"))
+    assert files
+    for file in files:
+        again = load_file(other / file.name)
+        for name, tensor in load_file(file).items():
+            assert tensor.equal(again[name]), (file.name, name)
+
+
 @pytest.mark.usefixtures("_deterministic")
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed", "16-mixed"])
 def test_resume_is_exact(cli: Cli, folders: Path, tmp_path: Path, precision: str) -> None:
@@ -58,10 +68,7 @@ def test_resume_is_exact(cli: Cli, folders: Path, tmp_path: Path, precision: str
     shutil.rmtree(halved / "checkpoints/step-00000004")
     resumed = cli("resume", halved, ON_DEVICE)
     assert resumed.code == 0, resumed.err
-    for file in (whole / "checkpoints/step-00000004").glob("*.safetensors"):
-        again = load_file(halved / "checkpoints/step-00000004" / file.name)
-        for name, tensor in load_file(file).items():
-            assert tensor.equal(again[name]), (file.name, name)
+    assert_same_networks(whole / "checkpoints/step-00000004", halved / "checkpoints/step-00000004")
 
 
 @pytest.mark.parametrize(
@@ -158,10 +165,7 @@ def test_resume_is_exact_with_replays(
     shutil.rmtree(halved / "checkpoints/step-00000016")
     resumed = cli("resume", halved, ON_DEVICE)
     assert resumed.code == 0, resumed.err
-    for file in (whole / "checkpoints/step-00000016").glob("*.safetensors"):
-        again = load_file(halved / "checkpoints/step-00000016" / file.name)
-        for name, tensor in load_file(file).items():
-            assert tensor.equal(again[name]), (file.name, name)
+    assert_same_networks(whole / "checkpoints/step-00000016", halved / "checkpoints/step-00000016")
 
 
 @pytest.mark.parametrize("direction", ["a2b", "b2a"])
