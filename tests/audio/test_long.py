@@ -73,7 +73,7 @@ def test_tiles_that_differ_join_gradually() -> None:
     assert 0 < change.max() < 0.02
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 def test_three_minutes_need_hardly_more_memory_than_a_half(tmp_path: Path) -> None:
     from cyclekit.cli import main
 

@@ -138,7 +138,7 @@ def assert_same_losses_and_gradients(one: Path, two: Path) -> None:
                 torch.testing.assert_close(x, y, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 def test_two_ranks_equal_one_with_the_doubled_batch(folders: Path, tmp_path: Path) -> None:
     base = ["train", "--plugin=image", "--recipe=horse2zebra", "--precision=64-true"]
     (tmp_path / "record.py").write_text(RECORD_GRADIENTS)
@@ -171,7 +171,13 @@ def test_two_ranks_equal_one_with_the_doubled_batch(folders: Path, tmp_path: Pat
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("judge", [DETERMINISTIC, PROJECTED], ids=["patchgan", "projected"])
+@pytest.mark.parametrize(
+    "judge",
+    [
+        pytest.param(DETERMINISTIC, id="patchgan"),
+        pytest.param(PROJECTED, id="projected", marks=pytest.mark.proof),
+    ],
+)
 def test_two_ranks_that_take_parts_equal_one_that_takes_the_whole(
     judge: dict[str, object], folders: Path, tmp_path: Path
 ) -> None:

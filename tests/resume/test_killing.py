@@ -20,7 +20,7 @@ def killing() -> ModuleType:
     return module
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 def test_kill_minus_nine(killing: ModuleType, folders: Path, tmp_path: Path) -> None:
     assert killing.kill_and_compare(folders, tmp_path, kills=3, seed=0) == 3
 

@@ -23,7 +23,7 @@ SETTINGS = SMALL | {
 SAMPLE = 6  # of about two hundred; `make torture` tries them all
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 def test_a_kill_anywhere_leaves_nothing_undone(folders: Path, tmp_path: Path) -> None:
     def command(run: Path) -> list[str]:
         return ["train", "--plugin=image", "--recipe=horse2zebra", f"--data={folders}",
