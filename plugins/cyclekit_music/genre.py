@@ -88,17 +88,21 @@ class GenreJudge:
     def __init__(self, network: nn.Module, domains: Sequence[str]) -> None:
         self.network = network.eval()
         self.domains = domains
-        self._accuracies: dict[str, float] = {}
+        self._accuracies: dict[tuple[str, str], float] = {}
 
     @torch.no_grad()
-    def share(self, phrases: Phrases, domain: str) -> Array:
-        """``(phrases,)``: probability that each belongs to ``domain``."""
+    def shares(self, phrases: Phrases) -> Array:
+        """``(phrases, genres)``: probability that each belongs to each."""
         if not len(phrases.rolls):
-            return np.zeros(0)
+            return np.zeros((0, len(self.domains)))
         batches = torch.split(torch.from_numpy(phrases.rolls), 256)
         logits = torch.cat([self.network(_input(batch)) for batch in batches])
-        shares: Array = logits.softmax(dim=1)[:, self.domains.index(domain)].numpy()
+        shares: Array = logits.softmax(dim=1).numpy()
         return shares
+
+    def calls(self, shares: Array, domain: str) -> Array:
+        """``(phrases,)``: which of them it calls ``domain``'s, the likeliest of all genres."""
+        return np.asarray(shares.argmax(axis=1) == self.domains.index(domain))
 
     def accuracy(self, pieces: Translations[Piece], source: Array) -> float:
         """On real phrases, the mean of both genres; of the first pieces of each direction.
@@ -107,13 +111,14 @@ class GenreJudge:
 
         Args:
             pieces: Whose targets it is tried on.
-            source: Its shares of the inputs' phrases.
+            source: Which of the inputs' phrases it calls the source's.
         """
-        if pieces.target not in self._accuracies:
+        direction = (pieces.source, pieces.target)
+        if direction not in self._accuracies:
             targets = Phrases.of(pieces.targets)
-            real = self.share(targets.only(targets.heard), pieces.target)
-            self._accuracies[pieces.target] = _accuracy(source, real)
-        return self._accuracies[pieces.target]
+            real = self.calls(self.shares(targets.only(targets.heard)), pieces.target)
+            self._accuracies[direction] = _accuracy(source, real)
+        return self._accuracies[direction]
 
 
 def fit_genre(genres: Mapping[str, Sequence[Piece]], seed: int, cache: Path) -> GenreJudge:
@@ -124,7 +129,7 @@ def fit_genre(genres: Mapping[str, Sequence[Piece]], seed: int, cache: Path) -> 
     """
     collections = {domain: Phrases.of(pieces) for domain, pieces in genres.items()}
     collections = {domain: of.only(of.heard) for domain, of in collections.items()}
-    digest = hashlib.sha256(str((seed, STEPS, BATCH)).encode())
+    digest = hashlib.sha256(str((seed, STEPS, BATCH, "argmax")).encode())
     for phrases in collections.values():
         digest.update(np.packbits(phrases.rolls).tobytes())
     network = genre_network(len(collections))
@@ -161,7 +166,7 @@ def _train(
         if step % CHECK_EVERY == 0:
             judge = GenreJudge(network, domains)
             right = [
-                float((judge.share(held, domain) > 0.5).mean())
+                float(judge.calls(judge.shares(held), domain).mean())
                 for (_, held), domain in zip(split, domains, strict=True)
             ]
             if np.mean(right) > best:
@@ -196,7 +201,7 @@ def score_genre(pieces: Translations[Piece], judge: GenreJudge) -> dict[str, flo
     """What the classifier makes of the translations.
 
     ``genre_accuracy``: on real test phrases, mean of both genres. ``called_target``: share of
-    the translated pieces that it calls the target's genre, by the mean over their phrases, with
+    the translated pieces that it calls the target's genre, by the sums over their phrases, with
     the ends of a 95 % bootstrap interval over pieces. ``transfer_strength``: the paper's S, the
     mean fall of the share of phrases called the source's genre, from the source to its
     translation and from the cycled piece to the translation (without a way back: the former); its
@@ -208,38 +213,51 @@ def score_genre(pieces: Translations[Piece], judge: GenreJudge) -> dict[str, flo
     fewer that sound than its source, the missing ones count as not transferred.
     """
     inputs, outputs = Phrases.of(pieces.inputs), Phrases.of(pieces.outputs)
-    heard = outputs.only(outputs.heard)
-    target = judge.share(heard, pieces.target)
-    count = len(pieces.inputs)
-    due = np.maximum(inputs.only(inputs.heard).by_piece(count), heard.by_piece(count))
-    source = judge.share(inputs.only(inputs.heard), pieces.source)
-    back = source
+    heard, known = outputs.only(outputs.heard), inputs.only(inputs.heard)
+    before, made = judge.shares(known), judge.shares(heard)
+    back = before
     if pieces.cycled:
         cycled = Phrases.of(pieces.cycled)
-        back = judge.share(cycled.only(cycled.heard), pieces.source)
-    verdicts = heard.by_piece(count, target) / np.maximum(due, 1) > 0.5
+        back = judge.shares(cycled.only(cycled.heard))
+    count = len(pieces.inputs)
+    due = np.maximum(known.by_piece(count), heard.by_piece(count))
+    sums = np.stack([heard.by_piece(count, share) for share in made.T])
+    verdicts = _likeliest(sums, judge.domains.index(pieces.target), due - heard.by_piece(count))
     low, high = _interval(verdicts)
-    missed = due.sum() - len(target)
     like = held(pieces.outputs, pieces.targets)
-    left = (target <= 0.5) | ~like[heard.pieces]
+    missed = np.ones(due.sum() - len(made))
+    was, returned, left = (judge.calls(of, pieces.source) for of in (before, back, made))
+    source = judge.domains.index(pieces.source)
     return {
-        "genre_accuracy": judge.accuracy(pieces, source),
+        "genre_accuracy": judge.accuracy(pieces, was),
         "called_target": verdicts.astype(float).tolist(),
         "called_target_low": low,
         "called_target_high": high,
-        "transfer_strength": _strength(
-            source > 0.5, back > 0.5, np.append(target <= 0.5, np.ones(missed))
+        "transfer_strength": _strength(was, returned, np.append(left, missed)),
+        "transfer_strength_p": _strength(
+            before[:, source], back[:, source], np.append(made[:, source], missed)
         ),
-        "transfer_strength_p": _strength(source, back, np.append(1 - target, np.ones(missed))),
         "transfer_strength_held": _strength(
-            source > 0.5, back > 0.5, np.append(left, np.ones(missed))
+            was, returned, np.append(left | ~like[heard.pieces], missed)
         ),
         "called_target_held": (verdicts & like).astype(float).tolist(),
     }
 
 
+def _likeliest(sums: Array, genre: int, missed: Array) -> Array:
+    """``(pieces,)``: whether a genre has more of each than any other with the missing phrases.
+
+    Args:
+        sums: ``(genres, pieces)``, of phrases' shares.
+        genre: Which.
+        missed: Phrases of each piece that are missing.
+    """
+    others = np.delete(sums, genre, axis=0)
+    return np.asarray(sums[genre] > others.max(axis=0) + missed)
+
+
 def _accuracy(source: Array, target: Array) -> float:
-    accuracy = float(((source > 0.5).mean() + (target > 0.5).mean()) / 2)
+    accuracy = float((source.mean() + target.mean()) / 2)
     if accuracy < TRUSTED:
         warnings.warn(
             f"the genre classifier is right on {accuracy:.0%} of real test phrases only, less than "

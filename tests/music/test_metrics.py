@@ -201,6 +201,6 @@ def test_a_trained_classifier_is_kept(
     monkeypatch.setattr(genre, "_train", None)  # would fail if it were called
     second = fit_genre({"a": a, "b": b}, 0, tmp_path)
     phrases = Phrases.of(a)
-    assert np.array_equal(first.share(phrases, "b"), second.share(phrases, "b"))
+    assert np.array_equal(first.shares(phrases), second.shares(phrases))
     with pytest.raises(TypeError):
         fit_genre({"a": a, "b": b}, 1, tmp_path)

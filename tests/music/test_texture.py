@@ -95,3 +95,18 @@ def test_a_strength_that_holds_counts_no_blots() -> None:
     fell = figures["transfer_strength"] - figures["transfer_strength_held"]
     assert fell == pytest.approx(0.5)
     assert not math.isnan(figures["transfer_strength_p"])
+
+
+class Undecided(nn.Module):
+    """Gives every phrase .4 to B, and .3 to each of A and C."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return stack([x[:, 0, 0, 0] * 0 + math.log(share) for share in (0.3, 0.4, 0.3)], dim=1)
+
+
+def test_of_three_genres_the_likeliest_is_called() -> None:
+    judge = GenreJudge(Undecided(), ("a", "b", "c"))
+    with pytest.warns(UserWarning, match="genre classifier is right on 50%"):
+        figures = score_genre(shown([TUNE], [TUNE]), judge)
+    assert figures["called_target"] == 1
+    assert figures["transfer_strength"] == 0  # nothing was called the source's before
