@@ -9,7 +9,7 @@ from itertools import accumulate
 
 from cyclekit.data.encoded import EncodedDomain
 from cyclekit.data.folders import Collections
-from cyclekit.data.windows import Joined, Selected, StreamWindows
+from cyclekit.data.windows import Balanced, Joined, Selected, StreamWindows
 from cyclekit.engine.declarations import Stream
 from cyclekit.errors import DataError
 from cyclekit.names import heading
@@ -61,8 +61,9 @@ def draw_from(
     for leader, followers in tied_streams(streams).items():
         names = (leader, *followers)
         if not followers:
-            domains = streams[leader].domains
-            windows[leader] = Joined([encoded[d].windows for d in domains if d in encoded])
+            stream = streams[leader]
+            join = Balanced if stream.evenly else Joined
+            windows[leader] = join([encoded[d].windows for d in stream.domains if d in encoded])
             continue
         domains = tuple(streams[name].domains[0] for name in names)
         pairs = _pairs(dict.fromkeys(domains), encoded, collections)

@@ -226,6 +226,50 @@ class Joined(StreamWindows):
         return self._parts[number].make(index - self._starts[number])
 
 
+class Balanced(StreamWindows):
+    """Several domains' windows as one sequence in which each domain occurs equally often.
+
+    A domain with fewer than another begins anew, so windows occur several times.
+    """
+
+    def __init__(self, parts: Sequence[Windows]) -> None:
+        self._parts = [part for part in parts if len(part)]
+
+    @property
+    def smallest(self) -> int:
+        """The first of those with the fewest elements."""
+        return min(
+            (part.shape(part.smallest).numel(), self._index(number, part.smallest))
+            for number, part in enumerate(self._parts)
+        )[1]
+
+    @property
+    def firsts(self) -> list[int]:
+        """The first of each shape, in each domain."""
+        return [
+            self._index(number, place)
+            for number, part in enumerate(self._parts)
+            for place in part.firsts
+        ]
+
+    def origin(self, index: int) -> tuple[str, int]:
+        """The domain of the window at ``index``, and its place among that one's windows."""
+        turn, number = divmod(index, len(self._parts))
+        part = self._parts[number]
+        return part.domain, turn % len(part)
+
+    def __len__(self) -> int:
+        return len(self._parts) * max(map(len, self._parts), default=0)
+
+    def make(self, index: int) -> Window:
+        """The window at ``index``."""
+        _, place = self.origin(index)
+        return self._parts[index % len(self._parts)].make(place)
+
+    def _index(self, number: int, place: int) -> int:
+        return place * len(self._parts) + number
+
+
 class Selected(StreamWindows):
     """Some of a domain's windows, in an order of their own."""
 

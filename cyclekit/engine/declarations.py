@@ -22,12 +22,15 @@ class Stream:
         target: Name of another such entry, if one is wanted: labels of further samples of the
             stream, drawn for each position independently, so that each occurs as often as among
             the samples.
+        evenly: Each domain is drawn from equally often, however many files it has; otherwise all
+            files are.
     """
 
     domains: tuple[str, ...]
     drawn_with: str = ""
     label: str = ""
     target: str = ""
+    evenly: bool = False
 
 
 @dataclass(frozen=True)

@@ -83,9 +83,11 @@ class StarGANObjective(api.Objective):
 
     @property
     def streams(self) -> Mapping[str, api.Stream]:
-        """All samples, with labels and with those that they are to become."""
+        """All samples, with labels and with those that they are to become; folders of few files
+        as often as those of many."""
         every = tuple(self.domains)[: 2 if self.attributes else None]
-        return {SAMPLES: api.Stream(every, label=LABEL, target=TARGET)}
+        evenly = not self.attributes
+        return {SAMPLES: api.Stream(every, label=LABEL, target=TARGET, evenly=evenly)}
 
     @property
     def directions(self) -> Sequence[api.Direction]:

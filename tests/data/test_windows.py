@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from cyclekit.data.cache import Cache
-from cyclekit.data.windows import InMemory, Joined, Windows
+from cyclekit.data.windows import Balanced, InMemory, Joined, Windows
 from cyclekit.errors import DataError
 from cyclekit.storage.folder import Storage
 
@@ -68,3 +68,20 @@ def test_domains_join_in_order(tmp_path: Path) -> None:
     assert joined[-1].sample.tensor.numel() == 6
     with pytest.raises(IndexError):
         joined[5]
+
+
+def test_domains_come_equally_often(tmp_path: Path) -> None:
+    where = (("a", "memory", 2), ("b", "memory", 0), ("extra", "disk", 3))
+    balanced = Balanced(
+        [kept(place, tmp_path, tensors(count), name) for name, place, count in where]
+    )
+    assert [window.domain for window in balanced] == ["a", "extra"] * 3
+    assert [balanced.origin(index)[1] for index in range(6)] == [0, 0, 1, 1, 0, 2]
+    for index in (*balanced.firsts, balanced.smallest):
+        _, place = balanced.origin(index)
+        assert torch.equal(balanced[index].sample.tensor, tensors(3)[place])
+    assert {balanced.origin(index) for index in balanced.firsts} == {
+        (name, place) for name, count in (("a", 2), ("extra", 3)) for place in range(count)
+    }
+    assert balanced.origin(balanced.smallest) == ("a", 0)
+    assert not len(Balanced([]))
