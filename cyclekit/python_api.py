@@ -154,7 +154,7 @@ class TrainedModel:
 
 def load(
     run: str | Path,
-    checkpoint: str = "latest",
+    checkpoint: str | int = "latest",
     accelerator: str = "auto",
     precision: str | None = None,
     seed: int = 0,
@@ -173,7 +173,7 @@ def load(
         CyclekitError: If it is no run, or cannot be read.
     """
     where = Hardware(accelerator=accelerator)
-    return TrainedModel(open_run(run, checkpoint, where, precision, seed=seed))
+    return TrainedModel(open_run(run, str(checkpoint), where, precision, seed=seed))
 
 
 def train(
@@ -270,7 +270,7 @@ def evaluate(
     run: File,
     *,
     data: File | None = None,
-    checkpoint: str | None = None,
+    checkpoint: str | int | None = None,
     set: Mapping[str, Any] | None = None,
     quick: bool = False,
     accelerator: str = "auto",
@@ -299,9 +299,9 @@ def evaluate(
     """
     settings = [(key, value, "set") for key, value in (set or {}).items()]
     where = (Hardware(accelerator=accelerator), precision, None)
-    measured = report_on(
-        Path(run), Path(data) if data else None, checkpoint, settings, quick, where, Console(quiet)
-    )
+    folder = Path(data) if data else None
+    which = None if checkpoint is None else str(checkpoint)
+    measured = report_on(Path(run), folder, which, settings, quick, where, Console(quiet))
     return measured.report
 
 

@@ -73,6 +73,7 @@ def test_training_takes_its_steps(tmp_path: Path) -> None:
     result = cyclekit.train("image", "demo", steps=1, set=small | cut, quiet=True,
                             run_dir=tmp_path / "run")  # fmt: skip
     assert cyclekit.load(result.run, accelerator="cpu").step == 1
+    assert cyclekit.load(result.run, checkpoint=1, accelerator="cpu").step == 1
     with pytest.raises(CyclekitError, match=r"is finished: 1 steps are done.*train.batch_size"):
         cyclekit.resume(result.run, set={"train.batch_size": 2}, quiet=True)
 
