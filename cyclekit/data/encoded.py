@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate, chain
@@ -102,13 +103,20 @@ def encode_file(codec: Codec[Any], file: Path, domain: str, to_learn: bool = Tru
 
 
 def load_file(codec: Codec[Any], file: Path, domain: str, to_learn: bool = True) -> Any:
-    """Load a file of a domain, to learn from or to translate; raises as ``guarded`` does."""
+    """Load a file of a domain, to learn from or to translate; raises as ``guarded`` does.
+
+    A failure that the codec had not foreseen counts if it comes twice: files are read in threads,
+    and not every library bears that (``numpy.load`` in Python 3.11, CPython's issue 106905).
+    """
     require_file(file)
     ways = ("load_for", "load") if to_learn else ("load_input", "load_for", "load")
     # The first that the author wrote, so that an error names it.
     method = next(way for way in ways if getattr(type(codec), way) is not getattr(Codec, way))
+    load = partial(guarded, codec, method, file, *((file,) if method == "load" else (file, domain)))
     try:
-        return guarded(codec, method, file, *((file,) if method == "load" else (file, domain)))
+        with suppress(FailedSample):
+            return load()
+        return load()
     except BadSample as error:
         raise explained(error) from error.__cause__
 
