@@ -24,7 +24,7 @@ FULL = Candidate(
     least_steps=2_000,
     step_seconds=STEP_SECONDS,
     reasons={
-        "generator.name": "recipe slt2rms: tried on two Flite voices, 8,000 steps",
+        "generator.name": "recipe slt2rms: tried on two Flite voices, 4,000 steps",
         "discriminator.init, discriminator.spectral_norm": "recipe slt2rms: learns sooner",
         "train.learning_rate, train.discriminator_learning_rate": "recipe slt2rms",
     },

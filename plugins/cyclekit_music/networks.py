@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Self
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from cyclekit.api import (
@@ -120,12 +120,13 @@ class RollGenerator(nn.Module):
 
 
 class PhraseDiscriminatorOptions(Options):
-    """A PatchGAN of three convolutions, of which the first two halve time and pitch."""
+    """A PatchGAN whose convolutions halve time and pitch, and a last one that makes the logits."""
 
-    channels: tuple[Width, Width] = (64, 256)
-    """Widths after the first two convolutions."""
-    kernels: tuple[Kernel, Kernel, Kernel] = (7, 7, 7)
-    """Sizes of the kernels: 7, 7, 7 in the published code; 4, 4, 1 in the paper's table."""
+    channels: Annotated[tuple[Width, ...], Field(min_length=1, max_length=5)] = (64, 256)
+    """Widths after each of the convolutions that halve."""
+    kernels: tuple[Kernel, ...] = (7, 7, 7)
+    """Sizes of the kernels, one more than there are widths: 7, 7, 7 in the published code; 4, 4, 1
+    in the paper's table."""
     norm: Norm = "instance"
     """`instance`, `batch` or `none`. An instance norm is blind to how many notes there are."""
     spectral_norm: bool = False
@@ -136,14 +137,23 @@ class PhraseDiscriminatorOptions(Options):
     init: Init = "normal"
     """First weights: `normal` (as published), `xavier`, `kaiming`, `orthogonal` or `torch`."""
 
+    @model_validator(mode="after")
+    def _one_kernel_more(self) -> Self:
+        if len(self.kernels) != len(self.channels) + 1:
+            raise ValueError(
+                f"{len(self.channels)} widths need {len(self.channels) + 1} kernels, "
+                f"the last one for the logits, but there are {len(self.kernels)}"
+            )
+        return self
+
 
 class TinyDiscriminatorOptions(PhraseDiscriminatorOptions):
     """The same, narrow."""
 
-    channels: tuple[Width, Width] = (24, 48)
-    """Widths after the first two convolutions."""
-    kernels: tuple[Kernel, Kernel, Kernel] = (7, 7, 3)
-    """Sizes of the kernels."""
+    channels: Annotated[tuple[Width, ...], Field(min_length=1, max_length=5)] = (24, 48)
+    """Widths after each of the convolutions that halve."""
+    kernels: tuple[Kernel, ...] = (7, 7, 3)
+    """Sizes of the kernels, one more than there are widths."""
     norm: Norm = "none"
     """`instance`, `batch` or `none`. An instance norm is blind to how many notes there are."""
     positions: bool = True
@@ -152,7 +162,10 @@ class TinyDiscriminatorOptions(PhraseDiscriminatorOptions):
 
 
 class PhraseDiscriminator(PatchDiscriminator):
-    """Map ``(batch, channels, steps, pitches)`` to one logit for each patch, a quarter as many."""
+    """Map ``(batch, channels, steps, pitches)`` to a logit for each patch.
+
+    With each convolution but the last there are half as many along time and pitch.
+    """
 
     def __init__(
         self,
@@ -165,17 +178,18 @@ class PhraseDiscriminator(PatchDiscriminator):
         layers: list[nn.Module] = [Positions(source)] if options.positions else []
         seen = source.channels + options.positions * Positions.channels
         widths = (seen, *options.channels, target.channels)
-        for index, (kernel, stride) in enumerate(zip(options.kernels, (2, 2, 1), strict=True)):
-            normed = "none" if index != 1 else options.norm
+        last = len(options.channels)
+        for index, kernel in enumerate(options.kernels):
             layer = conv(
                 dims,
                 widths[index],
                 widths[index + 1],
                 kernel,
-                stride=stride,
+                stride=1 if index == last else 2,
                 padding=(kernel - 1) // 2,  # keeps a size, or halves an even one
                 bias=options.norm == "none",
             )
+            normed = options.norm if 0 < index < last else "none"
             layers += [layer, *norm_layers(normed, dims, widths[index + 1], affine=True)]
             layers.append(nn.LeakyReLU(0.2))
         super().__init__(layers[:-1], dims, options.channels[-1], classes)

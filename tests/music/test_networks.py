@@ -12,6 +12,7 @@ from cyclekit_music.networks import (
     RollGenerator,
     TinyOptions,
 )
+from pydantic import ValidationError
 from torch import nn
 
 from cyclekit.api import TensorSpec
@@ -36,6 +37,26 @@ def test_the_papers_discriminator_has_its_size(kernels: tuple[int, int, int], we
     judge = PhraseDiscriminator(PAPER, PAPER.logits(), PhraseDiscriminatorOptions(kernels=kernels))
     assert parameters(judge, least_axes=4) == weights
     assert judge(torch.rand(2, 1, 64, 84)).shape == (2, 1, 16, 21)
+
+
+def test_deeper_discriminators_see_more() -> None:
+    """Four halvings: each logit sees 61 steps and pitches, where the published one sees 43."""
+    options = PhraseDiscriminatorOptions(
+        channels=(8, 16, 16, 16), kernels=(5, 5, 5, 5, 1), norm="none"
+    )
+    judge = PhraseDiscriminator(PAPER, PAPER.logits(), options)
+    roll = torch.rand(1, 1, 64, 84, requires_grad=True)
+    logits = judge(roll)
+    assert logits.shape == (1, 1, 4, 6)
+    logits[0, 0, 2, 3].backward()
+    assert roll.grad is not None
+    seen = roll.grad[0, 0].abs().sum(0).nonzero()
+    assert seen.max() - seen.min() + 1 == 61
+
+
+def test_a_kernel_that_is_missing_is_named() -> None:
+    with pytest.raises(ValidationError, match=r"3 widths need 4 kernels.*but there are 3"):
+        PhraseDiscriminatorOptions(channels=(8, 16, 32))
 
 
 def test_the_papers_classifier_has_its_size() -> None:
