@@ -2,7 +2,7 @@
 
     python benchmarks/record.py --data flat-3d=FOLDER voices=FOLDER ... [--seed 0] [--json]
 
-A recipe is trained to its end and measured every twentieth of it on the whole test set; what counts
+A recipe is trained to its end and measured every tenth of it on the whole test set; what counts
 is the first time that the mean of both directions is as good as the target, evaluations before it
 included. A row belongs to one commit on one machine, and goes into docs/performance/costs.md with
 both.
@@ -26,7 +26,7 @@ import cyclekit
 from cyclekit.describe import describe_exception
 
 COLUMNS = ("name", "figure", "target", "minutes", "step", "best", "commit", "machine")
-LOOKS = 20
+LOOKS = 10
 
 
 @dataclass(frozen=True)
