@@ -53,7 +53,7 @@ class Task:
 
 
 TASKS = {
-    # Three seeds of `small` ended at .0597 to .0600; pictures left alone have .0630.
+    # Where `small` ended when it had 32 channels; pictures left alone have .0630.
     "flat-3d": Task("image", "small", 850, "l1", 0.0605),
     # A quarter better than nothing, as the audio demo promises.
     "voices": Task("audio", "slt2rms", 4_000, "mel_l1", 0.75, of_identity=True),

@@ -19,7 +19,7 @@ from safetensors.torch import load, save_file
 from torch import Tensor
 
 from cyclekit.data.listing import Files
-from cyclekit.data.windows import Kind, OnDisk
+from cyclekit.data.stored import Kind, OnDisk
 from cyclekit.errors import BadSample
 from cyclekit.locks import locked
 from cyclekit.storage.folder import Storage

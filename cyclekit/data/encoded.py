@@ -20,7 +20,8 @@ from cyclekit.contract.tensors import Sample
 from cyclekit.data.cache import Cache, Cached, Writer
 from cyclekit.data.contents import explained
 from cyclekit.data.lazy import LazyList
-from cyclekit.data.windows import InMemory, Tensors, Windows
+from cyclekit.data.stored import InMemory, Tensors
+from cyclekit.data.windows import Windows
 from cyclekit.describe import describe_exception
 from cyclekit.errors import (
     BadSample,

@@ -4,7 +4,7 @@ Arithmetic alone; what it goes by is measured in ``runs/probing.py``.
 
 | rule | why |
 | --- | --- |
-| the largest candidate whose least steps take at most .85 of the time | the rest is reading, evaluations and saving; `small` needs .85 of its quarter of an hour |
+| the largest candidate whose least steps take at most .85 of the time | the rest is reading, evaluations and saving; `small` needed .85 of a quarter of an hour |
 | a tenth of the time at most for reading | the rest of the files is left out: .9 of the steps with some files is better than none with all; no trial |
 | an eighth of the time at most for evaluations | `small` takes as much; no trial of more or less |
 | evaluated after .6 of the steps and after the last | as `small`, a little later, so that a new plan of fewer steps has both, and none of more has three |

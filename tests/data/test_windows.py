@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from cyclekit.data.cache import Cache
-from cyclekit.data.windows import Balanced, InMemory, Joined, Windows
+from cyclekit.data.stored import InMemory
+from cyclekit.data.windows import Balanced, Joined, Windows
 from cyclekit.errors import DataError
 from cyclekit.storage.folder import Storage
 
