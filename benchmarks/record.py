@@ -77,6 +77,7 @@ def rows(folders: Mapping[str, str], seed: int) -> Iterator[dict[str, object]]:
     """A row for each task that there is data for."""
     for name, folder in folders.items():
         task = TASKS[name]
+        every = task.steps // LOOKS
         with tempfile.TemporaryDirectory() as home:
             run, begun = Path(home, "run"), time.time()
             cyclekit.train(
@@ -85,8 +86,8 @@ def rows(folders: Mapping[str, str], seed: int) -> Iterator[dict[str, object]]:
                 data=folder,
                 set={
                     "train.seed": seed,
-                    "train.log_every": task.steps // LOOKS // 2,
-                    "train.evaluate_every": task.steps // LOOKS,
+                    "train.log_every": every,  # a time beside each figure
+                    "train.evaluate_every": every,
                     "train.evaluate_items": 0,
                     "train.preview_every": 0,
                 },

@@ -62,7 +62,7 @@ def test_every_recipe_says_what_it_needs() -> None:
 
 def test_recipes_are_listed_with_their_needs(cli: Cli) -> None:
     listed = cli("recipes", "list", "image").out
-    assert "needs: two CPU cores; at most 15 minutes" in listed
+    assert "needs: one CPU core; 9 minutes; 1.1 GB of memory" in listed
     assert "data: cyclekit data get horse2zebra" in listed
     assert "data: none: made on the spot" in listed
     found = json.loads(cli("recipes", "list", "music", "--json").out)
