@@ -51,11 +51,12 @@ PAPER_STEPS, PAPER_SECONDS = 20_000, 8.4  # the latter as benchmarks/step.py has
 def propose(survey: Survey) -> Sequence[Candidate]:
     """Windows, widths and batches for pictures such as these, the most costly first."""
     looks = look(survey.files)
-    sized = [*_paper(looks)]
-    for window in _windows(looks.short):
-        rows = (row for row in ROWS if not row.whole or window == _windows(looks.short)[0])
-        sized += [_small(looks, window, row) for row in rows]
-    return sized
+    whole, *parts = _windows(looks.short)
+    return [
+        *_paper(looks),
+        *(_small(looks, whole, row) for row in ROWS),
+        *(_small(looks, part, row) for part in parts for row in ROWS if not row.whole),
+    ]
 
 
 def _windows(short: int) -> list[int]:

@@ -24,6 +24,7 @@ from cyclekit.api import (
 )
 
 Width = Annotated[int, Field(ge=1, le=4096)]
+Widths = Annotated[tuple[Width, ...], Field(min_length=1, max_length=5)]
 Kernel = Annotated[int, Field(ge=1, le=15)]
 
 
@@ -122,7 +123,7 @@ class RollGenerator(nn.Module):
 class PhraseDiscriminatorOptions(Options):
     """A PatchGAN whose convolutions halve time and pitch, and a last one that makes the logits."""
 
-    channels: Annotated[tuple[Width, ...], Field(min_length=1, max_length=5)] = (64, 256)
+    channels: Widths = (64, 256)
     """Widths after each of the convolutions that halve."""
     kernels: tuple[Kernel, ...] = (7, 7, 7)
     """Sizes of the kernels, one more than there are widths: 7, 7, 7 in the published code; 4, 4, 1
@@ -150,7 +151,7 @@ class PhraseDiscriminatorOptions(Options):
 class TinyDiscriminatorOptions(PhraseDiscriminatorOptions):
     """The same, narrow."""
 
-    channels: Annotated[tuple[Width, ...], Field(min_length=1, max_length=5)] = (24, 48)
+    channels: Widths = (24, 48)
     """Widths after each of the convolutions that halve."""
     kernels: tuple[Kernel, ...] = (7, 7, 3)
     """Sizes of the kernels, one more than there are widths."""
