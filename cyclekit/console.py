@@ -76,16 +76,20 @@ class Console:
                     bar.advance(task)
                 bar.remove_task(task)
             return
-        begun = said = time.monotonic()
+        first = said = time.monotonic()
         if self._training is None:
             self.say(f"{what}: {total}" if total else what)
         for done, thing in enumerate(things, 1):
             yield thing
             now = time.monotonic()
+            if done == 1:  # took what loading code takes as well, and says nothing of the others
+                first = now
             if now - said >= TRACKED_EVERY and (done < total or not total):
                 said = now
-                left = (now - begun) / done * (total - done)
-                ahead = f" of {total}, about {duration(left)} left" if total else ""
+                ahead = f" of {total}" if total else ""
+                if total and done > 1:
+                    left = (now - first) / (done - 1) * (total - done)
+                    ahead += f", about {duration(left)} left"
                 self.say(f"{what}: {done}{ahead}")
 
     @contextmanager

@@ -63,8 +63,19 @@ def test_what_takes_long_beside_training_says_so(
     with plain.progress(1000, 0):
         assert list(plain.track(range(3), 3, "a2b")) == [0, 1, 2]
     said = capsys.readouterr().err
-    assert "a2b: 1 of 3, about" in said
+    assert "a2b: 2 of 3, about" in said
     assert "a2b: 3\n" not in said
+
+
+def test_the_first_thing_says_nothing_of_how_long_the_others_take(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It waits for code that is loaded, a minute on a busy machine."""
+    clock = iter([0.0, 60.0, 80.0, 100.0])
+    monkeypatch.setattr("cyclekit.console.time.monotonic", lambda: next(clock))
+    list(Console().track(range(3), 3, "reading"))
+    said = capsys.readouterr().err.splitlines()
+    assert said == ["reading: 3", "reading: 1 of 3", "reading: 2 of 3, about 20 s left"]
 
 
 def test_bytes_that_come_are_told_with_the_time_that_is_left(
