@@ -42,6 +42,7 @@ class Model:
         codec: One for all domains.
         objective: Computes the losses.
         networks: By the objective's names.
+        frozen: Parameters that their network's author wants no gradients of.
         lacking: Networks without weights, as where only one generator was imported.
         table: What is said about files, for an objective that has attributes.
     """
@@ -51,6 +52,7 @@ class Model:
     codec: Codec[Any]
     objective: Objective
     networks: dict[str, nn.Module]
+    frozen: tuple[nn.Parameter, ...] = ()
     lacking: frozenset[str] = frozenset()
     table: AttributeTable = field(default=AttributeTable(None))
 
@@ -85,6 +87,11 @@ class Model:
             return replace(direction, source=target, target=source, alias=alias, sets=())
         ways = self.directions.values()
         return next((way for way in ways if way.ends == direction.ends[::-1]), None)
+
+    def trained(self, name: str) -> list[nn.Parameter]:
+        """The parameters of the network called ``name`` that are not frozen."""
+        frozen = set(map(id, self.frozen))
+        return [p for p in self.networks[name].parameters() if id(p) not in frozen]
 
     @property
     def translators(self) -> dict[str, nn.Module]:
@@ -126,12 +133,13 @@ def build_model(
             "train.compile does not go together with a penalty on gradients, such as wgan-gp's, r1 "
             "or r2: compiled networks have no second derivatives. Leave one of them out."
         )
-    for network in networks.values():
-        network.requires_grad_(True)
-        if recipe.train.memory == "low":
+    if recipe.train.memory == "low":
+        for network in networks.values():
             spare_memory(network)
+    parameters = [p for network in networks.values() for p in network.parameters()]
+    frozen = tuple(p for p in parameters if not p.requires_grad)
     table = table_of(modality, recipe)
-    return Model(modality, recipe, codec, objective, networks, table=table)
+    return Model(modality, recipe, codec, objective, networks, frozen, table=table)
 
 
 def build_codec(modality: Modality, recipe: Recipe) -> Codec[Any]:

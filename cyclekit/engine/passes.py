@@ -123,6 +123,18 @@ class Named(dict[str, nn.Module]):
 
 
 @contextmanager
+def held(network: nn.Module) -> Iterator[None]:
+    """Want no gradients of a network's parameters for a while, nor the memory that they take."""
+    wanted = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    network.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in wanted:
+            parameter.requires_grad_(True)
+
+
+@contextmanager
 def evaluating(network: nn.Module) -> Iterator[None]:
     """Put a network into evaluation mode for a while."""
     training = network.training

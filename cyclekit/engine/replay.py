@@ -128,7 +128,7 @@ class Replays:
             *(self._form(phase, *micro) for micro in micros),
         )
         if key not in self._kinds and len(self._kinds) < MOST:
-            weights = [p for name in phase.trains for p in self._model.networks[name].parameters()]
+            weights = [p for name in phase.trains for p in self._model.trained(name)]
             work = partial(self._differentiate, phase)
             self._kinds[key] = _Kind(micros, work, weights, phase.name, pools)
         kind = self._kinds.get(key)

@@ -97,7 +97,7 @@ class Trainer:
         }
         self._local = {name: LocalNetwork(network, fabric) for name, network in called.items()}
         # Asked for several times in each step, and long in coming.
-        self._parameters = {n: list(net.parameters()) for n, net in model.networks.items()}
+        self._parameters = {name: model.trained(name) for name in model.networks}
         self._spectra = [pair for net in model.networks.values() for pair in spectral_norms(net)]
         self._optimizers = {p.name: self._optimizer(p) for p in model.objective.phases}
         # Frozen only now: DDP refuses a module without trainable parameters.

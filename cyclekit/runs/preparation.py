@@ -1,7 +1,7 @@
 """Everything before the first step: build the model, find and encode data, see that they fit."""
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from cyclekit.console import Console
 from cyclekit.contract.codec import Codec
@@ -35,7 +36,7 @@ from cyclekit.describe import describe_exception
 from cyclekit.engine.fabric import on_first
 from cyclekit.engine.lightning import Fabric
 from cyclekit.engine.model import Model, build_model
-from cyclekit.engine.passes import evaluating
+from cyclekit.engine.passes import evaluating, held
 from cyclekit.engine.step import Step
 from cyclekit.errors import CyclekitError, DataError, NoSamples, PluginError
 from cyclekit.names import EXTRA, heading, samples
@@ -88,7 +89,8 @@ class Prepared:
             for name, domain in self.encoded.items()
         ]
         networks = [
-            f"{name}: {sum(p.numel() for p in network.parameters()) / 1e6:.3f} M parameters"
+            f"{name}: {_millions(network.parameters())} parameters"
+            + _frozen(network, self.model.trained(name))
             for name, network in self.model.networks.items()
         ]
         objective = self.model.objective
@@ -326,8 +328,7 @@ def _require_fit(model: Model, windows: Mapping[str, StreamWindows], labels: Lab
         with ExitStack() as stack:
             for network in model.networks.values():
                 stack.enter_context(evaluating(network))
-                # No gradients are wanted here, nor the memory that they take.
-                stack.callback(network.requires_grad_(False).requires_grad_, True)
+                stack.enter_context(held(network))
             for phase in objective.phases:
                 objective.losses(phase.name, model.networks, one, step)
     except CyclekitError:
@@ -347,6 +348,16 @@ def _require_fit(model: Model, windows: Mapping[str, StreamWindows], labels: Lab
             f"({describe_exception(error)}). Use larger windows, sizes that divide by what the "
             f"generator needs, or fewer discriminator.layers."
         ) from error
+
+
+def _millions(parameters: Iterable[nn.Parameter]) -> str:
+    return f"{sum(p.numel() for p in parameters) / 1e6:.3f} M"
+
+
+def _frozen(network: nn.Module, trained: Sequence[nn.Parameter]) -> str:
+    """What is said of a network of which not all is trained."""
+    all_of_it = len(trained) == len(list(network.parameters()))
+    return "" if all_of_it else f", of which {_millions(trained)} are trained, the others frozen"
 
 
 def _short(number: float) -> str:

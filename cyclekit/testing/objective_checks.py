@@ -31,8 +31,9 @@ def partial_losses(subject: Subject) -> None:
         step = Step(0, 0, positions=[0])
         sums: dict[str, Tensor] = {}
         for phase in objective.phases:
-            for name, network in networks.items():
-                network.requires_grad_(name in phase.trains)
+            for name in networks:
+                for parameter in model.trained(name):
+                    parameter.requires_grad_(name in phase.trains)
             asked = (phase, networks, batch, step)
             for part in (
                 objective.partial_losses(*asked) if in_parts else [complete_loss(objective, *asked)]

@@ -13,6 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from cyclekit.engine.terms import Losses
 from cyclekit.engine.trainer import Trainer
+from cyclekit.nets.patchgan import PatchGAN
 from cyclekit.nets.spectral import spectral_norms
 
 
@@ -117,3 +118,24 @@ def test_spectral_norms_move_on_once_in_a_step(folders: Path, tmp_path: Path) ->
     for (norm, _), u in zip(norms, expected, strict=True):
         torch.testing.assert_close(norm._u, u)
     assert len(norms) > 1
+
+
+def test_what_an_author_froze_stays_as_it_is(
+    folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as features that somebody else trained: no step moves them, and the run says so."""
+    make = PatchGAN.__init__
+
+    def half_frozen(self: PatchGAN, *settings: Any) -> None:
+        make(self, *settings)
+        next(self.parameters()).requires_grad_(False)
+
+    monkeypatch.setattr(PatchGAN, "__init__", half_frozen)
+    trainer, prepared = make_trainer(folders, tmp_path, train__steps=2)
+    judge = trainer.model.networks["discriminator_a"]
+    before = {name: value.detach().clone() for name, value in judge.named_parameters()}
+    trainer.train_step()
+    kept = [name for name, value in judge.named_parameters() if value.equal(before[name])]
+    assert kept == list(before)[:1]
+    said = [line for line in prepared.describe(trainer.fabric) if "discriminator_a" in line]
+    assert "are trained, the others frozen" in said[0]
