@@ -4,7 +4,7 @@ import traceback
 from pathlib import Path
 
 HOME = Path(__file__).parent
-GO_BETWEENS = {"pluggy", "torch", "lightning_fabric", "importlib", "concurrent"}
+GO_BETWEENS = {"pluggy", "pydantic", "torch", "lightning_fabric", "importlib", "concurrent"}
 
 
 def shown(text: str) -> str:

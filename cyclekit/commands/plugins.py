@@ -152,6 +152,8 @@ def check_plugin(
         objective = _brought_objective(plugin, extensions)
     outcomes = []
     for result in run_checks(plugin, data, objective, extensions):
+        if isinstance(result.error, UsageError):  # there is no such plugin
+            raise result.error
         outcomes.append(result.outcome)
         if result.outcome == "not run":
             continue

@@ -100,7 +100,28 @@ def encode_file(codec: Codec[Any], file: Path, domain: str, to_learn: bool = Tru
     """Load and encode a whole file, to learn from or to translate; raises as ``guarded`` does."""
     item = load_file(codec, file, domain, to_learn)
     sample: Sample = guarded(codec, "encode", file, item, domain)
+    if wrong := misshapen(sample, codec.spec(domain).dims):
+        raise PluginError(f"{type(codec).__name__}.encode is wrong: {wrong}")
     return sample
+
+
+def misshapen(sample: Any, dims: int) -> str:
+    """What is wrong with the form of what a codec encoded, if anything is.
+
+    Args:
+        sample: What ``encode`` returned.
+        dims: How many sizes ``spec`` states.
+    """
+    if not isinstance(sample, Sample):
+        return f"encode must return a Sample, not {type(sample).__name__}."
+    if not isinstance(sample.tensor, Tensor):
+        return f"Sample.tensor must be a tensor, not {type(sample.tensor).__name__}."
+    if sample.tensor.dim() != dims + 1:
+        return (
+            f"encode made a tensor of shape {tuple(sample.tensor.shape)}: expected (channels, "
+            f"{', '.join(['size'] * dims)}), without a batch axis."
+        )
+    return ""
 
 
 def load_file(codec: Codec[Any], file: Path, domain: str, to_learn: bool = True) -> Any:

@@ -90,6 +90,7 @@ def require_shape(made: Tensor, wanted: Tensor, where: str) -> None:
     if made.shape != wanted.shape:
         raise PluginError(
             f"The generator changes the size of its samples: {where} made "
-            f"{tuple(made.shape[1:])} of {tuple(wanted.shape[1:])}. Use a window whose sizes "
-            f"divide by what the generator needs."
+            f"{tuple(made.shape[1:])} of {tuple(wanted.shape[1:])}. A generator that needs sizes "
+            f"that divide by some number states it as its attribute multiple_of; until then use a "
+            f"window whose sizes divide by it, or another generator.name."
         )

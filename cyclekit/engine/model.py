@@ -303,6 +303,7 @@ def _guarded(who: str, place: str, make: Callable[[], Any]) -> Any:
         raise
     except Exception as error:
         raise PluginError(
-            f"{who} failed to make {place}: {describe_exception(error)}. Correct that, or upgrade "
-            f"it or tell its author where it is not yours; CYCLEKIT_DEBUG=1 shows the traceback."
+            f"{who} failed to make {place}: {describe_exception(error)}. Where it is yours, "
+            f"correct it (CYCLEKIT_DEBUG=1 shows the traceback); else upgrade it, or tell its "
+            f"author."
         ) from error

@@ -176,7 +176,7 @@ class Judge:
             for metric in self._model.modality.metrics
             if self._thorough or not metric.costly or best in metric.higher_is_better
         ]
-        if not self.evidence.has_pairs or best == PATCH_DISTANCE:
+        if not metrics or not self.evidence.has_pairs or best == PATCH_DISTANCE:
             metrics.append(patch_metric(self._model, self.seed))
         if self._thorough and self._same_channels:
             metrics.append(classifier_metric(self._model, self.evidence))

@@ -199,8 +199,8 @@ class CycleObjective(Objective):
         weight = self.options.supervised.weight
         for way in WAYS if weight else ():
             name = f"supervised_{way.direction.target}"
-            distance = partial(self._distance, way, networks, batch, step)
-            yield TermGroup([Term(name, weight, (way.there,), distance)])
+            apart = partial(self._distance, way, networks, batch, step)
+            yield TermGroup([Term(name, weight, (way.there,), apart)])
 
     def _distance(self, way: "Way", networks: Networks, batch: Batch, step: Step) -> Tensor:
         source, target = way.direction.ends

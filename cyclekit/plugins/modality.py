@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
+from cyclekit.contract.codec import Codec
 from cyclekit.contract.metrics import Metric
 from cyclekit.contract.modality import Modality
 from cyclekit.contract.options import Options
@@ -94,6 +95,11 @@ def require_modality(modality: Modality, info: PluginInfo) -> None:
             f"Plugin {info.name!r} calls its modality {modality.name!r}. Give the entry "
             f"point and Modality.name the same name."
         )
+    if not (isinstance(modality.codec, type) and issubclass(modality.codec, Codec)):
+        raise PluginError(
+            f"Modality {modality.name!r}: codec must be a class that inherits from api.Codec, as "
+            f"in codec=MyCodec without parentheses, not {modality.codec!r:.80}."
+        )
     for kind in ("generators", "discriminators", "metrics", "baselines", "objectives"):
         if not isinstance(getattr(modality, kind), (list, tuple)):
             raise PluginError(
@@ -140,4 +146,6 @@ def _way_on(api: Any, info: PluginInfo) -> str:
             "Metric.fit take (items by domain, seed, cache), and write api=2: see "
             "docs/authors/from-1-to-2.md."
         )
+    if info.file:
+        return f"Write api={API_VERSION}, if it was written for this one, or use another cyclekit."
     return f"Install a version of {info.distribution} that fits, or another cyclekit."

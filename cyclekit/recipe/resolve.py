@@ -167,7 +167,11 @@ def _explain(fault: Any, model: type[BaseModel], written: Mapping[str, Any], lay
             key = f"{key}.name"
             where = layers.origin(key)
         brought = key in ("generator.name", "discriminator.name", "objective.name")
-        hint = " What an extension brings needs its name in `extensions`." if brought else ""
+        hint = (
+            " What an extension brings needs its name in `extensions`, or --extension FILE.py."
+            if brought
+            else ""
+        )
         listed = suggest(str(wrong), known)
         return f"{key} (from {where}): {wrong!r:.100} is not known. {listed}{hint}"
     if fault["type"] == "missing":

@@ -24,10 +24,11 @@ INTERVALS = (
 
 
 def evaluations(story: RunStory) -> Markup:
-    """Tables and curves, nothing where nothing was measured."""
-    own = next((found for found in story.evaluations if not found.other), None)
-    others = [found for found in story.evaluations if found.other]
-    newest = max(story.evaluated, default=None)
+    """Tables and curves, nothing where nothing was measured or there is no figure."""
+    measured = [found for found in story.evaluations if any(found.translated.values())]
+    own = next((found for found in measured if not found.other), None)
+    others = [found for found in measured if found.other]
+    newest = max((step for step, of in story.evaluated.items() if any(of.values())), default=None)
     sides = story.sides
     tables = [_newest(own, sides)] if own else []
     if newest is not None and (own is None or newest > own.step):

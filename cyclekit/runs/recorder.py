@@ -12,7 +12,7 @@ from cyclekit.describe import describe_exception
 from cyclekit.engine.trainer import Trainer
 from cyclekit.engine.training_state import BestState
 from cyclekit.engine.translator import Translator
-from cyclekit.errors import BadSample, CheckpointError, CyclekitError, PluginError
+from cyclekit.errors import BadSample, CheckpointError, CyclekitError, FailedSample, PluginError
 from cyclekit.judging.figures import Figures, Scores, best_figure, figures_of
 from cyclekit.judging.judge import Judge
 from cyclekit.plugins.host import PluginHost
@@ -293,6 +293,8 @@ class Recorder:
         try:
             rows = self._previewer.rows(self._translator())
         except (BadSample, PluginError) as error:
+            if not self._trainer.step:  # nothing is lost yet, and no later preview would be there
+                _blame(error)
             self._console.warn(f"no preview: {error}")
             return
         try:
@@ -359,3 +361,19 @@ class Recorder:
         if self._writes:
             run: Path = self._run.folder
             self._host.observe(f"cyclekit_{event}", self._console.warn, run=run, **details)
+
+
+def _blame(error: BadSample | PluginError) -> None:
+    """Raise what is the plugin's fault, not a file's: all that goes wrong behind the networks.
+
+    Raises:
+        PluginError: Naming the method.
+    """
+    if isinstance(error, PluginError):
+        raise error
+    if isinstance(error, FailedSample) and error.call.endswith(".decode"):
+        raise PluginError(
+            f"{error.call} failed with what the networks made, before training began: "
+            f"{error.fault}. It has to take any tensor of the shape and range that spec states; "
+            f"`cyclekit plugins check` tries it."
+        ) from error

@@ -1,13 +1,11 @@
 """Files shared out over processes, a device each; their parent alone notes what was written."""
 
-import os
 import signal
-import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
-from multiprocessing import connection, get_context, parent_process
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +13,7 @@ import torch
 
 from cyclekit.engine.fabric import Hardware
 from cyclekit.errors import CyclekitError, UsageError
+from cyclekit.orphans import end_with_parent
 from cyclekit.recipe.reading import Setting
 from cyclekit.runs.open_run import OpenRun, open_run
 from cyclekit.runs.translation_job import Job, Track
@@ -160,19 +159,11 @@ def _begin(
     """Open the run in a process that was started for it."""
     global _opened
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal: the parent says when to end
-    threading.Thread(target=_follow, daemon=True).start()
+    end_with_parent()
     torch.set_num_threads(threads)
     take_named(named)
     turn = turns.get()
     _opened = opening.open(turn if numbered else None)
-
-
-def _follow() -> None:
-    """End with the parent, whatever becomes of it."""
-    parent = parent_process()
-    if parent is not None:
-        connection.wait([parent.sentinel])
-        os._exit(1)
 
 
 def _translate(job: Job, places: Mapping[Path, Path]) -> Block:

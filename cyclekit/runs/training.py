@@ -147,8 +147,15 @@ def _concluded(
         several = ("both",) if len(recorder.report) > 1 else ()
         translated = {way: report[way] for way in (*recorder.report, *several)}
         rivals = report["baselines"] | ({"real": report["real"]} if "real" in report else {})
-        on = recorder.judge.evidence.described
-        console.table(on, {"translated": translated, **rivals})
+        if any(translated.values()):
+            on = recorder.judge.evidence.described
+            console.table(on, {"translated": translated, **rivals})
+        else:
+            console.say(
+                f"no figures: plugin {trainer.model.modality.name!r} brings no metrics, or none "
+                f"that could be computed. A classifier of the domains judges with: "
+                f"cyclekit evaluate {run}"
+            )
     result = TrainResult(run.folder, recorder.report, newest_samples(run))
     if result.samples:
         console.result(f"samples: {result.samples}")

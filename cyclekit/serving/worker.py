@@ -5,13 +5,11 @@ comes from where strangers' files were read.
 """
 
 import json
-import os
 import signal
-import threading
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from multiprocessing import connection, parent_process
+from multiprocessing import connection
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +30,7 @@ from cyclekit.errors import (
 )
 from cyclekit.memory import is_out_of_memory
 from cyclekit.names import heading
+from cyclekit.orphans import end_with_parent
 from cyclekit.runs.open_run import OpenRun
 from cyclekit.runs.routing import way_that_sets
 from cyclekit.runs.sharing import Opening
@@ -66,7 +65,7 @@ def work(
     # Of a terminal or a service's manager, who tell all processes: the parent says when to end.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     take_named(named)
     worker = Worker(line, opening, positions)
     try:
@@ -308,10 +307,3 @@ def _said(error: Exception) -> str:
 
 def _drop(_message: str) -> None:
     """Nobody waits for warnings about a file that was translated all the same."""
-
-
-def _end_with_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        connection.wait([parent.sentinel])
-        os._exit(1)

@@ -3,15 +3,15 @@
 from difflib import get_close_matches
 
 import numpy as np
-from torch import Tensor
 
 from cyclekit.contract.codec import Codec
 from cyclekit.contract.options import Options
-from cyclekit.contract.tensors import Sample, TensorSpec
+from cyclekit.contract.tensors import TensorSpec
+from cyclekit.data.encoded import misshapen
 from cyclekit.describe import describe_exception
 from cyclekit.errors import BadSample
 from cyclekit.testing.checks import check
-from cyclekit.testing.faults import Fault, calling, finite, is_plain, kind, require, same
+from cyclekit.testing.faults import Fault, calling, finite, is_plain, require, same
 from cyclekit.testing.subject import Subject
 
 ALIKE = 0.85  # of two names, as difflib counts
@@ -136,18 +136,11 @@ def encode(subject: Subject) -> None:
         with calling("encode"):
             encoded = [subject.codec.encode(item, domain) for item in items]
         for sample in encoded:
-            require(isinstance(sample, Sample), f"encode must return a Sample, not {kind(sample)}.")
-            tensor = sample.tensor
+            wrong = misshapen(sample, dims)
+            require(not wrong, wrong)
             require(
-                isinstance(tensor, Tensor), f"Sample.tensor must be a tensor, not {kind(tensor)}."
-            )
-            require(
-                tensor.dim() == dims + 1,
-                f"encode made a tensor of shape {tuple(tensor.shape)}: expected (channels, "
-                f"{', '.join(['size'] * dims)}), without a batch axis.",
-            )
-            require(
-                tensor.numel() > 0, "encode made an empty tensor: load should refuse such a file."
+                sample.tensor.numel() > 0,
+                "encode made an empty tensor: load should refuse such a file.",
             )
         subject.samples[domain] = encoded
 

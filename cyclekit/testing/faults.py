@@ -24,8 +24,8 @@ def require(holds: bool, fault: str) -> None:
 
 
 @contextmanager
-def calling(what: str) -> Iterator[None]:
-    """Turn what a plugin's code raises into a fault that names the place."""
+def calling(what: str, advice: str = "") -> Iterator[None]:
+    """Turn what a plugin's code raises into a fault that names the place, and what may help."""
     try:
         yield
     except Fault:
@@ -39,7 +39,7 @@ def calling(what: str) -> Iterator[None]:
     except NotImplementedError as error:
         raise Fault(f"{what} is not written yet.") from error
     except Exception as error:
-        raise Fault(f"{what} raised {describe_exception(error)}.") from error
+        raise Fault(f"{what} raised {describe_exception(error)}.{advice}") from error
 
 
 def is_plain(value: Any) -> bool:

@@ -159,7 +159,8 @@ def _fitted(subject: Subject, module: nn.Module, domain: str) -> Tensor:
 
 @torch.no_grad()
 def _called(module: nn.Module, x: Tensor, network: Network) -> Tensor:
-    with calling(f"Network {network.name!r}, called with shape {tuple(x.shape)},"):
+    small = " If windows are too small for it, make them larger, or set fewer layers in the recipe."
+    with calling(f"Network {network.name!r}, called with shape {tuple(x.shape)},", small):
         y = module(x)
     require(isinstance(y, Tensor), f"Network {network.name!r} must return a tensor.")
     require(
