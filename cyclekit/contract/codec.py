@@ -29,6 +29,7 @@ class Codec(ABC, Generic[Item]):
         device: Where ``decode`` may do heavy work; the engine sets it. Items are on the CPU.
         suffixes: Of the files that are samples, a frozenset of lower-case suffixes with their dots,
             such as ``{".png", ".jpg"}``; empty: every file in a data folder is one.
+        usual_suffixes: Of these, a tuple of those that messages name; empty: the first by letter.
         formats: What ``save_as`` can be asked for, a tuple of names, the default first; empty:
             nothing.
         sequence_suffixes: Of the files that ``sequence`` opens, as ``suffixes``; empty: there are

@@ -7,7 +7,6 @@ from typing import Annotated, ClassVar, Self
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from cyclekit.api import (
     Init,
@@ -46,10 +45,6 @@ class BrunnerOptions(ResNetOptions):
     identity_logit: Annotated[float, Field(ge=0, le=10)] = 0.0
     """How firmly a note stays unless the network moves it: cells that are on or off begin at
     logits of plus or minus this, to which the network adds. 0: as published."""
-    one_voice: bool = False
-    """Let all pitches and silence compete for each step (a softmax), so that never more than one
-    is on: a tune stays a tune, and discriminators see no more of it than files hold. Wants an
-    `identity_logit` of about 4, with which a note that is not moved has 96 % of its step."""
     positions: bool = False
     """Tell the network how high each pitch is and where each step lies in its quarter of the
     window: in its bar, where `codec.bars` is 4."""
@@ -116,29 +111,13 @@ class RollGenerator(nn.Module):
         self.multiple_of = self.change.multiple_of
         self.reach = self.change.reach
         self.identity_logit = options.identity_logit
-        self.one_voice = options.one_voice
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
         """``(batch, channels, steps, pitches)``, told ``(batch, condition)``, to the same shape."""
         logits: Tensor = self.change(self.positions(x), condition)
         if self.identity_logit:
             logits = logits + self.identity_logit * (2 * x - 1)
-        return competing(logits) if self.one_voice else logits.sigmoid()
-
-
-def competing(logits: Tensor) -> Tensor:
-    """How sure each pitch is of its step, where only one can sound, or none.
-
-    Args:
-        logits: ``(batch, channels, steps, pitches)``; the last channel says what sounds, others
-            where it begins. Silence has a logit of zero.
-
-    Returns:
-        The same shape in 0..1. The last channel sums to less than one over the pitches, and no
-        note begins more surely than it sounds.
-    """
-    sounds = F.pad(logits[:, -1:], (0, 1)).softmax(-1)[..., :-1]
-    return torch.cat([logits[:, :-1].sigmoid() * sounds, sounds], dim=1)
+        return logits.sigmoid()
 
 
 class PhraseDiscriminatorOptions(Options):

@@ -487,9 +487,13 @@ def test_a_recipe_that_cannot_be_used_is_found_and_the_command_fails(
     assert "Recipe 'wrong'" in broken.out
     assert "Did you mean 'train.steps'" in broken.out
     unknown = cli("plugins", "check", "imgae")
-    assert unknown.code == 1
-    assert "Did you mean 'image'" in unknown.out
-    assert unknown.out.splitlines()[1:] == [
+    assert (unknown.code, unknown.out) == (2, "")
+    assert "Did you mean 'image'" in unknown.err
+    plugin.write_text("import nowhere_at_all\n")
+    faulty = cli("plugins", "check", plugin)
+    assert faulty.code == 1
+    assert "nowhere_at_all" in faulty.out
+    assert faulty.out.splitlines()[1:] == [
         f"not run  {len(CHECKS)}, each of which needs one that failed"
     ]
 

@@ -77,7 +77,7 @@ def layered(*tables: Mapping[str, Any]) -> Layers:
 def test_more_minutes_never_make_for_less(tmp_path: Path) -> None:
     told = pictures(tmp_path, (128, 128))
     sizes = []
-    for minutes in (1, 5, 15, 30, 60, 240):
+    for minutes in (1, 5, 15, 30, 60, 240, 960):
         choice, _ = planned(told, minutes)
         sizes.append(choice.candidate.least_steps * choice.candidate.step_seconds)
     assert sizes == sorted(sizes)
