@@ -184,20 +184,23 @@ def translate(
     from cyclekit.runs.translation_outcome import translated
 
     console = Console()
-    how = (hardware(accelerator), precision, batch_size, console)
     changed = tuple(map(parse_setting, settings))
     several = cycle or side_by_side or skip_existing or samples > 1 or target == "all"
     with Piped.through(inputs, output, suffix, several) as piped:
-        opened = open_run(run, checkpoint, *how, settings=changed, seed=seed, table=table)
-        ways = (direction, target, source, changes)
-        routes = _routes(opened.model, piped.inputs, *ways, console=console)
+        opened = open_run(
+            run, checkpoint, hardware(accelerator), precision, batch_size, console,
+            settings=changed, seed=seed, table=table,
+        )  # fmt: skip
+        routes = _routes(opened.model, piped.inputs, direction, target, source, changes, console)
         opening = Opening(run, checkpoint, accelerator, precision, batch_size, changed, seed, table)
         do = Shared(opening, devices) if devices > 1 else translated
         wishes = Wishes(format, piped.suffix, skip_existing, cycle, side_by_side, samples, like)
         written, bad, wanted = 0, 0, sum(len(route.files.names) for route in routes)
         for route in routes:
-            place, told = piped.output / route.folder, (console, wishes, do)
-            made, failed = translate_files(opened, route.files, route.direction, place, *told)
+            place = piped.output / route.folder
+            made, failed = translate_files(
+                opened, route.files, route.direction, place, console, wishes, do
+            )
             written, bad = written + made, bad + len(failed)
         piped.deliver()
     console.say(f"{written} of {wanted} files translated to {output}")
