@@ -9,6 +9,7 @@ from typing import Any
 from cyclekit.console import Console, StepProgress
 from cyclekit.data.folders import Collections
 from cyclekit.describe import describe_exception
+from cyclekit.engine.fabric import on_first
 from cyclekit.engine.trainer import Trainer
 from cyclekit.engine.training_state import BestState
 from cyclekit.engine.translator import Translator
@@ -138,7 +139,7 @@ class Recorder:
         self._observe("run_started", recipe=self._trainer.model.recipe.model_dump(mode="json"))
         if self._trainer.step == 0:
             with self.costs.measuring(PREVIEW):
-                self._preview()
+                on_first(self._trainer.fabric, self._preview)  # it may end the run
         self._timing.start(self._trainer.step)
         if self._unmeasured:
             improved = self._evaluate()

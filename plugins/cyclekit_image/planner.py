@@ -42,7 +42,7 @@ class Row:
 
 
 ROWS = (
-    Row(32, 24, 8, 3000, True, "1,200 steps of it were behind 16 channels with as many pictures"),
+    Row(32, 24, 8, 3000, True, "1,200 steps are behind an hour of 16 channels; more: untried"),
     Row(16, 16, 4, 300, False, "recipe small: nearer to the truth than twice the width at batch 4"),
 )
 PAPER_STEPS, PAPER_SECONDS = 20_000, 8.4  # the latter as benchmarks/step.py has it
