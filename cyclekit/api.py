@@ -47,6 +47,7 @@ from cyclekit.errors import (
     RecipeError,
     UsageError,
 )
+from cyclekit.extras import install_command
 from cyclekit.hookspecs import hookimpl
 from cyclekit.importing.family import Choices, Delivery, Family, Layout, Published, Slot
 from cyclekit.judging.kernel import kernel_distance, kernel_estimate
@@ -173,6 +174,7 @@ __all__ = [
     "gradient_penalty",
     "hookimpl",
     "initialize",
+    "install_command",
     "kernel_distance",
     "kernel_estimate",
     "l1",

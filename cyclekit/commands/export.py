@@ -52,7 +52,7 @@ def export(
     nothing is written. Beside the file lie a page on how to feed it and, for ONNX, a script that
     translates without torch and cyclekit where the plugin has one.
 
-    ONNX needs `pip install 'cyclekit[export]'`.
+    ONNX needs the extra `export`.
 
     A bundle is an ONNX file for pictures that takes (height, width, channels) uint8 and gives it.
 

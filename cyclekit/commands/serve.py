@@ -15,6 +15,7 @@ from cyclekit.commands.options import (
     trust_option,
 )
 from cyclekit.errors import UsageError
+from cyclekit.extras import install_command
 
 
 @click.command()
@@ -119,7 +120,7 @@ def serve(
         from cyclekit.serving.running import serve as run
     except ModuleNotFoundError as error:
         raise UsageError(
-            f"cyclekit serve needs {error.name}, which comes with: pip install 'cyclekit[serve]'"
+            f"cyclekit serve needs {error.name}, which comes with: {install_command('serve')}"
         ) from error
     limits = Limits(max_file * MEBIBYTE, max_size, max_seconds, max_memory * MEBIBYTE, queue)
     openings = [Opening(each, checkpoint, accelerator, precision) for each in runs]

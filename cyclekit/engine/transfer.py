@@ -18,6 +18,7 @@ class Transfer:
     Attributes:
         taken: How many tensors are the other's.
         share: Of the network's numbers, how many these hold.
+        used: Of the other network's numbers, how many found a place.
         fitted: Those of them that were made for another number of channels, with both shapes.
         anew: Tensors that stayed as they were.
         unused: Tensors of the other network that had no place.
@@ -25,6 +26,7 @@ class Transfer:
 
     taken: int
     share: float
+    used: float
     fitted: Sequence[str]
     anew: Sequence[str]
     unused: Sequence[str]
@@ -62,9 +64,11 @@ def transfer(source: nn.Module, target: nn.Module) -> Transfer:
         for name, tensor in taken.items():
             own[name].copy_(tensor)
     used = {other for other, _ in pairs}
+    size = sum(tensor.numel() for tensor in theirs.values())
     return Transfer(
         taken=len(taken),
         share=sum(own[name].numel() for name in taken) / sum(t.numel() for t in own.values()),
+        used=sum(theirs[other].numel() for other in used) / size,
         fitted=fitted,
         anew=[name for name in own if name not in taken],
         unused=[name for name in theirs if name not in used],

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from cyclekit.errors import CyclekitError, DataError, UsageError
 from cyclekit.exporting.graph import OUTPUT, Graph, exported
+from cyclekit.extras import install_command
 from cyclekit.storage.handle import open_file
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def require_onnx() -> None:
         import onnxscript
     except ImportError as error:
         raise UsageError(
-            f"ONNX needs the package {error.name!r}: pip install 'cyclekit[export]'."
+            f"ONNX needs the package {error.name!r}: {install_command('export')}"
         ) from error
     del onnx, onnxruntime, onnxscript
 

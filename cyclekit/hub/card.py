@@ -101,10 +101,11 @@ def _use(story: RunStory, repository: str) -> str:
     where = repository or "PATH_OF_THIS_RUN"
     ways = list(story.evaluations[0].translated) if story.evaluations else []
     way = next((name for name in ways if name != MEAN), "DIRECTION")
-    extra = "[hub]" if repository else ""
     plugin = story.plugin
-    needs = [f"pip install 'cyclekit{extra}'"]
-    if plugin["distribution"] != "cyclekit":
+    ours = plugin["distribution"] == "cyclekit"
+    extras = ",".join([_plain(plugin["name"])] * ours + ["hub"] * bool(repository))
+    needs = [f"pip install 'cyclekit[{extras}]'" if extras else "pip install cyclekit"]
+    if not ours:
         needs.append(f"pip install '{_plain(plugin['distribution'])}=={_plain(plugin['version'])}'")
     return (
         "```\n" + "\n".join(needs) + f"\ncyclekit translate {where} INPUT -o out "

@@ -10,6 +10,7 @@ from cyclekit.console import Console
 from cyclekit.data.cache import default_folder
 from cyclekit.describe import describe_exception
 from cyclekit.errors import CyclekitError, DataError, UsageError
+from cyclekit.extras import install_command
 from cyclekit.storage.folder import Storage
 
 SCHEME = "hf:"
@@ -121,6 +122,6 @@ def library() -> Any:
         import huggingface_hub
     except ModuleNotFoundError as error:
         raise UsageError(
-            "hf:... needs huggingface_hub, which comes with: pip install 'cyclekit[hub]'"
+            f"hf:... needs huggingface_hub, which comes with: {install_command('hub')}"
         ) from error
     return huggingface_hub

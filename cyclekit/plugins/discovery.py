@@ -18,6 +18,7 @@ from typing import Any
 
 from cyclekit.describe import describe_exception
 from cyclekit.errors import PluginError, UsageError, suggest
+from cyclekit.extras import install_command
 
 GROUP = "cyclekit"
 
@@ -192,7 +193,7 @@ def _remedy(info: PluginInfo, error: BaseException) -> str:
     if info.file:
         return "Correct the file."
     if info.distribution == "cyclekit":
-        return f"Install what it needs: pip install 'cyclekit[{info.name}]'"
+        return f"Install what it needs: {install_command(info.name)}"
     if isinstance(error, ModuleNotFoundError):
         return f"Install what it needs, or reinstall {info.distribution}."
     return f"Reinstall or upgrade {info.distribution}, or tell its author."

@@ -18,6 +18,7 @@ from cyclekit.runs.layout import RunLayout
 MEAN = "both"  # the directions' mean
 LEARNED = "translated"
 SEED = 0  # of the resampling
+FEWEST = 10  # items, with fewer of which a resampling says nothing
 CHANCE = (
     "Chance is that of the test items: with other ones of the same kind figures would be others. "
     "That another seed gives other weights is not in it: compare several runs of each recipe."
@@ -47,7 +48,7 @@ class Verdict:
     @property
     def is_clear(self) -> bool:
         """Whether that is more than chance among the test items."""
-        return self.difference is not None and self.difference.is_clear
+        return self.items >= FEWEST and self.difference is not None and self.difference.is_clear
 
     def __str__(self) -> str:
         one, other = self.values
@@ -57,6 +58,8 @@ class Verdict:
         said += self.other
         if self.difference is None:
             return f"{said}. Whether that is more than chance cannot be told from this figure."
+        if self.items < FEWEST:
+            return f"{said}. With {self.items} test items nobody can tell whether that is chance."
         low, high = self.difference.interval
         apart = f"the difference is {self.difference.value:.4f} [{low:.4f}, {high:.4f}]"
         verdict = "more than chance" if self.is_clear else "it may be chance"
@@ -126,15 +129,21 @@ class Comparison:
 
     @cached_property
     def deciding(self) -> tuple[str, str] | None:
-        """Direction and figure that decide; ``None`` where none says which way is better."""
+        """Direction and figure that decide; ``None`` where none says which way is better.
+
+        Where recipes leave it open, it is one whose chance can be told, as far as there is one.
+        """
         asked = self.stories[0].setting("train", "best")
         best: Mapping[str, Any] = asked if isinstance(asked, dict) else {}
         way = str(best.get("direction", MEAN))
         way = way if way in self.figures else next(reversed(self.figures))
         there = [name for name in self.figures[way] if name in self.higher_is_better]
-        first = deciding(str(best.get("metric", "")), self.higher_is_better)
-        chosen = next((name for name in (*first, *there) if name in there), None)
-        return (way, chosen) if chosen else None
+        metric = str(best.get("metric", ""))
+        first = [name for name in deciding(metric, self.higher_is_better) if name in there]
+        runs = range(len(self.evaluations))
+        told = [f for f in (*first, *there) if all(self._values(run, way, f) for run in runs)]
+        chosen = [*first, *there] if metric else [*told, *first, *there]
+        return (way, chosen[0]) if chosen else None
 
     @cached_property
     def verdicts(self) -> list[Verdict]:
@@ -162,7 +171,10 @@ class Comparison:
     @cached_property
     def recipes(self) -> dict[str, list[str]]:
         """What differs in the recipes: by key what each says, empty where it says nothing."""
-        flat = [_flat(story.recipe) for story in self.stories]
+        flat = [
+            _flat(story.recipe) | ({"train.steps": str(story.steps)} if story.plans else {})
+            for story in self.stories
+        ]
         keys = dict.fromkeys(key for recipe in flat for key in recipe)
         said = {key: [recipe.get(key, "") for recipe in flat] for key in keys}
         return {key: each for key, each in said.items() if len(set(each)) > 1}

@@ -70,7 +70,7 @@ def start_training(
             if fabric.is_global_zero:
                 run.storage.empty()  # nothing was trained in it
             raise
-        for line in prepared.describe(fabric):
+        for line in prepared.describe(fabric, minutes):
             console.say(line)
         if dry_run:
             end_together(fabric)

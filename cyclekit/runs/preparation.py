@@ -79,8 +79,13 @@ class Prepared:
         domain, place = self.windows[stream].origin(window)
         return self.encoded[domain].file_of(place)
 
-    def describe(self, fabric: Fabric) -> list[str]:
-        """What is about to be trained: data, networks, length."""
+    def describe(self, fabric: Fabric, minutes: float | None = None) -> list[str]:
+        """What is about to be trained: data, networks, length.
+
+        Args:
+            fabric: Where.
+            minutes: In place of the recipe's steps.
+        """
         train = self.model.recipe.train
         files = [
             f"{heading(name)}: {len(domain.files)} training files, {len(domain.windows)} windows"
@@ -97,8 +102,9 @@ class Prepared:
         drawn = {stream.domains for stream in objective.streams.values()}
         apart = all((domain,) in drawn for domain in objective.domains)
         whose = "each domain" if apart else "all domains together"
+        long = f"{train.steps} steps" if minutes is None else f"{minutes:g} min, in steps"
         length = (
-            f"{train.steps} steps of {samples(self.batches.global_batch)} of {whose} "
+            f"{long} of {samples(self.batches.global_batch)} of {whose} "
             f"on {fabric.device}, {train.precision}"
         )
         return [*files, *networks, length]

