@@ -55,7 +55,12 @@ def setting_of(direction: str) -> tuple[str, str] | None:
 
 def samples(count: int) -> str:
     """So many samples, in words."""
-    return "1 sample" if count == 1 else f"{count:,} samples"
+    return counted(count, "sample")
+
+
+def counted(count: int, thing: str) -> str:
+    """So many of a thing, in words; more of them end in s."""
+    return f"1 {thing}" if count == 1 else f"{count:,} {thing}s"
 
 
 def counted_items(counts: Mapping[str, int]) -> str:

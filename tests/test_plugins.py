@@ -71,7 +71,7 @@ def test_a_broken_neighbour_is_harmless(site: Path, cli: Callable[..., Any]) -> 
     neighbour(site, "broken", "raise OSError('libtorch_cuda.so: cannot open')")
     assert load_plugin("image").modality.name == "image"
     checked = cli("plugins", "list", "--check")
-    assert checked.code == 0
+    assert checked.code == 1
     assert (
         "broken: Plugin 'broken' (cyclekit_broken 1.2) cannot be imported: OSError" in checked.out
     )

@@ -13,6 +13,8 @@ from cyclekit.commands.completion import complete_plugins
 from cyclekit.commands.options import PATH, WholeNumber, extension_option
 from cyclekit.errors import CyclekitError, ExtensionAlone, IncompatiblePlugin, UsageError, suggest
 
+UNUSABLE = ("broken", "incompatible")  # states of plugins
+
 
 @click.group()
 def plugins() -> None:
@@ -24,6 +26,8 @@ def plugins() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
 def list_plugins(check: bool, as_json: bool) -> None:
     """List installed plugins, from package metadata alone.
+
+    With --check the exit code is 1 if one of them cannot be used.
 
     \b
     Examples:
@@ -38,12 +42,13 @@ def list_plugins(check: bool, as_json: bool) -> None:
         rows.append(row | (_checked(info.name) if check else {}))
     if as_json:
         click.echo(json.dumps(rows))
-        return
-    for row in rows:
+    for row in () if as_json else rows:
         state = f"  {row['state']}: {row['detail']}" if check else ""
         click.echo(f"{row['name']:<12} {row['distribution']} {row['version']}{state}")
-    if not rows:
+    if not rows and not as_json:
         click.echo("No plugins are installed.")
+    if any(row.get("state") in UNUSABLE for row in rows):
+        sys.exit(1)
 
 
 def _checked(name: str) -> dict[str, str]:

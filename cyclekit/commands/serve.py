@@ -1,5 +1,6 @@
 """``cyclekit serve``."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -118,9 +119,13 @@ def serve(
 
     try:
         from cyclekit.serving.running import serve as run
+
+        if page and find_spec("gradio") is None:
+            raise ModuleNotFoundError(name="gradio")
     except ModuleNotFoundError as error:
         raise UsageError(
             f"cyclekit serve needs {error.name}, which comes with: {install_command('serve')}"
+            f"{' (--no-page does without it)' if error.name == 'gradio' else ''}"
         ) from error
     limits = Limits(max_file * MEBIBYTE, max_size, max_seconds, max_memory * MEBIBYTE, queue)
     openings = [Opening(each, checkpoint, accelerator, precision) for each in runs]

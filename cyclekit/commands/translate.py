@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     "output",
     required=True,
     type=PATH,
-    help="Folder for the results; - writes that of one file to standard output.",
+    help="Folder for the results; of one input also a file, such as out.png, or - for standard "
+    "output.",
 )
 @click.option(
     "--direction",
@@ -165,7 +166,7 @@ def translate(
 
     \b
     Examples:
-      cyclekit translate runs/00001-image-demo photo.jpg -o out --direction a2b
+      cyclekit translate runs/00001-image-demo photo.jpg -o out.png --direction a2b
       cyclekit translate runs/00001-image-demo testB/ -o out --direction b2a --checkpoint best
       cyclekit translate runs/00001-image-demo testB/ -o out --direction b2a --skip-existing
       cyclekit translate runs/00001-image-demo testB/ -o out --direction b2a --cycle --side-by-side
@@ -194,7 +195,8 @@ def translate(
         routes = _routes(opened.model, piped.inputs, direction, target, source, changes, console)
         opening = Opening(run, checkpoint, accelerator, precision, batch_size, changed, seed, table)
         do = Shared(opening, devices) if devices > 1 else translated
-        wishes = Wishes(format, piped.suffix, skip_existing, cycle, side_by_side, samples, like)
+        written_as = piped.format(format, opened.model.codec.formats)
+        wishes = Wishes(written_as, piped.suffix, skip_existing, cycle, side_by_side, samples, like)
         written, bad, wanted = 0, 0, sum(len(route.files.names) for route in routes)
         for route in routes:
             place = piped.output / route.folder

@@ -88,11 +88,25 @@ def _collection(settings: DataSettings, codec: Codec[Any], domain: str) -> tuple
 
 def _root(settings: DataSettings) -> Path:
     if settings.root is None or not Path(settings.root).is_dir():
+        wrong = f"{settings.root} is none" if settings.root else "none was named"
         raise DataError(
-            f"data.corruption makes a domain from a folder of good files, but "
-            f"{settings.root or 'none'} was named. Name one with --data DIR."
+            f"data.corruption makes a domain from a folder of good files, but {wrong}. Name one "
+            f"with --data DIR."
         )
     return Path(settings.root)
+
+
+def left_out(settings: DataSettings, domains: Sequence[str]) -> list[str]:
+    """What a person who had two collections in mind should know, a sentence each."""
+    if not settings.corruption or settings.root is None or len(domains) != 2:
+        return []
+    spoilt, whole = (Path(settings.root) / layout_folder("train", name) for name in domains)
+    if not (spoilt.is_dir() and whole.is_dir()):
+        return []
+    return [
+        f"data.corruption makes both domains from {whole}: {spoilt} is not used. Without it "
+        f"(--set data.corruption=) the two folders are the domains"
+    ]
 
 
 def _without_runs(files: Files, root: Path) -> Files:

@@ -1,4 +1,4 @@
-"""What looks wrong about folders of data, before any file is decoded."""
+"""What looks wrong about folders of data, and about how much they hold."""
 
 import filecmp
 import os
@@ -8,9 +8,31 @@ from pathlib import Path
 
 from cyclekit.data.layout import Folders, layout_folder
 from cyclekit.data.listing import Files
-from cyclekit.names import heading
+from cyclekit.names import counted, heading
 
 MOST_COMPARED, MOST_COPIES = 200, 0.1  # files of two folders; share of them that may be the same
+FEW_WINDOWS, FEW_TESTS = 50, 10  # training windows, test files: with fewer of them a person is told
+
+
+def scarcities(windows: Mapping[str, int], tests: Mapping[str, int]) -> list[str]:
+    """Domains of which there is so little that training, or figures, will come to nothing.
+
+    Args:
+        windows: How many there are for training, by domain.
+        tests: How many test files, by domain.
+    """
+    trained = [
+        f"domain {heading(name)} has {counted(count, 'training window')}, which discriminators "
+        f"learn by heart: some hundred are usual, of more files or longer ones"
+        for name, count in windows.items()
+        if count < FEW_WINDOWS
+    ]
+    tested = [
+        f"domain {heading(name)} has {counted(count, 'test file')}: figures of so few are chance"
+        for name, count in tests.items()
+        if 0 < count < FEW_TESTS
+    ]
+    return trained + tested
 
 
 def doubts_about(folders: Folders, joint: bool = False) -> list[str]:

@@ -105,6 +105,7 @@ class DecodedFile:
         number: Among all files.
         shape: Of its tensor.
         windows: The shapes of its training windows, varied as training varies them.
+        count: How many training windows it gives.
         facts: What the codec noticed.
         thumbnail: ``(values,)``.
     """
@@ -112,6 +113,7 @@ class DecodedFile:
     number: int
     shape: tuple[int, ...]
     windows: frozenset[tuple[int, ...]]
+    count: int
     facts: Mapping[str, float]
     thumbnail: Tensor
 
@@ -177,7 +179,14 @@ def _decode(
     except BadSample as error:
         return error.kept()
     small = thumbnail(sample.tensor)
-    return DecodedFile(number, tuple(sample.tensor.shape), frozenset(shapes), sample.facts, small)
+    return DecodedFile(
+        number,
+        tuple(sample.tensor.shape),
+        frozenset(shapes),
+        len(windows),
+        sample.facts,
+        small,
+    )
 
 
 def _in_parts(

@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
-from statistics import median
+from statistics import mean, median
 from typing import Any
 
 import torch
@@ -13,6 +13,7 @@ import torch
 from cyclekit.console import Console
 from cyclekit.data.attributed import find_files
 from cyclekit.data.beginnings import EMPTY
+from cyclekit.data.doubts import scarcities
 from cyclekit.data.encoded import MOST_BAD, Tracker, list_bad, remarks_on
 from cyclekit.data.folders import Collections
 from cyclekit.data.generated import is_made
@@ -125,7 +126,7 @@ def inspect(plan: Plan, console: Console, everything: bool = False) -> Inspectio
     found.shapes = Counter(look.shape for look in looks).most_common()
     found.notes = [*collections.remarks(), *_remarks(codec, listed, looks)]
     found.warnings = [*collections.warnings(), *_unlike(listed, peeks, looks, looked)]
-    found.warnings += _unbalanced(listed)
+    found.warnings += [*_unbalanced(listed), *_scarce(listed, looks)]
     found.refusals = [*_too_bad(listed, bad, looked), *_sizes(listed, looks)]
     _pairs(found, listed, looks, collections)
     found.duplicates = find_duplicates(listed, peeks, looks, collections)
@@ -221,6 +222,26 @@ def _unbalanced(listed: Listed) -> Iterable[str]:
                 f"{other.upper()} has {many / few:.3g} times as many training files as "
                 f"{one.upper()}: each of {one.upper()}'s is shown so much more often"
             )
+
+
+def _scarce(listed: Listed, looks: Sequence[DecodedFile]) -> list[str]:
+    """Domains of which there is too little, by the files that were decoded."""
+    windows: dict[str, list[int]] = defaultdict(list)
+    for look in looks:
+        if listed.group(look.number).split == "train":
+            windows[listed.group(look.number).domain].append(look.count)
+    files = {
+        split: {group.domain: len(group.files) for group in listed.groups if group.split == split}
+        for split in ("train", "test")
+    }
+    return scarcities(
+        {
+            name: round(mean(windows[name]) * count)
+            for name, count in files["train"].items()
+            if windows[name]
+        },
+        files["test"],
+    )
 
 
 def _remarks(codec: Any, listed: Listed, looks: Sequence[DecodedFile]) -> list[str]:

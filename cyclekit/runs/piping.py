@@ -1,5 +1,6 @@
-"""One file from standard input, one to standard output."""
+"""One file from standard input, one to standard output or to a file of a name."""
 
+import mimetypes
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
@@ -18,26 +19,27 @@ NAME = "input"  # of what comes from standard input
 
 @dataclass(frozen=True)
 class Piped:
-    """Where files really lie while they come and go through pipes.
+    """Where files really lie while they come and go through pipes, or to a file.
 
     Attributes:
         inputs: What to translate.
         output: Folder for the results.
         suffix: Ends the results' names.
-        delivers: Whether the result goes to standard output.
+        goes_to: What the result of the only input goes to: ``-``, or a file; ``None``: the folder.
     """
 
     inputs: tuple[Path, ...]
     output: Path
     suffix: str
-    delivers: bool = False
+    goes_to: Path | None = None
 
     @classmethod
     @contextmanager
     def through(
         cls, inputs: Sequence[Path], output: Path, suffix: str, several: bool
     ) -> Iterator["Piped"]:
-        """Read standard input, where ``-`` is an input, and have the result where it can be read.
+        """Read standard input, where ``-`` is an input, and have the result where it can be read,
+        where the output is ``-`` or is called like a file, such as ``out.png``.
 
         Args:
             inputs: As they were named.
@@ -46,12 +48,13 @@ class Piped:
             several: Whether more than the translation is asked for.
 
         Raises:
-            UsageError: If pipes do not go with what else is asked for.
+            UsageError: If that does not go with what else is asked for.
         """
-        if PIPE not in (*inputs, output):
+        alone = output == PIPE or is_file(output)
+        if PIPE not in inputs and not alone:
             yield cls(tuple(inputs), output, suffix)
             return
-        _require_single(inputs, output, several)
+        _require_single(inputs, output, alone, several)
         with temporary_folder() as folder:
             if PIPE in inputs:
                 if suffix and (not suffix.startswith(".") or Path(NAME + suffix).stem != NAME):
@@ -61,31 +64,64 @@ class Piped:
                     )
                 storage = Storage(folder / "in")
                 inputs, suffix = [storage.write_stream(NAME + suffix, sys.stdin.buffer)], ""
-            delivers = output == PIPE
-            yield cls(tuple(inputs), folder / "out" if delivers else output, suffix, delivers)
+            place = folder / "out" if alone else output
+            yield cls(tuple(inputs), place, suffix, output if alone else None)
+
+    def format(self, asked: str | None, formats: Sequence[str]) -> str | None:
+        """What the result is written as: the one that was asked for, or that its file is of."""
+        kind = _media(self.goes_to) if self.goes_to else ""
+        of_file = kind.rpartition("/")[-1]
+        return of_file if asked is None and of_file in formats else asked
 
     def deliver(self) -> None:
-        """Write what was translated to standard output, if it goes there and is there."""
-        if not self.delivers:
+        """Write what was translated to where it goes, if there is any and it has no folder.
+
+        Raises:
+            UsageError: If the file that was named is of another kind.
+        """
+        if self.goes_to is None:
             return
         found = [file for file in self.output.iterdir() if file.name != "translations.jsonl"]
         for file in found:
             with open_file(file) as result:
-                shutil.copyfileobj(result, sys.stdout.buffer)
+                if self.goes_to == PIPE:
+                    shutil.copyfileobj(result, sys.stdout.buffer)
+                    continue
+                if _media(file) != _media(self.goes_to):
+                    raise UsageError(
+                        f"-o {self.goes_to}: the result is a {file.suffix} file. Name it "
+                        f"{self.goes_to.with_suffix(file.suffix)}, or a folder."
+                    )
+                Storage(self.goes_to.parent).write_stream(self.goes_to.name, result)
         sys.stdout.buffer.flush()
 
 
-def _require_single(inputs: Sequence[Path], output: Path, several: bool) -> None:
-    """Refuse what does not go with ``-``.
+def is_file(output: Path) -> bool:
+    """Whether this is called like a picture, a film or a recording, and is no folder."""
+    return _media(output).startswith(("image/", "audio/", "video/")) and not output.is_dir()
+
+
+def _media(file: Path) -> str:
+    """Its media type, such as ``image/jpeg``, by its name."""
+    return mimetypes.guess_type(file.name.lower())[0] or ""
+
+
+def _require_single(inputs: Sequence[Path], output: Path, alone: bool, several: bool) -> None:
+    """Refuse what does not go with ``-``, or with a result that goes ``alone``.
 
     Raises:
         UsageError: Saying what.
     """
-    if len(inputs) > 1 or (output == PIPE and inputs[0].is_dir()):
-        raise UsageError("- stands for a single file: name one input, which is no folder.")
-    if output == PIPE and several:
+    if len(inputs) > 1 or (alone and inputs[0].is_dir()):
+        if PIPE in (*inputs, output):
+            raise UsageError("- stands for a single file: name one input, which is no folder.")
         raise UsageError(
-            "-o - writes a single file: leave out --cycle, --side-by-side, --samples "
+            f"-o {output} is a single file: name one input, which is no folder, or a folder for "
+            f"the results."
+        )
+    if alone and several:
+        raise UsageError(
+            f"-o {output} writes a single file: leave out --cycle, --side-by-side, --samples "
             "and --skip-existing."
         )
     if output == PIPE and sys.stdout.isatty():

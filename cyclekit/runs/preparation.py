@@ -16,7 +16,9 @@ from cyclekit.console import Console
 from cyclekit.contract.codec import Codec
 from cyclekit.data.attributed import find_files
 from cyclekit.data.cache import Cache, default_folder
+from cyclekit.data.corrupted import left_out
 from cyclekit.data.counterparts import draw_from, tied_domains
+from cyclekit.data.doubts import scarcities
 from cyclekit.data.encoded import (
     EncodedDomain,
     Memory,
@@ -124,7 +126,7 @@ def prepare(
     collections = find_data(model, run, fabric)
     for remark in collections.remarks():
         console.say(remark)
-    for warning in collections.warnings():
+    for warning in (*left_out(recipe.data, objective.domains), *collections.warnings()):
         console.warn(warning)
     if recipe.train.evaluate_every and not collections.has_tests:
         console.warn("there are no test files in all domains: nothing will be evaluated")
@@ -137,6 +139,10 @@ def prepare(
     facts = {name: domain.facts for name, domain in encoded.items()}
     for remark in remarks_on(model.codec, facts):
         console.say(f"note: {remark}")
+    tests = {name: len(domain.test) for name, domain in collections.domains.items()}
+    amounts = {name: len(domain.windows) for name, domain in encoded.items()}
+    for scarcity in scarcities(amounts, tests if recipe.train.evaluate_every else {}):
+        console.warn(scarcity)
     windows, pairs = draw_from(objective.streams, encoded, collections)
     for found in pairs:
         for remark in found.remarks():

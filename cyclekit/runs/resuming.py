@@ -138,8 +138,8 @@ def _refuse_fewer_steps(run: RunDirectory, checkpoint: Checkpoint, steps: int) -
     if checkpoint.step > steps:
         raise UsageError(
             f"{run} has done {checkpoint.step} steps, which is more than the {steps} that were "
-            f"asked for. Give a larger number, or none for the {_planned(run, checkpoint)} that were "
-            f"planned."
+            f"asked for. Give a larger number, or none for the {_planned(run, checkpoint)} that "
+            f"were planned."
         )
 
 

@@ -13,7 +13,7 @@ from cyclekit.data.encoded import remarks_on
 from cyclekit.data.kinds import is_sequence
 from cyclekit.data.listing import Kinds, list_samples, nothing
 from cyclekit.engine.declarations import Direction
-from cyclekit.errors import BadSample, DataError, UsageError, blame_plugin, suggest
+from cyclekit.errors import BadSample, DataError, UsageError, blame_plugin
 from cyclekit.runs.open_run import OpenRun
 from cyclekit.runs.translation_job import (
     Job,
@@ -194,7 +194,9 @@ def format_of(codec: Codec[Any], asked: str | None) -> str:
     if asked not in codec.formats:
         if not codec.formats:
             raise UsageError("format: this plugin writes one format alone; leave it out.")
-        raise UsageError(f"format: there is none called {asked!r}. {suggest(asked, codec.formats)}")
+        raise UsageError(
+            f"format: there is none called {asked!r}. There are: {', '.join(codec.formats)}."
+        )
     return asked
 
 

@@ -111,6 +111,28 @@ def test_a_file_goes_through_pipes(
         assert (wrong.code, wrong.out, said in wrong.err) == (code, "", True), wrong.err
 
 
+def test_the_result_of_one_input_may_have_a_name(cli: Cli, trained: Path, tmp_path: Path) -> None:
+    source = draw(tmp_path / "x.png", 3)
+    other = draw(tmp_path / "y.png", 4)
+    command = ("translate", trained, source, "--direction=a2b", "--accelerator=cpu", "-o")
+    for name, kind in (("made/one.png", "PNG"), ("made/one.JPG", "JPEG")):
+        done = cli(*command, tmp_path / name)
+        assert done.code == 0, done.err
+        assert Image.open(tmp_path / name).format == kind
+    assert {file.name for file in (tmp_path / "made").iterdir()} == {"one.png", "one.JPG"}
+    (tmp_path / "folder.png").mkdir()
+    assert cli(*command, tmp_path / "folder.png").code == 0
+    assert (tmp_path / "folder.png/x.png").is_file()
+    for output, options, said in (
+        ("made/one.wav", (), f"Name it {tmp_path}/made/one.png, or a folder."),
+        ("made/two.png", (other,), "is a single file: name one input"),
+        ("made/two.png", ("--cycle",), "leave out --cycle"),
+    ):
+        wrong = cli(*command, tmp_path / output, *options)
+        assert (wrong.code, said in wrong.err, "Traceback" in wrong.err) == (2, True, False)
+    assert {file.name for file in (tmp_path / "made").iterdir()} == {"one.png", "one.JPG"}
+
+
 @pytest.mark.slow
 def test_shared_out_files_are_the_same(cli: Cli, trained: Path, tmp_path: Path) -> None:
     for index in range(5):

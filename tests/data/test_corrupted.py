@@ -14,12 +14,23 @@ from cyclekit.contract.codec import Codec
 from cyclekit.contract.modality import Modality
 from cyclekit.contract.options import Options
 from cyclekit.contract.tensors import Sample, TensorSpec
+from cyclekit.data.corrupted import left_out
 from cyclekit.data.generated import made_root
 from cyclekit.errors import BadSample, DataError, PluginError
 from cyclekit.nets import PATCHGAN, RESNET
 from cyclekit.recipe.settings import DataSettings
 
 AB = ("a", "b")
+
+
+def test_whoever_has_two_collections_is_told_that_one_is_not_used(tmp_path: Path) -> None:
+    settings = DataSettings(root=str(tmp_path), corruption="noisy")
+    (tmp_path / "trainB").mkdir()
+    assert left_out(settings, AB) == []
+    (tmp_path / "trainA").mkdir()
+    (said,) = left_out(settings, AB)
+    assert f"{tmp_path}/trainA is not used" in said
+    assert left_out(settings.model_copy(update={"corruption": None}), AB) == []
 
 
 class NumberCodec(Codec[float]):
@@ -107,7 +118,7 @@ def test_what_cannot_be_made_is_said(tmp_path: Path) -> None:
     ):
         made(root, tmp_path / "data", "broken")
     assert not (tmp_path / "data").exists()
-    with pytest.raises(DataError, match=r"of good files, but .*nowhere was named"):
+    with pytest.raises(DataError, match=r"of good files, but .*nowhere is none"):
         made(tmp_path / "nowhere", tmp_path / "data")
     bare = replace(MODALITY, corruptions={})
     data = DataSettings(root=str(root), corruption="noisy")

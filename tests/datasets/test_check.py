@@ -1,6 +1,7 @@
 """``data check`` says of a folder what a training would find in it."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -27,11 +28,19 @@ def pictures(tmp_path: Path) -> Path:
     return root
 
 
+OF_AMOUNTS = re.compile(r"domain [AB] has \d+ (?:training windows|test files)")
+
+
 def checked(cli: Cli, root: Path, *options: object, code: int = 0) -> dict[str, Any]:
     done = cli("data", "check", root, "--plugin=image", "--json", *options)
     assert done.code == code, done.err
     report: dict[str, Any] = json.loads(done.out)
     return report
+
+
+def others(report: dict[str, Any]) -> list[str]:
+    """Warnings of anything but how little there is."""
+    return [warning for warning in report["warnings"] if not OF_AMOUNTS.match(warning)]
 
 
 def duplicates(report: dict[str, Any]) -> dict[tuple[str, str, str], int]:
@@ -48,8 +57,22 @@ def test_what_is_as_it_should_be(cli: Cli, pictures: Path) -> None:
     assert report["groups"][0]["largest"] == max(sizes)
     assert report["shapes"] == [{"shape": [3, 40, 40], "files": 56}]
     assert (report["decoded"], report["files"], report["pairs"]) == (56, 56, 0)
-    for nothing in ("bad", "duplicates", "warnings", "refusals"):
+    for nothing in ("bad", "duplicates", "refusals"):
         assert report[nothing] == []
+    said = [OF_AMOUNTS.findall(warning) for warning in report["warnings"]]
+    assert [amount for amounts in said for amount in amounts] == [
+        "domain A has 20 training windows", "domain B has 20 training windows",
+        "domain A has 8 test files", "domain B has 8 test files",
+    ]  # fmt: skip
+
+
+def test_enough_is_not_warned_about(cli: Cli, tmp_path: Path) -> None:
+    for seed, domain in enumerate("AB"):
+        for number in range(50):
+            draw(tmp_path / f"train{domain}/{domain}{number}.png", 2 * number + seed)
+        for number in range(10):
+            draw(tmp_path / f"test{domain}/{domain}-{number}.png", 200 + 2 * number + seed)
+    assert checked(cli, tmp_path)["warnings"] == []
 
 
 def test_what_a_person_reads(cli: Cli, pictures: Path) -> None:
@@ -74,7 +97,7 @@ def test_files_that_are_there_twice(cli: Cli, pictures: Path) -> None:
         ("copies", "A train", "B train"): 1,
         ("copies", "B train", "B train"): 1,
     }
-    assert len(report["warnings"]) == 2
+    assert len(others(report)) == 2
     assert len(report["notes"]) == 1
     assert str(pictures / "testA/same.png") in str(report["warnings"])
 
@@ -100,7 +123,7 @@ def test_pairs_may_look_alike(cli: Cli, pictures: Path) -> None:
     report = checked(cli, pictures)
     assert report["pairs"] == 8
     assert report["duplicates"] == []
-    assert report["warnings"] == []
+    assert others(report) == []
 
 
 def test_pairs_by_name_alone_are_doubted(cli: Cli, pictures: Path) -> None:
@@ -108,7 +131,7 @@ def test_pairs_by_name_alone_are_doubted(cli: Cli, pictures: Path) -> None:
         for side in ("A", "B"):
             file = pictures / f"test{side}" / f"test{side}{number}.png"
             file.rename(file.with_name(f"{number}.png"))
-    (warning,) = checked(cli, pictures)["warnings"]
+    (warning,) = others(checked(cli, pictures))
     assert "no more alike than any others" in warning
 
 
@@ -129,7 +152,7 @@ def test_bad_files_with_their_reasons(cli: Cli, pictures: Path) -> None:
 def test_domains_that_are_unbalanced_or_empty(cli: Cli, pictures: Path) -> None:
     for number in range(60):
         draw(pictures / "trainB" / f"more{number}.png", 9000 + number)
-    (warning,) = checked(cli, pictures)["warnings"]
+    (warning,) = others(checked(cli, pictures))
     assert warning.startswith("B has 4 times as many training files as A")
     shutil.rmtree(pictures / "trainA")
     (pictures / "trainA").mkdir()
