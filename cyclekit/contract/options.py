@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar, get_args
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+NO_NUMBER = PydanticCustomError("no_number", "expected a number")
 
 
 class Options(BaseModel):
@@ -21,6 +24,27 @@ class Options(BaseModel):
     former_names: ClassVar[Mapping[str, str]] = {}
     """Settings that had another name: old -> new. In a recipe the old one still works, with a
     warning that says the new one. A subclass that renames more adds to its parent's."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _true_is_no_number(cls, values: Any) -> Any:
+        fields = cls.model_fields if isinstance(values, Mapping) else {}
+        faults = [
+            InitErrorDetails(type=NO_NUMBER, loc=(name,), input=values[name])
+            for name, field in fields.items()
+            if isinstance(values.get(name), bool)
+            and _takes(field.annotation, int, float)
+            and not _takes(field.annotation, bool)
+        ]
+        if faults:
+            raise ValidationError.from_exception_data(cls.__name__, faults)
+        return values
+
+
+def _takes(annotation: Any, *types: type) -> bool:
+    """Whether a setting may be of one of these types."""
+    inner = get_args(annotation)
+    return annotation in types or any(_takes(each, *types) for each in inner)
 
 
 @dataclass(frozen=True)

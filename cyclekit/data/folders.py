@@ -288,6 +288,11 @@ def _by_layout(
     found = {name: together or _below(root, "train", name) for name in domains}
     missing = [layout_folder("train", name) for name, folder in found.items() if folder is None]
     if missing:
+        if all(_below(root.resolve().parent, "train", name) for name in domains):
+            raise DataError(
+                f"{root} holds the files of one domain: name the folder that all domains are in, "
+                f"--data {shlex.quote(str(root.resolve().parent))}"
+            )
         inside = sorted(path.name for path in root.iterdir() if path.is_dir())
         holds = f"it holds {', '.join(inside)}" if inside else "it holds no folders"
         named = inside if len(inside) == len(domains) else ["FOLDER"] * len(domains)
@@ -316,6 +321,13 @@ def _existing(folder: Path, settings: DataSettings, domains: Sequence[str]) -> P
     if folder.is_dir():
         return folder
     what = "is a file, not a folder" if folder.exists() else "does not exist"
+    if settings.root and folder.is_relative_to(Path.cwd()):
+        meant = Path(settings.root) / folder.relative_to(Path.cwd())
+        if meant.is_dir() and meant != folder:
+            raise DataError(
+                f"{folder} {what}. Folders of data.domains are looked for where you are, not in "
+                f"--data: name {meant}, and leave out --data."
+            )
     raise DataError(
         f"{folder} {what}. Expected a folder with {layout(domains)}; name yours with --data DIR, "
         f"or set data.domains.{_publication(settings)}"

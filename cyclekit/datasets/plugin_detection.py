@@ -37,6 +37,8 @@ def detect_plugin(folder: Path) -> str:
     suffixes = Counter(Path(name).suffix.lower() for name in list_samples(folder).samples.names)
     known = {name: sum(suffixes[suffix] for suffix in of) for name, of in _suffixes().items()}
     best = max(known, key=lambda name: known[name], default="")
+    if not suffixes:
+        raise UsageError(f"There are no files in {folder}.")
     if not best or not known[best]:
         raise UsageError(
             f"No installed plugin knows the files in {folder} by their suffixes. Say which one "

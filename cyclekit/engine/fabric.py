@@ -46,6 +46,23 @@ class Hardware:
         return replace(self, devices=devices, num_nodes=ranks // devices)
 
 
+def _require_device(accelerator: str) -> None:
+    """Raise ``CyclekitError`` where torch sees no device of that kind."""
+    lacking = {
+        "cuda": not torch.cuda.is_available(),
+        "mps": not torch.backends.mps.is_available(),
+    }
+    if lacking.get(accelerator):
+        built = (
+            "" if accelerator != "cuda" or torch.version.cuda else ", which was built without it"
+        )
+        raise CyclekitError(
+            f"--accelerator {accelerator}: there is no such device that torch {torch.__version__} "
+            f"can use{built}. `cyclekit --version` says what it sees; --accelerator cpu works "
+            f"anywhere, and without the option the fastest device is taken."
+        )
+
+
 def start_fabric(hardware: Hardware, precision: str) -> Fabric:
     """Lightning Fabric for this hardware, with its other ranks started.
 
@@ -57,6 +74,7 @@ def start_fabric(hardware: Hardware, precision: str) -> Fabric:
         CyclekitError: If the hardware is not there.
     """
     hardware = hardware.under_torchrun()
+    _require_device(hardware.accelerator)
     try:
         fabric = Fabric(
             accelerator=hardware.accelerator,

@@ -37,6 +37,7 @@ from cyclekit.runs.planning import anchored
 from cyclekit.runs.records import to_json
 from cyclekit.storage.folder import Storage
 
+IMPORTED = "imported"  # the recipe's name
 MADE_ON = "none"  # the device: nothing was trained
 
 
@@ -248,7 +249,7 @@ def _written(
     storage.clean(alone=False)  # of one that was killed
     with storage.aside() as aside:
         run = RunDirectory(aside.make("run"))
-        run.describe(host.info, model.recipe, MADE_ON)
+        run.describe(host.info, model.recipe, IMPORTED, MADE_ON)
         run.storage.write_text(run.import_file.name, to_json(_record(assembly, sources, said)))
         run.checkpoints.write(
             0,

@@ -29,6 +29,7 @@ from cyclekit.runs.preparation import find_data
 from cyclekit.runs.probing import Probe, reading, surveyed
 
 MEASURING, MOST_MEASURING = 0.05, 30.0  # share of the time, and seconds
+PLANNED = "planned"  # what a run is called that has no recipe of a name
 LATE = 0.2  # share of the time, after which there is none for measuring
 BEGINNING = 10.0  # seconds of all before that, on the machine of the trials
 # Where a plugin proposes nothing: its defaults.
@@ -134,7 +135,7 @@ def keep(designed: Designed, run: RunDirectory, fabric: Fabric) -> None:
     plan = designed.plan
 
     def write() -> None:
-        run.describe(plan.host.info, plan.recipe, str(fabric.device))
+        run.describe(plan.host.info, plan.recipe, PLANNED, str(fabric.device))
         run.storage.write_text(run.plan_file.name, designed.text)
 
     on_first(fabric, write)

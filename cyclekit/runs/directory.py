@@ -60,12 +60,12 @@ class RunDirectory(RunLayout):
         run.storage.make()
         with run.owned():
             run.require_free()  # whoever owned it before may have begun a run
-            run.describe(plugin, recipe, device)
+            run.describe(plugin, recipe, name, device)
             yield run
 
-    def describe(self, plugin: PluginInfo, recipe: Recipe, device: str) -> None:
+    def describe(self, plugin: PluginInfo, recipe: Recipe, name: str, device: str) -> None:
         """Write who runs what in it."""
-        about = {**_environment(recipe, device), **describe_writer(plugin)}
+        about = {"recipe": name, **_environment(recipe, device), **describe_writer(plugin)}
         self.storage.write_text(self.info_file.name, to_json(about))
         self.storage.write_text(self.recipe_file.name, to_toml(recipe))
 

@@ -8,7 +8,7 @@ from cyclekit.console import Console
 from cyclekit.engine.fabric import Hardware, end_together, on_first
 from cyclekit.engine.timeline import Planned
 from cyclekit.runs import budget
-from cyclekit.runs.designing import design, keep
+from cyclekit.runs.designing import PLANNED, design, keep
 from cyclekit.runs.directory import RunDirectory
 from cyclekit.runs.planning import Plan, anchored
 from cyclekit.runs.plans import Recorded
@@ -17,8 +17,6 @@ from cyclekit.runs.starting import start_recipe
 from cyclekit.runs.training import TrainResult, train
 from cyclekit.runs.warm_start import read_initial, warm_started
 from cyclekit.temporary import temporary_folder
-
-PLANNED = "planned"  # what a run is called that has no recipe of a name
 
 
 def start_training(

@@ -21,7 +21,7 @@ class RunSummary:
     Attributes:
         folder: Where it is.
         plugin: That it was made with.
-        recipe: What the recipe says of itself, or empty.
+        recipe: Its name; of a run that does not know it what the recipe says of itself, or empty.
         step: The last step that anything is known about.
         steps: How many are planned, ``None`` where the recipe does not say.
         best: The step of the best checkpoint, ``None`` where there is none.
@@ -60,8 +60,9 @@ def find_runs(folder: Path) -> Iterator[Path]:
     """
     if not folder.is_dir():
         raise DataError(
-            f"{folder} is no folder. Runs lie where `cyclekit train` was started, in runs/: change "
-            f"to that folder, or name one, as in `cyclekit runs list FOLDER`."
+            f"There is no folder {folder} here, and so no run. `cyclekit train` makes it where it "
+            f"is started: change to that place, name a folder, as in `cyclekit runs list FOLDER`, "
+            f"or train: cyclekit train --plugin image --recipe demo"
         )
     yield from _below(folder, DEEPEST)
 
@@ -94,7 +95,7 @@ def summarise(folder: Path) -> RunSummary:
     return RunSummary(
         folder=folder,
         plugin=story.plugin["name"],
-        recipe=str(story.recipe.get("summary", "")),
+        recipe=str(story.info.get("recipe") or story.recipe.get("summary", "")),
         step=story.step,
         steps=story.steps,
         best=best,

@@ -119,6 +119,8 @@ def _require_single(inputs: Sequence[Path], output: Path, alone: bool, several: 
             f"-o {output} is a single file: name one input, which is no folder, or a folder for "
             f"the results."
         )
+    if output.exists() and inputs[0].exists() and output.samefile(inputs[0]):
+        raise UsageError(f"-o {output} is the input, which the result would replace: name another.")
     if alone and several:
         raise UsageError(
             f"-o {output} writes a single file: leave out --cycle, --side-by-side, --samples "

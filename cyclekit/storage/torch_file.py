@@ -40,7 +40,9 @@ def read_torch_file(content: bytes) -> Any:
     if content.startswith(ZIP):
         _require_plain_archive(content)
     elif not content.startswith(PICKLE):
-        raise TorchFileError("it is none of the files that torch writes, or is damaged")
+        raise TorchFileError(
+            "it is neither safetensors nor a file that torch writes (.pt, .pth, .ckpt), or damaged"
+        )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of how it was written

@@ -212,9 +212,11 @@ class AudioCodec(Codec[Waveform]):
                     f"{cancelled} {of} channels out of phase, which cancel each other: the loudest "
                     f"one was used"
                 )
-        lowest = {name: min(file["rate"] for file in files) for name, files in facts.items()}
+        rates_of = {name: [file["rate"] for file in files] for name, files in facts.items()}
+        lowest = {name: min(rates) for name, rates in rates_of.items() if rates}
         # Rates that hold all that the mel bands hold leave no mark in the spectrograms.
-        if min(lowest.values()) < 2 * self.options.mel.high and len(set(lowest.values())) > 1:
+        apart = len(set(lowest.values())) > 1
+        if apart and min(lowest.values()) < 2 * self.options.mel.high:
             rates = ", ".join(f"{name.upper()} {rate:.0f} Hz" for name, rate in lowest.items())
             said.append(
                 f"the domains differ in sampling rate ({rates}), which networks take for a part of "

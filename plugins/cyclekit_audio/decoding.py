@@ -184,6 +184,8 @@ def _why_unreadable(path: Path, head: bytes, error: Exception) -> str:
 def _said(error: Exception) -> str:
     """A library's words, without the file's name that it puts before them."""
     said: str = getattr(error, "error_string", None) or str(error)
+    if "does not exist" in said:  # libsndfile's words where it finds no frame of MPEG
+        return "it is damaged, or no sound at all"
     return said.strip().rstrip(".").removeprefix("Error : ")
 
 

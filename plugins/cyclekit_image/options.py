@@ -75,7 +75,8 @@ class ImageOptions(Options):
     def _windows_fit(self) -> "ImageOptions":
         if self.preprocess in ("resize_and_crop", "scale_shortside") and self.crop > self.resize:
             raise ValueError(
-                f"codec.crop ({self.crop}) cannot be larger than codec.resize ({self.resize})"
+                f"codec.crop ({self.crop}) cannot be larger than codec.resize ({self.resize}), "
+                f"which pictures are brought to first: set both"
             )
         if self.rotate and not self.cropped:
             raise ValueError(

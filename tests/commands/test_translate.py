@@ -344,7 +344,13 @@ def test_a_checkpoint_that_is_not_there(cli: Cli, trained: Path, tmp_path: Path)
 
 def test_output_that_is_a_file(cli: Cli, trained: Path, tmp_path: Path) -> None:
     file = draw(tmp_path / "x.png", 0)
+    before = file.read_bytes()
     outcome = cli("translate", trained, file, "-o", file, "--direction=a2b")
+    assert outcome.code == 2
+    assert "is the input, which the result would replace" in outcome.err
+    assert file.read_bytes() == before
+    (tmp_path / "out").touch()
+    outcome = cli("translate", trained, file, "-o", tmp_path / "out", "--direction=a2b")
     assert (outcome.code, "is a file; -o names the folder" in outcome.err) == (2, True)
 
 
