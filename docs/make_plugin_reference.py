@@ -39,7 +39,7 @@ This page is made by `docs/make_plugin_reference.py`; a test keeps it true.
 SECTIONS = {
     "What a plugin offers": (
         "Modality", "Network", "Metric", "Estimate", "Baseline", "Options", "RunsCode", "trained_once",
-        "kernel_distance", "kernel_estimate",
+        "kernel_distance", "kernel_estimate", "install_command",
     ),
     "Planning a training": ("Survey", "Candidate"),
     "Data": (

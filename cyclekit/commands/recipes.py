@@ -16,16 +16,18 @@ def recipes() -> None:
 
 
 @recipes.command("list")
-@click.argument("name", metavar="[PLUGIN]", required=False, shell_complete=complete_plugins)
+@click.argument("name", metavar="[PLUGIN|RECIPE]", required=False, shell_complete=complete_plugins)
 @plugin_option
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
 def list_recipes(name: str | None, plugin: str | None, as_json: bool) -> None:
-    """List every recipe, or one plugin's, with what each needs: data, machine, time, memory.
+    """List every recipe, one plugin's or those of a name, with what each needs: data, machine,
+    time, memory.
 
     \b
     Examples:
       cyclekit recipes list
       cyclekit recipes list image
+      cyclekit recipes list tunes
       cyclekit recipes list audio --json
     """
     import json
@@ -33,9 +35,11 @@ def list_recipes(name: str | None, plugin: str | None, as_json: bool) -> None:
     from cyclekit.plugins.discovery import find_plugin, installed_plugins
     from cyclekit.recipe.listing import described_recipes
 
-    plugin = plugin or name
     infos = [find_plugin(plugin)] if plugin else installed_plugins()
     rows = [row for info in infos for row in described_recipes(info)]
+    if name is not None:
+        named = [row for row in rows if row["name"] == name]
+        rows = named or described_recipes(find_plugin(name))
     if as_json:
         click.echo(json.dumps(rows))
         return

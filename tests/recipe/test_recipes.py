@@ -316,6 +316,8 @@ def test_recipes_verbs(
 
 
 def test_the_recipes_of_one_plugin(cli: Callable[..., Any]) -> None:
+    (named, *_) = cli("recipes", "list", "tunes").out.splitlines()
+    assert named.startswith("music      tunes ")
     listed = cli("recipes", "list", "music")
     assert listed.code == 0
     named = [line for line in listed.out.splitlines() if not line.startswith(" ")]
