@@ -8,15 +8,14 @@ import numpy as np
 import onnxruntime
 from PIL import Image, ImageOps
 
-MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
-
 
 def main(model: str, source: str, output: str, to: str | None, seed: int) -> None:
     """Read a picture, run the model on the whole of it, write the result."""
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
     about = json.loads(session.get_modelmeta().custom_metadata_map["cyclekit"])
+    mode = ("L", "LA", "RGB", "RGBA")[about["input"]["channels"] - 1]
     with Image.open(source) as opened:
-        picture = ImageOps.exif_transpose(opened).convert(MODES[about["input"]["channels"]])
+        picture = ImageOps.exif_transpose(opened).convert(mode)
     pixels = np.atleast_3d(np.asarray(picture, dtype=np.float32))
     inputs = {"input": (pixels / 127.5 - 1).transpose(2, 0, 1)[None]}
     if "label" in about:
@@ -37,4 +36,5 @@ if __name__ == "__main__":
         parser.add_argument(name)
     parser.add_argument("--to", help="one of the model's targets")
     parser.add_argument("--seed", type=int, default=0, help="chooses the code")
+    sys.excepthook = lambda kind, error, trace: print(f"error: {error}", file=sys.stderr)
     main(**vars(parser.parse_args()))

@@ -57,4 +57,5 @@ if __name__ == "__main__":
         parser.add_argument(name)
     parser.add_argument("--to", help="one of the model's targets")
     parser.add_argument("--seed", type=int, default=0, help="chooses the code")
+    sys.excepthook = lambda kind, error, trace: print(f"error: {error}", file=sys.stderr)
     main(**vars(parser.parse_args()))

@@ -27,7 +27,7 @@ from cyclekit.recipe.finding import find_recipes
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 TARGETS = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.M))
-SHELL = ("cd", "source")
+OTHERS = {"cd", "curl", "eval", "hf", "python", "python3", "scontrol", "source", "tensorboard"}
 EVERY = [command for page in PAGES for command in commands(page)]
 OWN_RECIPES = {"mine.toml", "./series.toml"}  # that a reader makes, by the line before
 FIRST = "docs/start/first-run.md"  # whose commands name the runs that they make
@@ -81,7 +81,7 @@ def require_program(command: Command) -> None:
         for option, target in pairwise(rest):
             assert option != "--target" or f" AS {target}" in dockerfile, command
     else:
-        assert first in ("tensorboard", "python", "python3", "scontrol", "eval", "hf", "curl", *SHELL), command
+        assert first in OTHERS, command
 
 
 @pytest.mark.proof

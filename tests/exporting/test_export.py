@@ -1,6 +1,7 @@
 """Exported files do what translate does, or are not there."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -61,6 +62,11 @@ def test_the_script_does_what_translate_does(cli: Cli, trained: Path, exported: 
     run += "runpy.run_path(sys.argv[0], run_name='__main__')"
     command = [sys.executable, "-c", run, script, exported, tmp_path / "in.png", tmp_path / "x.png"]
     subprocess.run(list(map(str, command)), check=True)
+    (tmp_path / "none.png").write_text("no picture")
+    wrong = [*command[:5], tmp_path / "none.png", tmp_path / "y.png"]
+    done = subprocess.run(list(map(str, wrong)), capture_output=True, text=True)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert re.match(r"error: .*none\.png", done.stderr)
     assert cli("translate", trained, tmp_path / "in.png", "-o", tmp_path / "out",
                "--direction=a2b", "--precision=32-true").code == 0  # fmt: skip
     ours, theirs = (
