@@ -39,7 +39,7 @@ def list_recipes(name: str | None, plugin: str | None, as_json: bool) -> None:
     rows = [row for info in infos for row in described_recipes(info)]
     if name is not None:
         named = [row for row in rows if row["name"] == name]
-        rows = named or described_recipes(find_plugin(name))
+        rows = named or list(described_recipes(find_plugin(name)))
     if as_json:
         click.echo(json.dumps(rows))
         return
