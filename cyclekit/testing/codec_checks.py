@@ -1,6 +1,9 @@
 """Checks of reading: settings, files, items, samples."""
 
+import inspect
+from collections.abc import Callable
 from difflib import get_close_matches
+from typing import Any
 
 import numpy as np
 
@@ -33,7 +36,7 @@ def options(subject: Subject) -> None:
 
 @check("names")
 def names(subject: Subject) -> None:
-    """No method of the contract is misspelt."""
+    """No method of the contract is misspelt, and each takes what it is given."""
     known = [name for name in vars(Codec) if not name.startswith("_")]
     line = subject.modality.codec.__mro__
     for each in line[: line.index(Codec)]:
@@ -44,6 +47,20 @@ def names(subject: Subject) -> None:
                     f"{each.__name__}.{name} is never called: did you mean {near[0]!r}? If it is "
                     f"your own, let its name begin with an underscore."
                 )
+            if name in known and inspect.isfunction(thing):
+                _require_parameters(f"{each.__name__}.{name}", thing, getattr(Codec, name))
+
+
+def _require_parameters(named: str, own: Callable[..., Any], contract: Callable[..., Any]) -> None:
+    """A method can be called with what the contract's is called with."""
+    given = list(inspect.signature(contract).parameters)
+    try:
+        inspect.signature(own).bind(*given)
+    except TypeError as error:
+        has = ", ".join(inspect.signature(own).parameters)
+        raise Fault(
+            f"{named} must take ({', '.join(given)}), as the contract says; it takes ({has})."
+        ) from error
 
 
 @check("recipe", "options")

@@ -1,20 +1,24 @@
 """Checks of an objective: what it states, and that its parts are its whole."""
 
 import copy
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from cyclekit.engine.declarations import Phase
+from cyclekit.engine.model import Model
 from cyclekit.engine.objective import complete_loss
-from cyclekit.engine.step import Step
+from cyclekit.engine.step import Batch, Step
 from cyclekit.engine.terms import Losses
 from cyclekit.testing.checks import check
 from cyclekit.testing.faults import calling, require
 from cyclekit.testing.subject import Subject
 
 CLOSE = 1e-4  # of float32 sums in another order
+CLOSELY = {"rel_tol": 1e-3, "abs_tol": 1e-4}
+TOGETHER = 2  # samples of a batch
 
 
 @check("parts", "checkpoint")
@@ -53,6 +57,41 @@ def partial_losses(subject: Subject) -> None:
         f"The objective's parts do not add up to its losses ({_shown(other)} against "
         f"{_shown(one)}): whoever changes losses of an objective with terms changes parts too.",
     )
+
+
+@check("samples", "parts")
+def samples_are_independent(subject: Subject) -> None:
+    """What a sample contributes to a loss does not depend on the others in its batch."""
+    trainer = subject.new_trainer()
+    model = trainer.model
+    for network in model.networks.values():
+        network.eval()
+    singles = [trainer.batches.draw(0, [place], torch.device("cpu")) for place in range(TOGETHER)]
+    if any(len({batch[name].shape for batch in singles}) > 1 for name in singles[0]):
+        return  # they are never in one batch
+    whole = {name: torch.cat([batch[name] for batch in singles]) for name in singles[0]}
+    together = _totals(model, whole, range(TOGETHER))
+    alone = [_totals(model, batch, [place]) for place, batch in enumerate(singles)]
+    mean = {name: sum(of[name] for of in alone) / len(alone) for name in together}
+    odd = [name for name in together if not math.isclose(mean[name], together[name], **CLOSELY)]
+    require(
+        not odd,
+        f"{', '.join(odd)} of two samples in one batch is not the mean of what both have alone "
+        f"({', '.join(f'{together[name]:.5g} against {mean[name]:.5g}' for name in odd)}): several "
+        f"ranks, or train.accumulate, would then train something else. Take means over samples, "
+        f"and none of what differs between samples of a batch.",
+    )
+
+
+def _totals(model: Model, batch: Batch, positions: Sequence[int]) -> dict[str, float]:
+    """The losses of every phase for a batch whose samples are at these places of the step's."""
+    objective, step = copy.deepcopy(model.objective), Step(0, 0, positions=list(positions))
+    found: dict[str, float] = {}
+    for phase in objective.phases:
+        losses = complete_loss(objective, phase, model.networks, batch, step).losses()
+        found |= {name: term.item() for name, term in losses.terms.items()}
+        found[f"the loss of phase {phase.name!r}"] = losses.total.item()
+    return found
 
 
 def _require_losses(losses: Losses, phase: Phase) -> None:

@@ -33,6 +33,8 @@ from cyclekit.api import (
     Step,
     Survey,
     TensorSpec,
+    Term,
+    TermGroup,
 )
 from cyclekit.plugins.modality import completed
 from cyclekit.testing import Result, check_modality, run_checks
@@ -260,6 +262,11 @@ class Misspelt(Series):
         return tensor
 
 
+class LacksDomain(Series):
+    def encode(self, item: Array) -> Sample:  # type: ignore[override]
+        return super().encode(item, "a")
+
+
 class OwnNames(Series):
     def save(self, item: Array, path: Path) -> Path:
         return super().save(item, path.parent / "result")
@@ -279,6 +286,20 @@ class Forgets(Series):
 
 def unseeded(folder: Path, seed: int) -> None:
     make_waves(folder, torch.seed() % 2**32)
+
+
+class Crowded(CycleObjective):
+    name = "crowded"
+
+    def terms(self, phase: str, networks: Any, batch: Any, step: Step) -> list[TermGroup]:
+        groups, way = [*super().terms(phase, networks, batch, step)], self.directions[0]
+
+        def deviation() -> torch.Tensor:
+            made = self.translate(networks, batch[way.source], way)
+            return made.std(dim=0, correction=0).mean()
+
+        extra = TermGroup([Term("deviation", 1.0, way.networks, deviation)])
+        return [*groups, extra] if phase == "generators" else groups
 
 
 class Halved(CycleObjective):
@@ -320,6 +341,10 @@ BROKEN: dict[str, tuple[Modality, str]] = {
     "parts": (
         replace(SOUND, objective="halved", objectives=(Halved,)),
         "The objective's parts do not add up to its losses",
+    ),
+    "samples": (
+        replace(SOUND, objective="crowded", objectives=(Crowded,)),
+        "deviation, .* of two samples in one batch is not the mean of what both have alone",
     ),
     "translate": (with_codec(OwnDomainOnly), "Translation raised .*length_b"),
     "render": (with_codec(PathsForMedia), "must return a list of Media"),
@@ -541,6 +566,12 @@ def test_other_ways_to_break_a_rule(codec: type[Series], rule: str, said: str) -
 class Raising(Series):
     def encode(self, item: Array, domain: str) -> Sample:
         return Sample(torch.from_numpy(item), {"length": 1 / 0})
+
+
+def test_a_method_that_lacks_an_argument_is_named() -> None:
+    fault = failed(run_checks(with_codec(LacksDomain)))["names"]
+    assert "LacksDomain.encode must take (self, item, domain)" in fault
+    assert "it takes (self, item)" in fault
 
 
 def test_what_a_plugin_raises_is_named_with_its_place() -> None:
