@@ -19,14 +19,14 @@ from urllib.parse import urlsplit
 
 from cyclekit.console import Console
 from cyclekit.runs.open_run import open_run
-from cyclekit.runs.sharing import Opening
-from cyclekit.runs.translation import InputFiles, translate_files
 from cyclekit.serving.app import make_app
 from cyclekit.serving.guard import Guard
 from cyclekit.serving.limits import Limits
 from cyclekit.serving.running import LOCAL, Server, listen
 from cyclekit.serving.service import Service, names_of
 from cyclekit.temporary import temporary_folder
+from cyclekit.translating.files import InputFiles, translate_files
+from cyclekit.translating.sharing import Opening
 
 ROUNDS = 3
 AT_ONCE = 64

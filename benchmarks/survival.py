@@ -19,8 +19,8 @@ from cyclekit.engine.trainer import Trainer
 from cyclekit.plugins.discovery import find_plugin
 from cyclekit.runs.checkpoint import describe_writer
 from cyclekit.runs.checkpoints import Checkpoints
-from cyclekit.runs.stopping import listening
 from cyclekit.storage.folder import Storage
+from cyclekit.training.stopping import listening
 
 ROUNDS = 5
 

@@ -15,7 +15,7 @@ import click
 from cyclekit.describe import shown
 from cyclekit.errors import CyclekitError, suggest
 from cyclekit.memory import is_out_of_memory
-from cyclekit.runs.supervised import leave_last_words, obey_supervisor
+from cyclekit.training.supervised import leave_last_words, obey_supervisor
 from cyclekit.version import package_version, torch_and_device
 
 VERBS = (

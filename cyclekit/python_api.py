@@ -13,19 +13,19 @@ from cyclekit.datasets.plugin_detection import detected
 from cyclekit.describe import describe_exception
 from cyclekit.engine.fabric import Hardware
 from cyclekit.errors import CyclekitError, DataError, FailedSample, UsageError
+from cyclekit.preparing.planning import data_settings, plan_open, plan_training
 from cyclekit.recipe.reading import Setting
 from cyclekit.reporting.comparison import Comparison
 from cyclekit.reporting.comparison_page import write_comparison
 from cyclekit.reporting.page import write_report
 from cyclekit.runs.evaluation import report_on
-from cyclekit.runs.launch import start_training
 from cyclekit.runs.open_run import OpenRun, open_run
-from cyclekit.runs.planning import data_settings, plan_open, plan_training
-from cyclekit.runs.resuming import resume_training
-from cyclekit.runs.routing import way_between, way_that_sets
-from cyclekit.runs.training import TrainResult
-from cyclekit.runs.translation import format_of
 from cyclekit.storage.folder import Storage
+from cyclekit.training.launch import start_training
+from cyclekit.training.loop import TrainResult
+from cyclekit.training.resuming import resume_training
+from cyclekit.translating.files import format_of
+from cyclekit.translating.routing import way_between, way_that_sets
 
 __all__ = [
     "CyclekitError", "Hardware", "TrainResult", "TrainedModel", "compare", "evaluate", "load",

@@ -14,13 +14,13 @@ import httpx
 from support import draw, training
 
 from cyclekit.cli import main
-from cyclekit.runs.sharing import Opening
 from cyclekit.serving.app import make_app
 from cyclekit.serving.guard import Guard
 from cyclekit.serving.limits import Limits
 from cyclekit.serving.running import LOCAL, Server, listen
 from cyclekit.serving.service import Service, names_of
 from cyclekit.temporary import temporary_folder
+from cyclekit.translating.sharing import Opening
 
 ODD = '''
 """Files of numbers; some of them say what is to go wrong."""

@@ -17,11 +17,11 @@ from cyclekit.data.folders import Collections, find_collections
 from cyclekit.engine.fabric import Hardware, start_fabric
 from cyclekit.engine.trainer import Trainer
 from cyclekit.engine.training_state import TrainingState
+from cyclekit.preparing.planning import data_settings, plan_training
+from cyclekit.preparing.preparation import Prepared, prepare
 from cyclekit.recipe.settings import DataSettings
 from cyclekit.runs.checkpoint import Checkpoint
 from cyclekit.runs.directory import RunDirectory
-from cyclekit.runs.planning import data_settings, plan_training
-from cyclekit.runs.preparation import Prepared, prepare
 
 SMALL = {
     "codec.resize": 36,

@@ -15,8 +15,8 @@ from cyclekit.commands.plugins import _brought_objective
 from cyclekit.errors import PluginError, UsageError
 from cyclekit.plugins.discovery import find_plugin, installed_plugins
 from cyclekit.plugins.host import load_plugin
+from cyclekit.preparing.planning import plan_training
 from cyclekit.recipe.finding import find_recipes
-from cyclekit.runs.planning import plan_training
 
 GOOD = """
 from cyclekit.api import *

@@ -9,7 +9,7 @@ from support import copied, draw
 
 import cyclekit
 from cyclekit.errors import CyclekitError, UsageError
-from cyclekit.runs.planning import Plan
+from cyclekit.preparing.planning import Plan
 
 
 @pytest.mark.slow

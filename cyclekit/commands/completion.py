@@ -46,7 +46,7 @@ def complete_directions(
     context: click.Context, _: click.Parameter, begun: str
 ) -> list[CompletionItem]:
     """Those in which the run that the command names was evaluated."""
-    from cyclekit.runs.listing import directions_of
+    from cyclekit.reporting.listing import directions_of
 
     # An option without its value yet ends click's parsing: then the run is among what is left.
     run = context.params.get("run") or next(iter(context.args), None)

@@ -15,7 +15,7 @@ from cyclekit.errors import PluginError, UsageError
 if TYPE_CHECKING:
     from cyclekit.console import Console
     from cyclekit.datasets.catalogue import Offer
-    from cyclekit.runs.planning import Plan
+    from cyclekit.preparing.planning import Plan
 
 
 @click.group()
@@ -166,8 +166,8 @@ def _plan(
 ) -> "Plan":
     """How the folder is read."""
     from cyclekit.datasets.plugin_detection import detected
+    from cyclekit.preparing.planning import data_settings, plan_defaults, plan_training
     from cyclekit.recipe.reading import parse_setting
-    from cyclekit.runs.planning import data_settings, plan_defaults, plan_training
 
     changes = [] if folder is None else data_settings(folder)
     changes += [parse_setting(text) for text in settings]

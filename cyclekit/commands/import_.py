@@ -70,8 +70,8 @@ def import_(
     from cyclekit.console import Console
     from cyclekit.importing.family import Choices
     from cyclekit.importing.making import import_weights
+    from cyclekit.preparing.planning import data_settings
     from cyclekit.recipe.reading import parse_setting
-    from cyclekit.runs.planning import data_settings
 
     console = Console()
     changes = data_settings(data) if data is not None else []

@@ -11,7 +11,7 @@ import click
 from cyclekit.commands.completion import complete_plugins, complete_runs
 from cyclekit.errors import UsageError
 from cyclekit.recipe.precision import PRECISIONS
-from cyclekit.runs.supervised import must_supervise
+from cyclekit.training.supervised import must_supervise
 
 if TYPE_CHECKING:
     from cyclekit.engine.fabric import Hardware
@@ -126,7 +126,7 @@ def _on_every_rank(command: Command) -> Command:
     def started(*arguments: Any, **options: Any) -> Any:
         if not must_supervise(options["devices"]):
             return command(*arguments, **options)
-        from cyclekit.runs.supervisor import supervise
+        from cyclekit.training.supervisor import supervise
 
         sys.exit(supervise(click.get_current_context().obj, options["devices"]))
 

@@ -70,8 +70,8 @@ def show(name: str, plugin: str | None, resolved: bool) -> None:
     if not resolved:
         click.echo(shown(read_recipe_text(path)), nl=False)
         return
+    from cyclekit.preparing.planning import plan_training
     from cyclekit.recipe.resolve import to_toml
-    from cyclekit.runs.planning import plan_training
 
     click.echo(to_toml(plan_training(plugin, name).recipe), nl=False)
 
@@ -111,7 +111,7 @@ def check(path: str, plugin: str | None) -> None:
       cyclekit recipes check my_recipe.toml --plugin image
     """
     from cyclekit.engine.model import build_model
-    from cyclekit.runs.planning import plan_training
+    from cyclekit.preparing.planning import plan_training
 
     plan = plan_training(plugin, path)
     model = build_model(plan.host.modality, plan.recipe)

@@ -53,9 +53,9 @@ def resume(
       cyclekit resume runs/00003-image-horse2zebra --data /mnt/moved/horse2zebra
     """
     from cyclekit.console import Console
+    from cyclekit.preparing.planning import data_settings
     from cyclekit.recipe.reading import parse_setting
-    from cyclekit.runs.planning import data_settings
-    from cyclekit.runs.resuming import resume_training
+    from cyclekit.training.resuming import resume_training
 
     require_one(steps, minutes)
     changes = data_settings(data) if data is not None else []

@@ -32,7 +32,7 @@ def list_runs(folder: Path, as_json: bool) -> None:
     from rich.filesize import decimal
 
     from cyclekit.console import Console
-    from cyclekit.runs.listing import find_runs, progress, readable
+    from cyclekit.reporting.listing import find_runs, progress, readable
 
     found = {run: readable(run) for run in find_runs(folder)}
     damaged = {run: said for run, said in found.items() if isinstance(said, str)}
@@ -73,7 +73,7 @@ def show_run(run: Path, as_json: bool) -> None:
     from rich.filesize import decimal
 
     from cyclekit.console import Console
-    from cyclekit.runs.listing import details, size_on_disk, summarise
+    from cyclekit.reporting.listing import details, size_on_disk, summarise
 
     if as_json:
         click.echo(json.dumps(summarise(run).as_json()))

@@ -114,8 +114,8 @@ def serve(
       curl --data-binary @in.png http://127.0.0.1:7860/v1/translate/00001-image-demo/a2b -o out.png
     """  # fmt: skip
     from cyclekit.console import Console
-    from cyclekit.runs.sharing import Opening
     from cyclekit.serving.limits import MEBIBYTE, Limits
+    from cyclekit.translating.sharing import Opening
 
     try:
         from cyclekit.serving.running import serve as run

@@ -25,8 +25,8 @@ from cyclekit.errors import UsageError
 
 if TYPE_CHECKING:
     from cyclekit.console import Console
+    from cyclekit.preparing.planning import Plan
     from cyclekit.recipe.reading import Setting
-    from cyclekit.runs.planning import Plan
 
 
 @click.command()
@@ -90,9 +90,9 @@ def train(
         raise _missing_recipe(click.get_current_context())
     require_one(steps, minutes)
     from cyclekit.console import Console
+    from cyclekit.preparing.planning import data_settings, plan_training
     from cyclekit.recipe.reading import parse_setting
-    from cyclekit.runs.launch import start_training
-    from cyclekit.runs.planning import data_settings, plan_training
+    from cyclekit.training.launch import start_training
 
     changes = data_settings(data) if data is not None else []
     changes += [parse_setting(text) for text in settings]
@@ -121,7 +121,7 @@ def _open(
 ) -> "Plan":
     """What is still to be planned, by the plugin that is named or that knows the data."""
     from cyclekit.datasets.plugin_detection import detected
-    from cyclekit.runs.planning import plan_open
+    from cyclekit.preparing.planning import plan_open
 
     if plugin is None and data is None:
         raise UsageError("Neither --plugin nor --data: name the folder, as in --data my_pictures.")

@@ -24,7 +24,7 @@ from cyclekit.errors import CyclekitError
 if TYPE_CHECKING:
     from cyclekit.console import Console
     from cyclekit.engine.model import Model
-    from cyclekit.runs.routing import Route
+    from cyclekit.translating.routing import Route
 
 
 @click.command()
@@ -179,10 +179,10 @@ def translate(
     from cyclekit.console import Console
     from cyclekit.recipe.reading import parse_setting
     from cyclekit.runs.open_run import open_run
-    from cyclekit.runs.piping import Piped
-    from cyclekit.runs.sharing import Opening, Shared
-    from cyclekit.runs.translation import Wishes, translate_files
-    from cyclekit.runs.translation_outcome import translated
+    from cyclekit.translating.files import Wishes, translate_files
+    from cyclekit.translating.outcome import translated
+    from cyclekit.translating.piping import Piped
+    from cyclekit.translating.sharing import Opening, Shared
 
     console = Console()
     changed = tuple(map(parse_setting, settings))
@@ -221,8 +221,8 @@ def _routes(
 ) -> "Sequence[Route]":
     """Which files go which way; says what is passed over."""
     from cyclekit.data.listing import counted
-    from cyclekit.runs.routing import route_files, setting
-    from cyclekit.runs.translation import InputFiles
+    from cyclekit.translating.files import InputFiles
+    from cyclekit.translating.routing import route_files, setting
 
     files = InputFiles.find(inputs, model.codec)
     if files.others:

@@ -23,7 +23,7 @@ from cyclekit.datasets.duplicates import Duplicates, find_duplicates
 from cyclekit.datasets.fingerprints import Peek, peek_all
 from cyclekit.engine.model import build_codec, domains_of, table_of
 from cyclekit.errors import BadSample, UsageError, blame_plugin
-from cyclekit.runs.planning import Plan
+from cyclekit.preparing.planning import Plan
 
 LOOKED_INTO = 2000  # files that are decoded where there are more
 PATIENCE = 30.0  # seconds after which fewer have to do then

@@ -26,6 +26,7 @@ from cyclekit.importing.zoo import PREFIX, fetch, find_published
 from cyclekit.names import fitting
 from cyclekit.plugins.discovery import installed_plugins
 from cyclekit.plugins.host import PluginHost, load_plugin
+from cyclekit.preparing.planning import anchored
 from cyclekit.recipe.layers import Layers
 from cyclekit.recipe.reading import Setting
 from cyclekit.recipe.resolve import resolve, to_toml
@@ -33,7 +34,6 @@ from cyclekit.recipe.settings import Recipe
 from cyclekit.runs.checkpoint import describe_writer
 from cyclekit.runs.directory import RunDirectory, next_number
 from cyclekit.runs.layout import MANIFEST
-from cyclekit.runs.planning import anchored
 from cyclekit.runs.records import to_json
 from cyclekit.storage.folder import Storage
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from cyclekit.memory import held_by
-from cyclekit.runs.sharing import Opening
 from cyclekit.serving.limits import Limits, Refusal, busy
 from cyclekit.serving.task import Task, Translated
 from cyclekit.serving.worker import work
+from cyclekit.translating.sharing import Opening
 from cyclekit.trust import named_here
 
 TOGETHER = 32  # tasks that are handed over at once, where they are wanted alike

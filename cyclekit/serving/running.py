@@ -14,12 +14,12 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from cyclekit.console import Console
 from cyclekit.errors import UsageError
-from cyclekit.runs.sharing import Opening
 from cyclekit.serving.app import make_app
 from cyclekit.serving.guard import Guard
 from cyclekit.serving.limits import Limits
 from cyclekit.serving.service import Service, names_of
 from cyclekit.temporary import temporary_folder
+from cyclekit.translating.sharing import Opening
 
 LOCAL = frozenset({"127.0.0.1", "localhost", "[::1]"})
 SHORTEST = 16  # characters of a token

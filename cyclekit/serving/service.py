@@ -9,12 +9,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from cyclekit.runs.sharing import Opening
 from cyclekit.serving.figures import Figures
 from cyclekit.serving.limits import Limits, Refusal, busy
 from cyclekit.serving.resident import Resident
 from cyclekit.serving.task import INPUT, Claim, Task, Wish, ways_of
 from cyclekit.storage.folder import Storage
+from cyclekit.translating.sharing import Opening
 
 DRAINING = 0.1  # seconds between looks at what is still to be done
 

@@ -10,9 +10,9 @@ from cyclekit.contract.codec import Codec
 from cyclekit.contract.previews import Media, PreviewRow
 from cyclekit.data.encoded import failure, guarded, load_file
 from cyclekit.runs.open_run import OpenRun
-from cyclekit.runs.translation_job import BACK, Job, made_of
-from cyclekit.runs.translation_outcome import write_item
 from cyclekit.storage.folder import Storage
+from cyclekit.translating.job import BACK, Job, made_of
+from cyclekit.translating.outcome import write_item
 
 VIEWS = "views"  # of a task's folder
 NAME = "your file"  # of what was sent, in pictures that name it

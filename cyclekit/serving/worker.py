@@ -32,13 +32,13 @@ from cyclekit.memory import is_out_of_memory
 from cyclekit.names import heading
 from cyclekit.orphans import end_with_parent
 from cyclekit.runs.open_run import OpenRun
-from cyclekit.runs.routing import way_that_sets
-from cyclekit.runs.sharing import Opening
-from cyclekit.runs.translation import format_of
-from cyclekit.runs.translation_job import Job
-from cyclekit.runs.translation_outcome import Outcome, translated
 from cyclekit.serving.task import EXAMPLE, Wish, ways_of
 from cyclekit.serving.views import show
+from cyclekit.translating.files import format_of
+from cyclekit.translating.job import Job
+from cyclekit.translating.outcome import Outcome, translated
+from cyclekit.translating.routing import way_that_sets
+from cyclekit.translating.sharing import Opening
 from cyclekit.trust import take_named
 from cyclekit.warned import Told
 

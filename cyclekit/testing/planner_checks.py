@@ -1,9 +1,9 @@
 """Checks of a planner: what it proposes can be trained."""
 
 from cyclekit.contract.planning import Survey
+from cyclekit.preparing.designing import proposed
 from cyclekit.recipe.layers import Layers
 from cyclekit.recipe.resolve import flattened, resolve
-from cyclekit.runs.designing import proposed
 from cyclekit.testing.checks import check
 from cyclekit.testing.faults import require
 from cyclekit.testing.subject import Subject

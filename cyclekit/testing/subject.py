@@ -20,11 +20,11 @@ from cyclekit.engine.lightning import Fabric
 from cyclekit.engine.model import build_codec, build_model, domains_of
 from cyclekit.engine.trainer import Trainer
 from cyclekit.plugins.discovery import PluginInfo
+from cyclekit.preparing.planning import with_domains
 from cyclekit.recipe.finding import find_recipes
 from cyclekit.recipe.layers import Layers, read_layers
 from cyclekit.recipe.resolve import resolve
 from cyclekit.recipe.settings import DataSettings, Recipe
-from cyclekit.runs.planning import with_domains
 from cyclekit.testing.faults import calling, require
 
 FILES = 3  # of each domain

@@ -6,7 +6,7 @@ import pytest
 from support import find_two as find_collections
 
 from cyclekit.data.folders import Collections
-from cyclekit.runs.planning import plan_training
+from cyclekit.preparing.planning import plan_training
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_arctic_holds_out_the_same_sentences_of_both(here: Path) -> None:
 
 
 def test_own_folders_take_the_place_of_all_of_a_recipes(here: Path) -> None:
-    from cyclekit.runs.planning import data_settings
+    from cyclekit.preparing.planning import data_settings
 
     for letter in "AB":
         touch(here / f"mine/train{letter}", *"abcdefghij")

@@ -24,8 +24,8 @@ from cyclekit.recipe.layers import read_layers
 from cyclekit.recipe.resolve import resolve
 from cyclekit.recipe.settings import Recipe
 from cyclekit.runs.directory import RunDirectory
-from cyclekit.runs.resuming import keep_global_batch
-from cyclekit.runs.supervisor import Hung, Pulse, _report
+from cyclekit.training.resuming import keep_global_batch
+from cyclekit.training.supervisor import Hung, Pulse, _report
 
 BIN = Path(sys.executable).parent
 TESTS = Path(__file__).parent.parent
@@ -336,7 +336,7 @@ def test_a_rank_that_hangs_ends_with_the_second_request(folders: Path, tmp_path:
 def test_a_rank_without_signs_of_life_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cyclekit.runs.supervisor.SILENT", 0.3)
+    monkeypatch.setattr("cyclekit.training.supervisor.SILENT", 0.3)
     pulse = Pulse(tmp_path, 3)
     for _ in range(4):  # longer than that altogether
         time.sleep(0.1)

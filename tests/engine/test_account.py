@@ -10,7 +10,7 @@ from support import QUICK, Cli, as_options
 from torch import nn
 
 from cyclekit.engine.account import Account, CountedWork, convolution_speed
-from cyclekit.runs.timing import described
+from cyclekit.training.timing import described
 
 CPU = torch.device("cpu")
 

@@ -13,9 +13,9 @@ from support import draw
 from cyclekit.contract.planning import Candidate, Survey
 from cyclekit.errors import DataError
 from cyclekit.plugins.host import load_plugin
+from cyclekit.preparing.choosing import Amount, Choice, Length, Measured, choose, length
 from cyclekit.recipe.layers import Layers
 from cyclekit.recipe.resolve import resolve
-from cyclekit.runs.choosing import Amount, Choice, Length, Measured, choose, length
 
 SMALL = Path(__file__).parents[2] / "recipes/image/small.toml"
 MEMORY = 2**31

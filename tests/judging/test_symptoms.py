@@ -15,8 +15,8 @@ from cyclekit.engine.trainer import Trainer
 from cyclekit.engine.translator import Translator
 from cyclekit.judging import symptoms
 from cyclekit.judging.checkup import Checkup
-from cyclekit.runs.held_out import HeldOut
-from cyclekit.runs.preparation import Prepared
+from cyclekit.preparing.preparation import Prepared
+from cyclekit.training.held_out import HeldOut
 
 Change = Callable[[Tensor], Tensor]
 

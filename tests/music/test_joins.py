@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from cyclekit.engine.fabric import Hardware, start_fabric
 from cyclekit.engine.model import build_model
 from cyclekit.engine.translator import Translator
-from cyclekit.runs.planning import plan_training
+from cyclekit.preparing.planning import plan_training
 
 
 class Network(nn.Module):

@@ -1,0 +1,1 @@
+"""Files in, translated files out, with a trained run."""
