@@ -1,20 +1,24 @@
 """Previews: fixed test items on their way there and back, rendered by the codec."""
 
+import errno
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from cyclekit.contract.previews import PreviewRow
+from cyclekit.contract.previews import Media, PreviewRow
 from cyclekit.data.encoded import load_file
 from cyclekit.data.folders import Collections
+from cyclekit.describe import describe_exception
 from cyclekit.engine.model import Model
 from cyclekit.engine.translator import Translator
-from cyclekit.errors import BadSample
+from cyclekit.errors import BadSample, CyclekitError, FailedSample, PluginError
 from cyclekit.names import fitting
 from cyclekit.runs.directory import RunDirectory
+from cyclekit.runs.layout import step_name
 from cyclekit.runs.records import read_json, to_json
 
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)  # no fault of a plugin
 MOST_WAYS = 56  # every pair of eight domains; of more, some are shown
 
 
@@ -92,6 +96,45 @@ class Previewer:
                 )
         return rows
 
+    def write(
+        self,
+        translator: Translator,
+        step: int,
+        show: Callable[[Sequence[Media]], None],
+        warn: Callable[[str], None],
+    ) -> None:
+        """Have the codec write what the networks make by now.
+
+        Args:
+            translator: Has the networks.
+            step: Names the folder.
+            show: Is given what was written, before it is where it stays.
+            warn: Told of files and codecs that fail.
+
+        Raises:
+            PluginError: If the plugin fails in another call than ``render`` before the first step:
+                nothing is lost yet, and no later preview would be there.
+        """
+        try:
+            rows = self.rows(translator)
+        except (BadSample, PluginError) as error:
+            if not step:
+                _blame(error)
+            warn(f"no preview: {error}")
+            return
+        try:
+            with self._run.storage.below(self._run.samples.name).aside() as aside:
+                folder = aside.make(step_name(step))
+                show(self._model.codec.render(rows, folder))
+                aside.keep(folder.name)
+        except CyclekitError:
+            raise
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno in DISK_FULL:
+                raise
+            name = self._model.modality.name
+            warn(f"plugin {name!r} failed in render: {describe_exception(error)}")
+
     def _name(self, file: Path) -> str:
         """How a file is found again: built-in data moves with its run."""
         home = self._run.folder
@@ -102,6 +145,22 @@ class Previewer:
             return load_file(self._model.codec, file, domain)
         except BadSample:
             return None  # named when the data was read
+
+
+def _blame(error: BadSample | PluginError) -> None:
+    """Raise what is the plugin's fault, not a file's: all that goes wrong behind the networks.
+
+    Raises:
+        PluginError: Naming the method.
+    """
+    if isinstance(error, PluginError):
+        raise error
+    if isinstance(error, FailedSample) and error.call.endswith(".decode"):
+        raise PluginError(
+            f"{error.call} failed with what the networks made, before training began: "
+            f"{error.fault}. It has to take any tensor of the shape and range that spec states; "
+            f"`cyclekit plugins check` tries it."
+        ) from error
 
 
 def _spread(files: Sequence[Path]) -> list[Path]:

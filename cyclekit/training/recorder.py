@@ -1,20 +1,18 @@
 """What happens between steps: log, measure, show and save, each on its cadence."""
 
-import errno
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from cyclekit.console import Console, StepProgress
 from cyclekit.data.folders import Collections
-from cyclekit.describe import describe_exception
 from cyclekit.engine.fabric import on_first
 from cyclekit.engine.trainer import Trainer
-from cyclekit.engine.training_state import BestState
 from cyclekit.engine.translator import Translator
-from cyclekit.errors import BadSample, CheckpointError, CyclekitError, FailedSample, PluginError
-from cyclekit.judging.figures import Figures, Scores, best_figure, figures_of
+from cyclekit.errors import CheckpointError, CyclekitError
+from cyclekit.judging.figures import Figures, Scores, figures_of
 from cyclekit.judging.judge import Judge
 from cyclekit.plugins.host import PluginHost
 from cyclekit.preparing.budget import CHECKPOINT, EVALUATION, PREVIEW, Budget, Costs
@@ -22,16 +20,15 @@ from cyclekit.recipe.resolve import to_toml
 from cyclekit.runs.checkpoint import Checkpoint, describe_writer
 from cyclekit.runs.checkpoints import BEST
 from cyclekit.runs.directory import RunDirectory
-from cyclekit.runs.layout import step_name
 from cyclekit.runs.records import PER_SECOND
 from cyclekit.training.board import Board
+from cyclekit.training.improvement import Improvement
 from cyclekit.training.nonfinite import advice
 from cyclekit.training.preview import Previewer
 from cyclekit.training.timing import Timing, described
 from cyclekit.training.watching import Watch
 
 TOLD_AT = 2  # the line of the log: much of what comes before the first one never comes again
-DISK_FULL = (errno.ENOSPC, errno.EDQUOT)  # no fault of a plugin
 
 
 class Recorder:
@@ -69,11 +66,10 @@ class Recorder:
         )
         self._timing = Timing(trainer)
         self._logged = 0
-        self._best: BestState | None = None
+        self._improvement = Improvement(self._settings)
         self.report: dict[str, Figures] = {}
         self.scores: dict[str, Scores] = {}
         self._unmeasured = False
-        self._patience = self._settings.stop.patience
         self.once_saved: Callable[[], None] | None = None
         self.watch: Watch | None = None
         self.costs = Costs()
@@ -106,7 +102,7 @@ class Recorder:
         state = checkpoint.read_state()
         with checkpoint.restoring("The training state"):
             trainer.load_state(state)
-        self._best = state.best
+        self._improvement.best = state.best
         self._unmeasured = checkpoint.manifest.unmeasured
         self._end_if_vain(say=False)
         if trainer.is_done:
@@ -130,8 +126,9 @@ class Recorder:
             told = to_toml(recipe)
             self._run.storage.write_text(self._run.recipe_file.name, told)
             self._run.forget_after(self._trainer.step)
+            best = self._improvement.best
             self._run.checkpoints.settle(
-                self._best.step if self._best else None, self._settings.keep_checkpoints
+                best.step if best else None, self._settings.keep_checkpoints
             )
             if self._previewer:
                 self._previewer.remember()
@@ -238,7 +235,7 @@ class Recorder:
                 self._run.log({"step": step, "evaluation": self.report})
                 for direction, figures in self.report.items():
                     self._board.scalars(f"test/{direction}", figures, step)
-                improved = self._is_best()
+                improved = self._improvement.is_best(self.report, self.judge.metrics, step)
             self._unmeasured = False
         finally:  # the other ranks wait for the answer, whatever happens here
             improved = bool(self._trainer.fabric.broadcast(improved))
@@ -257,60 +254,26 @@ class Recorder:
 
         That follows from the step and the best one's, so that a resumed run ends where others do.
         """
-        if not self._patience or self._trainer.step >= self._trainer.steps:
+        trainer = self._trainer
+        if not self._improvement.patience or trainer.step >= trainer.steps:
             return
-        best = self._best.step if self._best else self._trainer.step
-        vain = (self._trainer.step - best) // self._settings.evaluate_every
         # Rank 0 alone knows which is the best.
-        if self._trainer.fabric.broadcast(vain >= self._patience):
-            self._trainer.end_here()
+        if trainer.fabric.broadcast(self._improvement.is_vain(trainer.step)):
+            trainer.end_here()
             if say:
                 self._say_why_ended()
 
     def _say_why_ended(self) -> None:
         """Why there are fewer steps than were planned, if so."""
-        if self._best and self._trainer.step < self._trainer.steps:
-            self._console.say(
-                f"stopped after step {self._trainer.step} of {self._trainer.steps}: no better "
-                f"{self._best.metric} in {self._patience} evaluations since step "
-                f"{self._best.step}. Go on with: cyclekit resume {self._run} --set "
-                f"train.stop.patience={2 * self._patience}"
-            )
-
-    def _is_best(self) -> bool:
-        found = best_figure(self.report, self._settings.best, self.judge.metrics)
-        if found is None:
-            return False
-        name, value, higher = found
-        held = self._best
-        if held and (value <= held.value if higher else value >= held.value):
-            return False
-        self._best = BestState(metric=name, value=value, step=self._trainer.step)
-        return True
+        if said := self._improvement.why_ended(self._trainer.step, self._trainer.steps, self._run):
+            self._console.say(said)
 
     def _preview(self) -> None:
         if self._previewer is None or self._board is None:
             return
-        try:
-            rows = self._previewer.rows(self._translator())
-        except (BadSample, PluginError) as error:
-            if not self._trainer.step:  # nothing is lost yet, and no later preview would be there
-                _blame(error)
-            self._console.warn(f"no preview: {error}")
-            return
-        try:
-            with self._run.storage.below(self._run.samples.name).aside() as aside:
-                folder = aside.make(step_name(self._trainer.step))
-                media = self._trainer.model.codec.render(rows, folder)
-                self._board.media(media, self._trainer.step)
-                aside.keep(folder.name)
-        except CyclekitError:
-            raise
-        except Exception as error:
-            if isinstance(error, OSError) and error.errno in DISK_FULL:
-                raise
-            name = self._host.modality.name
-            self._console.warn(f"plugin {name!r} failed in render: {describe_exception(error)}")
+        step = self._trainer.step
+        show = partial(self._board.media, step=step)
+        self._previewer.write(self._translator(), step, show, self._console.warn)
         self._timing.start(self._trainer.step)
 
     def _look(self) -> None:
@@ -328,12 +291,12 @@ class Recorder:
         state = trainer.state_dict()  # of all ranks
         if self._board:
             self._board.flush()
-            checkpoints = self._run.checkpoints
+            checkpoints, best = self._run.checkpoints, self._improvement.best
             checkpoint = checkpoints.write(
                 trainer.step,
                 trainer.model.networks,
                 trainer.average.networks if trainer.average else {},
-                state | {"best": self._best.model_dump() if self._best else {}},
+                state | {"best": best.model_dump() if best else {}},
                 {
                     **describe_writer(self._host.info),
                     "evaluation": self.report,
@@ -362,19 +325,3 @@ class Recorder:
         if self._writes:
             run: Path = self._run.folder
             self._host.observe(f"cyclekit_{event}", self._console.warn, run=run, **details)
-
-
-def _blame(error: BadSample | PluginError) -> None:
-    """Raise what is the plugin's fault, not a file's: all that goes wrong behind the networks.
-
-    Raises:
-        PluginError: Naming the method.
-    """
-    if isinstance(error, PluginError):
-        raise error
-    if isinstance(error, FailedSample) and error.call.endswith(".decode"):
-        raise PluginError(
-            f"{error.call} failed with what the networks made, before training began: "
-            f"{error.fault}. It has to take any tensor of the shape and range that spec states; "
-            f"`cyclekit plugins check` tries it."
-        ) from error
