@@ -1,6 +1,7 @@
 """All that a plugin author imports."""
 
 from cyclekit.contract.codec import Codec
+from cyclekit.contract.declarations import Direction, Phase, Stream
 from cyclekit.contract.metrics import Baseline, Estimate, Metric, Translations
 from cyclekit.contract.modality import Modality
 from cyclekit.contract.network import Network
@@ -12,7 +13,6 @@ from cyclekit.contract.sequence import ItemSequence
 from cyclekit.contract.tensors import Sample, TensorSpec
 from cyclekit.engine.adversarial import discriminator_loss, fooling, generator_loss
 from cyclekit.engine.augmentation import AugmentationOptions, augmented
-from cyclekit.engine.declarations import Direction, Phase, Stream
 from cyclekit.engine.distances import DistanceName, DistanceOptions, cross_entropy, distance, l1
 from cyclekit.engine.functional import (
     call_batched,

@@ -147,7 +147,7 @@ def check_folder(
 
     console = Console(quiet=as_json)
     plan = _plan(folder, plugin, recipe, settings, console)
-    found = inspect(plan, console, everything)
+    found = inspect(plan.host.modality, plan.recipe, console, everything)
     if as_json:
         click.echo(json.dumps(found.as_json()))
     else:

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
+from cyclekit.contract.declarations import Stream
 from cyclekit.data.encoded import EncodedDomain
 from cyclekit.data.folders import Collections
 from cyclekit.data.windows import Balanced, Joined, Selected, StreamWindows
-from cyclekit.engine.declarations import Stream
 from cyclekit.errors import DataError
 from cyclekit.names import heading
 

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from cyclekit.contract.codec import Codec
+from cyclekit.contract.declarations import Stream
 from cyclekit.data.windows import StreamWindows, Window
 from cyclekit.describe import describe_exception
-from cyclekit.engine.declarations import Stream
 from cyclekit.errors import DataError, PluginError
 from cyclekit.names import heading
 from cyclekit.randomness import numpy_generator, torch_generator

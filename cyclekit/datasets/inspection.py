@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from cyclekit.console import Console
+from cyclekit.contract.modality import Modality
 from cyclekit.data.attributed import find_files
 from cyclekit.data.beginnings import EMPTY
 from cyclekit.data.doubts import scarcities
@@ -23,7 +24,7 @@ from cyclekit.datasets.duplicates import Duplicates, find_duplicates
 from cyclekit.datasets.fingerprints import Peek, peek_all
 from cyclekit.engine.model import build_codec, domains_of, table_of
 from cyclekit.errors import BadSample, UsageError, blame_plugin
-from cyclekit.preparing.planning import Plan
+from cyclekit.recipe.settings import Recipe
 
 LOOKED_INTO = 2000  # files that are decoded where there are more
 PATIENCE = 30.0  # seconds after which fewer have to do then
@@ -86,11 +87,14 @@ class Inspection:
         }
 
 
-def inspect(plan: Plan, console: Console, everything: bool = False) -> Inspection:
+def inspect(
+    modality: Modality, recipe: Recipe, console: Console, everything: bool = False
+) -> Inspection:
     """Look at the data that a recipe names, as training would read it.
 
     Args:
-        plan: The recipe, with the data's folders.
+        modality: Reads the files.
+        recipe: With the data's folders.
         console: Sees the progress.
         everything: Decode every file, however many there are.
 
@@ -99,13 +103,13 @@ def inspect(plan: Plan, console: Console, everything: bool = False) -> Inspectio
         DataError: If there is nothing to look at: a folder is missing or has no samples.
         PluginError: If the codec fails with every file in one way.
     """
-    if is_made(plan.recipe.data):
+    if is_made(recipe.data):
         raise UsageError("The recipe's data is made, not found: there is nothing to look at.")
-    codec = build_codec(plan.host.modality, plan.recipe)
-    domains = domains_of(plan.host.modality, plan.recipe)
-    table = table_of(plan.host.modality, plan.recipe)
-    seed = plan.recipe.train.seed
-    collections = find_files(plan.recipe.data, domains, table, codec, seed=seed)
+    codec = build_codec(modality, recipe)
+    domains = domains_of(modality, recipe)
+    table = table_of(modality, recipe)
+    seed = recipe.train.seed
+    collections = find_files(recipe.data, domains, table, codec, seed=seed)
     if table.names:  # each attribute's two domains have the same files
         first = dict(list(collections.domains.items())[:2])
         collections = replace(collections, domains=first)
@@ -115,7 +119,7 @@ def inspect(plan: Plan, console: Console, everything: bool = False) -> Inspectio
     peeks = list(console.track(seen, count, "looking at beginnings and sizes"))
     chosen = listed.sample(count if everything else LOOKED_INTO)
     patience = PATIENCE if count > LOOKED_INTO and not everything else math.inf
-    batched = plan.recipe.train.batch_size > 1
+    batched = recipe.train.batch_size > 1
     looks, bad = decode_files(codec, listed, chosen, _tracker(console), patience, batched)
     looked = {*(look.number for look in looks), *bad}
     blame_plugin(list(bad.values()), len(looked))

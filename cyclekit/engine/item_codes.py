@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from cyclekit.contract.declarations import Direction
 from cyclekit.data.attributes import AttributeTable
-from cyclekit.engine.declarations import Direction
 from cyclekit.engine.objective import Objective
 from cyclekit.errors import BadSample, UsageError, suggest
 from cyclekit.randomness import torch_generator

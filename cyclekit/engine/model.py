@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from cyclekit.contract.codec import Codec
+from cyclekit.contract.declarations import Direction
 from cyclekit.contract.modality import Modality
 from cyclekit.contract.network import Network
 from cyclekit.contract.tensors import TensorSpec
@@ -15,7 +16,6 @@ from cyclekit.data.attributes import AttributeTable, attributes_file
 from cyclekit.describe import describe_exception
 from cyclekit.engine.conditions import require_told
 from cyclekit.engine.consistency import require_consistent
-from cyclekit.engine.declarations import Direction
 from cyclekit.engine.objective import Objective
 from cyclekit.errors import CyclekitError, PluginError, RecipeError, UsageError, suggest
 from cyclekit.nets.planes import Planes, with_planes

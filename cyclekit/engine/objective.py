@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from cyclekit.contract.declarations import Direction, Phase, Stream
 from cyclekit.contract.options import Options
 from cyclekit.contract.tensors import TensorSpec
-from cyclekit.engine.declarations import Direction, Phase, Stream
 from cyclekit.engine.functional import fill_gaps
 from cyclekit.engine.history import HistoryBuffer
 from cyclekit.engine.network_builder import NetworkBuilder, Networks

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor, nn
 
-from cyclekit.engine.declarations import Direction
+from cyclekit.contract.declarations import Direction
 from cyclekit.engine.lightning import Fabric
 from cyclekit.engine.norm_statistics import (
     Statistics,

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 
+from cyclekit.contract.declarations import Phase
 from cyclekit.describe import describe_exception
-from cyclekit.engine.declarations import Phase
 from cyclekit.engine.draws import NotReplayable, StaticDraws
 from cyclekit.engine.lightning import Fabric, SingleDeviceStrategy
 from cyclekit.engine.model import Model

@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
+from cyclekit.contract.declarations import Direction
 from cyclekit.contract.tensors import Sample
-from cyclekit.engine.declarations import Direction
 from cyclekit.engine.sizing import Sizing
 from cyclekit.errors import TooLarge
 from cyclekit.memory import available_memory

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
+from cyclekit.contract.declarations import Direction
 from cyclekit.contract.network import common_multiple
 from cyclekit.contract.tensors import TensorSpec
-from cyclekit.engine.declarations import Direction
 from cyclekit.engine.padding import least_multiples, pad_to_multiple, padded_sizes
 from cyclekit.engine.tiling import FADE, Tiling
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from cyclekit.engine.declarations import Phase
+from cyclekit.contract.declarations import Phase
 from cyclekit.engine.step import Batch
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from cyclekit.contract.declarations import Phase
 from cyclekit.data.sampling import Batches
 from cyclekit.engine.account import Account
-from cyclekit.engine.declarations import Phase
 from cyclekit.engine.ema import MovingAverage
 from cyclekit.engine.fabric import AllParametersUsed, LocalNetwork, gather, require_compiler
 from cyclekit.engine.guard import FiniteGuard, NotFinite

@@ -10,9 +10,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from cyclekit.contract.declarations import Direction
 from cyclekit.contract.tensors import Sample
 from cyclekit.data.encoded import encode_file, guarded, load_file
-from cyclekit.engine.declarations import Direction
 from cyclekit.engine.item_codes import ItemCodes
 from cyclekit.engine.lightning import Fabric
 from cyclekit.engine.model import Model

@@ -8,8 +8,8 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from cyclekit.contract.declarations import Direction
 from cyclekit.contract.tensors import TensorSpec
-from cyclekit.engine.declarations import Direction
 from cyclekit.engine.passes import Passes
 from cyclekit.engine.sizing import Sizing
 from cyclekit.engine.survey import windows_of, windows_of_many

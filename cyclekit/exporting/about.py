@@ -8,8 +8,8 @@ from typing import Any
 
 from torch import Tensor
 
+from cyclekit.contract.declarations import Direction
 from cyclekit.contract.tensors import TensorSpec
-from cyclekit.engine.declarations import Direction
 from cyclekit.engine.norm_statistics import normalizes_instances
 from cyclekit.exporting.graph import CODE, INPUT, LABEL, OUTPUT, Shape
 from cyclekit.names import heading

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim
 
-from cyclekit.engine.declarations import Direction
+from cyclekit.contract.declarations import Direction
 from cyclekit.errors import UsageError
 from cyclekit.exporting.graph import Graph, Shape, exported_module
 from cyclekit.exporting.onnx_file import converted, require_onnx

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from cyclekit.console import Console
-from cyclekit.engine.declarations import Direction
+from cyclekit.contract.declarations import Direction
 from cyclekit.engine.fabric import Hardware
 from cyclekit.errors import CyclekitError, DataError, UsageError, suggest
 from cyclekit.exporting.about import about_export, page_of

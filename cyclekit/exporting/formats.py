@@ -13,8 +13,8 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from cyclekit.contract.declarations import Direction
 from cyclekit.describe import describe_exception
-from cyclekit.engine.declarations import Direction
 from cyclekit.engine.padding import mirrored, rounded_up
 from cyclekit.errors import CyclekitError, DataError, UsageError, suggest
 from cyclekit.exporting.bundle import compare_bundle, write_bundle

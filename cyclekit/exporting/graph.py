@@ -13,9 +13,9 @@ from torch._dynamo.exc import UserError
 from torch.export import Dim, ExportedProgram
 from torch.fx.experimental import _config
 
+from cyclekit.contract.declarations import Direction
 from cyclekit.contract.tensors import TensorSpec
 from cyclekit.describe import describe_exception
-from cyclekit.engine.declarations import Direction
 from cyclekit.engine.padding import pad_to_multiple
 from cyclekit.engine.passes import Named
 from cyclekit.errors import PluginError

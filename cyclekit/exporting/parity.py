@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from cyclekit.engine.declarations import Direction
+from cyclekit.contract.declarations import Direction
 from cyclekit.exporting.graph import Shape
 from cyclekit.runs.open_run import OpenRun
 

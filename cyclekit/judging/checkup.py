@@ -8,9 +8,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from cyclekit.contract.declarations import Direction
 from cyclekit.contract.tensors import Sample
 from cyclekit.data.encoded import EncodedDomain
-from cyclekit.engine.declarations import Direction
 from cyclekit.engine.model import Model
 from cyclekit.engine.translator import Translator
 from cyclekit.judging import symptoms

@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from cyclekit.contract.declarations import Direction
 from cyclekit.data.encoded import encode_file
-from cyclekit.engine.declarations import Direction
 from cyclekit.engine.model import Model
 from cyclekit.engine.objective import Objective
 from cyclekit.engine.translator import Translator

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from cyclekit.contract.deciding import deciding
 from cyclekit.contract.metrics import Metric
-from cyclekit.judging.deciding import deciding
 from cyclekit.recipe.settings import BestSettings
 
 Figures = dict[str, float]

@@ -6,19 +6,19 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+from cyclekit.contract.deciding import PATCH_DISTANCE
+from cyclekit.contract.declarations import Direction
 from cyclekit.contract.metrics import Baseline, Metric, Translations, identity_baseline
 from cyclekit.contract.options import Options
 from cyclekit.data.encoded import encode_file, guarded
 from cyclekit.data.folders import Collections
 from cyclekit.data.lazy import Lazy
 from cyclekit.describe import describe_exception
-from cyclekit.engine.declarations import Direction
 from cyclekit.engine.model import Model
 from cyclekit.engine.translator import Translator
 from cyclekit.errors import BadSample, CyclekitError
 from cyclekit.judging import codes
 from cyclekit.judging.classifier_metric import classifier_metric
-from cyclekit.judging.deciding import PATCH_DISTANCE
 from cyclekit.judging.evidence import Evidence, items_of
 from cyclekit.judging.figures import Scores, ways_to_improve
 from cyclekit.judging.patches import patch_metric

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool1d, avg_pool2d, avg_pool3d
 
+from cyclekit.contract.deciding import PATCH_DISTANCE
 from cyclekit.contract.metrics import Metric, Translations
 from cyclekit.engine.model import Model
-from cyclekit.judging.deciding import PATCH_DISTANCE
 from cyclekit.randomness import numpy_generator, torch_generator
 
 PATCH = 7  # positions along each axis, at most

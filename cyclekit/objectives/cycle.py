@@ -6,11 +6,11 @@ from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 
+from cyclekit.contract.declarations import Direction, Phase, Stream
 from cyclekit.contract.options import Options
 from cyclekit.contract.tensors import TensorSpec
 from cyclekit.engine.adversarial import discriminator_loss, generator_loss
 from cyclekit.engine.augmentation import augmented
-from cyclekit.engine.declarations import Direction, Phase, Stream
 from cyclekit.engine.distances import distance
 from cyclekit.engine.functional import call_batched, require_shape, rounded
 from cyclekit.engine.history import HistoryBuffer

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from cyclekit.engine.declarations import Direction
+from cyclekit.contract.declarations import Direction
 
 A, B, MIXED = "a", "b", "mixed"
 PAIRED = {A: "pair_a", B: "pair_b"}

@@ -6,10 +6,10 @@ from typing import Any, TypeVar, get_args
 import tomli_w
 from pydantic import BaseModel, ValidationError, create_model
 
+from cyclekit.contract.deciding import PATCH_DISTANCE
 from cyclekit.contract.modality import Modality
 from cyclekit.contract.options import Options
 from cyclekit.errors import RecipeError, suggest
-from cyclekit.judging.deciding import PATCH_DISTANCE
 from cyclekit.recipe.layers import Layers
 from cyclekit.recipe.moved import renamed_options
 from cyclekit.recipe.settings import NO_DOCSTRINGS, Recipe, recipe_model

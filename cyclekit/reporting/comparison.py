@@ -9,8 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from cyclekit.contract.deciding import deciding
 from cyclekit.errors import UsageError
-from cyclekit.judging.deciding import deciding
 from cyclekit.judging.intervals import Difference, difference_of
 from cyclekit.reporting.reading import Evaluation, RunStory
 from cyclekit.runs.layout import RunLayout

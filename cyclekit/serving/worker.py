@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from cyclekit.contract.codec import Codec
+from cyclekit.contract.declarations import Direction
 from cyclekit.data.contents import explained
 from cyclekit.data.kinds import head_of, is_recognised, is_sequence
 from cyclekit.describe import describe_exception
-from cyclekit.engine.declarations import Direction
 from cyclekit.engine.model import Model
 from cyclekit.engine.translator import Translator
 from cyclekit.errors import (

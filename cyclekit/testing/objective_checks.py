@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from cyclekit.engine.declarations import Phase
+from cyclekit.contract.declarations import Phase
 from cyclekit.engine.model import Model
 from cyclekit.engine.objective import complete_loss
 from cyclekit.engine.step import Batch, Step

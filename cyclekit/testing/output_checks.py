@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cyclekit.contract.declarations import Direction
 from cyclekit.contract.metrics import Metric, Translations
 from cyclekit.contract.previews import Media, PreviewRow
-from cyclekit.engine.declarations import Direction
 from cyclekit.engine.translator import Translator
 from cyclekit.errors import CyclekitError
 from cyclekit.recipe.finding import find_recipes

@@ -9,10 +9,10 @@ from typing import Any
 
 from cyclekit.console import Console
 from cyclekit.contract.codec import Codec
+from cyclekit.contract.declarations import Direction
 from cyclekit.data.encoded import remarks_on
 from cyclekit.data.kinds import is_sequence
 from cyclekit.data.listing import Kinds, list_samples, nothing
-from cyclekit.engine.declarations import Direction
 from cyclekit.errors import BadSample, DataError, UsageError, blame_plugin
 from cyclekit.runs.open_run import OpenRun
 from cyclekit.storage.folder import Storage

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from cyclekit.contract.codec import Codec
+from cyclekit.contract.declarations import Direction
 from cyclekit.data.encoded import guarded
-from cyclekit.engine.declarations import Direction
 from cyclekit.engine.translator import Translator
 from cyclekit.errors import BadSample, PluginError, UsageError
 from cyclekit.memory import is_out_of_memory

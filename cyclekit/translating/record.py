@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from cyclekit.engine.declarations import Direction
+from cyclekit.contract.declarations import Direction
 from cyclekit.errors import DataError
 from cyclekit.runs.open_run import OpenRun
 from cyclekit.storage.folder import Storage

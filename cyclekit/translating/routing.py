@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from cyclekit.contract.declarations import Direction
 from cyclekit.data.layout import layout_folder
-from cyclekit.engine.declarations import Direction
 from cyclekit.engine.model import Model
 from cyclekit.errors import UsageError, suggest
 from cyclekit.translating.files import InputFiles

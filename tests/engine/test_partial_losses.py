@@ -23,7 +23,7 @@ from cyclekit.api import (
     Term,
     Trip,
 )
-from cyclekit.engine.declarations import Phase
+from cyclekit.contract.declarations import Phase
 from cyclekit.engine.fabric import full_precision
 from cyclekit.engine.network_builder import Networks
 from cyclekit.engine.objective import complete_loss
