@@ -298,11 +298,13 @@ def evaluate(
         CyclekitError: If it is no run, or has no test set.
     """
     settings = [(key, value, "set") for key, value in (set or {}).items()]
-    where = (Hardware(accelerator=accelerator), precision, None)
-    folder = Path(data) if data else None
+
+    def opening(which: str, told: Console) -> OpenRun:
+        return open_run(run, which, Hardware(accelerator=accelerator), precision, console=told)
+
     which = None if checkpoint is None else str(checkpoint)
-    measured = report_on(Path(run), folder, which, settings, quick, where, Console(quiet))
-    return measured.report
+    folder = Path(data) if data else None
+    return report_on(opening, which, folder, settings, quick, Console(quiet)).report
 
 
 def compare(*runs: File, output: File | None = None) -> dict[str, Any]:

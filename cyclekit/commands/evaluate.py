@@ -69,13 +69,17 @@ def evaluate(
     import json
 
     from cyclekit.console import Console
+    from cyclekit.exporting.in_place import with_model
     from cyclekit.recipe.reading import parse_setting
     from cyclekit.runs.evaluation import report_on
+    from cyclekit.runs.open_run import OpenRun, open_run
 
-    console = Console()
-    where = (hardware(accelerator), precision, batch_size)
-    asked = [parse_setting(text) for text in settings]
-    measured = report_on(run, data, checkpoint, asked, quick, where, console, model)
+    def opening(which: str, told: Console) -> OpenRun:
+        opened = open_run(run, which, hardware(accelerator), precision, batch_size, told)
+        return opened if model is None else with_model(opened, model, told)
+
+    console, asked = Console(), [parse_setting(text) for text in settings]
+    measured = report_on(opening, checkpoint, data, asked, quick, console, model)
     if as_json:
         click.echo(json.dumps(measured.report))
         return

@@ -1,14 +1,10 @@
 """The report of a run on its test set, and where it is kept."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import torch
-from torch import Tensor
 
 from cyclekit.console import Console
 from cyclekit.contract.options import Options
@@ -17,8 +13,6 @@ from cyclekit.data.counterparts import tied_domains
 from cyclekit.data.folders import Collections
 from cyclekit.data.generated import is_made, made_root
 from cyclekit.data.pairing import without_false_pairs
-from cyclekit.engine.fabric import Hardware
-from cyclekit.errors import UsageError
 from cyclekit.judging.figures import Scores, figures_of, with_both
 from cyclekit.judging.intervals import interval_of
 from cyclekit.judging.judge import Judge
@@ -29,7 +23,7 @@ from cyclekit.recipe.resolve import resolve_metric_options
 from cyclekit.recipe.settings import DataSettings
 from cyclekit.runs.checkpoints import BEST, LATEST
 from cyclekit.runs.layout import RunLayout, step_name
-from cyclekit.runs.open_run import OpenRun, open_run
+from cyclekit.runs.open_run import OpenRun
 from cyclekit.runs.records import to_json
 
 TRANSLATED = "translated"  # what the networks made, among other ways to translate
@@ -51,33 +45,29 @@ class Measured:
 
 
 def report_on(
-    run: Path,
-    data: Path | None,
+    opening: Callable[[str, Console], OpenRun],
     checkpoint: str | None,
+    data: Path | None,
     settings: Iterable[Setting],
     quick: bool,
-    where: tuple[Hardware, str | None, int | None],
     console: Console,
     model: Path | None = None,
 ) -> Measured:
     """Open a run and measure it.
 
     Args:
-        run: Its folder.
-        data: Another folder with training and test sets.
+        opening: Opens it with a checkpoint's weights, and says how it computes.
         checkpoint: ``latest``, ``best`` or a step; ``None``: the latest, and the best beside it.
+        data: Another folder with training and test sets.
         settings: Of the plugin's metrics.
         quick: Leave out what takes long.
-        where: Hardware, precision and batch size, as of ``open_run``.
         console: Is told what is going on.
-        model: An exported ONNX file, to be measured in place of its direction's networks.
+        model: The exported file that ``opening`` puts in place of a direction's networks.
 
     Raises:
         CyclekitError: If it cannot be opened or has no test set.
     """
-    opened = open_run(run, checkpoint or LATEST, *where, console)
-    if model is not None:
-        opened = with_model(opened, model, console)
+    opened = opening(checkpoint or LATEST, console)
     layers = Layers()
     layers.lay(settings)
     options = resolve_metric_options(layers, opened.model.modality)
@@ -87,7 +77,7 @@ def report_on(
         opened,
         data,
         console,
-        best=open_run(run, BEST, *where) if apart else None,
+        best=opening(BEST, Console(quiet=True)) if apart else None,
         options=options,
         quick=quick,
         model=model,
@@ -95,40 +85,6 @@ def report_on(
     name = LATEST if apart or best is None else f"{LATEST} and {BEST}"
     ways = {way: direction.place for way, direction in opened.model.directions.items()}
     return Measured(report, checkpoint or name, ways)
-
-
-def with_model(opened: OpenRun, file: Path, console: Console) -> OpenRun:
-    """A run that translates with an exported ONNX file, on the CPU: one direction, or all whose
-    targets are told apart by the label that the file takes.
-
-    Raises:
-        CyclekitError: If the file cannot be used, or is of none of the run's directions.
-    """
-    from cyclekit.exporting.graph import LABEL
-    from cyclekit.exporting.onnx_file import read_file, read_onnx
-
-    runner, about = read_onnx(read_file(file), str(file))
-    if about.get("format") != "onnx":
-        raise UsageError(f"{file} takes no tensors. Export it with --format onnx to measure it.")
-    way = opened.model.direction(about["direction"])
-    ways = opened.model.directions
-    labels: dict[str, Sequence[float] | None] = {way.name: None}
-    if LABEL in about:
-        alike = [each for each in ways.values() if each.networks == way.networks]
-        labels = {each.name: opened.model.objective.label(each) for each in alike}
-    others = [name for name in ways if name not in labels]
-    rest = f"; {', '.join(others)}: the run's own networks" if others else ""
-    console.say(f"{', '.join(labels)}: {file}, of step {about.get('step')!s:.20}{rest}")
-    translator = opened.translator
-    for name, label in labels.items():
-        run = runner if label is None else partial(_labelled, runner, torch.tensor(label))
-        translator = translator.with_other(ways[name], run)
-    return replace(opened, translator=translator)
-
-
-def _labelled(run: Callable[..., Tensor], label: Tensor, x: Tensor, *code: Tensor) -> Tensor:
-    """What an exported file makes of samples that are told one label."""
-    return run(x, label.expand(len(x), -1).contiguous(), *code)
 
 
 def evaluate_run(
