@@ -1,5 +1,6 @@
 """``cyclekit translate``."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +20,7 @@ from cyclekit.commands.options import (
     run_argument,
     trust_option,
 )
-from cyclekit.errors import CyclekitError
+from cyclekit.errors import BadSample, CyclekitError
 
 if TYPE_CHECKING:
     from cyclekit.console import Console
@@ -177,6 +178,7 @@ def translate(
       cyclekit translate runs/00003-celeba test/ -o out --set-attribute Blond_Hair=1
     """
     from cyclekit.console import Console
+    from cyclekit.datasets.plugin_detection import others_for
     from cyclekit.recipe.reading import parse_setting
     from cyclekit.runs.open_run import open_run
     from cyclekit.translating.files import Wishes, translate_files
@@ -197,17 +199,20 @@ def translate(
         do = Shared(opening, devices) if devices > 1 else translated
         written_as = piped.format(format, opened.model.codec.formats)
         wishes = Wishes(written_as, piped.suffix, skip_existing, cycle, side_by_side, samples, like)
-        written, bad, wanted = 0, 0, sum(len(route.files.names) for route in routes)
+        written, wanted = 0, sum(len(route.files.names) for route in routes)
+        bad: list[BadSample] = []
         for route in routes:
             place = piped.output / route.folder
             made, failed = translate_files(
                 opened, route.files, route.direction, place, console, wishes, do
             )
-            written, bad = written + made, bad + len(failed)
+            written, bad = written + made, [*bad, *failed]
         piped.deliver()
     console.say(f"{written} of {wanted} files translated to {output}")
     if bad:
-        raise CyclekitError(f"{bad} of {wanted} inputs could not be translated.")
+        kinds = Counter(error.path.suffix.lower() for error in bad)
+        others = "" if written else others_for(opened.model.modality.name, kinds)
+        raise CyclekitError(f"{len(bad)} of {wanted} inputs could not be translated.{others}")
 
 
 def _routes(

@@ -54,6 +54,19 @@ def readers(kinds: Mapping[str, int]) -> str:
     return " ".join(sentences)
 
 
+def others_for(plugin: str, kinds: Mapping[str, int]) -> str:
+    """A sentence about other plugins that take files of such kinds, with a space before it; empty
+    without any.
+
+    Args:
+        plugin: The one that could not read them.
+        kinds: How many there are, by suffix.
+    """
+    found = {name: of & set(kinds) for name, of in _suffixes().items() if name != plugin}
+    taken = [f"{', '.join(sorted(of))} is for {name}" for name, of in found.items() if of]
+    return f" The run is of plugin {plugin}; {' and '.join(taken)}." if taken else ""
+
+
 def _suffixes() -> dict[str, frozenset[str]]:
     """Of each installed plugin that works and names them."""
     found = {}

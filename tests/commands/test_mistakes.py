@@ -100,7 +100,7 @@ MISTAKES = (
             "no such file"),
     Mistake("translated a sound with pictures",
             ("translate", "RUN", "sound.wav", "-o", "out", "--direction=a2b"), 1, "sound.wav",
-            "PNG|picture"),
+            "PNG(.|\n)*The run is of plugin image; .wav is for audio"),
     Mistake("forgot where to write", ("translate", "RUN", "photo.png", "--direction=a2b"), 2,
             "--output", "-o"),
     Mistake("asked for a checkpoint that is not there",
