@@ -1,20 +1,16 @@
 """Everything before the first step: build the model, find and encode data, see that they fit."""
 
-import copy
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from cyclekit.console import Console
 from cyclekit.contract.codec import Codec
-from cyclekit.contract.tensors import TensorSpec
 from cyclekit.data.attributed import find_files
 from cyclekit.data.cache import Cache, default_folder
 from cyclekit.data.corrupted import left_out
@@ -39,11 +35,10 @@ from cyclekit.describe import describe_exception
 from cyclekit.engine.fabric import on_first
 from cyclekit.engine.lightning import Fabric
 from cyclekit.engine.model import Model, build_model
-from cyclekit.engine.passes import evaluating, held
-from cyclekit.engine.step import Batch, Step
-from cyclekit.errors import CyclekitError, DataError, NoSamples, PluginError
+from cyclekit.errors import DataError, NoSamples, PluginError
 from cyclekit.names import EXTRA, heading, samples
 from cyclekit.plugins.host import PluginHost
+from cyclekit.preparing.fit import require_fit
 from cyclekit.recipe.settings import Recipe
 from cyclekit.runs.directory import RunDirectory
 from cyclekit.storage.folder import Storage
@@ -51,7 +46,6 @@ from cyclekit.version import package_version
 
 DISK_READERS = 4  # threads
 MOST_SIZES = 1000  # that are looked at
-LARGER = (2, 4, 8, 16)  # times; windows that are tried where networks fail
 
 
 @dataclass(frozen=True)
@@ -167,7 +161,7 @@ def prepare(
     prepared = Prepared(model, collections, batches, encoded, windows)
     if recipe.train.batch_size > 1:
         _require_one_size(prepared)
-    _require_fit(model, windows, labels)
+    require_fit(model, windows, labels)
     return prepared
 
 
@@ -323,77 +317,6 @@ def _fit(model: Model, domain: str, windows: Sequence[Window]) -> None:
 def _tracker(console: Console, domain: str) -> Tracker:
     what = f"reading domain {heading(domain)}"
     return lambda things, total: console.track(things, total, what)
-
-
-def _require_fit(model: Model, windows: Mapping[str, StreamWindows], labels: Labels | None) -> None:
-    """Compute every loss of the smallest windows, so that a misfit is named before training."""
-    streams = model.objective.streams
-    places = {name: windows[stream.drawn_with or name].smallest for name, stream in streams.items()}
-    smallest = {name: [windows[name][place]] for name, place in places.items()}
-    told = (lambda name, _: labels(name, places[name])) if labels else None
-    batches = Batches(model.codec, smallest, streams, seed=0, batch_size=1, labels=told)
-    one = batches.batch(0, 0, torch.device("cpu"))
-    try:
-        _compute_losses(model, one)
-    except CyclekitError:
-        raise
-    except (AttributeError, ImportError, LookupError, NameError, TypeError) as error:
-        # No matter of shapes.
-        name = model.objective.name
-        by = model.modality.added_by.get(f"objectives/{name}")
-        raise PluginError(
-            f"Objective {name!r} failed in its losses, before training began: "
-            f"{describe_exception(error)}.{f' {by} brings it.' if by else ''}"
-        ) from error
-    except Exception as error:
-        raise PluginError(
-            f"The networks cannot take samples of these shapes: {_shapes(one)}. "
-            f"{_remedy_of_sizes(model, one, error)}"
-        ) from error
-
-
-def _compute_losses(model: Model, batch: Batch) -> None:
-    """Every loss of some samples, of a copy of the objective, whose buffers must not see them."""
-    objective = copy.deepcopy(model.objective)
-    step = Step(0, model.recipe.train.seed, positions=[0])
-    with ExitStack() as stack:
-        for network in model.networks.values():
-            stack.enter_context(evaluating(network))
-            stack.enter_context(held(network))
-        for phase in objective.phases:
-            objective.losses(phase.name, model.networks, batch, step)
-
-
-def _remedy_of_sizes(model: Model, batch: Batch, error: Exception) -> str:
-    """What to do about samples that networks fail with: larger ones, where that is all."""
-    for times in LARGER:
-        larger = {
-            name: _enlarged(tensor, model.objective.specs.get(name), times)
-            for name, tensor in batch.items()
-        }
-        try:
-            _compute_losses(model, larger)
-        except Exception:
-            continue  # what is wrong is told by the first error
-        return (
-            f"They are too small: {_shapes(larger)} would do. Use larger windows, or fewer "
-            f"discriminator.layers."
-        )
-    return (
-        f"Use larger windows, sizes that divide by what the generator needs, or fewer "
-        f"discriminator.layers ({describe_exception(error)})."
-    )
-
-
-def _enlarged(tensor: Tensor, spec: TensorSpec | None, times: int) -> Tensor:
-    """A batch that is as many times as long along every size that may vary."""
-    if spec is None:
-        return tensor
-    return tensor.repeat(1, 1, *(times if size is None else 1 for size in spec.sizes))
-
-
-def _shapes(batch: Batch) -> str:
-    return ", ".join(f"{heading(name)} {tuple(each.shape[1:])}" for name, each in batch.items())
 
 
 def _millions(parameters: Iterable[nn.Parameter]) -> str:
