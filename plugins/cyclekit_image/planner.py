@@ -69,7 +69,6 @@ def _small(looks: Looks, window: int, row: Row) -> Candidate:
     """The recipe ``small``'s settings, at another size."""
     codec, why = _codec(looks, window)
     layers = min(4, window.bit_length() - 3)  # patches of 142 px at 64 px, smaller in smaller ones
-    alike = 0.6 if looks.alike else 0.0
     settings = {
         "codec": codec | {"round_to": 8},
         "generator": {
@@ -83,7 +82,6 @@ def _small(looks: Looks, window: int, row: Row) -> Candidate:
         "objective": {
             "cycle": {"weight": 1.0, "back_translation": True},
             "identity": {"weight": 0.3},
-            "self_regularization": {"weight": alike},
             "augmentation": {"translation": 0.125},
         },
         "train": {
@@ -98,7 +96,6 @@ def _small(looks: Looks, window: int, row: Row) -> Candidate:
         "generator.negative_slope": "without norms, ReLUs died in two runs; leaky ones learned",
         "discriminator.name": "the only one of ten that told shading (loss .05 to .08)",
         "discriminator.layers": _layers_reason(window),
-        "objective.self_regularization.weight": _change_reason(looks),
         "train.ema_share": "of .1, .25 and .5 the one better than pictures left alone in all",
     }
     return Candidate(settings, row.least, STEP_SECONDS * work, reasons)
@@ -147,10 +144,3 @@ def _layers_reason(window: int) -> str:
     if window >= 64:
         return "patches of 142 px, the best of four sizes in the trials"
     return f"as many as {window} px have room for; 4 at 64 px in the trials"
-
-
-def _change_reason(looks: Looks) -> str:
-    told = f"A and B are {'alike' if looks.alike else 'not alike'} ({looks.told_likeness})"
-    if looks.alike:
-        return f"{told}: paying for change kept fine patterns away in the trials"
-    return f"{told}: change is not paid for; no trial"

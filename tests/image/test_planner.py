@@ -127,17 +127,6 @@ def test_grey_beside_colours_is_seen_in_colours(tmp_path: Path) -> None:
     assert other.settings["codec"]["channels"] == 1
 
 
-def test_only_domains_that_are_alike_pay_for_change(tmp_path: Path) -> None:
-    alike, bright = pictures(tmp_path / "1"), pictures(tmp_path / "2")
-    for number, file in enumerate(bright.files["b"]):
-        Image.new("RGB", (64, 64), (255, 255 - number, 200)).save(file)
-    weights = [
-        propose(told)[0].settings["objective"]["self_regularization"]["weight"]
-        for told in (alike, bright)
-    ]
-    assert weights == [0.6, 0.0]
-
-
 def test_pictures_that_cannot_be_opened_are_one_sentence(tmp_path: Path) -> None:
     told = pictures(tmp_path)
     for file in told.files["b"]:
