@@ -103,6 +103,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         cyclekit.main(args=given, prog_name="cyclekit", standalone_mode=False, obj=given)
     except click.ClickException as error:
         error.show()
+        if type(error) is click.UsageError and (folder := _extra_folder(error, given)):
+            click.echo(f"Did you mean --data {folder}?", err=True)
         if isinstance(error, click.MissingParameter) and error.param is not None:
             hint = _WHERE_TO_LOOK.get(error.param.name or "")
             if hint is not None:
@@ -130,6 +132,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
             1,
             error,
         )
+
+
+def _extra_folder(error: click.UsageError, given: Sequence[str]) -> str:
+    """The folder of data that somebody named without its option; empty: none."""
+    takes_data = any(param.name == "data" for param in error.ctx.command.params) if error.ctx else 0
+    extra = [word for word in given if Path(word).is_dir() and f"({word}" in error.message]
+    return extra[0] if takes_data and extra else ""
 
 
 def _is_lost_rank(error: Exception) -> bool:

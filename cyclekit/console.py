@@ -26,6 +26,7 @@ from rich.text import Text
 from cyclekit.describe import duration, shown
 
 PLAIN_EVERY = 5.0  # seconds between progress lines where there is no terminal
+WAITED = 20.0  # seconds without a line of the log, after which a step is told
 TRACKED_EVERY = 10.0  # the same, of what is not training
 WIDE = 160  # columns of a table where there is no terminal
 
@@ -146,6 +147,17 @@ class Console:
                 table.add_row(_plain(f"{direction} {name}"), *cells)
             table.add_section()
         self._results.print(table)
+
+    def better(self, higher: Mapping[str, bool]) -> None:
+        """Which way figures get better.
+
+        Args:
+            higher: By figure, whether higher is better.
+        """
+        for word, wanted in (("higher", True), ("lower", False)):
+            names = [name for name, way in higher.items() if way is wanted]
+            if names:
+                self.result(f"{word} is better: {', '.join(names)}")
 
     def rows(self, heading: str, table: Mapping[str, Mapping[str, str]]) -> None:
         """Texts by row and column.
@@ -290,13 +302,20 @@ class StepProgress:
         self._task = task
         self._plain = plain
         self._total = total
-        self._done = done
+        self._done = self._step = done
         self._begun = time.monotonic()
         self._said = 0.0
 
     def advance(self) -> None:
         """One more step is done."""
         self._bar.advance(self._task)
+        self._step += 1
+        now = time.monotonic()
+        silent = now - max(self._said, self._begun)
+        if self._plain and silent >= WAITED and self._step < self._total:
+            left = (now - self._begun) / (self._step - self._done) * (self._total - self._step)
+            self._said = now
+            self._plain.say(f"step {self._step}/{self._total}  {duration(left)} left")
 
     def expect(self, total: int) -> None:
         """There are to be so many in all."""

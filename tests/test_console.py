@@ -50,6 +50,20 @@ def test_losses_fit_a_narrow_terminal(narrow: Any) -> None:
     assert "discriminators 0.500" in " ".join(out.getvalue().split())
 
 
+def test_slow_steps_are_told_before_their_first_losses(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter(range(0, 1000, 15))
+    monkeypatch.setattr("cyclekit.console.time.monotonic", lambda: float(next(clock)))
+    with Console().progress(100, 0) as progress:  # a step takes 15 s
+        for _ in range(3):
+            progress.advance()
+    told = capsys.readouterr().err
+    assert "step 1/100" not in told
+    assert "step 2/100" in told
+    assert "left" in told
+
+
 def test_what_takes_long_beside_training_says_so(
     narrow: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -120,6 +120,7 @@ def _show(
     )
     if len(domains) > 2:
         _show_by_ends(name, report, directions, console)
+    console.better(report["higher_is_better"])
     items = counted_items(report["test_items"])
     console.result(f"{items}, test items; seed {report['seed']}")
     console.result(

@@ -7,7 +7,7 @@ import click
 from cyclekit.commands.completion import complete_plugins, complete_recipes
 from cyclekit.commands.options import PATH, plugin_option, trust_option
 from cyclekit.describe import shown
-from cyclekit.errors import UsageError
+from cyclekit.errors import UsageError, suggest
 
 
 @click.group()
@@ -33,13 +33,18 @@ def list_recipes(name: str | None, plugin: str | None, as_json: bool) -> None:
     import json
 
     from cyclekit.plugins.discovery import find_plugin, installed_plugins
-    from cyclekit.recipe.listing import described_recipes
+    from cyclekit.recipe.listing import described_in, described_recipes
 
     infos = [find_plugin(plugin)] if plugin else installed_plugins()
-    rows = [row for info in infos for row in described_recipes(info)]
+    rows = described_in(infos)
     if name is not None:
-        named = [row for row in rows if row["name"] == name]
-        rows = named or list(described_recipes(find_plugin(name)))
+        plugins = [info.name for info in installed_plugins()]
+        of_plugin = name in plugins or name.endswith(".py")
+        of_name = [row for row in rows if row["name"] == name]
+        rows = list(described_recipes(find_plugin(name))) if of_plugin else of_name
+        if not rows and not of_plugin:
+            known = [*plugins, *(row["name"] for row in described_in(infos))]
+            raise UsageError(f"No plugin or recipe is called {name!r}. {suggest(name, known)}")
     if as_json:
         click.echo(json.dumps(rows))
         return

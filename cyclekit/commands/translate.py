@@ -197,7 +197,9 @@ def translate(
         routes = _routes(opened.model, piped.inputs, direction, target, source, changes, console)
         opening = Opening(run, checkpoint, accelerator, precision, batch_size, changed, seed, table)
         do = Shared(opening, devices) if devices > 1 else translated
-        written_as = piped.format(format, opened.model.codec.formats)
+        codec = opened.model.codec
+        kinds = codec.suffixes | codec.sequence_suffixes
+        written_as = piped.format(format, codec.formats, kinds)
         wishes = Wishes(written_as, piped.suffix, skip_existing, cycle, side_by_side, samples, like)
         written, wanted = 0, sum(len(route.files.names) for route in routes)
         bad: list[BadSample] = []
@@ -210,8 +212,8 @@ def translate(
         piped.deliver()
     console.say(f"{written} of {wanted} files translated to {output}")
     if bad:
-        kinds = Counter(error.path.suffix.lower() for error in bad)
-        others = "" if written else others_for(opened.model.modality.name, kinds)
+        endings = Counter(error.path.suffix.lower() for error in bad)
+        others = "" if written else others_for(opened.model.modality.name, endings)
         raise CyclekitError(f"{len(bad)} of {wanted} inputs could not be translated.{others}")
 
 
@@ -225,13 +227,13 @@ def _routes(
     console: "Console",
 ) -> "Sequence[Route]":
     """Which files go which way; says what is passed over."""
-    from cyclekit.data.listing import counted
+    from cyclekit.data.listing import counted_kinds
     from cyclekit.translating.files import InputFiles
     from cyclekit.translating.routing import route_files, setting
 
     files = InputFiles.find(inputs, model.codec)
     if files.others:
-        console.say(f"passed over what is no sample: {counted(files.others)}")
+        console.say(f"passed over what is no sample: {counted_kinds(files.others)}")
     sets = dict(map(setting, changes))
     routing = route_files(model, files, direction, target, source, sets)
     if routing.there:

@@ -22,8 +22,8 @@ def scarcities(windows: Mapping[str, int], tests: Mapping[str, int]) -> list[str
         tests: How many test files, by domain.
     """
     trained = [
-        f"domain {heading(name)} has {counted(count, 'training window')}, which discriminators "
-        f"learn by heart: some hundred are usual, of more files or longer ones"
+        f"domain {heading(name)} has {counted(count, 'training window')} (what a step sees of a "
+        f"file), which discriminators learn by heart: some hundred are usual, so add files"
         for name, count in windows.items()
         if count < FEW_WINDOWS
     ]

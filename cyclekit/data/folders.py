@@ -11,11 +11,11 @@ from cyclekit.contract.codec import Codec
 from cyclekit.data.doubts import copied, doubts_about
 from cyclekit.data.generated import is_made
 from cyclekit.data.layout import Folders, layout, layout_folder
-from cyclekit.data.listing import Files, Kinds, counted, list_samples, nothing
+from cyclekit.data.listing import Files, Kinds, counted_kinds, list_samples, nothing
 from cyclekit.data.pair_list import EQUAL_NAMES, EqualNames, counterparts_by
 from cyclekit.data.splits import hold_out_together, limited, limited_together, split, usable_in
 from cyclekit.errors import DataError, NoSamples, suggest
-from cyclekit.names import heading
+from cyclekit.names import counted, heading
 from cyclekit.recipe.settings import DataSettings
 
 
@@ -95,7 +95,13 @@ class Collections:
 
     def remarks(self) -> list[str]:
         """What was done with the folders that a person need not worry about."""
-        return [f"passed over what is no sample: {counted(self.others)}"] if self.others else []
+        passed = [f"passed over what is no sample: {counted_kinds(self.others)}"]
+        return [*passed[: bool(self.others)]] + [
+            f"no test folder for domain {heading(name)}: {len(domain.test)} of "
+            f"{counted(domain.found, 'file')} held out for testing"
+            for name, domain in self.domains.items()
+            if domain.held_out and domain.test
+        ]
 
     def warnings(self) -> list[str]:
         """What a person should know before training starts."""
@@ -105,11 +111,6 @@ class Collections:
                 found.append(
                     f"domain {heading(name)} has one training file: its discriminator will learn "
                     f"it by heart"
-                )
-            if domain.held_out and domain.test:
-                found.append(
-                    f"no test folder for domain {heading(name)}: {len(domain.test)} of "
-                    f"{domain.found} files are held out"
                 )
         return found
 
@@ -288,22 +289,7 @@ def _by_layout(
     found = {name: together or _below(root, "train", name) for name in domains}
     missing = [layout_folder("train", name) for name, folder in found.items() if folder is None]
     if missing:
-        if all(_below(root.resolve().parent, "train", name) for name in domains):
-            raise DataError(
-                f"{root} holds the files of one domain: name the folder that all domains are in, "
-                f"--data {shlex.quote(str(root.resolve().parent))}"
-            )
-        inside = sorted(path.name for path in root.iterdir() if path.is_dir())
-        holds = f"it holds {', '.join(inside)}" if inside else "it holds no folders"
-        named = inside if len(inside) == len(domains) else ["FOLDER"] * len(domains)
-        set_so = " ".join(
-            f"--set data.domains.{name}={shlex.quote(str(root / folder))}"
-            for name, folder in zip(domains, named, strict=True)
-        )
-        raise DataError(
-            f"{root} lacks {' and '.join(missing)}: expected {layout(domains)} (test folders may "
-            f"be missing), {holds}. Folders with other names are set as data.domains: {set_so}"
-        )
+        raise DataError(_lacks(root, domains, missing))
     tests = settings.tests or {}
     return {
         name: (folder, tests.get(name) or _test_folder(root, name, together is not None))
@@ -315,6 +301,39 @@ def _by_layout(
 def _test_folder(root: Path, domain: str, joint: bool) -> Path | None:
     """Published sets of files that hold every domain call it ``val`` where there is no ``test``."""
     return _joint(root, "test", "val") if joint else _below(root, "test", domain)
+
+
+def _lacks(root: Path, domains: Sequence[str], missing: Sequence[str]) -> str:
+    """What a folder without some domains' folders is, and what to do."""
+    around = root.resolve().parent
+    if all(_below(around, "train", name) for name in domains):
+        return (
+            f"{root} holds the files of one domain: name the folder that all domains are in, "
+            f"--data {shlex.quote(str(around))}"
+        )
+    inside = sorted(path.name for path in root.iterdir() if path.is_dir())
+    said = f"{root} lacks {' and '.join(missing)}"
+    spelt = {name.lower(): name for name in inside}
+    if all(name.lower() in spelt for name in missing):
+        renamed = " and ".join(f"{spelt[name.lower()]} to {name}" for name in missing)
+        return f"{said}: rename {renamed}, since upper and lower case matter."
+    expected = f"expected {layout(domains)} (test folders may be missing)"
+    if not inside:
+        files = sum(path.is_file() for path in root.iterdir())
+        holds = f"it holds {counted(files, 'file')} and no folder" if files else "it is empty"
+        return f"{said}: {expected}, {holds}. Put the files of each domain into its folder."
+    if len(missing) < len(domains):
+        there = ", ".join(inside)
+        return f"{said}: {expected}, it holds {there}. Add {' and '.join(missing)}."
+    named = inside if len(inside) == len(domains) else ["FOLDER"] * len(domains)
+    set_so = " ".join(
+        f"--set data.domains.{name}={shlex.quote(str(root / folder))}"
+        for name, folder in zip(domains, named, strict=True)
+    )
+    return (
+        f"{said}: {expected}, it holds {', '.join(inside)}. Folders with other names are set as "
+        f"data.domains: {set_so}"
+    )
 
 
 def _existing(folder: Path, settings: DataSettings, domains: Sequence[str]) -> Path:

@@ -69,7 +69,7 @@ def list_samples(folder: Path, codec: Codec[Any] | None = None, sequences: bool 
     return Listing(Files(tuple(sorted(samples, key=lambda name: name.replace("/", "\0")))), others)
 
 
-def counted(others: Kinds) -> str:
+def counted_kinds(others: Kinds) -> str:
     """Kinds of files with their numbers, the most frequent first."""
     return ", ".join(f"{count} {kind}" for kind, count in Counter(others).most_common())
 
@@ -81,7 +81,7 @@ def nothing(folder: str | Path, others: Kinds, codec: Codec[Any] | None) -> str:
     first = codec.usual_suffixes or sorted(codec.suffixes)[:MOST_SHOWN]
     more = len(codec.suffixes) - len(first)
     wanted = ", ".join(first) + (f" and {more} kinds more" if more > 0 else "")
-    return f"{folder} holds no sample, but {counted(others)}. Expected are files of {wanted}."
+    return f"{folder} holds no sample, but {counted_kinds(others)}. Expected are files of {wanted}."
 
 
 def _folders(top: Path, others: Counter[str]) -> Iterator[tuple[str, list[str]]]:

@@ -1,6 +1,6 @@
 """What recipes say they need, for listings; imports no plugin."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from cyclekit.errors import CyclekitError
@@ -27,6 +27,11 @@ def described_recipes(info: PluginInfo) -> Iterator[dict[str, str]]:
             "data": needed_data(table.get("data")),
             "needs": str(table.get("needs", "")),
         }
+
+
+def described_in(infos: Iterable[PluginInfo]) -> list[dict[str, str]]:
+    """The recipes of several plugins."""
+    return [row for info in infos for row in described_recipes(info)]
 
 
 def needed_data(data: Any) -> str:

@@ -150,6 +150,7 @@ def _concluded(
         if any(translated.values()):
             on = recorder.judge.evidence.described
             console.table(on, {"translated": translated, **rivals})
+            console.better(report["higher_is_better"])
         else:
             console.say(
                 f"no figures: plugin {trainer.model.modality.name!r} brings no metrics, or none "

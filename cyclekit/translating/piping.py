@@ -3,7 +3,7 @@
 import mimetypes
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,18 @@ from cyclekit.storage.handle import open_file
 from cyclekit.temporary import temporary_folder
 
 PIPE = Path("-")
+MOST_KINDS = 6  # suffixes, in a message
 NAME = "input"  # of what comes from standard input
+TYPES = mimetypes.MimeTypes()  # whatever the system calls them
+for _kind, _suffixes in {
+    "image": ("png", "jpeg", "webp", "avif", "jp2", "heic"),
+    "audio": ("flac", "ogg", "mp3", "m4a", "opus"),
+    "video": ("mp4", "mkv", "mov", "webm", "avi"),
+}.items():
+    for _suffix in _suffixes:
+        TYPES.add_type(f"{_kind}/{_suffix}", f".{_suffix}")
+for _suffix in (".mid", ".midi"):
+    TYPES.add_type("audio/midi", _suffix)
 
 
 @dataclass(frozen=True)
@@ -67,8 +78,22 @@ class Piped:
             place = folder / "out" if alone else output
             yield cls(tuple(inputs), place, suffix, output if alone else None)
 
-    def format(self, asked: str | None, formats: Sequence[str]) -> str | None:
-        """What the result is written as: the one that was asked for, or that its file is of."""
+    def format(self, asked: str | None, formats: Sequence[str], kinds: Set[str]) -> str | None:
+        """What the result is written as: the one that was asked for, or that its file is of.
+
+        Args:
+            asked: By name.
+            formats: The codec's.
+            kinds: Suffixes of the files that it reads; empty: not known.
+
+        Raises:
+            UsageError: If the file that was named is of none of these kinds.
+        """
+        if self.goes_to not in (None, PIPE) and kinds and self.goes_to.suffix.lower() not in kinds:
+            raise UsageError(
+                f"-o {self.goes_to}: results of this run are no {self.goes_to.suffix} files. Name "
+                f"one of its kinds ({', '.join(sorted(kinds)[:MOST_KINDS])}, ...), or a folder."
+            )
         kind = _media(self.goes_to) if self.goes_to else ""
         of_file = kind.rpartition("/")[-1]
         return of_file if asked is None and of_file in formats else asked
@@ -103,7 +128,7 @@ def is_file(output: Path) -> bool:
 
 def _media(file: Path) -> str:
     """Its media type, such as ``image/jpeg``, by its name."""
-    return mimetypes.guess_type(file.name.lower())[0] or ""
+    return TYPES.guess_type(file.name.lower())[0] or ""
 
 
 def _require_single(inputs: Sequence[Path], output: Path, alone: bool, several: bool) -> None:
@@ -123,8 +148,8 @@ def _require_single(inputs: Sequence[Path], output: Path, alone: bool, several: 
         raise UsageError(f"-o {output} is the input, which the result would replace: name another.")
     if alone and several:
         raise UsageError(
-            f"-o {output} writes a single file: leave out --cycle, --side-by-side, --samples "
-            "and --skip-existing."
+            f"-o {output} writes a single file, and --to all, --cycle, --side-by-side, --samples "
+            f"and --skip-existing ask for more: leave them out."
         )
     if output == PIPE and sys.stdout.isatty():
         raise UsageError("-o - writes the file itself to standard output: lead it on with > or |.")

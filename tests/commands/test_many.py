@@ -103,7 +103,7 @@ def test_a_file_goes_through_pipes(
 
     for options, code, said in (
         ((), 1, "input: "),
-        (("--cycle",), 2, "leave out --cycle"),
+        (("--cycle",), 2, "ask for more: leave them out"),
         (("--suffix=zebra",), 2, "--suffix 'zebra'"),
     ):
         monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"no picture")))
@@ -124,9 +124,9 @@ def test_the_result_of_one_input_may_have_a_name(cli: Cli, trained: Path, tmp_pa
     assert cli(*command, tmp_path / "folder.png").code == 0
     assert (tmp_path / "folder.png/x.png").is_file()
     for output, options, said in (
-        ("made/one.wav", (), f"Name it {tmp_path}/made/one.png, or a folder."),
+        ("made/one.wav", (), "are no .wav files. Name one of its kinds"),
         ("made/two.png", (other,), "is a single file: name one input"),
-        ("made/two.png", ("--cycle",), "leave out --cycle"),
+        ("made/two.png", ("--cycle",), "ask for more: leave them out"),
     ):
         wrong = cli(*command, tmp_path / output, *options)
         assert (wrong.code, said in wrong.err, "Traceback" in wrong.err) == (2, True, False)

@@ -201,7 +201,7 @@ def test_two_unrelated_folders(cli: Cli, tmp_path: Path) -> None:
     outcome = cli("train", "--plugin=image", "--recipe=horse2zebra", "--accelerator=cpu",
                   f"--run-dir={tmp_path / 'run'}", *as_options(SMALL | two))  # fmt: skip
     assert outcome.code == 0, outcome.err
-    assert "1 of 10 files are held out" in outcome.err
+    assert "1 of 10 files held out" in outcome.err
 
 
 @pytest.mark.slow

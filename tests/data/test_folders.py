@@ -57,7 +57,7 @@ def test_two_folders_hold_out_a_share_that_stays_put(tmp_path: Path) -> None:
     again = find_collections(settings).domains["a"]
     assert len(set(again.test) & set(cats.test)) >= 3
     assert found.pairs("a", "b") == {}  # equal names in unrelated folders mean nothing
-    assert any("4 of 40 files are held out" in warning for warning in found.warnings())
+    assert any("4 of 40 files held out" in remark for remark in found.remarks())
 
 
 def test_of_parallel_folders_equal_names_are_pairs(tmp_path: Path) -> None:
@@ -139,7 +139,10 @@ def test_one_file_is_enough_and_is_warned_about(tmp_path: Path) -> None:
     ("make", "said"),
     [
         ([], "lacks trainA and trainB"),
-        (["trainA/1.png"], "lacks trainB.*it holds trainA"),
+        ([], "it is empty"),
+        (["1.png", "2.png"], "it holds 2 files and no folder. Put the files of each domain"),
+        (["trainA/1.png"], "lacks trainB.*it holds trainA. Add trainB."),
+        (["traina/1.png", "trainb/1.png"], "rename traina to trainA and trainb to trainB"),
         (["trainA/1.png", "trainB/.hidden"], "Domain B is empty"),
         (
             ["horses/1.png", "zebras/1.png"],
@@ -268,7 +271,7 @@ def test_bystanders_are_not_held_out(tmp_path: Path) -> None:
     found = find_collections(settings, Pictures(Options()))
     cats = found.domains["a"]
     assert (len(cats.train), [file.suffix for file in cats.test]) == (3, [".png"])
-    assert found.remarks() == ["passed over what is no sample: 80 .txt"]
+    assert found.remarks()[0] == "passed over what is no sample: 80 .txt"
 
 
 def test_a_folder_of_bystanders_says_what_is_expected(tmp_path: Path) -> None:
