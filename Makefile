@@ -19,7 +19,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
-demo: $(STAMP)  ## train plain shapes <-> striped shapes (three to five minutes on two cores), translate, show
+demo: $(STAMP)  ## train the image demo; says how good it is and where the pictures lie
 	$(BIN)/cyclekit train --plugin image --recipe demo
 
 test: $(STAMP)
