@@ -18,10 +18,10 @@ SOURCES = [
 WRITERS = {
     "storage/handle.py", "storage/folder.py", "storage/tree.py", "temporary.py", "links.py",
     "data/cache.py", "data/corrupted.py", "judging/trained_once.py", "runs/checkpoints.py",
-    "runs/nonfinite.py",
+    "training/nonfinite.py",
 }  # fmt: skip
 # In temporary folders that are their own.
-TEMPORARY = {"judging/judge.py", "runs/supervised.py", "testing"}
+TEMPORARY = {"judging/judge.py", "training/supervised.py", "testing"}
 WRITING = {
     "write_text", "write_bytes", "save_file", "symlink_to", "hardlink_to", "rename", "unlink",
     "rmtree", "touch", "mkdir", "rmdir", "copyfile", "copytree", "move", "makedirs",

@@ -249,7 +249,7 @@ class Judge:
         for name, direction in self._model.directions.items():
             convert = baseline.fit(train[direction.source], train[direction.target])
             inputs = self.evidence.test_items[direction.source]
-            what = f"measuring the baseline {baseline.name}, {name}"
+            what = f"trying the baseline {baseline.name}, {name}"
             converted = self._track(map(convert, inputs), len(inputs), what)
             with temporary_folder() as folder:
                 outputs = self._write(folder / "there", converted)

@@ -20,7 +20,6 @@ TYPES = mimetypes.MimeTypes()  # whatever the system calls them
 for _kind, _suffixes in {
     "image": ("png", "jpeg", "webp", "avif", "jp2", "heic"),
     "audio": ("flac", "ogg", "mp3", "m4a", "opus"),
-    "video": ("mp4", "mkv", "mov", "webm", "avi"),
 }.items():
     for _suffix in _suffixes:
         TYPES.add_type(f"{_kind}/{_suffix}", f".{_suffix}")
@@ -122,8 +121,9 @@ class Piped:
 
 
 def is_file(output: Path) -> bool:
-    """Whether this is called like a picture, a film or a recording, and is no folder."""
-    return _media(output).startswith(("image/", "audio/", "video/")) and not output.is_dir()
+    """Whether this is called like a picture, a recording or a score, and is no folder. Films are
+    written where they stay: they are too large to be moved."""
+    return _media(output).startswith(("image/", "audio/")) and not output.is_dir()
 
 
 def _media(file: Path) -> str:

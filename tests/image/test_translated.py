@@ -224,7 +224,7 @@ def test_from_the_command_line(trained: Path, tmp_path: Path, cli: Cli) -> None:
     done = cli("translate", trained, folder, "-o", tmp_path / "x", "--direction=a2b",
                "--format=jpg")  # fmt: skip
     assert done.code == 2
-    assert "there is none called 'jpg'. Did you mean 'jpeg' or" in done.err
+    assert "there is none called 'jpg'. There are: same, png, jpeg, tiff" in done.err
 
 
 def test_from_python(trained: Path, tmp_path: Path) -> None:
