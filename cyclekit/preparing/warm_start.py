@@ -65,7 +65,14 @@ def read_initial(recipe: Recipe, host: PluginHost, console: Console) -> Initial 
 
         with temporary_folder() as aside:
             files = named.split(",")
-            made = import_weights(files, aside / "run", Choices(), console, plugin=host.info.name)
+            try:
+                made = import_weights(
+                    files, aside / "run", Choices(), console, plugin=host.info.name
+                )
+            except CheckpointError as error:
+                raise CheckpointError(
+                    f"train.init: {error} Name a run, a file of weights, or zoo:NAME."
+                ) from error
             if not made.is_dir():
                 raise UsageError(f"train.init: {named} holds no network of a run.")
             found = replace(_of_run(made), described=named)

@@ -127,6 +127,8 @@ MISTAKES = (
     Mistake("named the result after another kind",
             ("translate", "RUN", "photo.png", "-o", "out.wav", "--direction=a2b"), 2, "out.wav",
             "no .wav files. Name one of its kinds"),
+    Mistake("began with a picture", (*TRAIN, "--data=DATA", "--init=photo.png"), 1,
+            r"train.init: \S*photo.png", "Name a run, a file of weights"),
     Mistake("began with networks of another width",
             (*TRAIN, "--data=DATA", "--init=RUN", "--set=generator.channels=7",
              "--set=discriminator.channels=7"), 1, "at most|nothing",
