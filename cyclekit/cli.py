@@ -137,7 +137,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _extra_folder(error: click.UsageError, given: Sequence[str]) -> str:
     """The folder of data that somebody named without its option; empty: none."""
     takes_data = any(param.name == "data" for param in error.ctx.command.params) if error.ctx else 0
-    extra = [word for word in given if Path(word).is_dir() and f"({word}" in error.message]
+    named = [word for word in given if f"({word})" in error.message or f"({word} " in error.message]
+    extra = [word for word in named if os.path.isdir(word)]  # noqa: PTH112 - of any length
     return extra[0] if takes_data and extra else ""
 
 

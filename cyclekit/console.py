@@ -304,17 +304,18 @@ class StepProgress:
         self._total = total
         self._done = self._step = done
         self._begun = time.monotonic()
-        self._said = 0.0
+        self._said = 0.0  # with its losses
+        self._told = 0.0  # without
 
     def advance(self) -> None:
         """One more step is done."""
         self._bar.advance(self._task)
         self._step += 1
         now = time.monotonic()
-        silent = now - max(self._said, self._begun)
+        silent = now - max(self._said, self._told, self._begun)
         if self._plain and silent >= WAITED and self._step < self._total:
             left = (now - self._begun) / (self._step - self._done) * (self._total - self._step)
-            self._said = now
+            self._told = now
             self._plain.say(f"step {self._step}/{self._total}  {duration(left)} left")
 
     def expect(self, total: int) -> None:

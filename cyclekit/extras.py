@@ -4,7 +4,8 @@ import importlib.metadata
 import json
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 
 def install_command(extra: str, distribution: str = "cyclekit") -> str:
@@ -21,10 +22,12 @@ def install_command(extra: str, distribution: str = "cyclekit") -> str:
     origin = _origin(distribution)
     address = str(origin.get("url", ""))
     if "dir_info" in origin:
-        folder = Path(unquote(urlsplit(address).path))
+        folder = Path(url2pathname(urlsplit(address).path))
         editable = "-e " if origin["dir_info"].get("editable") else ""
         if (folder / "pyproject.toml").is_file():
             return f"pip install {editable}'{folder}[{extra}]'"
+    if "archive_info" in origin:
+        return f"pip install '{distribution}[{extra}] @ {address}'"
     if control := origin.get("vcs_info"):
         at = f"@{control['commit_id']}" if "commit_id" in control else ""
         return f"pip install '{distribution}[{extra}] @ {control['vcs']}+{address}{at}'"

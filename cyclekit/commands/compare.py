@@ -55,7 +55,8 @@ def compare(runs: tuple[Path, ...], output: Path | None, as_json: bool) -> None:
             ways[column][way] = {f: one["value"] for f, one in apart.items() if one}
             intervals[column][way] = {f: one["interval"] for f, one in apart.items() if one}
     console.table("figures of the newest evaluations", ways, intervals)
-    console.better(comparison.higher_is_better)
+    shown = {figure for of in told.values() for figure in of}
+    console.better({f: up for f, up in comparison.higher_is_better.items() if f in shown})
     for key, said in comparison.recipes.items():
         console.result(f"{key}: {' | '.join(one or '-' for one in said)}")
     for count, name in zip(comparison.counts, comparison.names, strict=True):

@@ -69,14 +69,17 @@ def evaluate(
     import json
 
     from cyclekit.console import Console
-    from cyclekit.exporting.in_place import with_model
     from cyclekit.recipe.reading import parse_setting
     from cyclekit.runs.evaluation import report_on
     from cyclekit.runs.open_run import OpenRun, open_run
 
     def opening(which: str, told: Console) -> OpenRun:
         opened = open_run(run, which, hardware(accelerator), precision, batch_size, told)
-        return opened if model is None else with_model(opened, model, told)
+        if model is None:
+            return opened
+        from cyclekit.exporting.in_place import with_model  # loads what exports
+
+        return with_model(opened, model, told)
 
     console, asked = Console(), [parse_setting(text) for text in settings]
     measured = report_on(opening, checkpoint, data, asked, quick, console, model)

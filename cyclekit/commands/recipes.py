@@ -39,7 +39,7 @@ def list_recipes(name: str | None, plugin: str | None, as_json: bool) -> None:
     rows = described_in(infos)
     if name is not None:
         plugins = [info.name for info in installed_plugins()]
-        of_plugin = name in plugins or name.endswith(".py")
+        of_plugin = plugin is None and (name in plugins or name.endswith(".py"))
         of_name = [row for row in rows if row["name"] == name]
         rows = list(described_recipes(find_plugin(name))) if of_plugin else of_name
         if not rows and not of_plugin:

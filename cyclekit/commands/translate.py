@@ -209,11 +209,11 @@ def translate(
                 opened, route.files, route.direction, place, console, wishes, do
             )
             written, bad = written + made, [*bad, *failed]
-        piped.deliver()
+        piped.deliver(console.warn)
     console.say(f"{written} of {wanted} files translated to {output}")
     if bad:
         endings = Counter(error.path.suffix.lower() for error in bad)
-        others = "" if written else others_for(opened.model.modality.name, endings)
+        others = "" if written else others_for(opened.model.modality.name, kinds, endings)
         raise CyclekitError(f"{len(bad)} of {wanted} inputs could not be translated.{others}")
 
 

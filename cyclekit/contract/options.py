@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, get_args
+from types import UnionType
+from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
@@ -42,9 +43,12 @@ class Options(BaseModel):
 
 
 def _takes(annotation: Any, *types: type) -> bool:
-    """Whether a setting may be of one of these types."""
-    inner = get_args(annotation)
-    return annotation in types or any(_takes(each, *types) for each in inner)
+    """Whether a setting may be of one of these types, by itself and not as part of a list."""
+    if get_origin(annotation) in (Union, UnionType, Annotated):
+        return any(_takes(each, *types) for each in get_args(annotation))
+    if get_origin(annotation) is Literal:
+        return any(isinstance(value, types) for value in get_args(annotation))
+    return annotation in types
 
 
 @dataclass(frozen=True)

@@ -306,7 +306,8 @@ def _test_folder(root: Path, domain: str, joint: bool) -> Path | None:
 def _lacks(root: Path, domains: Sequence[str], missing: Sequence[str]) -> str:
     """What a folder without some domains' folders is, and what to do."""
     around = root.resolve().parent
-    if all(_below(around, "train", name) for name in domains):
+    ones = {_below(around, split, name) for split in ("train", "test") for name in domains}
+    if root.resolve() in ones:
         return (
             f"{root} holds the files of one domain: name the folder that all domains are in, "
             f"--data {shlex.quote(str(around))}"

@@ -1,7 +1,7 @@
 """Which plugin a folder of files is for, where nobody says."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from pathlib import Path
 
 from cyclekit.console import Console
@@ -54,15 +54,17 @@ def readers(kinds: Mapping[str, int]) -> str:
     return " ".join(sentences)
 
 
-def others_for(plugin: str, kinds: Mapping[str, int]) -> str:
+def others_for(plugin: str, own: Set[str], kinds: Mapping[str, int]) -> str:
     """A sentence about other plugins that take files of such kinds, with a space before it; empty
     without any.
 
     Args:
         plugin: The one that could not read them.
+        own: Suffixes of the files that it takes.
         kinds: How many there are, by suffix.
     """
-    found = {name: of & set(kinds) for name, of in _suffixes().items() if name != plugin}
+    strange = set(kinds) - own
+    found = {name: of & strange for name, of in _suffixes().items() if name != plugin}
     taken = [f"{', '.join(sorted(of))} is for {name}" for name, of in found.items() if of]
     return f" The run is of plugin {plugin}; {' and '.join(taken)}." if taken else ""
 

@@ -1,6 +1,6 @@
 """How many steps a number of minutes is enough for, by what steps and all else really take.
 
-Arithmetic on seconds, and nothing else: what is decided becomes a plan in ``runs/plans.py``.
+Arithmetic on seconds, and nothing else: what is decided becomes a plan in ``training/plans.py``.
 """
 
 import time

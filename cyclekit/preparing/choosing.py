@@ -1,6 +1,6 @@
 """Which of a planner's candidates a machine has time for, and how long each thing may take.
 
-Arithmetic alone; what it goes by is measured in ``runs/probing.py``.
+Arithmetic alone; what it goes by is measured in ``preparing/probing.py``.
 
 | rule | why |
 | --- | --- |

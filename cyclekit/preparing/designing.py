@@ -1,7 +1,7 @@
 """From data, machine and minutes to a recipe, for a training that names none.
 
-A modality's planner proposes, a probe measures, ``runs/choosing.py`` decides; what comes of it is
-kept as ``plan.toml``, a recipe like any other.
+A modality's planner proposes, a probe measures, ``preparing/choosing.py`` decides; what comes of it
+is kept as ``plan.toml``, a recipe like any other.
 """
 
 from collections.abc import Mapping, Sequence

@@ -7,7 +7,6 @@ from contextlib import ExitStack
 import torch
 from torch import Tensor
 
-from cyclekit.contract.tensors import TensorSpec
 from cyclekit.data.sampling import Batches, Labels
 from cyclekit.data.windows import StreamWindows
 from cyclekit.describe import describe_exception
@@ -18,6 +17,7 @@ from cyclekit.errors import CyclekitError, PluginError
 from cyclekit.names import heading
 
 LARGER = (2, 4, 8, 16)  # times; windows that are tried where networks fail
+MOST_TRIED = 2**18  # numbers of such a window: 256 x 256 in colours and a little more
 
 
 def require_fit(model: Model, windows: Mapping[str, StreamWindows], labels: Labels | None) -> None:
@@ -46,8 +46,9 @@ def require_fit(model: Model, windows: Mapping[str, StreamWindows], labels: Labe
         ) from error
     except Exception as error:
         raise PluginError(
-            f"The networks cannot take samples of these shapes: {_shapes(one)}. "
-            f"{_remedy_of_sizes(model, one, error)}"
+            f"The networks cannot take samples of these shapes: {_shapes(model, one)} "
+            f"({describe_exception(error)}).{_larger_that_fit(model, one)} Use larger windows, "
+            f"sizes that divide by what the generator needs, or fewer discriminator.layers."
         ) from error
 
 
@@ -63,33 +64,29 @@ def _compute_losses(model: Model, batch: Batch) -> None:
             objective.losses(phase.name, model.networks, batch, step)
 
 
-def _remedy_of_sizes(model: Model, batch: Batch, error: Exception) -> str:
-    """What to do about samples that networks fail with: larger ones, where that is all."""
+def _larger_that_fit(model: Model, batch: Batch) -> str:
+    """Which larger samples networks take, in a sentence with a space before it; empty: none."""
     for times in LARGER:
-        larger = {
-            name: _enlarged(tensor, model.objective.specs.get(name), times)
-            for name, tensor in batch.items()
-        }
+        larger = {name: _enlarged(model, name, tensor, times) for name, tensor in batch.items()}
+        if max(tensor.numel() for tensor in larger.values()) > MOST_TRIED:
+            return ""
         try:
             _compute_losses(model, larger)
         except Exception:
             continue  # what is wrong is told by the first error
-        return (
-            f"They are too small: {_shapes(larger)} would do. Use larger windows, or fewer "
-            f"discriminator.layers."
-        )
-    return (
-        f"Use larger windows, sizes that divide by what the generator needs, or fewer "
-        f"discriminator.layers ({describe_exception(error)})."
-    )
+        return f" {_shapes(model, larger)} would do."
+    return ""
 
 
-def _enlarged(tensor: Tensor, spec: TensorSpec | None, times: int) -> Tensor:
-    """A batch that is as many times as long along every size that may vary."""
-    if spec is None:
+def _enlarged(model: Model, name: str, tensor: Tensor, times: int) -> Tensor:
+    """A stream's samples, as many times as long along every size that may vary."""
+    stream = model.objective.streams.get(name)
+    if stream is None:  # a label
         return tensor
-    return tensor.repeat(1, 1, *(times if size is None else 1 for size in spec.sizes))
+    sizes = model.objective.specs[stream.domains[0]].sizes
+    return tensor.repeat(1, 1, *(times if size is None else 1 for size in sizes))
 
 
-def _shapes(batch: Batch) -> str:
-    return ", ".join(f"{heading(name)} {tuple(each.shape[1:])}" for name, each in batch.items())
+def _shapes(model: Model, batch: Batch) -> str:
+    streams = [name for name in batch if name in model.objective.streams]
+    return ", ".join(f"{heading(name)} {tuple(batch[name].shape[1:])}" for name in streams)

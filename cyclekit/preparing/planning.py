@@ -84,7 +84,7 @@ def plan_defaults(plugin: str, settings: Iterable[Setting] = ()) -> Plan:
 
 
 def plan_open(plugin: str, settings: Iterable[Setting], extensions: Sequence[str] = ()) -> Plan:
-    """What a person says who names no recipe: ``runs/designing.py`` plans the rest.
+    """What a person says who names no recipe: ``preparing/designing.py`` plans the rest.
 
     Args:
         plugin: A name, or a file, that a person named.

@@ -136,7 +136,7 @@ def prepare(
     for remark in remarks_on(model.codec, facts):
         console.say(f"note: {remark}")
     tests = {name: len(domain.test) for name, domain in collections.domains.items()}
-    amounts = {name: len(domain.windows) for name, domain in encoded.items()}
+    amounts = {name: len(encoded[name].windows) for name in tests}
     for scarcity in scarcities(amounts, tests if recipe.train.evaluate_every else {}):
         console.warn(scarcity)
     windows, pairs = draw_from(objective.streams, encoded, collections)

@@ -1,6 +1,7 @@
 """A new run that begins with the weights of another, or with imported ones (``train.init``)."""
 
 import json
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -178,10 +179,13 @@ def _other_networks(theirs: Recipe, own: Recipe) -> str:
         flattened({part: recipe.model_dump(mode="json")[part] for part in parts})
         for recipe in (theirs, own)
     )
-    differing = [key for key in there if there[key] != here.get(key)]
+    differing = [key for key in there if there[key] not in (None, here.get(key))]
     if not differing:
         return "Leave it out."
-    settings = " ".join(f"--set {key}={json.dumps(there[key])}" for key in differing[:NAMED])
+    values = {key: there[key] for key in differing[:NAMED]}
+    told = {key: each if isinstance(each, str) else json.dumps(each) for key, each in values.items()}
+    said = [shlex.quote(f"{key}={value}") for key, value in told.items()]
+    settings = " ".join(f"--set {setting}" for setting in said)
     more = f" and {len(differing) - NAMED} more" if len(differing) > NAMED else ""
     return f"Choose the networks that it has ({settings}{more}), or leave it out."
 

@@ -47,7 +47,7 @@ def names(subject: Subject) -> None:
                     f"{each.__name__}.{name} is never called: did you mean {near[0]!r}? If it is "
                     f"your own, let its name begin with an underscore."
                 )
-            if name in known and inspect.isfunction(thing):
+            if inspect.isfunction(thing) and inspect.isfunction(vars(Codec).get(name)):
                 _require_parameters(f"{each.__name__}.{name}", thing, getattr(Codec, name))
 
 

@@ -3,7 +3,7 @@
 import mimetypes
 import shutil
 import sys
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,13 +18,14 @@ MOST_KINDS = 6  # suffixes, in a message
 NAME = "input"  # of what comes from standard input
 TYPES = mimetypes.MimeTypes()  # whatever the system calls them
 for _kind, _suffixes in {
-    "image": ("png", "jpeg", "webp", "avif", "jp2", "heic"),
-    "audio": ("flac", "ogg", "mp3", "m4a", "opus"),
+    "image": ("png", "jpeg", "webp", "avif", "jp2", "j2k", "pfm", "heic"),
+    "audio": ("flac", "ogg", "mp3", "m4a", "opus", "caf", "w64"),
 }.items():
     for _suffix in _suffixes:
         TYPES.add_type(f"{_kind}/{_suffix}", f".{_suffix}")
-for _suffix in (".mid", ".midi"):
+for _suffix in (".mid", ".midi", ".kar", ".smf", ".rmi"):
     TYPES.add_type("audio/midi", _suffix)
+TYPES.add_type("video/3gpp", ".3gp")  # which Python takes for a recording
 
 
 @dataclass(frozen=True)
@@ -97,11 +98,12 @@ class Piped:
         of_file = kind.rpartition("/")[-1]
         return of_file if asked is None and of_file in formats else asked
 
-    def deliver(self) -> None:
+    def deliver(self, warn: Callable[[str], None]) -> None:
         """Write what was translated to where it goes, if there is any and it has no folder.
 
-        Raises:
-            UsageError: If the file that was named is of another kind.
+        Args:
+            warn: Told where the result is of another kind than the file that was named; it then
+                gets the suffix of its own.
         """
         if self.goes_to is None:
             return
@@ -111,12 +113,11 @@ class Piped:
                 if self.goes_to == PIPE:
                     shutil.copyfileobj(result, sys.stdout.buffer)
                     continue
-                if _media(file) != _media(self.goes_to):
-                    raise UsageError(
-                        f"-o {self.goes_to}: the result is a {file.suffix} file. Name it "
-                        f"{self.goes_to.with_suffix(file.suffix)}, or a folder."
-                    )
-                Storage(self.goes_to.parent).write_stream(self.goes_to.name, result)
+                place = self.goes_to
+                if _media(file) != _media(place):
+                    place = place.with_suffix(file.suffix)
+                    warn(f"-o {self.goes_to}: results are {file.suffix} files, written to {place}")
+                Storage(place.parent).write_stream(place.name, result)
         sys.stdout.buffer.flush()
 
 

@@ -120,6 +120,9 @@ def test_the_result_of_one_input_may_have_a_name(cli: Cli, trained: Path, tmp_pa
         assert done.code == 0, done.err
         assert Image.open(tmp_path / name).format == kind
     assert {file.name for file in (tmp_path / "made").iterdir()} == {"one.png", "one.JPG"}
+    other_kind = cli(*command, tmp_path / "two/one.webp")
+    assert (other_kind.code, "results are .png files" in other_kind.err) == (0, True)
+    assert [file.name for file in (tmp_path / "two").iterdir()] == ["one.png"]
     (tmp_path / "folder.png").mkdir()
     assert cli(*command, tmp_path / "folder.png").code == 0
     assert (tmp_path / "folder.png/x.png").is_file()

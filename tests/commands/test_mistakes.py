@@ -68,7 +68,7 @@ MISTAKES = (
             "codec.crop", "cannot be larger than codec.resize.*set both"),
     Mistake("cropped too small for the networks",
             (*TRAIN, "--data=DATA", "--set=codec.crop=8", "--set=discriminator.layers=3"), 1,
-            r"\(3, 8, 8\)", "too small: .* would do"),
+            r"\(3, 8, 8\)", r"\(3, 32, 32\) would do. Use larger windows"),
     Mistake("did not get the published set", TRAIN, 1, "datasets/horse2zebra",
             "cyclekit data get horse2zebra"),
     Mistake("misspelt the data's folder", (*TRAIN, "--data=my_picture"), 1, "my_picture",
