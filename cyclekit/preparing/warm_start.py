@@ -5,6 +5,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from cyclekit.console import Console
 from cyclekit.engine.model import Model
@@ -182,12 +183,15 @@ def _other_networks(theirs: Recipe, own: Recipe) -> str:
     differing = [key for key in there if there[key] not in (None, here.get(key))]
     if not differing:
         return "Leave it out."
-    values = {key: there[key] for key in differing[:NAMED]}
-    told = {key: each if isinstance(each, str) else json.dumps(each) for key, each in values.items()}
-    said = [shlex.quote(f"{key}={value}") for key, value in told.items()]
+    said = [shlex.quote(f"{key}={_as_setting(there[key])}") for key in differing[:NAMED]]
     settings = " ".join(f"--set {setting}" for setting in said)
     more = f" and {len(differing) - NAMED} more" if len(differing) > NAMED else ""
     return f"Choose the networks that it has ({settings}{more}), or leave it out."
+
+
+def _as_setting(value: Any) -> str:
+    """A value as ``--set`` takes it."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def counterparts(model: Model, theirs: Model) -> Mapping[str, str]:
