@@ -135,8 +135,9 @@ def prepare(
     facts = {name: domain.facts for name, domain in encoded.items()}
     for remark in remarks_on(model.codec, facts):
         console.say(f"note: {remark}")
-    tests = {name: len(domain.test) for name, domain in collections.domains.items()}
-    amounts = {name: len(encoded[name].windows) for name in tests}
+    named = {name: of for name, of in collections.domains.items() if name in encoded}
+    tests = {name: len(domain.test) for name, domain in named.items()}
+    amounts = {name: len(encoded[name].windows) for name in named}
     for scarcity in scarcities(amounts, tests if recipe.train.evaluate_every else {}):
         console.warn(scarcity)
     windows, pairs = draw_from(objective.streams, encoded, collections)
