@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from cyclekit.errors import UsageError
@@ -16,16 +17,14 @@ from cyclekit.temporary import temporary_folder
 PIPE = Path("-")
 MOST_KINDS = 6  # suffixes, in a message
 NAME = "input"  # of what comes from standard input
-TYPES = mimetypes.MimeTypes()  # whatever the system calls them
-for _kind, _suffixes in {
-    "image": ("png", "jpeg", "webp", "avif", "jp2", "j2k", "pfm", "heic"),
+MEDIA = {
+    "image": ("webp", "avif", "jp2", "j2k", "pfm", "heic"),
     "audio": ("flac", "ogg", "mp3", "m4a", "opus", "caf", "w64"),
-}.items():
-    for _suffix in _suffixes:
-        TYPES.add_type(f"{_kind}/{_suffix}", f".{_suffix}")
-for _suffix in (".mid", ".midi", ".kar", ".smf", ".rmi"):
-    TYPES.add_type("audio/midi", _suffix)
-TYPES.add_type("video/3gpp", ".3gp")  # which Python takes for a recording
+    "audio/midi": ("mid", "midi", "kar", "smf", "rmi"),
+    "video": ("3gp",),  # which Python takes for a recording
+}
+"""Suffixes of which Python's own table knows nothing or something else; a kind alone: each suffix
+is one of its own."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +102,7 @@ class Piped:
 
         Args:
             warn: Told where the result is of another kind than the file that was named; it then
-                gets the suffix of its own.
+                gets its own suffix as well.
         """
         if self.goes_to is None:
             return
@@ -115,7 +114,8 @@ class Piped:
                     continue
                 place = self.goes_to
                 if _media(file) != _media(place):
-                    place = place.with_suffix(file.suffix)
+                    # Another suffix in its place might name a file that is there, even the input.
+                    place = place.with_name(place.name + file.suffix)
                     warn(f"-o {self.goes_to}: results are {file.suffix} files, written to {place}")
                 Storage(place.parent).write_stream(place.name, result)
         sys.stdout.buffer.flush()
@@ -129,7 +129,17 @@ def is_file(output: Path) -> bool:
 
 def _media(file: Path) -> str:
     """Its media type, such as ``image/jpeg``, by its name."""
-    return TYPES.guess_type(file.name.lower())[0] or ""
+    return _types().guess_type(file.name.lower())[0] or ""
+
+
+@cache
+def _types() -> mimetypes.MimeTypes:
+    """Python's table and ``MEDIA``, and nothing that one system has and another lacks."""
+    types = mimetypes.MimeTypes()
+    for kind, suffixes in MEDIA.items():
+        for suffix in suffixes:
+            types.add_type(kind if "/" in kind else f"{kind}/{suffix}", f".{suffix}")
+    return types
 
 
 def _require_single(inputs: Sequence[Path], output: Path, alone: bool, several: bool) -> None:

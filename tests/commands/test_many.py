@@ -122,7 +122,10 @@ def test_the_result_of_one_input_may_have_a_name(cli: Cli, trained: Path, tmp_pa
     assert {file.name for file in (tmp_path / "made").iterdir()} == {"one.png", "one.JPG"}
     other_kind = cli(*command, tmp_path / "two/one.webp")
     assert (other_kind.code, "results are .png files" in other_kind.err) == (0, True)
-    assert [file.name for file in (tmp_path / "two").iterdir()] == ["one.png"]
+    assert [file.name for file in (tmp_path / "two").iterdir()] == ["one.webp.png"]
+    before = source.read_bytes()  # of which the result has the kind
+    assert cli(*command, source.with_suffix(".webp")).code == 0
+    assert source.read_bytes() == before
     (tmp_path / "folder.png").mkdir()
     assert cli(*command, tmp_path / "folder.png").code == 0
     assert (tmp_path / "folder.png/x.png").is_file()
